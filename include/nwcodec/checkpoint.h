@@ -1,0 +1,88 @@
+// A checkpoint directory in the Hugging Face layout: tensors found through `model.safetensors` or through
+// `model.safetensors.index.json`, in shards that are memory-mapped. Plain view only: what a compressed
+// checkpoint's tensors mean is nwcodec/weights.h's business.
+//
+// Thread safety: const members may be called from several threads at once.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "nwcodec/dtype.h"
+#include "nwcodec/result.h"
+
+namespace nwc {
+
+// One tensor of a safetensors file. `bytes` points into the mapping and lives as long as its SafetensorsFile;
+// it is aligned to nothing in particular.
+struct TensorView {
+  std::string name;
+  DType dtype;
+  std::vector<uint64_t> shape;       // row-major; empty for a scalar
+  std::span<const std::byte> bytes;  // size = product(shape) * bits_of(dtype) / 8
+  uint64_t file_offset;              // of bytes[0], for messages and for release()
+};
+
+// A safetensors file, opened with every check of the reference reader plus duplicate names (docs/format.md, section 2):
+// after open() succeeds, every view lies inside the file, none overlaps another and there is no hole.
+class SafetensorsFile {
+ public:
+  // Errors: kNotFound, kIo, kCorrupt, kLimit; each names the file, and the tensor where there is one.
+  static Result<SafetensorsFile> open(const std::filesystem::path& path);
+  // The same checks on bytes in memory, which must outlive the result; `label` stands for the file name in errors.
+  static Result<SafetensorsFile> parse(std::span<const std::byte> bytes, const std::string& label);
+
+  SafetensorsFile(SafetensorsFile&&) noexcept;
+  SafetensorsFile& operator=(SafetensorsFile&&) noexcept;
+  ~SafetensorsFile();
+
+  // In file order (ascending offset).
+  const std::vector<TensorView>& tensors() const;
+  // nullptr if there is none of that name.
+  const TensorView* find(const std::string& name) const;
+  // The `__metadata__` map.
+  const std::map<std::string, std::string>& metadata() const;
+  // The header's bytes as they stand in the file (length prefix and padding included).
+  std::span<const std::byte> header_bytes() const;
+  const std::filesystem::path& path() const;
+  // Advises the kernel that a tensor's pages will not be needed again soon. No effect on parse()d bytes.
+  void release(const TensorView& tensor) const;
+
+ private:
+  struct State;
+  explicit SafetensorsFile(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+// All shards of a checkpoint directory.
+class Checkpoint {
+ public:
+  // `directory` holds model.safetensors or an index. Every file that the index names must be a bare file name, exist,
+  // and hold the tensors that the index maps to it; a tensor that no index entry mentions is an error too.
+  static Result<Checkpoint> open(const std::filesystem::path& directory);
+
+  const std::filesystem::path& directory() const { return directory_; }
+  // In the order of their names; one for an unsharded checkpoint.
+  const std::vector<SafetensorsFile>& shards() const { return shards_; }
+  // Whether the directory has an index file.
+  bool has_index() const { return has_index_; }
+  // The tensor and the shard that holds it; both nullptr if there is none.
+  struct Location {
+    const TensorView* tensor = nullptr;
+    const SafetensorsFile* shard = nullptr;
+  };
+  Location find(const std::string& name) const;
+
+ private:
+  std::filesystem::path directory_;
+  std::vector<SafetensorsFile> shards_;
+  bool has_index_ = false;
+};
+
+}  // namespace nwc

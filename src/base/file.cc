@@ -1,0 +1,158 @@
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace nwc {
+namespace {
+
+Error io_error(const char* what, const std::filesystem::path& path, int error_number) {
+  const ErrorCode code = error_number == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo;
+  Error error(code, std::string(what) + ": " + std::strerror(error_number));
+  if (error_number == ENOSPC || error_number == EDQUOT) {
+    return std::move(error).in_file(path.string()).remedy("free some space or choose another output directory");
+  }
+  return std::move(error).in_file(path.string());
+}
+
+struct FileDescriptor {
+  int fd;
+  ~FileDescriptor() {
+    if (fd >= 0) ::close(fd);
+  }
+};
+
+Result<uint64_t> regular_file_size(int fd, const std::filesystem::path& path) {
+  struct stat info {};
+  if (::fstat(fd, &info) != 0) return io_error("cannot read its size", path, errno);
+  if (!S_ISREG(info.st_mode)) return Error(ErrorCode::kIo, "is not a regular file").in_file(path.string());
+  return static_cast<uint64_t>(info.st_size);
+}
+
+}  // namespace
+
+Result<MappedFile> MappedFile::open(const std::filesystem::path& path) {
+  const FileDescriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  if (file.fd < 0) return io_error("cannot open", path, errno);
+  NWC_ASSIGN_OR_RETURN(const uint64_t size, regular_file_size(file.fd, path));
+  MappedFile mapped;
+  mapped.path_ = path;
+  mapped.size_ = size;
+  if (size > 0) {
+    void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.fd, 0);
+    if (address == MAP_FAILED) return io_error("cannot map", path, errno);
+    mapped.data_ = static_cast<const std::byte*>(address);
+  }
+  return mapped;
+}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  std::swap(path_, other.path_);
+  return *this;
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+void MappedFile::release(uint64_t offset, uint64_t size) const {
+  if (data_ == nullptr || offset >= size_) return;
+  const uint64_t page = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  const uint64_t begin = offset / page * page;
+  const uint64_t end = size < size_ - offset ? offset + size : size_;
+  ::madvise(const_cast<std::byte*>(data_) + begin, end - begin, MADV_DONTNEED);  // advice only: failure costs memory
+}
+
+Result<std::string> read_text_file(const std::filesystem::path& path, uint64_t max_bytes) {
+  const FileDescriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  if (file.fd < 0) return io_error("cannot open", path, errno);
+  NWC_ASSIGN_OR_RETURN(const uint64_t size, regular_file_size(file.fd, path));
+  if (size > max_bytes) {
+    return Error(ErrorCode::kLimit, "is " + std::to_string(size) + " bytes long; the limit is " + std::to_string(max_bytes))
+        .in_file(path.string());
+  }
+  std::string text(size, '\0');
+  uint64_t done = 0;
+  while (done < size) {
+    const ssize_t n = ::pread(file.fd, text.data() + done, size - done, static_cast<off_t>(done));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return io_error("cannot read", path, errno);
+    if (n == 0) return Error(ErrorCode::kIo, "became shorter while being read").in_file(path.string());
+    done += static_cast<uint64_t>(n);
+  }
+  return text;
+}
+
+Result<OutputFile> OutputFile::create(const std::filesystem::path& final_path) {
+  OutputFile out;
+  out.final_path_ = final_path;
+  out.temporary_path_ = final_path.parent_path() / ("." + final_path.filename().string() + ".partial");
+  out.fd_ = ::open(out.temporary_path_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (out.fd_ < 0) return io_error("cannot create", out.temporary_path_, errno);
+  return out;
+}
+
+OutputFile& OutputFile::operator=(OutputFile&& other) noexcept {
+  std::swap(fd_, other.fd_);
+  std::swap(end_, other.end_);
+  std::swap(final_path_, other.final_path_);
+  std::swap(temporary_path_, other.temporary_path_);
+  return *this;
+}
+
+OutputFile::~OutputFile() { discard(); }
+
+void OutputFile::discard() {
+  if (fd_ < 0) return;
+  ::close(fd_);
+  fd_ = -1;
+  ::unlink(temporary_path_.c_str());
+}
+
+Status OutputFile::write_at(uint64_t offset, std::span<const std::byte> bytes) {
+  size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t n = ::pwrite(fd_, bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset + done));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return io_error("cannot write", final_path_, errno);
+    done += static_cast<size_t>(n);
+  }
+  return {};
+}
+
+Status OutputFile::append(std::span<const std::byte> bytes) {
+  NWC_RETURN_IF_ERROR(write_at(end_, bytes));
+  end_ += bytes.size();
+  return {};
+}
+
+Status OutputFile::commit() {
+  if (::fsync(fd_) != 0) return io_error("cannot flush", final_path_, errno);
+  if (::close(std::exchange(fd_, -1)) != 0) {
+    const int why = errno;
+    ::unlink(temporary_path_.c_str());
+    return io_error("cannot close", final_path_, why);
+  }
+  if (::rename(temporary_path_.c_str(), final_path_.c_str()) != 0) {
+    const int why = errno;
+    ::unlink(temporary_path_.c_str());
+    return io_error("cannot rename into place", final_path_, why);
+  }
+  return {};
+}
+
+Status write_file(const std::filesystem::path& path, std::string_view text) {
+  NWC_ASSIGN_OR_RETURN(OutputFile out, OutputFile::create(path));
+  NWC_RETURN_IF_ERROR(out.append(as_bytes(text)));
+  return out.commit();
+}
+
+}  // namespace nwc

@@ -1,0 +1,18 @@
+// Strict JSON parsing for every file that comes from outside: UTF-8, no duplicate keys, bounded depth, no exceptions.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string_view>
+
+#include "nwcodec/result.h"
+
+namespace nwc {
+
+// Object keys keep the order of the file, so that what we rewrite (config.json) keeps its shape.
+using Json = nlohmann::ordered_json;
+
+// Errors: kCorrupt with the byte offset for bad syntax, bad UTF-8 or a duplicate key; kLimit for nesting deeper than
+// limits::kMaxJsonDepth.
+Result<Json> parse_json(std::string_view text);
+
+}  // namespace nwc
