@@ -1,0 +1,255 @@
+// SIMD bodies of the rANS decoder: the 32 lanes of a step in two (AVX-512) or four (AVX2) vectors of states.
+//
+// A step's refill is what couples the lanes: lane a takes the next word after those that lanes below it took. The words are
+// loaded for a whole vector and spread to the lanes that need one.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "entropy/rans_decode_simd.cc"
+// Two targets have gathers that pay; Highway also wants its baseline compiled, which is empty here.
+#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SSE4 | HWY_AVX3_DL)
+#include <hwy/foreach_target.h>  // IWYU pragma: keep
+
+#include <hwy/highway.h>
+
+#include <algorithm>
+
+#include "base/bytes.h"
+#include "entropy/rans_kernel.h"
+
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+HWY_BEFORE_NAMESPACE();
+namespace nwc {
+namespace HWY_NAMESPACE {
+namespace {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+constexpr uint32_t kLanes = limits::kLanes;
+constexpr uint32_t kSlotMask = (1u << limits::kPrecisionBits) - 1;
+
+using D = hn::ScalableTag<uint32_t>;
+using V = hn::Vec<D>;
+
+#if HWY_TARGET == HWY_AVX3
+constexpr size_t kVectors = kLanes / 16;
+using RefillMask = __mmask16;
+
+// Lanes whose state fell below 2^16.
+HWY_INLINE RefillMask needs_refill(V x) { return _mm512_cmplt_epu32_mask(x.raw, _mm512_set1_epi32(1 << 16)); }
+
+// The low bytes of the 32 lanes.
+HWY_INLINE void store_bytes(const V* entries, uint8_t* out) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(out), _mm512_cvtepi32_epi8(entries[0].raw));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(out + 16), _mm512_cvtepi32_epi8(entries[1].raw));
+}
+
+HWY_INLINE V refill(V x, RefillMask mask, const uint8_t* words) {
+  const __m512i loaded = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(words)));
+  const __m512i spread = _mm512_maskz_expand_epi32(mask, loaded);
+  return V{_mm512_mask_or_epi32(x.raw, mask, _mm512_slli_epi32(x.raw, 16), spread)};
+}
+#else
+constexpr size_t kVectors = kLanes / 8;
+using RefillMask = uint32_t;
+
+// For each of the 256 masks, which loaded word goes to which lane (lanes without a word get any).
+struct SpreadTable {
+  alignas(64) uint64_t rows[256];
+};
+constexpr SpreadTable make_spread_table() {
+  SpreadTable table{};
+  for (uint32_t mask = 0; mask < 256; ++mask) {
+    uint64_t row = 0, next = 0;
+    for (uint32_t lane = 0; lane < 8; ++lane) {
+      if ((mask >> lane & 1) != 0) row |= next++ << (8 * lane);
+    }
+    table.rows[mask] = row;
+  }
+  return table;
+}
+constexpr SpreadTable kSpread = make_spread_table();
+
+HWY_INLINE RefillMask needs_refill(V x) {
+  const __m256i empty_high = _mm256_cmpeq_epi32(_mm256_srli_epi32(x.raw, 16), _mm256_setzero_si256());
+  return static_cast<uint32_t>(_mm256_movemask_ps(_mm256_castsi256_ps(empty_high)));
+}
+
+// The low bytes of the 32 lanes. Packing works in 128-bit halves; the last permutation puts the pieces in order.
+HWY_INLINE void store_bytes(const V* entries, uint8_t* out) {
+  const __m256i low = _mm256_set1_epi32(0xFF);
+  const __m256i words01 = _mm256_packus_epi32(_mm256_and_si256(entries[0].raw, low), _mm256_and_si256(entries[1].raw, low));
+  const __m256i words23 = _mm256_packus_epi32(_mm256_and_si256(entries[2].raw, low), _mm256_and_si256(entries[3].raw, low));
+  const __m256i bytes = _mm256_packus_epi16(words01, words23);
+  const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), _mm256_permutevar8x32_epi32(bytes, order));
+}
+
+HWY_INLINE V refill(V x, RefillMask mask, const uint8_t* words) {
+  const __m256i loaded = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(words)));
+  const __m256i order = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(&kSpread.rows[mask])));
+  const __m256i spread = _mm256_permutevar8x32_epi32(loaded, order);
+  const __m256i refilled = _mm256_or_si256(_mm256_slli_epi32(x.raw, 16), spread);
+  const __m256i empty_high = _mm256_cmpeq_epi32(_mm256_srli_epi32(x.raw, 16), _mm256_setzero_si256());
+  return V{_mm256_blendv_epi8(x.raw, refilled, empty_high)};
+}
+#endif
+
+HWY_INLINE size_t count_of(RefillMask mask) { return static_cast<size_t>(__builtin_popcount(mask)); }
+
+// Where decoding of one tile stands.
+struct Cursor {
+  uint32_t* states;
+  const uint8_t* words;
+  const uint8_t* words_end;
+  uint8_t* symbols;
+  uint16_t* raws;
+  bool exhausted;
+};
+
+// Full groups of one channel of kTiles tiles side by side: one tile's step is a chain of dependent operations, several keep
+// the CPU busy. Goes on while every tile has the words of a worst-case step; returns the number of groups done.
+template <size_t kTiles, bool kHasShift>
+HWY_INLINE uint32_t decode_groups(const RansChannel& table, uint32_t groups, size_t first_symbol, Cursor* HWY_RESTRICT cursors) {
+  const D d;
+  const hn::RebindToSigned<D> di;
+  const hn::Rebind<uint16_t, D> d16;
+  const size_t n = hn::Lanes(d);
+  const V slot_mask = hn::Set(d, kSlotMask), frequency_mask = hn::Set(d, 0xFFF), raw_mask = hn::Set(d, (1u << table.shift) - 1);
+  const int shift = static_cast<int>(table.shift);
+  constexpr ptrdiff_t kWorstStep = 2 * kLanes * (kHasShift ? 2 : 1);
+
+  V x[kTiles][kVectors];
+  const uint8_t* next[kTiles];
+  const uint8_t* last[kTiles];  // a step may begin at or before it
+  for (size_t t = 0; t < kTiles; ++t) {
+    for (size_t v = 0; v < kVectors; ++v) x[t][v] = hn::LoadU(d, cursors[t].states + v * n);
+    next[t] = cursors[t].words;
+    last[t] = cursors[t].words_end - kWorstStep;
+  }
+  const auto enough_words = [&] {
+    bool enough = true;
+    for (size_t t = 0; t < kTiles; ++t) enough &= last[t] - next[t] >= 0;
+    return enough;
+  };
+  uint32_t g = 0;
+  for (size_t at = first_symbol; g < groups && enough_words(); ++g, at += kLanes) {
+    for (size_t t = 0; t < kTiles; ++t) {
+      V entry[kVectors];
+      for (size_t v = 0; v < kVectors; ++v) {
+        const V slot = hn::And(x[t][v], slot_mask);
+        entry[v] = hn::GatherIndex(d, table.slots, hn::BitCast(di, slot));
+        const V frequency = hn::And(hn::ShiftRight<8>(entry[v]), frequency_mask);
+        x[t][v] = hn::Add(hn::Mul(frequency, hn::ShiftRight<limits::kPrecisionBits>(x[t][v])), hn::ShiftRight<20>(entry[v]));
+      }
+      store_bytes(entry, cursors[t].symbols + at);
+    }
+    for (size_t t = 0; t < kTiles; ++t) {
+      for (size_t v = 0; v < kVectors; ++v) {
+        const RefillMask mask = needs_refill(x[t][v]);
+        x[t][v] = refill(x[t][v], mask, next[t]);
+        next[t] += 2 * count_of(mask);
+      }
+    }
+    if constexpr (kHasShift) {
+      for (size_t t = 0; t < kTiles; ++t) {
+        for (size_t v = 0; v < kVectors; ++v) {
+          hn::StoreU(hn::DemoteTo(d16, hn::BitCast(di, hn::And(x[t][v], raw_mask))), d16, cursors[t].raws + at + v * n);
+          x[t][v] = hn::ShiftRightSame(x[t][v], shift);
+          const RefillMask mask = needs_refill(x[t][v]);
+          x[t][v] = refill(x[t][v], mask, next[t]);
+          next[t] += 2 * count_of(mask);
+        }
+      }
+    }
+  }
+  for (size_t t = 0; t < kTiles; ++t) {
+    for (size_t v = 0; v < kVectors; ++v) hn::StoreU(x[t][v], d, cursors[t].states + v * n);
+    cursors[t].words = next[t];
+  }
+  return g;
+}
+
+template <size_t kTiles>
+HWY_INLINE uint32_t decode_groups(const RansChannel& table, uint32_t groups, size_t first_symbol, Cursor* cursors) {
+  return table.shift == 0 ? decode_groups<kTiles, false>(table, groups, first_symbol, cursors)
+                          : decode_groups<kTiles, true>(table, groups, first_symbol, cursors);
+}
+
+// What decode_groups() leaves: the partial last group, and groups near the end of the words. The reference body for one
+// channel of one run.
+void finish_run(const RansTile& tile, const RansChannel& table, uint32_t first_chunk, uint32_t chunks, size_t first_symbol, Cursor& cursor) {
+  RansTile rest = tile;
+  rest.tables = &table;
+  rest.channels = 1;
+  rest.chunks = chunks;
+  rest.run_groups = (chunks + kLanes - 1) / kLanes;
+  rest.words = reinterpret_cast<const std::byte*>(cursor.words);
+  rest.word_count = static_cast<size_t>(cursor.words_end - cursor.words) / 2;
+  rest.symbols = cursor.symbols + first_symbol + first_chunk;
+  rest.raws = cursor.raws == nullptr ? nullptr : cursor.raws + first_symbol + first_chunk;
+  RansOutcome tail;
+  rans_decode_scalar(&rest, 1, &tail);
+  cursor.words += 2 * tail.words_used;
+  cursor.exhausted |= tail.exhausted;
+}
+
+template <size_t kTiles>
+void decode(const RansTile* tiles, RansOutcome* outcomes) {
+  Cursor cursors[kTiles];
+  for (size_t t = 0; t < kTiles; ++t) {
+    const uint8_t* words = reinterpret_cast<const uint8_t*>(tiles[t].words);
+    cursors[t] = {tiles[t].states, words, words + 2 * tiles[t].word_count, tiles[t].symbols, tiles[t].raws, false};
+  }
+  const RansTile& shape = tiles[0];
+  const uint32_t groups = (shape.chunks + kLanes - 1) / kLanes, full_groups = shape.chunks / kLanes;
+  for (uint32_t run = 0; run < groups; run += shape.run_groups) {
+    const uint32_t run_end = std::min(groups, run + shape.run_groups);
+    const uint32_t full_end = std::min(run_end, full_groups);
+    for (uint32_t c = 0; c < shape.channels; ++c) {
+      const RansChannel& table = shape.tables[c];
+      const size_t channel_at = c * shape.stride;
+      uint32_t together = run;
+      if (run < full_end) together += decode_groups<kTiles>(table, full_end - run, channel_at + run * kLanes, cursors);
+      for (size_t t = 0; t < kTiles; ++t) {
+        uint32_t g = together;
+        if (g < full_end) g += decode_groups<1>(table, full_end - g, channel_at + g * kLanes, cursors + t);
+        const uint32_t chunks_done = g * kLanes, run_chunks_end = std::min(run_end * kLanes, shape.chunks);
+        if (chunks_done < run_chunks_end) finish_run(tiles[t], table, chunks_done, run_chunks_end - chunks_done, channel_at, cursors[t]);
+      }
+    }
+  }
+  for (size_t t = 0; t < kTiles; ++t) {
+    const size_t used = static_cast<size_t>(cursors[t].words - reinterpret_cast<const uint8_t*>(tiles[t].words)) / 2;
+    outcomes[t] = {cursors[t].exhausted, used};
+  }
+}
+
+}  // namespace
+
+void rans_decode(const RansTile* tiles, size_t count, RansOutcome* outcomes) {
+  size_t t = 0;
+  for (; t + kTilesTogether <= count; t += kTilesTogether) decode<kTilesTogether>(tiles + t, outcomes + t);
+  for (; t < count; ++t) decode<1>(tiles + t, outcomes + t);
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace nwc
+HWY_AFTER_NAMESPACE();
+#endif  // HWY_TARGET
+
+#if HWY_ONCE
+namespace nwc {
+
+void rans_decode_avx2(const RansTile* tiles, size_t count, RansOutcome* outcomes) { N_AVX2::rans_decode(tiles, count, outcomes); }
+void rans_decode_avx512(const RansTile* tiles, size_t count, RansOutcome* outcomes) { N_AVX3::rans_decode(tiles, count, outcomes); }
+
+RansDecodeKernel* rans_decode_kernel(Isa isa) {
+  switch (isa) {
+    case Isa::kAvx2: return rans_decode_avx2;
+    case Isa::kAvx512: return rans_decode_avx512;
+    case Isa::kScalar: break;
+  }
+  return rans_decode_scalar;
+}
+
+}  // namespace nwc
+#endif

@@ -1,0 +1,65 @@
+// From a tile's bytes to its symbols and patches: the binding around the rANS kernels, which checks what they assume.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "entropy/frequency_table.h"
+#include "entropy/rans_kernel.h"
+#include "nwcodec/result.h"
+
+namespace nwc {
+
+// A table set in the form that kernels read. Immutable; threads share it.
+class DecodingTables {
+ public:
+  // Precondition: every table passes check_table().
+  explicit DecodingTables(const TableSet& set);
+  DecodingTables(DecodingTables&&) = default;
+  DecodingTables& operator=(DecodingTables&&) = default;
+  unsigned channels() const { return channels_; }
+  const RansChannel* level(unsigned level) const { return views_.data() + size_t{level} * channels_; }
+  const DecodingTable& at(unsigned level, unsigned channel) const { return tables_[size_t{level} * channels_ + channel]; }
+
+ private:
+  unsigned channels_;
+  std::vector<DecodingTable> tables_;
+  std::vector<RansChannel> views_;
+};
+
+// A weight that is stored as it is (normalised, before the column scale) because the transform would miss it by far.
+struct Patch {
+  uint32_t position;  // chunk of the tile * chunk length + row in the chunk
+  float value;
+};
+
+// A symbol outside its table: channel and chunk of the tile, and the integer.
+struct Escape {
+  uint32_t channel, chunk;
+  int32_t value;
+};
+
+struct TileShape {
+  unsigned level;
+  uint32_t chunks;
+  uint32_t run_groups;
+  unsigned chunk_length;
+};
+
+// One tile to decode and where to.
+struct TileJob {
+  std::span<const std::byte> tile;
+  uint8_t* symbols;               // out: channel c of chunk i goes to symbols[c * stride + i]
+  uint16_t* raws;                 // out, same layout: raw low bits, of channels with a shift only
+  std::vector<Escape>* escapes;   // out: replaced; in the order of the stream
+  std::vector<Patch>* patches;    // out: replaced; in ascending order of position
+};
+
+// Decodes tiles of one shape; kTilesTogether of them at once keep a SIMD kernel busy. stride >= chunks rounded up to 32; entries between are undefined.
+// Errors: kCorrupt with an offset relative to the tile; *failed (if not null) is then the job's number.
+Status decode_tiles(std::span<const TileJob> jobs, const DecodingTables& tables, const TileShape& shape, Isa isa, size_t stride,
+                    size_t* failed = nullptr);
+
+}  // namespace nwc

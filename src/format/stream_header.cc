@@ -1,0 +1,166 @@
+#include "format/stream_header.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/bytes.h"
+#include "base/hash.h"
+#include "nwcodec/limits.h"
+#include "nwcodec/version.h"
+
+namespace nwc {
+namespace {
+
+constexpr char kMagic[4] = {'N', 'W', 'C', 'S'};
+constexpr size_t kHeaderSize = 96;
+constexpr size_t kHashOffset = 88;
+constexpr size_t kIndexEntrySize = 8;
+
+constexpr uint16_t kFlagTransposed = 1, kFlagLevels = 2, kFlagOwnTables = 4;
+constexpr uint16_t kKnownFlags = kFlagTransposed | kFlagLevels | kFlagOwnTables;
+
+Error corrupt(std::string message, uint64_t offset) {
+  return Error(ErrorCode::kCorrupt, std::move(message)).at_offset(offset);
+}
+
+uint64_t head_hash(const std::byte* head, size_t size) {
+  XXH3_state_t* state = XXH3_createState();
+  XXH3_64bits_reset(state);
+  XXH3_64bits_update(state, head, kHashOffset);
+  XXH3_64bits_update(state, head + kHeaderSize, size - kHeaderSize);
+  const uint64_t hash = XXH3_64bits_digest(state);
+  XXH3_freeState(state);
+  return hash;
+}
+
+Status check_shape(const StreamHeader& h) {
+  const auto fits = [](uint64_t a, uint64_t b) { return a == 0 || b <= limits::kMaxStream / a; };
+  if (!fits(h.rows, h.columns) || !fits(h.matrices, h.rows * h.columns)) {
+    return Error(ErrorCode::kLimit, "stream declares more elements than any stream may hold").at_offset(40);
+  }
+  if (h.dimensions != 2 && h.dimensions != 3) return corrupt("stream declares " + std::to_string(h.dimensions) + " dimensions", 73);
+  if (h.dimensions == 2 && h.matrices != 1) return corrupt("a 2-D stream declares several matrices", 40);
+  return {};
+}
+
+}  // namespace
+
+std::vector<uint64_t> StreamHeader::shape() const {
+  const uint64_t first = transposed ? columns : rows, second = transposed ? rows : columns;
+  if (dimensions == 3) return {matrices, first, second};
+  return {first, second};
+}
+
+uint32_t tile_checksum(std::span<const std::byte> tile, uint64_t tensor_id, uint64_t tile_number) {
+  return static_cast<uint32_t>(xxh3(tile, tensor_id + tile_number));
+}
+
+Result<ParsedStream> parse_stream(std::span<const std::byte> bytes) {
+  if (bytes.size() < kHeaderSize) return corrupt("stream is shorter than its header", bytes.size());
+  const std::byte* p = bytes.data();
+  if (std::memcmp(p, kMagic, sizeof(kMagic)) != 0) return corrupt("stream does not begin with NWCS", 0);
+  const unsigned version = load_le<uint16_t>(p + 4);
+  if (version < kOldestFormatVersion || version > kFormatVersion) {
+    return Error(ErrorCode::kUnsupported, "stream has format version " + std::to_string(version) + ", this program reads versions " +
+                                              std::to_string(kOldestFormatVersion) + " to " + std::to_string(kFormatVersion))
+        .at_offset(4)
+        .remedy("use a newer nwcodec");
+  }
+  if (load_le<uint16_t>(p + 6) != kHeaderSize) return corrupt("stream header has an impossible size", 6);
+
+  ParsedStream parsed;
+  StreamHeader& h = parsed.header;
+  h.codec_id = load_le<uint64_t>(p + 8);
+  h.tensor_id = load_le<uint64_t>(p + 16);
+  h.scales_hash = load_le<uint64_t>(p + 24);
+  h.levels_hash = load_le<uint64_t>(p + 32);
+  h.matrices = load_le<uint64_t>(p + 40);
+  h.rows = load_le<uint64_t>(p + 48);
+  h.columns = load_le<uint64_t>(p + 56);
+  h.tile_chunks = load_le<uint32_t>(p + 64);
+  h.run_groups = load_le<uint16_t>(p + 68);
+  h.scale_exponent = load_le<int16_t>(p + 70);
+  const unsigned dtype = static_cast<unsigned>(p[72]);
+  h.dimensions = static_cast<uint8_t>(p[73]);
+  const uint16_t flags = load_le<uint16_t>(p + 74);
+  const unsigned table_rule = static_cast<unsigned>(p[76]);
+  const uint32_t reserved = static_cast<uint32_t>(p[77]) | uint32_t{load_le<uint16_t>(p + 78)} << 8;
+  const uint32_t tiles = load_le<uint32_t>(p + 80);
+  const uint32_t own_tables = load_le<uint32_t>(p + 84);
+
+  // Sizes first: the hash covers the head, so the head must lie inside the stream.
+  const uint64_t after_header = bytes.size() - kHeaderSize;
+  if (own_tables > after_header) return corrupt("own tables reach past the end of the stream", 84);
+  if (tiles > (after_header - own_tables) / kIndexEntrySize) return corrupt("tile index reaches past the end of the stream", 80);
+  const uint64_t head_size = kHeaderSize + own_tables + tiles * uint64_t{kIndexEntrySize};
+  if (load_le<uint64_t>(p + kHashOffset) != head_hash(p, head_size)) {
+    return corrupt("stream header does not match its checksum", kHashOffset).remedy("the file is damaged: fetch it again");
+  }
+
+  if ((flags & ~kKnownFlags) != 0 || table_rule != 0 || reserved != 0) {
+    return Error(ErrorCode::kUnsupported, "stream uses a feature that format version 1 does not have").at_offset(74);
+  }
+  if (dtype > static_cast<unsigned>(DType::kBF16) || !is_weight_dtype(static_cast<DType>(dtype))) {
+    return corrupt("stream declares dtype number " + std::to_string(dtype), 72);
+  }
+  h.dtype = static_cast<DType>(dtype);
+  h.transposed = (flags & kFlagTransposed) != 0;
+  h.has_levels = (flags & kFlagLevels) != 0;
+  h.has_own_tables = (flags & kFlagOwnTables) != 0;
+  if (!h.has_own_tables && own_tables != 0) return corrupt("stream has own tables without their flag", 84);
+  if (h.tile_chunks == 0 || h.tile_chunks > limits::kMaxTileChunks || h.tile_chunks % limits::kLanes != 0) {
+    return corrupt("stream declares tiles of " + std::to_string(h.tile_chunks) + " chunks", 64);
+  }
+  if (h.run_groups == 0 || h.run_groups > limits::kMaxTileChunks / limits::kLanes) {
+    return corrupt("stream declares runs of " + std::to_string(h.run_groups) + " groups", 68);
+  }
+  NWC_RETURN_IF_ERROR(check_shape(h));
+
+  parsed.own_tables = bytes.subspan(kHeaderSize, own_tables);
+  parsed.tiles.reserve(tiles);
+  const std::byte* index = p + kHeaderSize + own_tables;
+  uint64_t offset = head_size;
+  for (uint32_t t = 0; t < tiles; ++t, index += kIndexEntrySize) {
+    const uint32_t size = load_le<uint32_t>(index);
+    if (size > bytes.size() - offset) return corrupt("tile " + std::to_string(t) + " reaches past the end of the stream", offset);
+    parsed.tiles.push_back({offset, size, load_le<uint32_t>(index + 4)});
+    offset += size;
+  }
+  if (offset != bytes.size()) return corrupt("stream goes on after its last tile", offset);
+  return parsed;
+}
+
+std::vector<std::byte> serialise_stream_head(const StreamHeader& h, std::span<const std::byte> own_tables,
+                                             std::span<const TileIndexEntry> tiles) {
+  std::vector<std::byte> head(kHeaderSize + own_tables.size() + tiles.size() * kIndexEntrySize);
+  std::byte* p = head.data();
+  std::memcpy(p, kMagic, sizeof(kMagic));
+  store_le<uint16_t>(p + 4, kFormatVersion);
+  store_le<uint16_t>(p + 6, kHeaderSize);
+  store_le(p + 8, h.codec_id);
+  store_le(p + 16, h.tensor_id);
+  store_le(p + 24, h.scales_hash);
+  store_le(p + 32, h.levels_hash);
+  store_le(p + 40, h.matrices);
+  store_le(p + 48, h.rows);
+  store_le(p + 56, h.columns);
+  store_le(p + 64, h.tile_chunks);
+  store_le(p + 68, h.run_groups);
+  store_le(p + 70, h.scale_exponent);
+  p[72] = static_cast<std::byte>(h.dtype);
+  p[73] = static_cast<std::byte>(h.dimensions);
+  store_le<uint16_t>(p + 74, static_cast<uint16_t>((h.transposed ? kFlagTransposed : 0) | (h.has_levels ? kFlagLevels : 0) |
+                                                   (h.has_own_tables ? kFlagOwnTables : 0)));
+  store_le<uint32_t>(p + 80, static_cast<uint32_t>(tiles.size()));
+  store_le<uint32_t>(p + 84, static_cast<uint32_t>(own_tables.size()));
+  std::byte* after = std::copy(own_tables.begin(), own_tables.end(), p + kHeaderSize);
+  for (const TileIndexEntry& tile : tiles) {
+    store_le(after, tile.size);
+    store_le(after + 4, tile.checksum);
+    after += kIndexEntrySize;
+  }
+  store_le(p + kHashOffset, head_hash(p, head.size()));
+  return head;
+}
+
+}  // namespace nwc

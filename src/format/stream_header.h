@@ -1,0 +1,66 @@
+// The header of a tensor's stream (docs/format.md, section 4): parsing hostile bytes and writing our own.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "nwcodec/dtype.h"
+#include "nwcodec/result.h"
+
+namespace nwc {
+
+// Names of the tensors that replace X.
+inline constexpr const char* kStreamSuffix = ".nwc_stream";
+inline constexpr const char* kScalesSuffix = ".nwc_scales";
+inline constexpr const char* kLevelsSuffix = ".nwc_levels";
+
+struct StreamHeader {
+  uint64_t codec_id = 0;
+  uint64_t tensor_id = 0;    // XXH3 of the tensor's name
+  uint64_t scales_hash = 0;
+  uint64_t levels_hash = 0;  // 0 if there is no levels tensor
+  uint64_t matrices = 1, rows = 0, columns = 0;
+  uint32_t tile_chunks = 2048;
+  uint16_t run_groups = 64;
+  int16_t scale_exponent = 0;
+  DType dtype = DType::kF32;
+  uint8_t dimensions = 2;
+  bool transposed = false;
+  bool has_levels = false;
+  bool has_own_tables = false;
+
+  uint64_t elements() const { return matrices * rows * columns; }
+  // The original tensor's shape.
+  std::vector<uint64_t> shape() const;
+};
+
+struct TileIndexEntry {
+  uint32_t size;      // bytes
+  uint32_t checksum;  // low half of XXH3(tile, seed = tensor id + tile number)
+};
+
+// A stream taken apart: spans point into the bytes given.
+struct ParsedStream {
+  StreamHeader header;
+  std::span<const std::byte> own_tables;
+  struct Tile {
+    uint64_t offset;  // in the stream
+    uint32_t size, checksum;
+  };
+  std::vector<Tile> tiles;
+};
+
+uint32_t tile_checksum(std::span<const std::byte> tile, uint64_t tensor_id, uint64_t tile_number);
+
+// Checks everything that needs no other tensor: magic, version, reserved fields, header checksum, sizes against
+// bytes.size(). Offsets in errors are relative to the stream.
+Result<ParsedStream> parse_stream(std::span<const std::byte> bytes);
+
+// Header, own tables and tile index; the tiles follow.
+std::vector<std::byte> serialise_stream_head(const StreamHeader& header, std::span<const std::byte> own_tables,
+                                             std::span<const TileIndexEntry> tiles);
+
+}  // namespace nwc
