@@ -12,6 +12,8 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "nwcodec/dtype.h"
@@ -33,7 +35,8 @@ struct TensorView {
 // after open() succeeds, every view lies inside the file, none overlaps another and there is no hole.
 class SafetensorsFile {
  public:
-  // Errors: kNotFound, kIo, kCorrupt, kLimit; each names the file, and the tensor where there is one.
+  // Errors: kNotFound, kIo, kCorrupt, kLimit, kUnsupported (an unknown dtype); each names the file, and the tensor and
+  // the byte offset where there is one.
   static Result<SafetensorsFile> open(const std::filesystem::path& path);
   // The same checks on bytes in memory, which must outlive the result; `label` stands for the file name in errors.
   static Result<SafetensorsFile> parse(std::span<const std::byte> bytes, const std::string& label);
@@ -42,7 +45,7 @@ class SafetensorsFile {
   SafetensorsFile& operator=(SafetensorsFile&&) noexcept;
   ~SafetensorsFile();
 
-  // In file order (ascending offset).
+  // In file order (ascending offset; tensors of size zero that share an offset, in the order of the header).
   const std::vector<TensorView>& tensors() const;
   // nullptr if there is none of that name.
   const TensorView* find(const std::string& name) const;
@@ -50,6 +53,7 @@ class SafetensorsFile {
   const std::map<std::string, std::string>& metadata() const;
   // The header's bytes as they stand in the file (length prefix and padding included).
   std::span<const std::byte> header_bytes() const;
+  // As given to open(), or the label given to parse().
   const std::filesystem::path& path() const;
   // Advises the kernel that a tensor's pages will not be needed again soon. No effect on parse()d bytes.
   void release(const TensorView& tensor) const;
@@ -64,7 +68,11 @@ class SafetensorsFile {
 class Checkpoint {
  public:
   // `directory` holds model.safetensors or an index. Every file that the index names must be a bare file name, exist,
-  // and hold the tensors that the index maps to it; a tensor that no index entry mentions is an error too.
+  // and hold the tensors that the index maps to it; a tensor that no index entry mentions is an error too, and so is
+  // one that stands in two shards. An index wins over a model.safetensors beside it; codec.safetensors is never a shard.
+  //
+  // Errors: kNotFound if there is no such directory or no weights in it (the message says what was found instead);
+  // kInvalidArgument if it is not a directory; kMismatch where index and shards disagree; those of SafetensorsFile.
   static Result<Checkpoint> open(const std::filesystem::path& directory);
 
   const std::filesystem::path& directory() const { return directory_; }
@@ -72,7 +80,8 @@ class Checkpoint {
   const std::vector<SafetensorsFile>& shards() const { return shards_; }
   // Whether the directory has an index file.
   bool has_index() const { return has_index_; }
-  // The tensor and the shard that holds it; both nullptr if there is none.
+  // The tensor and the shard that holds it; both nullptr if there is none. `nwcodec.checksums` belongs to its shard,
+  // not to the checkpoint: every shard may have one, the index does not list it, and it is not found here.
   struct Location {
     const TensorView* tensor = nullptr;
     const SafetensorsFile* shard = nullptr;
@@ -80,8 +89,11 @@ class Checkpoint {
   Location find(const std::string& name) const;
 
  private:
+  Checkpoint() = default;
+
   std::filesystem::path directory_;
   std::vector<SafetensorsFile> shards_;
+  std::unordered_map<std::string_view, Location> by_name_;  // points into shards_
   bool has_index_ = false;
 };
 

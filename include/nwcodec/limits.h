@@ -18,6 +18,13 @@ inline constexpr size_t kMaxTensorName = 4096;                  // [reader] byte
 inline constexpr size_t kMaxDims = 16;                          // [reader]
 inline constexpr size_t kMaxShards = 99'999;                    // [reader] five digits in a shard's name
 
+// text
+inline constexpr int32_t kMaxTokenIds = 1 << 24;          // [reader] token ids are below it
+inline constexpr size_t kMaxText = size_t{256} << 20;     // [reader] bytes of UTF-8 that one call tokenises
+inline constexpr size_t kMaxTextGrowth = 32;              // [reader] a normaliser may lengthen a text so many times (plus 64 KiB)
+inline constexpr size_t kMaxRegexPattern = 16'384;        // [reader] bytes
+inline constexpr size_t kMaxRegexSteps = 64'000'000;      // [reader] backtracking steps in one search of a text, plus 64 a byte
+
 // codec
 inline constexpr unsigned kMaxLevels = 8;         // [format] importance levels K
 inline constexpr unsigned kMaxChunk = 256;        // [format] weights per chunk

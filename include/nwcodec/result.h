@@ -54,6 +54,11 @@ class [[nodiscard]] Error {
     if (!offset_) offset_ = byte;
     return std::move(*this);
   }
+  // Turns an offset inside some part into one inside the whole that begins `base` bytes earlier.
+  Error&& shift_offset(uint64_t base) && {
+    if (offset_) *offset_ += base;
+    return std::move(*this);
+  }
   Error&& remedy(std::string text) && {
     if (remedy_.empty()) remedy_ = std::move(text);
     return std::move(*this);

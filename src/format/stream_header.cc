@@ -38,6 +38,7 @@ Status check_shape(const StreamHeader& h) {
   if (!fits(h.rows, h.columns) || !fits(h.matrices, h.rows * h.columns)) {
     return Error(ErrorCode::kLimit, "stream declares more elements than any stream may hold").at_offset(40);
   }
+  if (h.columns > UINT32_MAX) return Error(ErrorCode::kLimit, "stream declares more than 2^32 columns").at_offset(56);
   if (h.dimensions != 2 && h.dimensions != 3) return corrupt("stream declares " + std::to_string(h.dimensions) + " dimensions", 73);
   if (h.dimensions == 2 && h.matrices != 1) return corrupt("a 2-D stream declares several matrices", 40);
   return {};

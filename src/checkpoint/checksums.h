@@ -1,0 +1,39 @@
+// The checksum tensor that a safetensors file written by us carries for its own bytes.
+//
+// It is a U64 tensor named "nwcodec.checksums" of shape [n + 1], where n counts the other tensors: XXH3-64 (seed 0) of
+// each other tensor's bytes in the order of their offsets, then XXH3-64 of the file's first bytes up to the data
+// (length prefix, header text and padding). The tensor's own bytes need no checksum: damage to them shows as a
+// mismatch.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "nwcodec/checkpoint.h"
+#include "nwcodec/result.h"
+
+namespace nwc {
+
+inline constexpr std::string_view kChecksumTensorName = "nwcodec.checksums";
+
+// The checksums of one file. Keeps no reference to it. Thread safety: const members may be called from several threads.
+class Checksums {
+ public:
+  // Reads the file's checksums and verifies its header against them.
+  // Errors: kNotFound if the file carries none (not every writer's files do); kCorrupt if the checksum tensor has
+  // another dtype or shape than the file's tensors ask for, or if the header is not the one that was written.
+  static Result<Checksums> of(const SafetensorsFile& file);
+
+  // Reads all bytes of `tensor`, a tensor of that file. The checksum tensor itself always passes.
+  // Errors: kCorrupt with the file, the tensor and the offset of its data; kInvalidArgument for a tensor that the file
+  // does not have.
+  Status verify(const TensorView& tensor) const;
+
+ private:
+  std::string file_;
+  std::unordered_map<std::string, uint64_t> hash_by_tensor_;
+};
+
+}  // namespace nwc

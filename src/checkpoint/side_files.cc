@@ -1,0 +1,117 @@
+#include "checkpoint/side_files.h"
+
+#include <algorithm>
+#include <system_error>
+#include <utility>
+
+#include "base/file.h"
+#include "checkpoint/index.h"
+#include "checkpoint/weight_files.h"
+
+namespace nwc {
+namespace {
+
+namespace fs = std::filesystem;
+
+Error io_error(const std::string& what, const fs::path& path, const std::error_code& why) {
+  return Error(ErrorCode::kIo, what + ": " + why.message()).in_file(path.string());
+}
+
+// The weights of the checkpoint itself, which compression or decompression writes anew.
+bool is_checkpoint_file(const std::string& name) {
+  return name == kIndexFileName || name == kCodecFileName ||
+         (name.starts_with("model") && name.ends_with(".safetensors"));
+}
+
+bool is_stray_weight_file(const std::string& name) {
+  return is_foreign_weight_file(name) || name.ends_with(".safetensors") || name.ends_with(".safetensors.index.json");
+}
+
+Status copy_whole_file(const fs::path& from, const fs::path& to) {
+  std::error_code failure;
+  fs::create_directories(to.parent_path(), failure);
+  if (failure) return io_error("cannot create the directory", to.parent_path(), failure);
+  NWC_ASSIGN_OR_RETURN(const MappedFile source, MappedFile::open(from));
+  NWC_ASSIGN_OR_RETURN(OutputFile copy, OutputFile::create(to));
+  NWC_RETURN_IF_ERROR(copy.append(source.bytes()));
+  return copy.commit();
+}
+
+class Copier {
+ public:
+  Copier(fs::path from, fs::path to, const std::set<std::string>& exclude)
+      : from_(std::move(from)), to_(std::move(to)), exclude_(exclude) {}
+
+  // Copies what lies in `folder`, a path relative to both directories; empty for the top level.
+  Status copy_folder(const fs::path& folder) {
+    NWC_ASSIGN_OR_RETURN(const std::vector<fs::path> names, sorted_names(from_ / folder));
+    for (const fs::path& name : names) NWC_RETURN_IF_ERROR(copy_entry(folder / name));
+    return {};
+  }
+
+  std::vector<std::string> take_warnings() { return std::move(warnings_); }
+
+ private:
+  static Result<std::vector<fs::path>> sorted_names(const fs::path& directory) {
+    std::vector<fs::path> names;
+    std::error_code failure;
+    fs::directory_iterator entry(directory, failure);
+    for (; !failure && entry != fs::directory_iterator(); entry.increment(failure)) {
+      names.push_back(entry->path().filename());
+    }
+    if (failure) return io_error("cannot list the directory", directory, failure);
+    std::sort(names.begin(), names.end());
+    return names;
+  }
+
+  Status copy_entry(const fs::path& relative) {
+    const std::string name = relative.filename().string();
+    const bool top_level = !relative.has_parent_path();
+    if (name.starts_with('.')) return {};
+    if (top_level && (exclude_.contains(name) || is_checkpoint_file(name))) return {};
+
+    std::error_code failure;
+    const fs::path source = from_ / relative;
+    const bool is_link = fs::is_symlink(fs::symlink_status(source, failure));
+    const fs::file_status status = fs::status(source, failure);  // follows links
+    if (fs::is_directory(status) && !is_link) {
+      return fs::equivalent(source, to_, failure) ? Status() : copy_folder(relative);
+    }
+    if (!fs::is_regular_file(status)) {
+      warn(relative, is_link ? "a link that leads to no regular file" : "not a regular file");
+    } else if (is_stray_weight_file(name)) {
+      warn(relative, "weights that are not part of the checkpoint");
+    } else {
+      return copy_whole_file(source, to_ / relative);
+    }
+    return {};
+  }
+
+  void warn(const fs::path& relative, const char* why) {
+    warnings_.push_back(relative.generic_string() + " is not copied: " + why);
+  }
+
+  const fs::path from_, to_;
+  const std::set<std::string>& exclude_;
+  std::vector<std::string> warnings_;
+};
+
+}  // namespace
+
+Result<std::vector<std::string>> copy_side_files(const fs::path& from, const fs::path& to,
+                                                 const std::set<std::string>& exclude) {
+  std::error_code failure;
+  if (!fs::is_directory(from, failure)) {
+    return Error(ErrorCode::kNotFound, "there is no such directory").in_file(from.string());
+  }
+  fs::create_directories(to, failure);
+  if (failure) return io_error("cannot create the directory", to, failure);
+  if (fs::equivalent(from, to, failure)) {
+    return Error(ErrorCode::kInvalidArgument, "input and output are the same directory").in_file(to.string());
+  }
+  Copier copier(from, to, exclude);
+  NWC_RETURN_IF_ERROR(copier.copy_folder({}));
+  return copier.take_warnings();
+}
+
+}  // namespace nwc

@@ -1,0 +1,30 @@
+// Everything of a checkpoint directory that is not its weights: config, tokenizer, templates, licence, model card.
+#pragma once
+
+#include <filesystem>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "nwcodec/result.h"
+
+namespace nwc {
+
+// Copies every side file of the checkpoint directory `from`, unchanged, to the existing or new directory `to`,
+// replacing files of the same name there; subdirectories too, but no empty ones.
+//
+// Left out silently:
+//   - names in `exclude`, at the top level (files that the caller writes itself);
+//   - at the top level model*.safetensors, model.safetensors.index.json and codec.safetensors: the checkpoint itself;
+//   - hidden files and folders, and `to` itself where it lies inside `from`.
+// Left out with a warning in the result, one line each in the order of the paths:
+//   - weights in another format or that the checkpoint does not consist of (*.bin, *.pt, *.pth, *.ckpt, *.gguf, *.h5,
+//     *.msgpack, their indexes, other *.safetensors), at any depth;
+//   - links that lead to no regular file, and files that are none (pipes, sockets).
+// Links to regular files are followed, wherever they lead: download caches are directories of links.
+//
+// Errors: kInvalidArgument if `to` is `from`; kNotFound, kIo. What was copied before an error stays, each file whole.
+Result<std::vector<std::string>> copy_side_files(const std::filesystem::path& from, const std::filesystem::path& to,
+                                                 const std::set<std::string>& exclude);
+
+}  // namespace nwc

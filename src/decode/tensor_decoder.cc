@@ -1,0 +1,201 @@
+#include "decode/tensor_decoder.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/bytes.h"
+#include "base/half.h"
+#include "base/hash.h"
+#include "base/parallel.h"
+#include "decode/tile_synthesis.h"
+
+namespace nwc {
+namespace {
+
+Result<std::vector<float>> read_scales(std::span<const std::byte> bytes, const StreamHeader& header) {
+  const uint64_t columns = header.matrices * header.columns;
+  if (bytes.size() / 2 != columns || bytes.size() % 2 != 0) {
+    return Error(ErrorCode::kCorrupt, "has scales for " + std::to_string(bytes.size() / 2) + " columns, its stream has " + std::to_string(columns));
+  }
+  if (xxh3(bytes) != header.scales_hash) return Error(ErrorCode::kCorrupt, "scales do not match the checksum in the stream");
+  std::vector<float> scales(columns);
+  for (uint64_t i = 0; i < columns; ++i) {
+    const float mantissa = float_from_half(load_le<uint16_t>(bytes.data() + 2 * i));
+    scales[i] = static_cast<float>(std::ldexp(static_cast<double>(mantissa), header.scale_exponent));
+    if (!std::isfinite(scales[i]) || std::signbit(mantissa)) {
+      return Error(ErrorCode::kCorrupt, "scale of column " + std::to_string(i) + " is negative or not finite");
+    }
+  }
+  return scales;
+}
+
+// Tiles decoded by one work item, and what they are decoded into.
+struct Worker {
+  std::vector<uint8_t> symbols;
+  std::vector<uint16_t> raws;
+  std::vector<Escape> escapes[kTilesTogether];
+  std::vector<Patch> patches[kTilesTogether];
+  SynthesisScratch synthesis;
+};
+
+}  // namespace
+
+Result<TensorDecoder> TensorDecoder::open(const std::string& name, std::span<const std::byte> stream, std::span<const std::byte> scales,
+                                          std::span<const std::byte> levels, const Codec& codec) {
+  TensorDecoder decoder;
+  decoder.stream_ = stream;
+  decoder.codec_ = &codec;
+  NWC_ASSIGN_OR_RETURN(decoder.parsed_, parse_stream(stream));
+  const StreamHeader& header = decoder.parsed_.header;
+  if (header.codec_id != codec.id()) {
+    return Error(ErrorCode::kMismatch, "stream was made with codec " + hex64(header.codec_id) + ", but the codec here is " + hex64(codec.id()))
+        .at_offset(8)
+        .remedy("restore the codec.safetensors that belongs to this checkpoint");
+  }
+  if (header.tensor_id != xxh3(name)) return Error(ErrorCode::kMismatch, "stream belongs to a tensor of another name").at_offset(16);
+  NWC_ASSIGN_OR_RETURN(decoder.scales_, read_scales(scales, header));
+
+  std::vector<uint8_t> level_of_column;
+  if (header.has_levels) {
+    if (xxh3(levels) != header.levels_hash) return Error(ErrorCode::kCorrupt, "importance levels do not match the checksum in the stream");
+    NWC_ASSIGN_OR_RETURN(level_of_column, unpack_levels(levels, header.matrices * header.columns, codec.parts().levels()));
+  }
+  decoder.tiling_.emplace(header.matrices, header.rows, header.columns, codec.parts().chunk_length(), header.tile_chunks, level_of_column);
+  if (decoder.tiling_->tile_count() != decoder.parsed_.tiles.size()) {
+    return Error(ErrorCode::kCorrupt, "stream has " + std::to_string(decoder.parsed_.tiles.size()) + " tiles, its shape asks for " +
+                                          std::to_string(decoder.tiling_->tile_count()))
+        .at_offset(80);
+  }
+  if (header.has_own_tables) {
+    NWC_ASSIGN_OR_RETURN(const TableSet own, parse_own_tables(decoder.parsed_.own_tables, codec.parts().tables.set));
+    decoder.own_decoding_tables_.emplace(own);
+  }
+  return decoder;
+}
+
+std::vector<uint64_t> TensorDecoder::columns_per_level() const {
+  std::vector<uint64_t> counts(codec_->parts().levels());
+  for (const LevelGroup& group : tiling_->groups()) counts[group.level] += group.columns.size();
+  return counts;
+}
+
+uint64_t TensorDecoder::payload_bytes() const {
+  uint64_t bytes = 0;
+  for (const ParsedStream::Tile& tile : parsed_.tiles) bytes += tile.size;
+  return bytes;
+}
+
+std::span<const std::byte> TensorDecoder::tile_bytes(uint64_t number) const {
+  const ParsedStream::Tile& tile = parsed_.tiles[number];
+  return stream_.subspan(tile.offset, tile.size);
+}
+
+Status TensorDecoder::check_tile(uint64_t number) const {
+  const ParsedStream::Tile& tile = parsed_.tiles[number];
+  if (tile_checksum(tile_bytes(number), parsed_.header.tensor_id, number) == tile.checksum) return {};
+  return Error(ErrorCode::kCorrupt, "tile " + std::to_string(number) + " does not match its checksum")
+      .at_offset(tile.offset)
+      .remedy("the file is damaged: fetch it again");
+}
+
+Status TensorDecoder::verify() const {
+  for (uint64_t number = 0; number < parsed_.tiles.size(); ++number) NWC_RETURN_IF_ERROR(check_tile(number));
+  return {};
+}
+
+Status TensorDecoder::decode(DType dtype, std::span<std::byte> out, int threads) const {
+  const StreamHeader& h = parsed_.header;
+  std::vector<Slice> slices;
+  for (uint64_t m = 0; m < h.matrices; ++m) slices.push_back({m, 0, h.rows, 0, h.columns});
+  return run(slices, dtype, out, threads);
+}
+
+Status TensorDecoder::decode_slice(const Slice& slice, DType dtype, std::span<std::byte> out, int threads) const {
+  const StreamHeader& h = parsed_.header;
+  if (slice.matrix >= h.matrices || slice.row_begin > slice.row_end || slice.row_end > h.rows ||
+      slice.column_begin > slice.column_end || slice.column_end > h.columns) {
+    return Error(ErrorCode::kInvalidArgument, "slice lies outside the tensor");
+  }
+  return run({&slice, 1}, dtype, out, threads);
+}
+
+// Slices are of different matrices, in ascending order, and stand one after another in `out`.
+Status TensorDecoder::run(std::span<const Slice> slices, DType dtype, std::span<std::byte> out, int threads) const {
+  if (!is_weight_dtype(dtype)) {
+    return Error(ErrorCode::kInvalidArgument, "weights decode to F32, F16 or BF16, not " + std::string(name_of(dtype)));
+  }
+  const StreamHeader& h = parsed_.header;
+  const uint64_t element = bits_of(dtype) / 8;
+  const uint64_t chunk_length = codec_->parts().chunk_length();
+
+  // Work items: runs of at most kTilesTogether neighbouring tiles of one shape.
+  struct Item {
+    uint64_t first_tile;
+    uint32_t tiles;
+    size_t slice;
+  };
+  std::vector<Item> items;
+  std::vector<uint64_t> slice_offsets;
+  uint64_t total = 0;
+  for (size_t s = 0; s < slices.size(); ++s) {
+    const Slice& slice = slices[s];
+    slice_offsets.push_back(total);
+    total += (slice.row_end - slice.row_begin) * (slice.column_end - slice.column_begin) * element;
+    if (slice.row_begin == slice.row_end || slice.column_begin == slice.column_end) continue;
+    for (const LevelGroup& group : tiling_->groups()) {
+      if (group.matrix != slice.matrix) continue;
+      const uint64_t per_stripe = group.columns.size();
+      const uint64_t first_chunk = slice.row_begin / chunk_length * per_stripe;
+      const uint64_t last_chunk = ((slice.row_end - 1) / chunk_length + 1) * per_stripe - 1;
+      const uint64_t end_tile = group.first_tile + last_chunk / h.tile_chunks + 1;
+      for (uint64_t t = group.first_tile + first_chunk / h.tile_chunks; t < end_tile;) {
+        uint32_t together = 1;
+        while (together < kTilesTogether && t + together < end_tile && tiling_->tile(t + together).chunks == tiling_->tile(t).chunks) ++together;
+        items.push_back({t, together, s});
+        t += together;
+      }
+    }
+  }
+  if (out.size() != total) {
+    return Error(ErrorCode::kInvalidArgument, "output buffer has " + std::to_string(out.size()) + " bytes, the weights take " + std::to_string(total));
+  }
+
+  const DecodingTables& tables = own_decoding_tables_ ? *own_decoding_tables_ : codec_->tables();
+  const Isa isa = current_isa();
+  const int worker_count = resolve_threads(threads);
+  std::vector<Worker> workers(static_cast<size_t>(worker_count));
+  return parallel_for(items.size(), worker_count, [&](size_t index, int worker_number) -> Status {
+    const Item& item = items[index];
+    Worker& worker = workers[static_cast<size_t>(worker_number)];
+    const TileSpan first = tiling_->tile(item.first_tile);
+    const LevelGroup& group = tiling_->groups()[first.group];
+    const TileShape shape{group.level, first.chunks, h.run_groups, static_cast<unsigned>(chunk_length)};
+    const size_t stride = (size_t{first.chunks} + limits::kLanes - 1) / limits::kLanes * limits::kLanes;
+    const size_t per_tile = stride * tables.channels();
+    worker.symbols.resize(kTilesTogether * per_tile);
+    worker.raws.resize(kTilesTogether * per_tile);
+
+    TileJob jobs[kTilesTogether];
+    for (uint32_t t = 0; t < item.tiles; ++t) {
+      NWC_RETURN_IF_ERROR(check_tile(item.first_tile + t));
+      jobs[t] = {tile_bytes(item.first_tile + t), worker.symbols.data() + t * per_tile, worker.raws.data() + t * per_tile,
+                 &worker.escapes[t], &worker.patches[t]};
+    }
+    size_t failed = 0;
+    if (Status status = decode_tiles({jobs, item.tiles}, tables, shape, isa, stride, &failed); !status) {
+      const uint64_t number = item.first_tile + failed;
+      const Error& e = status.error();
+      return Error(e.code(), "tile " + std::to_string(number) + ": " + e.message()).at_offset(parsed_.tiles[number].offset + e.offset().value_or(0));
+    }
+    const Slice& slice = slices[item.slice];
+    const WeightTarget target{slice, h.transposed, h.rows, scales_.data() + slice.matrix * h.columns, dtype, out.data() + slice_offsets[item.slice]};
+    for (uint32_t t = 0; t < item.tiles; ++t) {
+      const DecodedTile tile{jobs[t].symbols, jobs[t].raws, stride, worker.escapes[t], worker.patches[t]};
+      Status status = synthesise_tile(*codec_, tables, group, tiling_->tile(item.first_tile + t), tile, target, isa, worker.synthesis);
+      if (!status) return std::move(status).error().at_offset(parsed_.tiles[item.first_tile + t].offset);
+    }
+    return {};
+  });
+}
+
+}  // namespace nwc

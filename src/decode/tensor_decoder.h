@@ -1,0 +1,64 @@
+// One compressed tensor: stream, scales and levels, checked against each other, and decoded whole or in part.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "decode/codec.h"
+#include "format/stream_header.h"
+#include "format/tiling.h"
+#include "nwcodec/result.h"
+
+namespace nwc {
+
+// A rectangle of one matrix: outputs [row_begin, row_end) by inputs [column_begin, column_end).
+struct Slice {
+  uint64_t matrix = 0;
+  uint64_t row_begin = 0, row_end = 0;
+  uint64_t column_begin = 0, column_end = 0;
+};
+
+// Views into the caller's bytes and codec, which must outlive it. Immutable; threads share it.
+class TensorDecoder {
+ public:
+  // `levels` is empty if the header says that there are none. Errors: kCorrupt, kMismatch (another codec's stream, another
+  // tensor's stream), kUnsupported; offsets are relative to the stream.
+  static Result<TensorDecoder> open(const std::string& name, std::span<const std::byte> stream, std::span<const std::byte> scales,
+                                    std::span<const std::byte> levels, const Codec& codec);
+
+  const StreamHeader& header() const { return parsed_.header; }
+  // Columns of each importance level, over all matrices.
+  std::vector<uint64_t> columns_per_level() const;
+  // Bytes of all tiles.
+  uint64_t payload_bytes() const;
+  // Outputs that are decoded together at no extra cost: slices by rows are best cut at multiples of it.
+  uint64_t row_granularity() const { return codec_->parts().chunk_length(); }
+
+  // Writes the whole tensor, in the storage order of the original, to `out` (header().elements() * bits_of(dtype) / 8 bytes).
+  Status decode(DType dtype, std::span<std::byte> out, int threads) const;
+  // Writes a slice as a dense row-major matrix ([columns][rows] if the original is transposed). Only tiles that hold some of
+  // it are decoded.
+  Status decode_slice(const Slice& slice, DType dtype, std::span<std::byte> out, int threads) const;
+  // Decodes nothing, checks the checksum of every tile.
+  Status verify() const;
+
+ private:
+  TensorDecoder() = default;
+  struct Work;
+  Status run(std::span<const Slice> slices, DType dtype, std::span<std::byte> out, int threads) const;
+  std::span<const std::byte> tile_bytes(uint64_t number) const;
+  Status check_tile(uint64_t number) const;
+
+  std::span<const std::byte> stream_;
+  const Codec* codec_ = nullptr;
+  ParsedStream parsed_;
+  std::optional<Tiling> tiling_;
+  std::vector<float> scales_;                  // [matrices * columns], exponent applied
+  std::optional<DecodingTables> own_decoding_tables_;
+};
+
+}  // namespace nwc

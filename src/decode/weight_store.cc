@@ -1,0 +1,158 @@
+#include "decode/weight_store.h"
+
+#include <cstring>
+
+#include "base/bytes.h"
+#include "base/half.h"
+#include "checkpoint/index.h"
+#include "format/stream_header.h"
+
+namespace nwc {
+namespace {
+
+std::optional<std::string> without_suffix(const std::string& name, const std::string& suffix) {
+  if (!name.ends_with(suffix)) return std::nullopt;
+  return name.substr(0, name.size() - suffix.size());
+}
+
+bool has_streams(const Checkpoint& checkpoint) {
+  for (const SafetensorsFile& shard : checkpoint.shards()) {
+    for (const TensorView& tensor : shard.tensors()) {
+      if (tensor.name.ends_with(kStreamSuffix)) return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+Result<WeightStore> WeightStore::open(const std::filesystem::path& directory) {
+  NWC_ASSIGN_OR_RETURN(Checkpoint checkpoint, Checkpoint::open(directory));
+  WeightStore store(std::move(checkpoint));
+  std::error_code ignored;
+  const std::filesystem::path codec_path = directory / kCodecFileName;
+  if (has_streams(store.checkpoint_) || std::filesystem::exists(codec_path, ignored)) {
+    NWC_ASSIGN_OR_RETURN(Codec codec, Codec::open(codec_path));
+    store.codec_ = std::make_unique<Codec>(std::move(codec));
+  }
+  for (const SafetensorsFile& shard : store.checkpoint_.shards()) {
+    Result<Checksums> checksums = Checksums::of(shard);
+    if (checksums) {
+      store.checksums_.emplace_back(*std::move(checksums));
+    } else if (checksums.error().code() == ErrorCode::kNotFound && !store.is_compressed()) {
+      store.checksums_.emplace_back(std::nullopt);
+    } else {
+      return std::move(checksums).error();
+    }
+  }
+  NWC_RETURN_IF_ERROR(store.tie_tensors());
+  return store;
+}
+
+Status WeightStore::tie_tensors() {
+  for (size_t s = 0; s < checkpoint_.shards().size(); ++s) {
+    const SafetensorsFile& shard = checkpoint_.shards()[s];
+    // First the streams, so that scales and levels find theirs.
+    for (const TensorView& tensor : shard.tensors()) {
+      const std::optional<std::string> name = without_suffix(tensor.name, kStreamSuffix);
+      if (!is_compressed() || !name) continue;
+      StoredWeight weight{.shard = s, .stream = &tensor};
+      weight.info.name = *name;
+      const Result<ParsedStream> parsed = parse_stream(tensor.bytes);
+      if (!parsed) return locate(parsed.error(), weight, tensor);
+      weight.info.dtype = parsed->header.dtype;
+      weight.info.shape = parsed->header.shape();
+      weight.info.compressed = true;
+      weights_.emplace(*name, std::move(weight));
+    }
+    for (const TensorView& tensor : shard.tensors()) {
+      if (tensor.name == kChecksumTensorName || (is_compressed() && tensor.name.ends_with(kStreamSuffix))) continue;
+      const std::optional<std::string> scaled = without_suffix(tensor.name, kScalesSuffix), levelled = without_suffix(tensor.name, kLevelsSuffix);
+      if (is_compressed() && (scaled || levelled)) {
+        const auto owner = weights_.find(scaled ? *scaled : *levelled);
+        if (owner == weights_.end() || owner->second.stream == nullptr) {
+          return Error(ErrorCode::kMismatch, "has no stream beside it").in_file(shard.path().string()).in_tensor(tensor.name);
+        }
+        const DType wanted = scaled ? DType::kF16 : DType::kU8;
+        if (tensor.dtype != wanted) {
+          return Error(ErrorCode::kCorrupt, "has dtype " + std::string(name_of(tensor.dtype)) + " instead of " + std::string(name_of(wanted)))
+              .in_file(shard.path().string())
+              .in_tensor(tensor.name);
+        }
+        (scaled ? owner->second.scales : owner->second.levels) = &tensor;
+        continue;
+      }
+      StoredWeight weight{.info = {tensor.name, tensor.dtype, tensor.shape, false}, .shard = s, .plain = &tensor};
+      if (!weights_.emplace(tensor.name, std::move(weight)).second) {
+        return Error(ErrorCode::kMismatch, "stands in the checkpoint both plain and compressed").in_file(shard.path().string()).in_tensor(tensor.name);
+      }
+    }
+  }
+  for (const auto& [name, weight] : weights_) {
+    if (weight.stream != nullptr && weight.scales == nullptr) {
+      return locate(Error(ErrorCode::kNotFound, "has a stream but no scales"), weight, *weight.stream);
+    }
+  }
+  return {};
+}
+
+Result<TensorDecoder> WeightStore::open_stream(const StoredWeight& weight) const {
+  const Checksums& checksums = *checksums_[weight.shard];
+  NWC_RETURN_IF_ERROR(checksums.verify(*weight.scales));
+  if (weight.levels != nullptr) NWC_RETURN_IF_ERROR(checksums.verify(*weight.levels));
+  const std::span<const std::byte> levels = weight.levels != nullptr ? weight.levels->bytes : std::span<const std::byte>();
+  Result<TensorDecoder> decoder = TensorDecoder::open(weight.info.name, weight.stream->bytes, weight.scales->bytes, levels, *codec_);
+  if (!decoder) return locate(std::move(decoder).error(), weight, *weight.stream);
+  if (decoder->header().has_levels != (weight.levels != nullptr)) {
+    return locate(Error(ErrorCode::kMismatch, "importance levels are there but the stream says no, or the other way round"), weight, *weight.stream);
+  }
+  return decoder;
+}
+
+Status WeightStore::verify_plain(const StoredWeight& weight) const {
+  if (!checksums_[weight.shard]) return {};
+  return checksums_[weight.shard]->verify(*weight.plain);
+}
+
+Error WeightStore::locate(Error error, const StoredWeight& weight, const TensorView& view) const {
+  return std::move(error)
+      .shift_offset(view.file_offset)
+      .in_file(checkpoint_.shards()[weight.shard].path().string())
+      .in_tensor(weight.info.name);
+}
+
+namespace {
+
+template <class T>
+float to_float(DType type, T bits) {
+  if constexpr (sizeof(T) == 4) return std::bit_cast<float>(bits);
+  return type == DType::kF16 ? float_from_half(static_cast<uint16_t>(bits)) : float_from_bf16(static_cast<uint16_t>(bits));
+}
+
+template <class From, class To>
+void convert(DType from_type, const std::byte* from, DType to_type, std::byte* to, size_t n) {
+  for (size_t i = 0; i < n; ++i) {
+    const float value = to_float(from_type, load_le<From>(from + i * sizeof(From)));
+    if constexpr (sizeof(To) == 4) {
+      store_le(to + 4 * i, value);
+    } else {
+      store_le(to + 2 * i, to_type == DType::kF16 ? half_from_float(value) : bf16_from_float(value));
+    }
+  }
+}
+
+}  // namespace
+
+void convert_floats(DType from_type, std::span<const std::byte> from, DType to_type, std::span<std::byte> to) {
+  if (from_type == to_type) {
+    std::memcpy(to.data(), from.data(), from.size());
+    return;
+  }
+  const bool wide_from = from_type == DType::kF32, wide_to = to_type == DType::kF32;
+  const size_t n = from.size() / (wide_from ? 4 : 2);
+  if (wide_from) return convert<uint32_t, uint16_t>(from_type, from.data(), to_type, to.data(), n);
+  if (wide_to) return convert<uint16_t, uint32_t>(from_type, from.data(), to_type, to.data(), n);
+  convert<uint16_t, uint16_t>(from_type, from.data(), to_type, to.data(), n);
+}
+
+}  // namespace nwc

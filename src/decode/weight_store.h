@@ -1,0 +1,62 @@
+// An opened checkpoint, plain or compressed, with each original tensor tied to what stores it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "checkpoint/checksums.h"
+#include "decode/codec.h"
+#include "decode/tensor_decoder.h"
+#include "nwcodec/checkpoint.h"
+#include "nwcodec/weights.h"
+
+namespace nwc {
+
+// Where one original tensor is stored.
+struct StoredWeight {
+  WeightInfo info;
+  size_t shard;                        // index into checkpoint().shards()
+  const TensorView* plain = nullptr;   // if stored as it is
+  const TensorView* stream = nullptr;  // if compressed
+  const TensorView* scales = nullptr;
+  const TensorView* levels = nullptr;  // may be absent
+};
+
+// Immutable after open(); threads share it.
+class WeightStore {
+ public:
+  static Result<WeightStore> open(const std::filesystem::path& directory);
+
+  const Checkpoint& checkpoint() const { return checkpoint_; }
+  bool is_compressed() const { return codec_ != nullptr; }
+  // Precondition: is_compressed().
+  const Codec& codec() const { return *codec_; }
+  const std::map<std::string, StoredWeight>& weights() const { return weights_; }
+
+  // Checks scales and levels against the shard's checksums and opens the stream. Precondition: weight.stream != nullptr.
+  Result<TensorDecoder> open_stream(const StoredWeight& weight) const;
+  // Checks a plain tensor's bytes, if the shard has checksums.
+  Status verify_plain(const StoredWeight& weight) const;
+
+  // Adds file and tensor to an error, and turns an offset in the stream into one in the file.
+  Error locate(Error error, const StoredWeight& weight, const TensorView& view) const;
+
+ private:
+  explicit WeightStore(Checkpoint checkpoint) : checkpoint_(std::move(checkpoint)) {}
+  Status tie_tensors();
+  Checkpoint checkpoint_;
+  std::unique_ptr<Codec> codec_;
+  std::vector<std::optional<Checksums>> checksums_;  // per shard; all present if compressed
+  std::map<std::string, StoredWeight> weights_;
+};
+
+// Converts between F32, F16 and BF16 (round to nearest even, saturating; infinities and NaN stay); `from` and `to` hold the
+// same number of elements.
+void convert_floats(DType from_type, std::span<const std::byte> from, DType to_type, std::span<std::byte> to);
+
+}  // namespace nwc
