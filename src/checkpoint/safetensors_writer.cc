@@ -73,7 +73,7 @@ Result<Slot> make_slot(PlannedTensor tensor, bool growing) {
   return slot;
 }
 
-// Descending element size, then name: every tensor's offset is then a multiple of its element size.
+// Descending element size, then name: the offset of a tensor of whole-byte elements is a multiple of their size.
 bool lies_before(const Slot& a, const Slot& b) {
   const unsigned bits_a = bits_of(a.tensor.dtype), bits_b = bits_of(b.tensor.dtype);
   return bits_a != bits_b ? bits_a > bits_b : a.tensor.name < b.tensor.name;

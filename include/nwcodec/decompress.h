@@ -1,0 +1,33 @@
+// `nwcodec decompress`: a compressed checkpoint directory back to a plain one.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "nwcodec/dtype.h"
+#include "nwcodec/progress.h"
+#include "nwcodec/result.h"
+
+namespace nwc {
+
+struct DecompressOptions {
+  std::filesystem::path input;
+  std::filesystem::path output;  // must not exist, be empty, or hold an interrupted run of the same options
+  std::optional<DType> dtype;    // F32, F16 or BF16 for all float weights; otherwise each tensor's original dtype
+  bool force = false;            // replace the checkpoint that stands in `output`
+  int threads = 0;               // <= 0: all cores
+};
+
+struct DecompressReport {
+  uint64_t input_bytes = 0, output_bytes = 0;  // of all weight files
+  std::vector<std::string> warnings;
+};
+
+// Every tensor gets back its name, shape and dtype; every byte read is checked against its checksum before it is used. Tensors are
+// decoded in bands of rows, so that memory stays small whatever the tensor's size. On an error nothing is left behind but
+// complete shards for a second run.
+Result<DecompressReport> decompress_checkpoint(const DecompressOptions& options, const Progress& progress);
+
+}  // namespace nwc

@@ -1,0 +1,154 @@
+#include "nwcodec/decompress.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/hash.h"
+#include "checkpoint/index.h"
+#include "checkpoint/output_directory.h"
+#include "checkpoint/safetensors_writer.h"
+#include "checkpoint/side_files.h"
+#include "decode/weight_store.h"
+#include "format/checkpoint_config.h"
+#include "nwcodec/version.h"
+
+namespace nwc {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr uint64_t kPieceBytes = 32u << 20;  // decoded or copied at a time
+
+DType target_dtype(const StoredWeight& weight, const DecompressOptions& options) {
+  return options.dtype && is_weight_dtype(weight.info.dtype) ? *options.dtype : weight.info.dtype;
+}
+
+class ShardReader {
+ public:
+  ShardReader(const WeightStore& store, const DecompressOptions& options, const Progress& progress)
+      : store_(store), options_(options), progress_(progress) {
+    for (const auto& [name, weight] : store.weights()) total_ += weight.info.elements();
+  }
+
+  Status write(size_t shard, const fs::path& path) {
+    const SafetensorsFile& file = store_.checkpoint().shards()[shard];
+    std::vector<PlannedTensor> plan;
+    std::vector<const StoredWeight*> weights;
+    for (const auto& [name, weight] : store_.weights()) {
+      if (weight.shard != shard) continue;
+      weights.push_back(&weight);
+      plan.push_back({name, target_dtype(weight, options_), weight.info.shape});
+    }
+    std::map<std::string, std::string> metadata = file.metadata();
+    metadata.erase(kVersionKey);
+    NWC_ASSIGN_OR_RETURN(SafetensorsWriter writer, SafetensorsWriter::create(path, std::move(plan), {}, std::move(metadata), {}));
+    for (const StoredWeight* weight : weights) {
+      NWC_RETURN_IF_ERROR(weight->stream != nullptr ? decode(*weight, file, writer) : copy(*weight, file, writer));
+      done_ += weight->info.elements();
+      progress_.at(done_, total_, weight->info.name);
+    }
+    return writer.finish();
+  }
+
+ private:
+  // Pieces of whole rows; for a transposed tensor, of whole columns, which are what lies together there.
+  Status decode(const StoredWeight& weight, const SafetensorsFile& file, SafetensorsWriter& writer) {
+    NWC_ASSIGN_OR_RETURN(const TensorDecoder decoder, store_.open_stream(weight));
+    const StreamHeader& h = decoder.header();
+    const DType dtype = target_dtype(weight, options_);
+    const uint64_t element = bits_of(dtype) / 8;
+    const uint64_t lines = h.transposed ? h.columns : h.rows, line_elements = h.transposed ? h.rows : h.columns;
+    const uint64_t granularity = h.transposed ? 1 : decoder.row_granularity();
+    const uint64_t step = std::max<uint64_t>(1, kPieceBytes / std::max<uint64_t>(1, line_elements * element * granularity)) * granularity;
+    uint64_t offset = 0;
+    for (uint64_t matrix = 0; matrix < h.matrices; ++matrix) {
+      for (uint64_t begin = 0; begin < lines; begin += step) {
+        NWC_RETURN_IF_ERROR(progress_.check_stop());
+        const uint64_t end = std::min(lines, begin + step);
+        const Slice slice = h.transposed ? Slice{matrix, 0, h.rows, begin, end} : Slice{matrix, begin, end, 0, h.columns};
+        buffer_.resize((end - begin) * line_elements * element);
+        if (Status status = decoder.decode_slice(slice, dtype, buffer_, options_.threads); !status) {
+          return store_.locate(std::move(status).error(), weight, *weight.stream);
+        }
+        NWC_RETURN_IF_ERROR(writer.write(weight.info.name, offset, buffer_));
+        offset += buffer_.size();
+      }
+    }
+    file.release(*weight.stream);
+    return {};
+  }
+
+  Status copy(const StoredWeight& weight, const SafetensorsFile& file, SafetensorsWriter& writer) {
+    NWC_RETURN_IF_ERROR(store_.verify_plain(weight));
+    const DType from = weight.info.dtype, to = target_dtype(weight, options_);
+    const std::span<const std::byte> bytes = weight.plain->bytes;
+    uint64_t offset = 0;
+    for (uint64_t at = 0; at < bytes.size(); at += kPieceBytes) {
+      NWC_RETURN_IF_ERROR(progress_.check_stop());
+      std::span<const std::byte> piece = bytes.subspan(at, std::min(kPieceBytes, bytes.size() - at));
+      if (from != to) {
+        buffer_.resize(piece.size() / bits_of(from) * bits_of(to));
+        convert_floats(from, piece, to, buffer_);
+        piece = buffer_;
+      }
+      NWC_RETURN_IF_ERROR(writer.write(weight.info.name, offset, piece));
+      offset += piece.size();
+    }
+    file.release(*weight.plain);
+    return {};
+  }
+
+  const WeightStore& store_;
+  const DecompressOptions& options_;
+  const Progress& progress_;
+  uint64_t done_ = 0, total_ = 0;
+  std::vector<std::byte> buffer_;
+};
+
+std::string fingerprint_of(const DecompressOptions& options, const Checkpoint& checkpoint) {
+  std::string text = "decompress " NWCODEC_VERSION_STRING;
+  if (options.dtype) text += " " + std::string(name_of(*options.dtype));
+  for (const SafetensorsFile& shard : checkpoint.shards()) text += " " + hex64(xxh3(shard.header_bytes()));
+  return "nwcodec " + hex64(xxh3(text)) + "\n";
+}
+
+}  // namespace
+
+Result<DecompressReport> decompress_checkpoint(const DecompressOptions& options, const Progress& progress) {
+  DecompressReport report;
+  if (options.dtype && !is_weight_dtype(*options.dtype)) {
+    return Error(ErrorCode::kInvalidArgument, "weights decompress to F32, F16 or BF16, not " + std::string(name_of(*options.dtype)));
+  }
+  NWC_ASSIGN_OR_RETURN(const WeightStore store, WeightStore::open(options.input));
+  if (!store.is_compressed()) {
+    return Error(ErrorCode::kInvalidArgument, "is not a checkpoint compressed by nwcodec").in_file(options.input.string());
+  }
+  const Checkpoint& checkpoint = store.checkpoint();
+  NWC_ASSIGN_OR_RETURN(OutputDirectory output, OutputDirectory::open(options.output, options.input, fingerprint_of(options, checkpoint), options.force));
+
+  ShardReader reader(store, options, progress);
+  WeightMap weight_map;
+  uint64_t total_size = 0;
+  std::error_code ignored;
+  for (size_t s = 0; s < checkpoint.shards().size(); ++s) {
+    const std::string name = checkpoint.shards()[s].path().filename().string();
+    const fs::path path = output.path() / name;
+    if (!output.has_from_earlier_run(name)) {
+      NWC_RETURN_IF_ERROR(reader.write(s, path));
+      output.keep_progress();
+    }
+    report.input_bytes += fs::file_size(checkpoint.shards()[s].path(), ignored);
+    report.output_bytes += fs::file_size(path, ignored);
+  }
+  for (const auto& [name, weight] : store.weights()) {
+    weight_map.emplace(name, checkpoint.shards()[weight.shard].path().filename().string());
+    total_size += weight.info.elements() * bits_of(target_dtype(weight, options)) / 8;
+  }
+  if (checkpoint.has_index()) NWC_RETURN_IF_ERROR(write_index(output.path(), total_size, weight_map));
+  NWC_ASSIGN_OR_RETURN(report.warnings, copy_side_files(options.input, output.path(), {"config.json", std::string(kCodecFileName)}));
+  NWC_RETURN_IF_ERROR(write_plain_config(options.input, output.path()));
+  NWC_RETURN_IF_ERROR(output.finish());
+  return report;
+}
+
+}  // namespace nwc

@@ -1,0 +1,221 @@
+#include "encode/compress.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/parallel.h"
+#include "checkpoint/checksums.h"
+#include "checkpoint/index.h"
+#include "checkpoint/output_directory.h"
+#include "checkpoint/safetensors_writer.h"
+#include "checkpoint/side_files.h"
+#include "encode/column_scales.h"
+#include "format/checkpoint_config.h"
+#include "nwcodec/version.h"
+
+namespace nwc {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr uint64_t kCopyPiece = 16u << 20;  // passthrough tensors are copied in pieces of this size
+
+// What happens to each tensor of a shard.
+struct ShardPlan {
+  const SafetensorsFile* file;
+  std::vector<const TensorView*> compressed, plain;
+};
+
+struct Plan {
+  std::vector<ShardPlan> shards;
+  uint64_t compressed_bytes = 0;  // of the originals, for progress
+};
+
+bool has_nonfinite(const WeightMatrix& weights, int threads, std::optional<Error>& error) {
+  Result<ColumnScales> scales = column_scales(weights, threads);
+  if (scales) return false;
+  error = std::move(scales).error();
+  return true;
+}
+
+// Decides about every tensor and looks for weights that cannot be compressed, before anything is written.
+Result<Plan> make_plan(const Checkpoint& checkpoint, const Selection& selection, const CompressOptions& options, CompressReport& report,
+                       const Progress& progress) {
+  Plan plan;
+  uint64_t checked = 0, total = 0;
+  for (const SafetensorsFile& shard : checkpoint.shards()) {
+    for (const TensorView& tensor : shard.tensors()) total += tensor.bytes.size();
+  }
+  for (const SafetensorsFile& shard : checkpoint.shards()) {
+    ShardPlan& shard_plan = plan.shards.emplace_back(ShardPlan{&shard, {}, {}});
+    for (const TensorView& tensor : shard.tensors()) {
+      NWC_RETURN_IF_ERROR(progress.check_stop());
+      progress.at(checked, total, "checking weights");
+      checked += tensor.bytes.size();
+      if (tensor.name == kChecksumTensorName) continue;
+      report.input_bytes += tensor.bytes.size();
+      if (tensor.name.ends_with(kStreamSuffix) || tensor.name.ends_with(kScalesSuffix) || tensor.name.ends_with(kLevelsSuffix)) {
+        return Error(ErrorCode::kInvalidArgument, "is part of a compressed checkpoint")
+            .in_file(shard.path().string())
+            .in_tensor(tensor.name)
+            .remedy("compress the original, or decompress this one first");
+      }
+      bool compress = selection.wants(tensor);
+      if (compress) {
+        std::optional<Error> error;
+        const bool nonfinite = has_nonfinite(WeightMatrix::of(tensor, selection.stored_transposed(tensor)), options.threads, error);
+        shard.release(tensor);
+        if (nonfinite && !(options.keep_nonfinite && error->code() == ErrorCode::kNonFinite)) {
+          return std::move(*error).in_file(shard.path().string());
+        }
+        if (nonfinite) report.warnings.push_back(tensor.name + " is stored uncompressed: " + error->message());
+        compress = !nonfinite;
+      }
+      (compress ? shard_plan.compressed : shard_plan.plain).push_back(&tensor);
+      if (compress) plan.compressed_bytes += tensor.bytes.size();
+    }
+    std::sort(shard_plan.compressed.begin(), shard_plan.compressed.end(),
+              [](const TensorView* a, const TensorView* b) { return a->name < b->name; });
+  }
+  return plan;
+}
+
+// Equal for runs that must write the same bytes.
+std::string fingerprint_of(const CompressOptions& options, const Checkpoint& checkpoint, uint64_t codec_hash) {
+  std::string text = "compress " NWCODEC_VERSION_STRING " format " + std::to_string(kFormatVersion) + " codec " + hex64(codec_hash);
+  text += " tile " + std::to_string(options.encode.tile_chunks) + " run " + std::to_string(options.encode.run_groups) + " own " +
+          std::to_string(options.encode.own_tables) + " keep-nonfinite " + std::to_string(options.keep_nonfinite);
+  for (const std::string& p : options.selection.include) text += " include " + p;
+  for (const std::string& p : options.selection.exclude) text += " exclude " + p;
+  for (const SafetensorsFile& shard : checkpoint.shards()) {
+    std::error_code error;
+    const auto time = fs::last_write_time(shard.path(), error).time_since_epoch().count();
+    text += " shard " + shard.path().filename().string() + " " + hex64(xxh3(shard.header_bytes())) + " " + std::to_string(time);
+  }
+  return "nwcodec " + hex64(xxh3(text)) + "\n";
+}
+
+// Whether a shard of an earlier run is whole: every byte of it has a checksum.
+bool verifies(const fs::path& path) {
+  const Result<SafetensorsFile> file = SafetensorsFile::open(path);
+  if (!file) return false;
+  const Result<Checksums> checksums = Checksums::of(*file);
+  if (!checksums) return false;
+  return std::all_of(file->tensors().begin(), file->tensors().end(), [&](const TensorView& tensor) {
+    const bool good = checksums->verify(tensor).ok();
+    file->release(tensor);
+    return good;
+  });
+}
+
+class ShardWriter {
+ public:
+  ShardWriter(const Selection& selection, const Encoder& encoder, const CompressOptions& options, const Progress& progress, const Plan& plan)
+      : selection_(selection), encoder_(encoder), options_(options), progress_(progress), plan_(plan) {}
+
+  // Counts a shard that an earlier run wrote.
+  void skip(const ShardPlan& shard) {
+    for (const TensorView* tensor : shard.compressed) done_bytes_ += tensor->bytes.size();
+  }
+
+  Status write(const ShardPlan& shard, const fs::path& path, CompressReport& report) {
+    std::vector<PlannedTensor> fixed;
+    std::vector<std::string> growing;
+    for (const TensorView* tensor : shard.plain) fixed.push_back({tensor->name, tensor->dtype, tensor->shape});
+    for (const TensorView* tensor : shard.compressed) {
+      const WeightMatrix weights = WeightMatrix::of(*tensor, selection_.stored_transposed(*tensor));
+      fixed.push_back({tensor->name + kScalesSuffix, DType::kF16, {weights.matrices * weights.columns}});
+      growing.push_back(tensor->name + kStreamSuffix);
+    }
+    std::map<std::string, std::string> metadata = shard.file->metadata();
+    metadata[kVersionKey] = std::to_string(kFormatVersion);
+    NWC_ASSIGN_OR_RETURN(SafetensorsWriter writer,
+                         SafetensorsWriter::create(path, std::move(fixed), std::move(growing), std::move(metadata), {.checksums = true}));
+    for (const TensorView* tensor : shard.plain) {
+      for (uint64_t at = 0; at < tensor->bytes.size(); at += kCopyPiece) {
+        NWC_RETURN_IF_ERROR(progress_.check_stop());
+        NWC_RETURN_IF_ERROR(writer.write(tensor->name, at, tensor->bytes.subspan(at, std::min(kCopyPiece, tensor->bytes.size() - at))));
+        shard.file->release(*tensor);
+      }
+    }
+    for (const TensorView* tensor : shard.compressed) {
+      NWC_RETURN_IF_ERROR(progress_.check_stop());
+      progress_.at(done_bytes_, plan_.compressed_bytes, tensor->name);
+      const WeightMatrix weights = WeightMatrix::of(*tensor, selection_.stored_transposed(*tensor));
+      Result<EncodedTensor> encoded = encode_tensor(weights, {}, encoder_, options_.encode, options_.threads);
+      if (!encoded) return std::move(encoded).error().in_file(shard.file->path().string()).in_tensor(tensor->name);
+      NWC_RETURN_IF_ERROR(writer.write(tensor->name + kScalesSuffix, 0, encoded->scales));
+      NWC_RETURN_IF_ERROR(writer.append(tensor->name + kStreamSuffix, encoded->stream));
+      report.tensors.push_back({tensor->name, tensor->shape, encoded->statistics, encoded->stream.size(), encoded->scales.size()});
+      done_bytes_ += tensor->bytes.size();
+      shard.file->release(*tensor);
+    }
+    return writer.finish();
+  }
+
+ private:
+  const Selection& selection_;
+  const Encoder& encoder_;
+  const CompressOptions& options_;
+  const Progress& progress_;
+  const Plan& plan_;
+  uint64_t done_bytes_ = 0;
+};
+
+}  // namespace
+
+Result<CompressReport> compress_checkpoint(const CompressOptions& options, const Progress& progress) {
+  CompressReport report;
+  NWC_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::open(options.model));
+  NWC_ASSIGN_OR_RETURN(const EncoderCodec codec, read_encoder_codec(options.codec));
+  NWC_ASSIGN_OR_RETURN(const std::string model_type, read_model_type(options.model));
+  NWC_ASSIGN_OR_RETURN(const Selection selection, Selection::make(options.selection, model_type));
+  NWC_ASSIGN_OR_RETURN(const Plan plan, make_plan(checkpoint, selection, options, report, progress));
+  if (plan.compressed_bytes == 0) {
+    return Error(ErrorCode::kInvalidArgument, "has no linear weights to compress").in_file(options.model.string()).remedy("name tensors with --include");
+  }
+
+  NWC_ASSIGN_OR_RETURN(const MappedFile codec_file, MappedFile::open(options.codec));
+  const std::string fingerprint = fingerprint_of(options, checkpoint, xxh3(codec_file.bytes()));
+  NWC_ASSIGN_OR_RETURN(OutputDirectory output, OutputDirectory::open(options.output, options.model, fingerprint, options.force));
+  const fs::path codec_path = output.path() / kCodecFileName;
+  NWC_RETURN_IF_ERROR(write_tensors(codec_path, decoder_tensors(codec.decoder), {{kVersionKey, std::to_string(kFormatVersion)}}));
+  NWC_ASSIGN_OR_RETURN(const Codec written_codec, Codec::open(codec_path));
+  const Encoder encoder(codec, written_codec.id());
+
+  std::error_code ignored;
+  ShardWriter writer(selection, encoder, options, progress, plan);
+  WeightMap weight_map;
+  uint64_t total_size = 0;
+  report.output_bytes = fs::file_size(codec_path, ignored);
+  for (const ShardPlan& shard : plan.shards) {
+    const std::string name = shard.file->path().filename().string();
+    const fs::path path = output.path() / name;
+    if (output.has_from_earlier_run(name) && verifies(path)) {
+      writer.skip(shard);
+      ++report.shards_from_earlier_run;
+    } else {
+      NWC_RETURN_IF_ERROR(writer.write(shard, path, report));
+      output.keep_progress();
+    }
+    NWC_ASSIGN_OR_RETURN(const SafetensorsFile written, SafetensorsFile::open(path));
+    for (const TensorView& tensor : written.tensors()) {
+      if (tensor.name != kChecksumTensorName) weight_map.emplace(tensor.name, name);
+      total_size += tensor.bytes.size();
+    }
+    report.output_bytes += fs::file_size(path, ignored);
+  }
+
+  if (checkpoint.has_index()) NWC_RETURN_IF_ERROR(write_index(output.path(), total_size, weight_map));
+  NWC_ASSIGN_OR_RETURN(const std::vector<std::string> dropped, copy_side_files(options.model, output.path(), {"config.json"}));
+  report.warnings.insert(report.warnings.end(), dropped.begin(), dropped.end());
+  NWC_RETURN_IF_ERROR(write_compressed_config(options.model, output.path(), written_codec.id()));
+  NWC_RETURN_IF_ERROR(output.finish());
+  progress.at(plan.compressed_bytes, plan.compressed_bytes, "done");
+  return report;
+}
+
+}  // namespace nwc

@@ -1,0 +1,45 @@
+// `nwcodec compress`: a checkpoint directory to a compressed one.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "nwcodec/progress.h"
+#include "encode/selection.h"
+#include "encode/tensor_encoder.h"
+#include "nwcodec/result.h"
+
+namespace nwc {
+
+struct CompressOptions {
+  std::filesystem::path model;   // input directory
+  std::filesystem::path output;  // must not exist, be empty, or hold an interrupted run of the same options
+  std::filesystem::path codec;   // as written by `nwcodec train`
+  SelectionOptions selection;
+  EncodeOptions encode;
+  bool keep_nonfinite = false;  // store tensors with NaN or infinite weights uncompressed instead of refusing them
+  bool force = false;           // replace the checkpoint that stands in `output`
+  int threads = 0;              // <= 0: all cores. Never changes the output
+};
+
+struct CompressedTensorReport {
+  std::string name;
+  std::vector<uint64_t> shape;
+  EncodeStatistics statistics;
+  uint64_t stream_bytes = 0, side_bytes = 0;  // stream; scales and levels
+};
+
+struct CompressReport {
+  std::vector<CompressedTensorReport> tensors;  // those compressed by this run, in the order of writing
+  std::vector<std::string> warnings;
+  size_t shards_from_earlier_run = 0;
+  uint64_t input_bytes = 0, output_bytes = 0;  // of all weight files, codec included
+};
+
+// Shards are written one after another, each atomically; memory stays within a few of the largest tensor's size. On an error
+// before the first shard is complete, nothing is left behind; afterwards, complete shards stay for a second run to go on
+// from. Errors: those of reading; kNonFinite by tensor name, before anything is written; kExists; kIo; kInterrupted.
+Result<CompressReport> compress_checkpoint(const CompressOptions& options, const Progress& progress);
+
+}  // namespace nwc

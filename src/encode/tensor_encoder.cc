@@ -1,0 +1,312 @@
+#include "encode/tensor_encoder.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/fixed_log2.h"
+#include "base/hash.h"
+#include "base/parallel.h"
+#include "encode/column_scales.h"
+#include "encode/table_fit.h"
+#include "encode/tile_encoder.h"
+#include "format/tiling.h"
+
+namespace nwc {
+namespace {
+
+// Tiles per (matrix, level) group of a stream whose symbols decide about own tables: enough for stable counts, few enough to
+// keep in memory.
+constexpr uint64_t kSampleTiles = 64;
+
+// One thread's buffers for a tile; all float buffers are [components][stride].
+struct Scratch {
+  AlignedVector<float> chunks, latents, decoded, network;
+};
+
+struct TileSymbols {
+  size_t stride = 0;
+  std::vector<int32_t> values;  // [latents][stride]
+  std::vector<Patch> patches;
+};
+
+struct Job {
+  const WeightMatrix& weights;
+  const ColumnScales& scales;
+  const Tiling& tiling;
+  const Encoder& encoder;
+  unsigned chunk_length, latents;
+  Isa isa;
+};
+
+// x[j][i] = weight j of chunk i over its column's scale; rows of padding and columns of zeros give 0.
+void gather_chunks(const Job& job, const LevelGroup& group, const TileSpan& span, float* x, size_t stride) {
+  const WeightMatrix& w = job.weights;
+  const uint64_t per_stripe = group.columns.size();
+  const float* const scales = job.scales.values.data() + group.matrix * w.columns;
+  for (uint32_t i = 0; i < stride; ++i) {
+    const uint64_t chunk = span.first_chunk + i;
+    const uint32_t column = i < span.chunks ? group.columns[chunk % per_stripe] : 0;
+    const float scale = i < span.chunks ? scales[column] : 0.0f;
+    const uint64_t first_row = chunk / per_stripe * job.chunk_length;
+    for (unsigned j = 0; j < job.chunk_length; ++j) {
+      const bool present = scale > 0 && first_row + j < w.rows;
+      x[j * stride + i] = present ? w.at(w.index_of(group.matrix, first_row + j, column)) / scale : 0.0f;
+    }
+  }
+}
+
+int32_t round_latent(float z) {
+  if (!(std::abs(z) <= static_cast<float>(kMaxSymbolValue))) {
+    return z > 0 ? kMaxSymbolValue : z < 0 ? -kMaxSymbolValue : 0;  // NaN gives 0; the patches then carry the weights
+  }
+  return static_cast<int32_t>(std::nearbyint(z));
+}
+
+// Chunks -> latents -> symbols -> decoded chunks, and the patches where the two differ by too much. `scratch` keeps the chunks and
+// their decoded form.
+TileSymbols analyse_tile(const Job& job, uint64_t number, Scratch& scratch) {
+  const TileSpan span = job.tiling.tile(number);
+  const LevelGroup& group = job.tiling.groups()[span.group];
+  const Codec& codec = job.encoder.codec();
+  TileSymbols tile;
+  tile.stride = Transform::padded(span.chunks);
+  scratch.chunks.resize(job.chunk_length * tile.stride);
+  scratch.latents.resize(job.encoder.analysis().output_rows() * tile.stride);
+  scratch.decoded.resize(codec.synthesis().output_rows() * tile.stride);
+  gather_chunks(job, group, span, scratch.chunks.data(), tile.stride);
+  job.encoder.analysis().apply(group.level, span.chunks, scratch.chunks.data(), scratch.latents.data(), tile.stride, job.isa, scratch.network);
+
+  tile.values.resize(job.latents * tile.stride);
+  for (unsigned c = 0; c < job.latents; ++c) {
+    const float center = codec.parts().tables.centers[group.level * job.latents + c];
+    for (size_t i = 0; i < tile.stride; ++i) {
+      float& z = scratch.latents[c * tile.stride + i];
+      const int32_t v = round_latent(z - center);
+      tile.values[c * tile.stride + i] = v;
+      z = static_cast<float>(v) + center;
+    }
+  }
+  codec.synthesis().apply(group.level, span.chunks, scratch.latents.data(), scratch.decoded.data(), tile.stride, job.isa, scratch.network);
+
+  const float threshold = job.encoder.patch_threshold(group.level);
+  for (uint32_t i = 0; i < span.chunks; ++i) {
+    const uint64_t first_row = (span.first_chunk + i) / group.columns.size() * job.chunk_length;
+    for (unsigned j = 0; j < job.chunk_length && first_row + j < job.weights.rows; ++j) {
+      const float x = scratch.chunks[j * tile.stride + i];
+      float& y = scratch.decoded[j * tile.stride + i];
+      if (std::abs(y - x) <= threshold) continue;
+      y = float_from_half(half_from_float(x));
+      tile.patches.push_back({i * job.chunk_length + j, y});
+    }
+    // What lies in the padding never reaches a weight, but must be finite to decode.
+    for (unsigned j = 0; j < job.chunk_length; ++j) {
+      float& y = scratch.decoded[j * tile.stride + i];
+      if (std::isfinite(y)) continue;
+      y = 0;
+      tile.patches.push_back({i * job.chunk_length + j, 0.0f});
+    }
+  }
+  std::sort(tile.patches.begin(), tile.patches.end(), [](const Patch& a, const Patch& b) { return a.position < b.position; });
+  return tile;
+}
+
+// Adds what the decoder will make of the tile; same arithmetic, before the rounding to the stored dtype.
+void add_errors(const Job& job, uint64_t number, const Scratch& scratch, size_t stride, EncodeStatistics& sums) {
+  const TileSpan span = job.tiling.tile(number);
+  const LevelGroup& group = job.tiling.groups()[span.group];
+  const float* const scales = job.scales.values.data() + group.matrix * job.weights.columns;
+  for (uint32_t i = 0; i < span.chunks; ++i) {
+    const uint64_t chunk = span.first_chunk + i;
+    const double scale = scales[group.columns[chunk % group.columns.size()]];
+    const uint64_t first_row = chunk / group.columns.size() * job.chunk_length;
+    for (unsigned j = 0; j < job.chunk_length && first_row + j < job.weights.rows; ++j) {
+      const double x = scratch.chunks[j * stride + i], d = static_cast<double>(scratch.decoded[j * stride + i]) - x;
+      if (scale == 0) continue;
+      sums.normalised_squared_error += d * d;
+      sums.squared_error += d * d * scale * scale;
+      sums.squared_weight += x * x * scale * scale;
+    }
+  }
+}
+
+// Ideal cost of single integers under a table.
+class SymbolCost {
+ public:
+  explicit SymbolCost(const FrequencyTable& table) : table_(table) {
+    for (const uint16_t f : table.frequencies) {
+      const uint64_t cost = (uint64_t{limits::kPrecisionBits + table.shift} << kCostBits) - fixed_log2(f);
+      bits_.push_back(std::ldexp(static_cast<double>(cost), -static_cast<int>(kCostBits)));
+    }
+  }
+  // Returns 1 for an escape.
+  uint64_t add(int32_t value, double& bits) const {
+    const uint32_t symbol = table_.symbol_of(value);
+    bits += bits_[symbol];
+    if (symbol != table_.count()) return 0;
+    bits += escape_bits(value);
+    return 1;
+  }
+
+ private:
+  const FrequencyTable& table_;
+  std::vector<double> bits_;
+};
+
+Histogram histogram_of(std::vector<int32_t>& values) {
+  std::sort(values.begin(), values.end());
+  Histogram histogram;
+  for (const int32_t v : values) {
+    if (histogram.empty() || histogram.back().first != v) histogram.emplace_back(v, 0);
+    ++histogram.back().second;
+  }
+  return histogram;
+}
+
+struct TableChoice {
+  TableSet used;                     // what to encode with
+  std::vector<std::byte> own_bytes;  // the stream's own tables, empty if it has none
+};
+
+// Fits tables to a sample of the tensor's tiles and keeps those that pay for their bytes.
+TableChoice choose_tables(const Job& job, int threads) {
+  const TableSet& codec_tables = job.encoder.codec().parts().tables.set;
+  // Per level: the sampled tiles, evenly spaced over all tiles of that level.
+  std::vector<std::vector<uint64_t>> tiles_of_level(codec_tables.levels);
+  for (const LevelGroup& group : job.tiling.groups()) {
+    const uint64_t end = &group == &job.tiling.groups().back() ? job.tiling.tile_count() : (&group + 1)->first_tile;
+    for (uint64_t t = group.first_tile; t < end; ++t) tiles_of_level[group.level].push_back(t);
+  }
+  TableSet own{codec_tables.levels, codec_tables.channels, std::vector<FrequencyTable>(codec_tables.tables.size())};
+  TableChoice choice{codec_tables, {}};
+  uint64_t saved = 0;
+  for (unsigned level = 0; level < codec_tables.levels; ++level) {
+    const std::vector<uint64_t>& all = tiles_of_level[level];
+    if (all.empty()) continue;
+    const uint64_t sampled = std::min<uint64_t>(kSampleTiles, all.size());
+    std::vector<std::vector<int32_t>> tile_values(sampled * job.latents);
+    std::vector<Scratch> scratch(static_cast<size_t>(threads));
+    const Status ignored = parallel_for(sampled, threads, [&](size_t s, int worker) -> Status {
+      const uint64_t number = all[s * all.size() / sampled];
+      const TileSymbols tile = analyse_tile(job, number, scratch[static_cast<size_t>(worker)]);
+      const uint32_t chunks = job.tiling.tile(number).chunks;
+      for (unsigned c = 0; c < job.latents; ++c) {
+        const int32_t* row = tile.values.data() + c * tile.stride;
+        tile_values[s * job.latents + c].assign(row, row + chunks);
+      }
+      return {};
+    });
+    (void)ignored;  // the body cannot fail
+    for (unsigned c = 0; c < job.latents; ++c) {
+      std::vector<int32_t> values;
+      for (uint64_t s = 0; s < sampled; ++s) {
+        const std::vector<int32_t>& part = tile_values[s * job.latents + c];
+        values.insert(values.end(), part.begin(), part.end());
+      }
+      const Histogram histogram = histogram_of(values);
+      const FrequencyTable& of_codec = codec_tables.at(level, c);
+      FrequencyTable fitted = fit_table(histogram);
+      const TableSet alone{1, 1, {fitted}};
+      const uint64_t table_cost = uint64_t{8 * serialise_own_tables(alone).size()} << kCostBits;
+      const uint64_t codec_cost = coding_cost(histogram, of_codec) / sampled * all.size();
+      const uint64_t own_cost = coding_cost(histogram, fitted) / sampled * all.size() + table_cost;
+      if (own_cost >= codec_cost) continue;
+      saved += codec_cost - own_cost;
+      own.tables[level * codec_tables.channels + c] = fitted;
+      choice.used.tables[level * codec_tables.channels + c] = std::move(fitted);
+    }
+  }
+  std::vector<std::byte> bytes = serialise_own_tables(own);
+  const uint64_t empty_entries = own.tables.size();  // a byte each for tables that are not replaced
+  if (saved <= empty_entries * 8 << kCostBits) return {codec_tables, {}};
+  choice.own_bytes = std::move(bytes);
+  return choice;
+}
+
+}  // namespace
+
+float Encoder::patch_threshold(unsigned level) const {
+  // Eight steps of a uniform quantiser with the codec's error (step^2 / 12 = nmse).
+  return 8.0f * std::sqrt(12.0f * nmse_[level]);
+}
+
+Result<EncodedTensor> encode_tensor(const WeightMatrix& weights, std::span<const uint8_t> levels, const Encoder& encoder,
+                                    const EncodeOptions& options, int threads) {
+  threads = resolve_threads(threads);
+  const Codec& codec = encoder.codec();
+  NWC_ASSIGN_OR_RETURN(const ColumnScales scales, column_scales(weights, threads));
+  const Tiling tiling(weights.matrices, weights.rows, weights.columns, codec.parts().chunk_length(), options.tile_chunks, levels);
+  const Job job{weights, scales, tiling, encoder, codec.parts().chunk_length(), codec.parts().latents(), current_isa()};
+
+  EncodedTensor encoded;
+  for (const uint16_t mantissa : scales.mantissas) append_le(encoded.scales, mantissa);
+  if (std::any_of(levels.begin(), levels.end(), [](uint8_t l) { return l != 0; })) encoded.levels = pack_levels(levels, codec.parts().levels());
+  TableChoice tables{codec.parts().tables.set, {}};
+  if (options.own_tables) tables = choose_tables(job, threads);
+
+  StreamHeader& header = encoded.header;
+  header.codec_id = codec.id();
+  header.tensor_id = xxh3(weights.name);
+  header.scales_hash = xxh3(encoded.scales);
+  header.has_levels = !encoded.levels.empty();
+  header.levels_hash = header.has_levels ? xxh3(encoded.levels) : 0;
+  header.matrices = weights.matrices;
+  header.rows = weights.rows;
+  header.columns = weights.columns;
+  header.tile_chunks = options.tile_chunks;
+  header.run_groups = options.run_groups;
+  header.scale_exponent = scales.exponent;
+  header.dtype = weights.dtype;
+  header.dimensions = weights.dimensions;
+  header.transposed = weights.transposed;
+  header.has_own_tables = !tables.own_bytes.empty();
+
+  const uint64_t tile_count = tiling.tile_count();
+  std::vector<std::vector<std::byte>> tiles(tile_count);
+  std::vector<EncodeStatistics> per_tile(tile_count);  // summed in order, so that the sums do not depend on threads
+  std::vector<Scratch> scratch(static_cast<size_t>(threads));
+  NWC_RETURN_IF_ERROR(parallel_for(tile_count, threads, [&](size_t number, int worker) -> Status {
+    Scratch& buffers = scratch[static_cast<size_t>(worker)];
+    const TileSpan span = tiling.tile(number);
+    const unsigned level = tiling.groups()[span.group].level;
+    const TileSymbols symbols = analyse_tile(job, number, buffers);
+    const TileShape shape{level, span.chunks, options.run_groups, job.chunk_length};
+    tiles[number] = encode_tile(tables.used, shape, symbols.values.data(), symbols.stride, symbols.patches);
+
+    EncodeStatistics& sums = per_tile[number];
+    add_errors(job, number, buffers, symbols.stride, sums);
+    sums.payload_bytes = tiles[number].size();
+    sums.patches = symbols.patches.size();
+    for (unsigned c = 0; c < job.latents; ++c) {
+      const SymbolCost cost(tables.used.at(level, c));
+      const int32_t* row = symbols.values.data() + c * symbols.stride;
+      for (uint32_t i = 0; i < span.chunks; ++i) sums.escapes += cost.add(row[i], sums.table_bits);
+    }
+    return {};
+  }));
+
+  std::vector<TileIndexEntry> index;
+  uint64_t payload = 0;
+  EncodeStatistics& total = encoded.statistics;
+  for (uint64_t t = 0; t < tile_count; ++t) {
+    index.push_back({static_cast<uint32_t>(tiles[t].size()), tile_checksum(tiles[t], header.tensor_id, t)});
+    payload += tiles[t].size();
+    total.table_bits += per_tile[t].table_bits;
+    total.squared_error += per_tile[t].squared_error;
+    total.squared_weight += per_tile[t].squared_weight;
+    total.normalised_squared_error += per_tile[t].normalised_squared_error;
+    total.escapes += per_tile[t].escapes;
+    total.patches += per_tile[t].patches;
+  }
+  total.weights = weights.elements();
+  total.payload_bytes = payload;
+  encoded.stream = serialise_stream_head(header, tables.own_bytes, index);
+  encoded.stream.reserve(encoded.stream.size() + payload);
+  for (std::vector<std::byte>& tile : tiles) {
+    encoded.stream.insert(encoded.stream.end(), tile.begin(), tile.end());
+    tile = {};
+  }
+  return encoded;
+}
+
+}  // namespace nwc
