@@ -81,6 +81,21 @@ TEST(SafetensorsFile, OrdersByOffsetAndKeepsTheHeadersOrderOfEmptyTensors) {
   EXPECT_EQ(text_of(result->find("z")->bytes), "zz");
 }
 
+TEST(SafetensorsFile, KeepsTheHeadersOrderOfManyEmptyTensors) {
+  SafetensorsBuilder builder;
+  std::vector<std::string> expected;
+  for (int i = 0; i < 100; ++i) {
+    expected.push_back("t" + std::to_string(i * 37 % 100));
+    builder.add(expected.back(), "F32", {0}, "");
+  }
+  const std::string file = builder.bytes();
+  const Result<SafetensorsFile> result = SafetensorsFile::parse(bytes_of(file), "f");
+  ASSERT_TRUE(result.ok()) << result.error().to_string();
+  std::vector<std::string> names;
+  for (const TensorView& tensor : result->tensors()) names.push_back(tensor.name);
+  EXPECT_EQ(names, expected);
+}
+
 TEST(SafetensorsFile, AcceptsEveryDtypeAndWholeBytesOfSubByteElements) {
   const std::vector<std::pair<std::string, size_t>> bytes_of_16 = {
       {"F64", 128},    {"F32", 64},     {"F16", 32}, {"BF16", 32},    {"I64", 128},    {"I32", 64},  {"I16", 32},
@@ -314,6 +329,8 @@ INSTANTIATE_TEST_SUITE_P(
         Attack{"OverflowHiddenByAZero",
                R"({"a":{"dtype":"U8","shape":[4294967296,4294967296,0],"data_offsets":[0,0]}})", "", ErrorCode::kLimit,
                "f: tensor 'a': byte 128: its size overflows 64 bits"},
+        Attack{"OverflowBehindAZero", R"({"a":{"dtype":"U8","shape":[0,4294967296,4294967296],"data_offsets":[0,0]}})",
+               "", ErrorCode::kLimit, "f: tensor 'a': byte 128: its size overflows 64 bits"},
         Attack{"HalfAByte", R"({"a":{"dtype":"F4","shape":[3],"data_offsets":[0,2]}})", "xy", ErrorCode::kCorrupt,
                "f: tensor 'a': byte 128: 12 bits of F4 elements do not fill whole bytes"},
         Attack{"QuarterByte", R"({"a":{"dtype":"F6_E2M3","shape":[5],"data_offsets":[0,4]}})", "xyzw",

@@ -1,0 +1,39 @@
+// What the commands share: global options, how they are registered, how they end.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+
+#include "nwcodec/progress.h"
+#include "nwcodec/result.h"
+
+namespace nwc::cli {
+
+enum ExitCode { kOk = 0, kFailed = 1, kUsage = 2 };
+
+// Options that every command has.
+struct GlobalOptions {
+  bool json = false;   // results as JSON on stdout
+  bool quiet = false;  // no progress, no warnings
+  int threads = 0;     // 0: all cores
+};
+
+// A command adds its options to `app` and sets `run`, which main() calls if the command was chosen. Results go to stdout,
+// progress and warnings to stderr; an error is returned for main() to print.
+struct Command {
+  GlobalOptions global;
+  std::function<Status()> run;
+};
+
+void add_train(CLI::App& app, Command& command);
+void add_compress(CLI::App& app, Command& command);
+void add_decompress(CLI::App& app, Command& command);
+void add_inspect(CLI::App& app, Command& command);
+void add_eval(CLI::App& app, Command& command);
+void add_generate(CLI::App& app, Command& command);
+
+// --json, --quiet and --threads.
+void add_global_options(CLI::App& app, Command& command);
+
+}  // namespace nwc::cli

@@ -1,0 +1,107 @@
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "base/json.h"
+#include "cli/command.h"
+#include "cli/shipped_codecs.h"
+#include "cli/terminal.h"
+#include "encode/compress.h"
+#include "nwcodec/limits.h"
+
+namespace nwc::cli {
+namespace {
+
+Json to_json(const CompressReport& report) {
+  Json tensors = Json::array();
+  for (const CompressedTensorReport& t : report.tensors) {
+    const EncodeStatistics& s = t.statistics;
+    tensors.push_back({{"name", t.name},
+                       {"shape", t.shape},
+                       {"payload_bytes", s.payload_bytes},
+                       {"stream_bytes", t.stream_bytes},
+                       {"side_bytes", t.side_bytes},
+                       {"cross_entropy_bits", s.table_bits},
+                       {"relative_squared_error", s.squared_weight > 0 ? s.squared_error / s.squared_weight : 0.0},
+                       {"escapes", s.escapes},
+                       {"patches", s.patches}});
+  }
+  return {{"tensors", tensors}, {"shards_from_earlier_run", report.shards_from_earlier_run}, {"input_bytes", report.input_bytes},
+          {"output_bytes", report.output_bytes}, {"warnings", report.warnings}};
+}
+
+void print_summary(const CompressReport& report) {
+  EncodeStatistics sum;
+  uint64_t stream_bytes = 0, side_bytes = 0;
+  for (const CompressedTensorReport& t : report.tensors) {
+    sum.weights += t.statistics.weights;
+    sum.payload_bytes += t.statistics.payload_bytes;
+    sum.table_bits += t.statistics.table_bits;
+    sum.squared_error += t.statistics.squared_error;
+    sum.squared_weight += t.statistics.squared_weight;
+    sum.escapes += t.statistics.escapes;
+    sum.patches += t.statistics.patches;
+    stream_bytes += t.stream_bytes;
+    side_bytes += t.side_bytes;
+  }
+  if (report.shards_from_earlier_run > 0) fmt::print("{} shards kept from an interrupted run\n", report.shards_from_earlier_run);
+  if (sum.weights > 0) {
+    const double weights = static_cast<double>(sum.weights);
+    fmt::print("{} tensors, {} weights\n", report.tensors.size(), sum.weights);
+    fmt::print("payload                  {:8.4f} bits per weight (cross-entropy of its symbols {:.4f})\n",
+               8.0 * static_cast<double>(sum.payload_bytes) / weights, sum.table_bits / weights);
+    fmt::print("with side information    {:8.4f} bits per weight\n", 8.0 * static_cast<double>(stream_bytes + side_bytes) / weights);
+    fmt::print("relative squared error   {:8.6f}\n", sum.squared_error / sum.squared_weight);
+    fmt::print("escapes, patches         {}, {}\n", sum.escapes, sum.patches);
+  }
+  fmt::print("weight files             {} -> {} ({:.1f} %)\n", human_bytes(report.input_bytes), human_bytes(report.output_bytes),
+             100.0 * static_cast<double>(report.output_bytes) / static_cast<double>(std::max<uint64_t>(1, report.input_bytes)));
+}
+
+}  // namespace
+
+void add_compress(CLI::App& app, Command& command) {
+  struct Arguments {
+    CompressOptions options;
+    std::string codec = kDefaultCodec;
+    bool codec_tables_only = false;
+    uint64_t seed = 1;
+  };
+  const auto a = std::make_shared<Arguments>();
+  app.add_option("model", a->options.model, "Checkpoint directory (config.json, *.safetensors)")->required();
+  app.add_option("-o,--output", a->options.output, "Directory to write")->required();
+  app.add_option("--codec", a->codec, "Codec file, or the name of a shipped one")->capture_default_str();
+  app.add_option("--include", a->options.selection.include, "Also compress tensors whose name matches this regular expression");
+  app.add_option("--exclude", a->options.selection.exclude, "Leave alone tensors whose name matches this regular expression");
+  app.add_option("--tile-chunks", a->options.encode.tile_chunks, "Chunks per independently decodable tile, a multiple of 32")
+      ->check(CLI::Range(32u, limits::kMaxTileChunks))
+      ->capture_default_str();
+  app.add_flag("--codec-tables-only", a->codec_tables_only, "Never fit frequency tables to a tensor");
+  app.add_flag("--keep-nonfinite", a->options.keep_nonfinite, "Store tensors with NaN or infinite weights uncompressed");
+  app.add_option("--seed", a->seed, "Accepted for uniformity: compression draws no random numbers");
+  app.add_flag("--force", a->options.force, "Replace the checkpoint that stands in the output directory");
+  add_global_options(app, command);
+  command.run = [a, &command]() -> Status {
+    if (a->options.encode.tile_chunks % limits::kLanes != 0) {
+      return Error(ErrorCode::kInvalidArgument, "--tile-chunks must be a multiple of " + std::to_string(limits::kLanes));
+    }
+    NWC_ASSIGN_OR_RETURN(a->options.codec, find_codec(a->codec));
+    a->options.threads = command.global.threads;
+    a->options.encode.own_tables = !a->codec_tables_only;
+    Result<CompressReport> report = CompressReport{};
+    {
+      ProgressLine line(command.global.quiet);
+      report = compress_checkpoint(a->options, line.progress());
+      if (!report) return std::move(report).error();
+      for (const std::string& warning : report->warnings) line.note("warning: " + warning);
+    }
+    if (command.global.json) {
+      fmt::print("{}\n", to_json(*report).dump(2));
+    } else {
+      print_summary(*report);
+    }
+    return {};
+  };
+}
+
+}  // namespace nwc::cli

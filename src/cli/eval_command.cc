@@ -1,0 +1,106 @@
+#include "cli/eval_command.h"
+
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "base/json.h"
+#include "base/parallel.h"
+#include "cli/command.h"
+#include "cli/language.h"
+#include "cli/terminal.h"
+#include "model/threads.h"
+
+namespace nwc::cli {
+namespace {
+
+Json to_json(const EvalReport& report) {
+  const auto number_or_null = [](const std::optional<double>& v) { return v ? Json(*v) : Json(nullptr); };
+  if (report.divergence) {
+    const DivergenceResult& d = *report.divergence;
+    return {{"protocol", "gptq"},
+            {"context", d.context},
+            {"windows", d.windows},
+            {"tokens", report.tokens},
+            {"perplexity", d.candidate_perplexity},
+            {"reference_perplexity", d.reference_perplexity},
+            {"kl_divergence", d.mean_kl},
+            {"kl_divergence_standard_error", number_or_null(d.mean_kl_standard_error)},
+            {"kl_divergence_99th_percentile", d.kl_99th_percentile},
+            {"kl_divergence_maximum", d.max_kl},
+            {"top1_agreement", d.top1_agreement}};
+  }
+  const PerplexityResult& p = *report.perplexity;
+  return {{"protocol", p.protocol},
+          {"context", p.context},
+          {"windows", p.windows},
+          {"tokens", report.tokens},
+          {"perplexity", p.perplexity},
+          {"perplexity_standard_error", number_or_null(p.perplexity_standard_error)}};
+}
+
+void print_text(const EvalReport& report) {
+  const auto plus_minus = [](const std::optional<double>& error, const char* format) {
+    return error ? " +- " + fmt::format(fmt::runtime(format), *error) : std::string();
+  };
+  if (report.divergence) {
+    const DivergenceResult& d = *report.divergence;
+    fmt::print("protocol gptq, {} windows of {} tokens\n", d.windows, d.context);
+    fmt::print("perplexity       {:.4f} (reference {:.4f}, {:+.3f} %)\n", d.candidate_perplexity, d.reference_perplexity,
+               100.0 * (d.candidate_perplexity / d.reference_perplexity - 1.0));
+    fmt::print("KL divergence    {:.6f}{} nats per token (99th percentile {:.4f}, maximum {:.4f})\n", d.mean_kl,
+               plus_minus(d.mean_kl_standard_error, "{:.6f}"), d.kl_99th_percentile, d.max_kl);
+    fmt::print("top-1 agreement  {:.3f} %\n", 100.0 * d.top1_agreement);
+    return;
+  }
+  const PerplexityResult& p = *report.perplexity;
+  fmt::print("protocol {}, {} windows of {} tokens\n", p.protocol, p.windows, p.context);
+  fmt::print("perplexity       {:.4f}{}\n", p.perplexity, plus_minus(p.perplexity_standard_error, "{:.4f}"));
+}
+
+}  // namespace
+
+Result<EvalReport> evaluate_checkpoint(const EvalOptions& options, const Progress& progress) {
+  const int threads = resolve_threads(options.threads);
+  set_compute_threads(threads);
+  NWC_ASSIGN_OR_RETURN(const Tokenizer tokenizer, Tokenizer::open(options.checkpoint / "tokenizer.json"));
+  NWC_ASSIGN_OR_RETURN(const std::vector<int32_t> ids, tokenize_file(tokenizer, options.text));
+  EvalReport report;
+  report.tokens = static_cast<int64_t>(ids.size());
+  const WindowOptions windows{.context = options.context, .max_windows = options.windows};
+  NWC_ASSIGN_OR_RETURN(const CausalLm model, CausalLm::open(options.checkpoint, {.threads = threads}));
+  if (!options.reference) {
+    NWC_ASSIGN_OR_RETURN(report.perplexity, perplexity(model, ids, windows, control_of(progress, "perplexity")));
+    return report;
+  }
+  NWC_ASSIGN_OR_RETURN(const CausalLm reference, CausalLm::open(*options.reference, {.threads = threads}));
+  NWC_ASSIGN_OR_RETURN(report.divergence, divergence(reference, model, ids, windows, control_of(progress, "divergence")));
+  return report;
+}
+
+void add_eval(CLI::App& app, Command& command) {
+  const auto o = std::make_shared<EvalOptions>();
+  app.add_option("checkpoint", o->checkpoint, "Checkpoint directory, plain or compressed")->required();
+  app.add_option("--text", o->text, "Text file to score")->required();
+  app.add_option("--reference", o->reference, "Checkpoint to compare with: adds KL divergence and top-1 agreement");
+  app.add_option("--context", o->context, "Tokens per window")->check(CLI::Range(int64_t{2}, int64_t{1} << 20))->capture_default_str();
+  app.add_option("--windows", o->windows, "Score only the first so many windows; 0 means all")->check(CLI::NonNegativeNumber)->capture_default_str();
+  add_global_options(app, command);
+  command.run = [o, &command]() -> Status {
+    o->threads = command.global.threads;
+    Result<EvalReport> report = EvalReport{};
+    {
+      ProgressLine line(command.global.quiet);
+      report = evaluate_checkpoint(*o, line.progress());
+    }
+    if (!report) return std::move(report).error();
+    if (command.global.json) {
+      fmt::print("{}\n", to_json(*report).dump(2));
+    } else {
+      print_text(*report);
+    }
+    return {};
+  };
+}
+
+}  // namespace nwc::cli

@@ -1,0 +1,32 @@
+// `nwcodec eval` as a function.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "evaluate/divergence.h"
+#include "evaluate/perplexity.h"
+#include "nwcodec/progress.h"
+#include "nwcodec/result.h"
+
+namespace nwc::cli {
+
+struct EvalOptions {
+  std::filesystem::path checkpoint;               // plain or compressed
+  std::filesystem::path text;
+  std::optional<std::filesystem::path> reference;  // plain or compressed; its tokenizer is not used
+  int64_t context = 2048;
+  int64_t windows = 0;  // 0: all
+  int threads = 0;
+};
+
+struct EvalReport {
+  int64_t tokens = 0;  // of the whole text
+  std::optional<PerplexityResult> perplexity;  // without a reference
+  std::optional<DivergenceResult> divergence;  // with one; holds both models' perplexities
+};
+
+Result<EvalReport> evaluate_checkpoint(const EvalOptions& options, const Progress& progress);
+
+}  // namespace nwc::cli

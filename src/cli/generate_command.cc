@@ -1,0 +1,84 @@
+#include "cli/generate_command.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <memory>
+
+#include "base/json.h"
+#include "base/parallel.h"
+#include "cli/command.h"
+#include "cli/language.h"
+#include "cli/terminal.h"
+#include "evaluate/generate.h"
+#include "model/threads.h"
+
+namespace nwc::cli {
+namespace {
+
+// The length of the longest prefix that cannot change when more tokens come: a character that is still incomplete decodes to
+// U+FFFD at the end.
+size_t settled_length(const std::string& text) {
+  const std::string replacement = "\xEF\xBF\xBD";
+  size_t length = text.size();
+  while (length >= replacement.size() && text.compare(length - replacement.size(), replacement.size(), replacement) == 0) length -= replacement.size();
+  return length;
+}
+
+}  // namespace
+
+Result<std::string> generate_text(const GenerateTextOptions& options, const Progress& progress, const std::function<void(const std::string&)>& on_text) {
+  const int threads = resolve_threads(options.threads);
+  set_compute_threads(threads);
+  NWC_ASSIGN_OR_RETURN(const Tokenizer tokenizer, Tokenizer::open(options.checkpoint / "tokenizer.json"));
+  NWC_ASSIGN_OR_RETURN(std::vector<int32_t> ids, tokenizer.encode(options.prompt, /*add_special_tokens=*/true));
+  NWC_ASSIGN_OR_RETURN(const CausalLm model, CausalLm::open(options.checkpoint, {.resident = true, .threads = threads}));
+  // Decoded together with the prompt, because the first new token's text may depend on what is before it.
+  const size_t prompt_length = tokenizer.decode(ids, true).size();
+  size_t shown = prompt_length;
+  GenerateOptions generation{.max_new_tokens = options.max_new_tokens, .sampling = options.sampling};
+  const std::vector<int32_t> prompt = ids;
+  generation.on_token = [&](int32_t id) {
+    ids.push_back(id);
+    const std::string text = tokenizer.decode(ids, true);
+    const size_t settled = settled_length(text);
+    if (settled <= shown) return;
+    if (on_text) on_text(text.substr(shown, settled - shown));
+    shown = settled;
+  };
+  NWC_ASSIGN_OR_RETURN(const GenerateResult result, generate(model, prompt, generation, control_of(progress, "generating")));
+  (void)result;
+  const std::string text = tokenizer.decode(ids, true);
+  if (on_text && text.size() > shown) on_text(text.substr(shown));
+  return text.substr(std::min(prompt_length, text.size()));
+}
+
+void add_generate(CLI::App& app, Command& command) {
+  const auto o = std::make_shared<GenerateTextOptions>();
+  app.add_option("checkpoint", o->checkpoint, "Checkpoint directory, plain or compressed")->required();
+  app.add_option("--prompt", o->prompt, "Text to continue")->required();
+  app.add_option("--max-new-tokens", o->max_new_tokens, "Stop after so many tokens")->check(CLI::NonNegativeNumber)->capture_default_str();
+  app.add_option("--temperature", o->sampling.temperature, "0 takes the likeliest token; larger is more varied")->capture_default_str();
+  app.add_option("--top-k", o->sampling.top_k, "Sample among the so many likeliest tokens; 0 means all")->capture_default_str();
+  app.add_option("--seed", o->sampling.seed, "Seed of the sampler")->capture_default_str();
+  add_global_options(app, command);
+  command.run = [o, &command]() -> Status {
+    o->threads = command.global.threads;
+    const Progress progress{.report = {}, .stop = &interrupt_flag()};
+    if (command.global.json) {
+      NWC_ASSIGN_OR_RETURN(const std::string text, generate_text(*o, progress, {}));
+      fmt::print("{}\n", Json{{"prompt", o->prompt}, {"text", text}}.dump(2));
+      return {};
+    }
+    fmt::print("{}", o->prompt);
+    Result<std::string> text = generate_text(*o, progress, [](const std::string& piece) {
+      fmt::print("{}", piece);
+      std::fflush(stdout);
+    });
+    if (!text) return std::move(text).error();
+    fmt::print("\n");
+    return {};
+  };
+}
+
+}  // namespace nwc::cli

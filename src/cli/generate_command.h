@@ -1,0 +1,25 @@
+// `nwcodec generate` as a function.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+
+#include "evaluate/sampler.h"
+#include "nwcodec/progress.h"
+#include "nwcodec/result.h"
+
+namespace nwc::cli {
+
+struct GenerateTextOptions {
+  std::filesystem::path checkpoint;  // plain or compressed
+  std::string prompt;
+  int64_t max_new_tokens = 64;
+  SamplingOptions sampling;
+  int threads = 0;
+};
+
+// Returns the continuation; `on_text` (may be empty) gets its pieces as they come.
+Result<std::string> generate_text(const GenerateTextOptions& options, const Progress& progress, const std::function<void(const std::string&)>& on_text);
+
+}  // namespace nwc::cli

@@ -1,0 +1,25 @@
+#include "cli/language.h"
+
+#include "base/file.h"
+
+namespace nwc::cli {
+namespace {
+
+constexpr uint64_t kMaxText = uint64_t{1} << 30;
+
+}  // namespace
+
+Result<std::vector<int32_t>> tokenize_file(const Tokenizer& tokenizer, const std::filesystem::path& path) {
+  NWC_ASSIGN_OR_RETURN(const std::string text, read_text_file(path, kMaxText));
+  Result<std::vector<int32_t>> ids = tokenizer.encode(text, /*add_special_tokens=*/true);
+  if (!ids) return std::move(ids).error().in_file(path.string());
+  return ids;
+}
+
+RunControl control_of(const Progress& progress, const std::string& what) {
+  return {.cancel = progress.stop, .progress = [&progress, what](int64_t done, int64_t total) {
+            progress.at(static_cast<uint64_t>(done), static_cast<uint64_t>(total), what);
+          }};
+}
+
+}  // namespace nwc::cli

@@ -1,0 +1,22 @@
+// A language model with its tokenizer, as the commands open it: from a plain or a compressed checkpoint.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "evaluate/control.h"
+#include "model/causal_lm.h"
+#include "nwcodec/progress.h"
+#include "nwcodec/result.h"
+#include "text/tokenizer.h"
+
+namespace nwc::cli {
+
+// The whole file as token ids, in one tokenizer call, without special tokens beyond those that the tokenizer adds.
+Result<std::vector<int32_t>> tokenize_file(const Tokenizer& tokenizer, const std::filesystem::path& text);
+
+// Reports a Progress through a RunControl; `what` names the activity. Refers to `progress`.
+RunControl control_of(const Progress& progress, const std::string& what);
+
+}  // namespace nwc::cli

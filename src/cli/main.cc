@@ -1,0 +1,80 @@
+// The nwcodec program: parses the command line, runs one command, prints its error.
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <map>
+
+#include "cli/command.h"
+#include "cli/terminal.h"
+#include "nwcodec/isa.h"
+#include "nwcodec/version.h"
+
+namespace nwc::cli {
+
+void add_global_options(CLI::App& app, Command& command) {
+  app.add_flag("--json", command.global.json, "Print results as JSON");
+  app.add_flag("-q,--quiet", command.global.quiet, "No progress and no warnings");
+  app.add_option("--threads", command.global.threads, "Threads; 0 means all cores")->check(CLI::Range(0, 4096));
+}
+
+namespace {
+
+int run(int argc, char** argv) {
+  CLI::App app("Learned compression of neural network weights.", "nwcodec");
+  app.require_subcommand(1);
+  app.set_version_flag("--version", fmt::format("nwcodec {} (reads format {} to {}, writes {})", NWCODEC_VERSION_STRING, kOldestFormatVersion,
+                                                kFormatVersion, kFormatVersion));
+  app.footer("Environment: NWCODEC_ISA=scalar|avx2|avx512 forces an instruction set; NWCODEC_CODECS names a folder of codecs.");
+
+  struct Entry {
+    const char* name;
+    const char* description;
+    void (*add)(CLI::App&, Command&);
+  };
+  const Entry entries[] = {
+      {"compress", "Compress a checkpoint's linear weights", add_compress},
+      {"decompress", "Turn a compressed checkpoint back into a plain one", add_decompress},
+      {"inspect", "Show what a compressed checkpoint consists of", add_inspect},
+      {"eval", "Measure perplexity, and divergence from a reference", add_eval},
+      {"generate", "Continue a text", add_generate},
+      {"train", "Train a codec on the weights of checkpoints", add_train},
+  };
+  std::map<const CLI::App*, Command> commands;
+  for (const Entry& entry : entries) {
+    CLI::App* sub = app.add_subcommand(entry.name, entry.description);
+    entry.add(*sub, commands[sub]);
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? kOk : kUsage;
+  }
+  if (const Result<Isa> isa = isa_from_environment(); !isa) {
+    fmt::print(stderr, "nwcodec: {}\n", isa.error().to_string());
+    return kUsage;
+  }
+  install_interrupt_handler();
+  for (const auto& [sub, command] : commands) {
+    if (!sub->parsed()) continue;
+    Status status = command.run();
+    if (status && (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)) status = Error(ErrorCode::kIo, "cannot write to standard output");
+    if (status) return kOk;
+    fmt::print(stderr, "nwcodec: {}\n", status.error().to_string());
+    return kFailed;
+  }
+  return kUsage;
+}
+
+}  // namespace
+}  // namespace nwc::cli
+
+int main(int argc, char** argv) {
+  try {
+    return nwc::cli::run(argc, argv);
+  } catch (const std::bad_alloc&) {
+    std::fputs("nwcodec: out of memory\n", stderr);
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "nwcodec: %s\n", e.what());
+  }
+  return nwc::cli::kFailed;
+}

@@ -1,0 +1,44 @@
+#include "cli/shipped_codecs.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <vector>
+
+namespace nwc::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kExtension = ".safetensors";
+
+std::vector<fs::path> codec_directories() {
+  std::vector<fs::path> directories;
+  if (const char* named = std::getenv("NWCODEC_CODECS"); named != nullptr && *named != '\0') directories.emplace_back(named);
+  std::error_code error;
+  const fs::path program = fs::read_symlink("/proc/self/exe", error);
+  if (!error) directories.push_back(program.parent_path().parent_path() / "share" / "nwcodec" / "codecs");
+  directories.emplace_back(NWC_SOURCE_CODECS);
+  return directories;
+}
+
+}  // namespace
+
+Result<fs::path> find_codec(const std::string& text) {
+  std::error_code error;
+  if (fs::is_regular_file(text, error)) return fs::path(text);
+  std::vector<std::string> names;
+  for (const fs::path& directory : codec_directories()) {
+    const fs::path candidate = directory / (text + kExtension);
+    if (text.find('/') == std::string::npos && fs::is_regular_file(candidate, error)) return candidate;
+    for (const fs::directory_entry& entry : fs::directory_iterator(directory, error)) {
+      if (entry.path().extension() == kExtension) names.push_back(entry.path().stem().string());
+    }
+  }
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  std::string list;
+  for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
+  return Error(ErrorCode::kNotFound, "is neither a codec file nor a shipped codec").in_file(text).remedy("shipped: " + (list.empty() ? "none" : list));
+}
+
+}  // namespace nwc::cli

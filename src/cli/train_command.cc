@@ -1,0 +1,81 @@
+#include <fmt/format.h>
+
+#include <map>
+#include <memory>
+
+#include "base/json.h"
+#include "cli/command.h"
+#include "cli/terminal.h"
+#include "learn/train.h"
+
+namespace nwc::cli {
+namespace {
+
+std::string levels_text(const std::vector<LevelQuality>& levels) {
+  std::string text;
+  for (size_t l = 0; l < levels.size(); ++l) text += fmt::format("  level {}: {:.3f} bits, NMSE {:.2e}", l, levels[l].bits, levels[l].nmse);
+  return text;
+}
+
+Json to_json(const TrainReport& report) {
+  Json levels = Json::array();
+  for (const LevelQuality& l : report.levels) levels.push_back({{"bits", l.bits}, {"nmse", l.nmse}});
+  return {{"training_chunks", report.training_chunks},
+          {"validation_chunks", report.validation_chunks},
+          {"validation_loss", report.validation_loss},
+          {"levels", levels}};
+}
+
+}  // namespace
+
+void add_train(CLI::App& app, Command& command) {
+  const auto o = std::make_shared<TrainOptions>();
+  app.add_option("models", o->models, "Checkpoint directories to learn from")->required();
+  app.add_option("-o,--output", o->output, "Codec file to write")->required();
+  app.add_option("--lambda", o->lambda, "Weight of the distortion: larger means more bits")->capture_default_str();
+  app.add_option("--chunk", o->chunk, "Weights per chunk")->capture_default_str();
+  app.add_option("--latents", o->latents, "Latents per chunk")->capture_default_str();
+  app.add_option("--level-coefficients", o->level_coefficients, "lambda_I of each importance level, coarsest first")->capture_default_str();
+  app.add_option("--analysis-width", o->analysis.width, "Width of the analysis transform")->capture_default_str();
+  app.add_option("--analysis-depth", o->analysis.depth, "Residual blocks of the analysis transform; 0 is a linear map")->capture_default_str();
+  app.add_option("--synthesis-width", o->synthesis.width, "Width of the synthesis transform")->capture_default_str();
+  app.add_option("--synthesis-depth", o->synthesis.depth, "Residual blocks of the synthesis transform; 0 is a linear map")->capture_default_str();
+  app.add_flag("--shared-density{false}", o->density_per_level, "One density per channel for all levels, as in the paper");
+  app.add_option("--recipe", o->recipe, "linear: start as scaled identities, cosine decay; paper: random start, constant rate")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, TrainRecipe>{{"linear", TrainRecipe::kLinearStart}, {"paper", TrainRecipe::kPaper}}));
+  app.add_option("--steps", o->steps, "Training steps")->capture_default_str();
+  app.add_option("--batch", o->batch, "Chunks per step")->capture_default_str();
+  app.add_option("--learning-rate", o->learning_rate, "Adam's learning rate")->capture_default_str();
+  app.add_option("--auxiliary-learning-rate", o->auxiliary_learning_rate, "The same for the density's quantiles")->capture_default_str();
+  app.add_option("--max-chunks", o->max_chunks, "Chunks kept in memory, sampled evenly over the tensors")->capture_default_str();
+  app.add_option("--include", o->selection.include, "Also learn from tensors whose name matches this regular expression");
+  app.add_option("--exclude", o->selection.exclude, "Leave out tensors whose name matches this regular expression");
+  app.add_option("--validate-every", o->validate_every, "Steps between validations")->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--save-every", o->save_every, "Steps between saved states")->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--seed", o->seed, "Seed of all random numbers")->capture_default_str();
+  app.add_flag("--resume", o->resume, "Go on from OUTPUT.training, which an interrupted run left");
+  app.add_flag("--force", o->force, "Overwrite the codec file");
+  add_global_options(app, command);
+  command.run = [o, &command]() -> Status {
+    o->threads = command.global.threads;
+    Result<TrainReport> report = TrainReport{};
+    {
+      ProgressLine line(command.global.quiet);
+      report = train_codec(*o, line.progress(), [&](int64_t step, double training, double validation, const std::vector<LevelQuality>& levels) {
+        line.note(fmt::format("step {}: training loss {:.4f}, validation loss {:.4f}{}", step, training, validation, levels_text(levels)));
+      });
+    }
+    if (!report) return std::move(report).error();
+    if (command.global.json) {
+      fmt::print("{}\n", to_json(*report).dump(2));
+    } else {
+      fmt::print("validation loss {:.4f} on {} chunks\n", report->validation_loss, report->validation_chunks);
+      for (size_t l = 0; l < report->levels.size(); ++l) {
+        fmt::print("level {}  {:.4f} bits per weight, normalised squared error {:.6f}\n", l, report->levels[l].bits, report->levels[l].nmse);
+      }
+    }
+    return {};
+  };
+}
+
+}  // namespace nwc::cli

@@ -1,0 +1,37 @@
+// How far a model's next-token distribution is from a reference model's: a finer instrument than perplexity, which also
+// moves for reasons other than damage.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "evaluate/control.h"
+#include "evaluate/windows.h"
+#include "model/causal_lm.h"
+#include "nwcodec/result.h"
+
+namespace nwc {
+
+// Over the positions 1 to context - 1 of each window (those that predict a token of the window). Float32 rounding leaves
+// an uncertainty of about 1e-7 nats per position.
+struct DivergenceResult {
+  int64_t context = 0;
+  int64_t windows = 0;
+  int64_t positions = 0;                         // windows * (context - 1)
+  double mean_kl = 0;                            // KL(reference || candidate), nats per token
+  std::optional<double> mean_kl_standard_error;  // over windows; none for a single one
+  double kl_99th_percentile = 0;                 // over positions
+  double max_kl = 0;
+  double top1_agreement = 0;       // share of positions where both models' likeliest token is the same
+  double reference_perplexity = 0;  // by the protocol of perplexity()
+  double candidate_perplexity = 0;
+};
+
+// Both models see the same windows, a few at a time, block by block. Progress counts windows times (blocks of both
+// models + 1). Thread safety: may be called from several threads at once. Errors: as perplexity(); kMismatch if the
+// vocabularies differ in size.
+Result<DivergenceResult> divergence(const CausalLm& reference, const CausalLm& candidate, std::span<const int32_t> ids,
+                                    const WindowOptions& options, const RunControl& control);
+
+}  // namespace nwc

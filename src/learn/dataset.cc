@@ -1,0 +1,94 @@
+#include "learn/dataset.h"
+
+#include <algorithm>
+
+#include "encode/column_scales.h"
+#include "encode/weight_matrix.h"
+#include "nwcodec/checkpoint.h"
+
+namespace nwc {
+namespace {
+
+constexpr uint64_t kValidationShare = 64;
+
+struct Source {
+  const SafetensorsFile* file;
+  const TensorView* tensor;
+  bool transposed;
+  uint64_t chunks;  // whole ones
+};
+
+// The largest number of chunks per tensor such that all tensors together give at most max_chunks.
+uint64_t share_per_tensor(const std::vector<Source>& sources, uint64_t max_chunks) {
+  std::vector<uint64_t> sizes;
+  for (const Source& source : sources) sizes.push_back(source.chunks);
+  std::sort(sizes.begin(), sizes.end());
+  uint64_t left = max_chunks;
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    const uint64_t share = left / (sizes.size() - i);
+    if (sizes[i] > share) return share;
+    left -= sizes[i];
+  }
+  return sizes.back();
+}
+
+void add_chunks(const WeightMatrix& weights, const ColumnScales& scales, uint64_t chunks, uint64_t wanted, ChunkSet& set) {
+  const uint64_t length = static_cast<uint64_t>(set.chunk), stripes = weights.rows / length;
+  for (uint64_t i = 0; i < wanted; ++i) {
+    const uint64_t number = i * chunks / wanted;  // < 2^63 for any real tensor
+    const uint64_t matrix = number / (stripes * weights.columns), rest = number % (stripes * weights.columns);
+    const uint64_t stripe = rest / weights.columns, column = rest % weights.columns;
+    const float scale = scales.values[matrix * weights.columns + column];
+    if (scale == 0) continue;
+    std::vector<float>& target = i % kValidationShare == kValidationShare / 2 ? set.validation : set.training;
+    for (uint64_t j = 0; j < length; ++j) target.push_back(weights.at(weights.index_of(matrix, stripe * length + j, column)) / scale);
+  }
+}
+
+}  // namespace
+
+Result<ChunkSet> load_chunks(const std::vector<std::filesystem::path>& models, const SelectionOptions& selection_options, int64_t chunk,
+                             uint64_t max_chunks, int threads, const Progress& progress) {
+  std::vector<Checkpoint> checkpoints;
+  std::vector<Source> sources;
+  ChunkSet set;
+  set.chunk = chunk;
+  checkpoints.reserve(models.size());
+  for (const std::filesystem::path& model : models) {
+    NWC_ASSIGN_OR_RETURN(Checkpoint opened, Checkpoint::open(model));
+    NWC_ASSIGN_OR_RETURN(const std::string model_type, read_model_type(model));
+    NWC_ASSIGN_OR_RETURN(const Selection selection, Selection::make(selection_options, model_type));
+    const Checkpoint& checkpoint = checkpoints.emplace_back(std::move(opened));
+    const size_t before = sources.size();
+    for (const SafetensorsFile& shard : checkpoint.shards()) {
+      for (const TensorView& tensor : shard.tensors()) {
+        if (!selection.wants(tensor)) continue;
+        const WeightMatrix weights = WeightMatrix::of(tensor, selection.stored_transposed(tensor));
+        const uint64_t chunks = weights.matrices * weights.columns * (weights.rows / static_cast<uint64_t>(chunk));
+        if (chunks == 0) continue;
+        sources.push_back({&shard, &tensor, weights.transposed, chunks});
+        set.tensors.push_back(std::filesystem::absolute(model).lexically_normal().filename().string() + ": " + tensor.name);
+      }
+    }
+    if (sources.size() == before) {
+      return Error(ErrorCode::kInvalidArgument, "has no linear weights to learn from").in_file(model.string()).remedy("name tensors with --include");
+    }
+  }
+  const uint64_t share = share_per_tensor(sources, max_chunks);
+  for (size_t i = 0; i < sources.size(); ++i) {
+    NWC_RETURN_IF_ERROR(progress.check_stop());
+    progress.at(i, sources.size(), "reading weights");
+    const Source& source = sources[i];
+    const WeightMatrix weights = WeightMatrix::of(*source.tensor, source.transposed);
+    Result<ColumnScales> scales = column_scales(weights, threads);
+    if (!scales) return std::move(scales).error().in_file(source.file->path().string());
+    add_chunks(weights, *scales, source.chunks, std::min(share, source.chunks), set);
+    source.file->release(*source.tensor);
+  }
+  if (set.training.empty() || set.validation.empty()) {
+    return Error(ErrorCode::kInvalidArgument, "the models have too few weights to learn from: " + std::to_string(set.training_chunks()) + " chunks");
+  }
+  return set;
+}
+
+}  // namespace nwc

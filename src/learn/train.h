@@ -1,0 +1,69 @@
+// `nwcodec train`: learns a codec from the linear weights of checkpoints (paper, Sections 3.1, 3.2 and A.3).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "encode/selection.h"
+#include "nwcodec/progress.h"
+#include "nwcodec/result.h"
+
+namespace nwc {
+
+// Shape of one transform: depth residual blocks of the given width (paper: 512 x 4); depth 0 is a single linear map.
+struct NetworkShape {
+  int64_t width = 128, depth = 3;
+};
+
+enum class TrainRecipe {
+  kLinearStart,  // both transforms begin as scaled identities with the step size that the objective asks for; cosine decay
+  kPaper,        // random initialisation, constant learning rate
+};
+
+struct TrainOptions {
+  std::vector<std::filesystem::path> models;
+  std::filesystem::path output;
+  SelectionOptions selection;
+
+  double lambda = 1000.0;  // weight of the distortion (equation 1)
+  int64_t chunk = 16, latents = 16;
+  // lambda_I of each importance level, coarsest first; the rate term is weighted by 1 / lambda_I (Appendix E). Its size is K.
+  std::vector<double> level_coefficients{0.29, 0.83, 10.0, 20.0};
+  NetworkShape analysis{128, 3}, synthesis{32, 2};
+  bool density_per_level = true;  // the paper shares one density per channel among the levels; one for each costs fewer bits
+
+  TrainRecipe recipe = TrainRecipe::kLinearStart;
+  int64_t steps = 20000, batch = 4096;     // a step sees `batch` chunks
+  double learning_rate = 1e-3, auxiliary_learning_rate = 1e-3;  // the auxiliary loss fits the density's quantiles
+  uint64_t max_chunks = 4'000'000;  // kept in memory, sampled evenly over the tensors if there are more
+  uint64_t seed = 1;
+  int threads = 0;                  // <= 0: all cores
+  int64_t validate_every = 1000, save_every = 1000;
+  bool resume = false;              // go on from OUTPUT.training
+  bool force = false;               // overwrite an existing codec
+};
+
+struct LevelQuality {
+  double bits = 0;  // per weight, cross-entropy under the density of rounded latents
+  double nmse = 0;  // mean squared error of normalised weights
+};
+
+struct TrainReport {
+  uint64_t training_chunks = 0, validation_chunks = 0;
+  double validation_loss = 0;
+  std::vector<LevelQuality> levels;
+};
+
+// Called after each validation.
+using ValidationCallback = std::function<void(int64_t step, double training_loss, double validation_loss, const std::vector<LevelQuality>&)>;
+
+// Writes the codec to options.output, atomically, and its state to OUTPUT.training now and then (removed at the end), so that
+// `resume` can go on from there to the same result. The same options, seed and threads give the same file.
+// Errors: those of reading checkpoints; kInvalidArgument for options out of range and for models without linear weights;
+// kExists; kMismatch for a state of other options; kInterrupted (the state is saved).
+Result<TrainReport> train_codec(const TrainOptions& options, const Progress& progress, const ValidationCallback& on_validation);
+
+}  // namespace nwc

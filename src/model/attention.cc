@@ -1,0 +1,101 @@
+#include "model/attention.h"
+
+#include <algorithm>
+#include <limits>
+#include <tuple>
+#include <utility>
+
+namespace nwc {
+namespace {
+
+// Scores held at a time, in elements: 4 MiB, so that the softmax finds them in the second-level cache.
+constexpr int64_t kScores = int64_t{1} << 20;
+constexpr int64_t kMinQueries = 16;
+constexpr int64_t kMaxQueries = 256;
+
+// Sets the scores of invisible keys to minus infinity. scores is [queries, group, keys], query 0 at position
+// `first_query`, key 0 at `first_key`.
+void hide(at::Tensor scores, int64_t first_query, int64_t first_key, std::optional<int64_t> window) {
+  const at::Tensor query = torch::arange(first_query, first_query + scores.size(0)).unsqueeze(1);
+  const at::Tensor key = torch::arange(first_key, first_key + scores.size(2)).unsqueeze(0);
+  at::Tensor hidden = key > query;
+  if (window) hidden = hidden.logical_or(key <= query - *window);
+  scores.masked_fill_(hidden.unsqueeze(1), -std::numeric_limits<float>::infinity());
+}
+
+// The same for scores in which only the newest and, with a window, the oldest `queries` keys are invisible to anybody.
+void hide_edges(const at::Tensor& scores, int64_t first_query, int64_t first_key, std::optional<int64_t> window) {
+  const int64_t queries = scores.size(0), keys = scores.size(2);
+  if (queries == 1) return;
+  const int64_t edge = std::min(queries, keys);
+  hide(scores.narrow(2, keys - edge, edge), first_query, first_key + keys - edge, window);
+  if (window) hide(scores.narrow(2, 0, edge), first_query, first_key, window);
+}
+
+}  // namespace
+
+at::Tensor causal_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, double scale,
+                            std::optional<int64_t> window) {
+  const int64_t batch = q.size(0), queries = q.size(1), heads = q.size(2), head_dim = q.size(3);
+  const int64_t keys = k.size(1), kv_heads = k.size(2), group = heads / kv_heads;
+  const int64_t before = keys - queries;  // keys older than the first query
+  const int64_t step = std::clamp(kScores / (group * keys), kMinQueries, kMaxQueries);
+  const at::Tensor scaled = q * scale;
+  at::Tensor out = torch::empty({batch, queries, kv_heads, group, head_dim}, q.options());
+
+  for (int64_t begin = 0; begin < queries; begin += step) {
+    const int64_t count = std::min(step, queries - begin);
+    const int64_t first_query = before + begin;
+    const int64_t first_key = window ? std::max<int64_t>(0, first_query - *window + 1) : 0;
+    const int64_t seen = first_query + count - first_key;
+    for (int64_t b = 0; b < batch; ++b) {
+      const at::Tensor some_q = scaled.select(0, b).narrow(0, begin, count);
+      const at::Tensor some_k = k.select(0, b).narrow(0, first_key, seen);
+      const at::Tensor some_v = v.select(0, b).narrow(0, first_key, seen);
+      for (int64_t h = 0; h < kv_heads; ++h) {
+        const at::Tensor rows = some_q.narrow(1, h * group, group).reshape({count * group, head_dim});
+        const at::Tensor scores = torch::mm(rows, some_k.select(1, h).t());
+        hide_edges(scores.view({count, group, seen}), first_query, first_key, window);
+        const at::Tensor mixed = torch::mm(torch::softmax(scores, -1), some_v.select(1, h));
+        out.select(0, b).narrow(0, begin, count).select(1, h).copy_(mixed.view({count, group, head_dim}));
+      }
+    }
+  }
+  return out.view({batch, queries, heads * head_dim});
+}
+
+Result<Attention> Attention::load(const AttentionSpec& spec, const ParameterSource& source,
+                                  std::shared_ptr<RopeTables> rope) {
+  Attention attention;
+  attention.spec = spec;
+  NWC_ASSIGN_OR_RETURN(attention.q, Linear::load(spec.q, source));
+  NWC_ASSIGN_OR_RETURN(attention.k, Linear::load(spec.k, source));
+  NWC_ASSIGN_OR_RETURN(attention.v, Linear::load(spec.v, source));
+  NWC_ASSIGN_OR_RETURN(attention.o, Linear::load(spec.o, source));
+  if (spec.q_norm) {
+    NWC_ASSIGN_OR_RETURN(attention.q_norm, RmsNorm::load(*spec.q_norm, source));
+  }
+  if (spec.k_norm) {
+    NWC_ASSIGN_OR_RETURN(attention.k_norm, RmsNorm::load(*spec.k_norm, source));
+  }
+  attention.rope = std::move(rope);
+  return attention;
+}
+
+at::Tensor Attention::forward(const at::Tensor& x, LayerCache* cache, const InputHook& hook) const {
+  const auto split = [&](const at::Tensor& y, int64_t heads) {
+    return y.view({x.size(0), x.size(1), heads, spec.head_dim});
+  };
+  at::Tensor queries = split(q.forward(x, hook), spec.heads);
+  at::Tensor keys = split(k.forward(x, hook), spec.kv_heads);
+  at::Tensor values = split(v.forward(x, hook), spec.kv_heads);
+  if (q_norm) queries = q_norm->forward(queries);
+  if (k_norm) keys = k_norm->forward(keys);
+  const int64_t position = cache != nullptr ? cache->length() : 0;
+  queries = rope->rotate(queries, spec.rope, position);
+  keys = rope->rotate(keys, spec.rope, position);
+  if (cache != nullptr) std::tie(keys, values) = cache->append(keys, values);
+  return o.forward(causal_attention(queries, keys, values, spec.scale, spec.window), hook);
+}
+
+}  // namespace nwc

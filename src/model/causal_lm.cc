@@ -1,0 +1,80 @@
+#include "model/causal_lm.h"
+
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "model/family.h"
+
+namespace nwc {
+namespace {
+
+// What `slot` holds, or what `load` returns; kept in the slot if the model is resident.
+template <class Part, class Load>
+Result<std::shared_ptr<const Part>> kept_or_loaded(std::shared_ptr<const Part>* slot, bool keep, Load&& load) {
+  if (*slot) return *slot;
+  Result<Part> loaded = load();
+  if (!loaded) return std::move(loaded).error();
+  auto part = std::make_shared<const Part>(*std::move(loaded));
+  if (keep) *slot = part;
+  return part;
+}
+
+}  // namespace
+
+struct CausalLm::State {
+  ModelSpec spec;
+  std::shared_ptr<const ParameterSource> source;
+  bool resident = false;
+  std::shared_ptr<RopeTables> rope = std::make_shared<RopeTables>();
+
+  std::mutex mutex;  // guards what follows
+  std::shared_ptr<const Embedding> embedding;
+  std::vector<std::shared_ptr<const Block>> blocks;
+  std::shared_ptr<const Head> head;
+};
+
+CausalLm::CausalLm(std::unique_ptr<State> state) : state_(std::move(state)) {}
+CausalLm::CausalLm(CausalLm&&) noexcept = default;
+CausalLm& CausalLm::operator=(CausalLm&&) noexcept = default;
+CausalLm::~CausalLm() = default;
+
+Result<CausalLm> CausalLm::open(const std::filesystem::path& directory, const Options& options) {
+  NWC_ASSIGN_OR_RETURN(ModelSpec spec, describe_model(directory));
+  NWC_ASSIGN_OR_RETURN(Weights weights, Weights::open(directory));
+  return create(std::move(spec), std::make_shared<const WeightsSource>(std::move(weights), options.threads), options);
+}
+
+Result<CausalLm> CausalLm::create(ModelSpec spec, std::shared_ptr<const ParameterSource> source, const Options& options) {
+  for (const TensorSpec& tensor : tensors_of(spec)) NWC_RETURN_IF_ERROR(source->check(tensor));
+  auto state = std::make_unique<State>();
+  state->blocks.resize(spec.blocks.size());
+  state->spec = std::move(spec);
+  state->source = std::move(source);
+  state->resident = options.resident;
+  return CausalLm(std::move(state));
+}
+
+const ModelSpec& CausalLm::spec() const { return state_->spec; }
+bool CausalLm::resident() const { return state_->resident; }
+
+Result<std::shared_ptr<const Embedding>> CausalLm::embedding() const {
+  State& s = *state_;
+  const std::lock_guard lock(s.mutex);
+  return kept_or_loaded(&s.embedding, s.resident, [&] { return Embedding::load(s.spec, *s.source); });
+}
+
+Result<std::shared_ptr<const Block>> CausalLm::block(size_t index) const {
+  State& s = *state_;
+  const std::lock_guard lock(s.mutex);
+  return kept_or_loaded(&s.blocks[index], s.resident,
+                        [&] { return Block::load(s.spec.blocks[index], *s.source, s.rope); });
+}
+
+Result<std::shared_ptr<const Head>> CausalLm::head() const {
+  State& s = *state_;
+  const std::lock_guard lock(s.mutex);
+  return kept_or_loaded(&s.head, s.resident, [&] { return Head::load(s.spec, *s.source, s.embedding.get()); });
+}
+
+}  // namespace nwc

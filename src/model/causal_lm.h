@@ -1,0 +1,58 @@
+// A causal language model, part by part: each part is loaded when it is asked for, so that a pass over a model needs the
+// memory of one block and of the hidden states only.
+//
+//   NWC_ASSIGN_OR_RETURN(const CausalLm model, CausalLm::open(directory, {}));
+//   hidden = (*model.embedding())->forward(ids);
+//   for (size_t i = 0; i < model.blocks(); ++i) hidden = (*model.block(i))->forward(hidden, {});
+//   logits = (*model.head())->forward(hidden);
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+
+#include "model/block.h"
+#include "model/ends.h"
+#include "model/parameters.h"
+#include "model/spec.h"
+#include "nwcodec/result.h"
+
+namespace nwc {
+
+// Computes in float32, whatever the checkpoint stores.
+// Thread safety: const members may be called from several threads at once.
+class CausalLm {
+ public:
+  struct Options {
+    // Keep every part once loaded, as generation needs; otherwise each call of embedding(), block() and head() reads the
+    // part anew and nothing but the caller's pointer holds it.
+    bool resident = false;
+    // For decoding compressed tensors; <= 0 means all cores.
+    int threads = 0;
+  };
+
+  // Opens a checkpoint directory, plain or compressed. The presence and shape of every tensor are checked here, so that
+  // a long pass does not fail in its middle. Errors: those of describe_model() and Weights::open(); kNotFound and
+  // kMismatch by tensor name.
+  static Result<CausalLm> open(const std::filesystem::path& directory, const Options& options);
+  // The same from parts; options.threads is the source's business.
+  static Result<CausalLm> create(ModelSpec spec, std::shared_ptr<const ParameterSource> source, const Options& options);
+
+  CausalLm(CausalLm&&) noexcept;
+  CausalLm& operator=(CausalLm&&) noexcept;
+  ~CausalLm();
+
+  const ModelSpec& spec() const;
+  bool resident() const;
+  size_t blocks() const { return spec().blocks.size(); }
+  Result<std::shared_ptr<const Embedding>> embedding() const;
+  Result<std::shared_ptr<const Block>> block(size_t index) const;  // index < blocks()
+  Result<std::shared_ptr<const Head>> head() const;
+
+ private:
+  struct State;
+  explicit CausalLm(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace nwc

@@ -1,0 +1,38 @@
+#include "model/ends.h"
+
+#include <torch/torch.h>
+
+#include <utility>
+
+#include "model/layers.h"
+
+namespace nwc {
+
+struct Head::Layers {
+  RmsNorm norm;
+  Linear linear;
+};
+
+Result<Embedding> Embedding::load(const ModelSpec& model, const ParameterSource& source) {
+  NWC_ASSIGN_OR_RETURN(at::Tensor table, source.load({model.embedding, {model.vocab_size, model.hidden_size}}));
+  return Embedding(std::make_shared<const at::Tensor>(std::move(table)));
+}
+
+at::Tensor Embedding::forward(const at::Tensor& ids) const { return torch::embedding(*table_, ids); }
+
+Result<Head> Head::load(const ModelSpec& model, const ParameterSource& source, const Embedding* tied) {
+  NWC_ASSIGN_OR_RETURN(RmsNorm norm, RmsNorm::load(model.final_norm, source));
+  Linear linear{model.head, {}, {}};
+  if (tied != nullptr && model.head.weight == model.embedding) {
+    linear.weight = *tied->table_;
+  } else {
+    NWC_ASSIGN_OR_RETURN(linear, Linear::load(model.head, source));
+  }
+  return Head(std::make_shared<const Layers>(Layers{std::move(norm), std::move(linear)}));
+}
+
+at::Tensor Head::forward(const at::Tensor& hidden) const {
+  return layers_->linear.forward(layers_->norm.forward(hidden), {});
+}
+
+}  // namespace nwc

@@ -1,0 +1,13 @@
+// One constant per family, each defined in the file of its name.
+#pragma once
+
+#include "model/family.h"
+
+namespace nwc {
+
+extern const Family kLlama;
+extern const Family kMistral;
+extern const Family kQwen2;
+extern const Family kQwen3;
+
+}  // namespace nwc

@@ -1,0 +1,39 @@
+// Where a model's parameters come from.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "model/spec.h"
+#include "model/tensor_fwd.h"
+#include "nwcodec/result.h"
+#include "nwcodec/weights.h"
+
+namespace nwc {
+
+// Implementations other than WeightsSource put changed weights in the place of stored ones.
+// Thread safety: const members may be called from several threads at once.
+class ParameterSource {
+ public:
+  virtual ~ParameterSource() = default;
+  // Whether load() would find this tensor with this shape, without reading it. Errors: kNotFound, kMismatch.
+  virtual Status check(const TensorSpec& tensor) const = 0;
+  // The tensor in float32, freshly allocated and contiguous. Errors: those of check(), and of reading.
+  virtual Result<at::Tensor> load(const TensorSpec& tensor) const = 0;
+};
+
+// The tensors of a checkpoint directory, plain or compressed.
+class WeightsSource : public ParameterSource {
+ public:
+  // `threads` for decoding compressed tensors; <= 0 means all cores.
+  WeightsSource(Weights weights, int threads) : weights_(std::move(weights)), threads_(threads) {}
+  Status check(const TensorSpec& tensor) const override;
+  Result<at::Tensor> load(const TensorSpec& tensor) const override;
+
+ private:
+  Weights weights_;
+  int threads_;
+};
+
+}  // namespace nwc

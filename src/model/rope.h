@@ -1,0 +1,34 @@
+// Rotary position embedding.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "model/spec.h"
+#include "model/tensor_fwd.h"
+
+namespace nwc {
+
+// The angle per position of each pair of dimensions, scaling applied: head_dim / 2 values, fastest first.
+std::vector<float> rope_frequencies(const RopeSpec& rope, int64_t head_dim);
+
+// Cosines and sines of all positions up to the largest that was asked for, shared by the blocks of a model.
+// Thread safety: all members may be called from several threads at once.
+class RopeTables {
+ public:
+  RopeTables();
+  ~RopeTables();
+
+  // Rotates x, float32 [batch, length, heads, head_dim], whose first row is at `position`. Returns a new tensor.
+  at::Tensor rotate(const at::Tensor& x, const RopeSpec& rope, int64_t position);
+
+ private:
+  struct Table;
+  Table find(const RopeSpec& rope, int64_t head_dim, int64_t length);
+  std::mutex mutex_;
+  std::vector<Table> tables_;
+};
+
+}  // namespace nwc

@@ -1,0 +1,138 @@
+#include "text/regex.h"
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#include <algorithm>
+
+#include "nwcodec/limits.h"
+#include "text/regex_syntax.h"
+#include "text/unicode.h"
+
+namespace nwc::text {
+namespace {
+
+constexpr uint32_t kFirstStepLimit = 1 << 10;     // of one attempt at one position; what it takes is not counted
+constexpr uint32_t kHeapLimitKib = 64 << 10;      // of the interpreter
+constexpr size_t kJitStackBytes = size_t{1} << 20;
+
+std::string quoted(std::string_view pattern) {
+  return "regular expression '" + std::string(pattern.substr(0, 200)) + (pattern.size() > 200 ? "...'" : "'");
+}
+
+std::string pcre2_message(int code) {
+  PCRE2_UCHAR buffer[200];
+  pcre2_get_error_message(code, buffer, sizeof buffer);
+  return reinterpret_cast<const char*>(buffer);
+}
+
+// What matching needs besides the program; one per thread, used by one match at a time.
+struct Workspace {
+  pcre2_match_data* match = pcre2_match_data_create(1, nullptr);
+  pcre2_match_context* context = pcre2_match_context_create(nullptr);
+  pcre2_jit_stack* stack = pcre2_jit_stack_create(32 << 10, kJitStackBytes, nullptr);
+
+  Workspace() {
+    if (context == nullptr) return;
+    pcre2_set_heap_limit(context, kHeapLimitKib);
+    if (stack != nullptr) pcre2_jit_stack_assign(context, nullptr, stack);
+  }
+  ~Workspace() {
+    pcre2_jit_stack_free(stack);
+    pcre2_match_context_free(context);
+    pcre2_match_data_free(match);
+  }
+  Workspace(const Workspace&) = delete;
+  Workspace& operator=(const Workspace&) = delete;
+};
+
+}  // namespace
+
+struct Regex::Program {
+  std::string pattern;  // as the user wrote it
+  pcre2_code* code = nullptr;
+  bool jit = false;
+
+  Program() = default;
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+  ~Program() { pcre2_code_free(code); }
+
+  // Matches at exactly `pos`; as pcre2_match().
+  int match_at(std::string_view text, size_t pos, uint32_t step_limit, Workspace& workspace) const {
+    const auto* subject = reinterpret_cast<PCRE2_SPTR>(text.data());
+    pcre2_set_match_limit(workspace.context, step_limit);
+    if (jit) {
+      const int rc = pcre2_jit_match(code, subject, text.size(), pos, 0, workspace.match, workspace.context);
+      if (rc != PCRE2_ERROR_JIT_STACKLIMIT) return rc;
+    }
+    return pcre2_match(code, subject, text.size(), pos, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, workspace.match,
+                       workspace.context);
+  }
+};
+
+Result<Regex> Regex::compile(std::string_view pattern) {
+  if (pattern.size() > limits::kMaxRegexPattern) {
+    return Error(ErrorCode::kLimit, quoted(pattern) + " is longer than " + std::to_string(limits::kMaxRegexPattern) + " bytes");
+  }
+  Result<std::string> translated = oniguruma_to_pcre2(pattern);
+  if (!translated) return Error(translated.error().code(), quoted(pattern) + ": " + translated.error().message());
+
+  const std::unique_ptr<pcre2_compile_context, decltype(&pcre2_compile_context_free)> context(
+      pcre2_compile_context_create(nullptr), &pcre2_compile_context_free);
+  if (context == nullptr) return Error(ErrorCode::kInternal, "PCRE2 is out of memory");
+  pcre2_set_newline(context.get(), PCRE2_NEWLINE_LF);
+  pcre2_set_bsr(context.get(), PCRE2_BSR_UNICODE);
+  auto program = std::make_shared<Program>();
+  program->pattern = pattern;
+  int error_code = 0;
+  PCRE2_SIZE error_offset = 0;
+  // Anchored, because find_all() steps through the text by itself.
+  program->code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated->data()), translated->size(),
+                                PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_ANCHORED | PCRE2_NEVER_BACKSLASH_C,
+                                &error_code, &error_offset, context.get());
+  if (program->code == nullptr) {
+    return Error(ErrorCode::kUnsupported, quoted(pattern) + " is refused by PCRE2: " + pcre2_message(error_code));
+  }
+  program->jit = pcre2_jit_compile(program->code, PCRE2_JIT_COMPLETE) == 0;
+  return Regex(std::move(program));
+}
+
+Result<std::vector<Range>> Regex::find_all(std::string_view text) const {
+  thread_local Workspace workspace;
+  if (workspace.match == nullptr || workspace.context == nullptr) return Error(ErrorCode::kInternal, "PCRE2 is out of memory");
+
+  std::vector<Range> matches;
+  if (text.empty()) return matches;
+  size_t budget = limits::kMaxRegexSteps + 64 * text.size();
+  for (size_t pos = 0; pos <= text.size();) {
+    uint32_t step_limit = kFirstStepLimit;
+    int rc = program_->match_at(text, pos, step_limit, workspace);
+    // Raised step by step, so that the limit that failed tells roughly how much was really used.
+    while (rc == PCRE2_ERROR_MATCHLIMIT && budget >= step_limit) {
+      budget -= step_limit;
+      step_limit = static_cast<uint32_t>(std::min<size_t>(size_t{step_limit} * 4, UINT32_MAX));
+      rc = program_->match_at(text, pos, step_limit, workspace);
+    }
+    if (rc == PCRE2_ERROR_MATCHLIMIT || rc == PCRE2_ERROR_HEAPLIMIT || rc == PCRE2_ERROR_DEPTHLIMIT) {
+      return Error(ErrorCode::kLimit, quoted(program_->pattern) + " backtracks too much on this text");
+    }
+    if (rc < 0 && rc != PCRE2_ERROR_NOMATCH) {
+      return Error(ErrorCode::kInternal, quoted(program_->pattern) + " failed in PCRE2: " + pcre2_message(rc));
+    }
+    if (rc >= 0) {
+      const PCRE2_SIZE* bounds = pcre2_get_ovector_pointer(workspace.match);
+      const bool counts = bounds[1] > bounds[0] || matches.empty() || matches.back().end != bounds[1];
+      if (counts) matches.push_back({bounds[0], bounds[1]});
+      if (bounds[1] > pos) {
+        pos = bounds[1];
+        continue;
+      }
+    }
+    if (pos == text.size()) break;
+    pos += utf8_length(text[pos]);
+  }
+  return matches;
+}
+
+}  // namespace nwc::text

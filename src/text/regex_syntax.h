@@ -1,0 +1,26 @@
+// Translates a regular expression from Oniguruma's syntax, in which tokenizer.json is written, to PCRE2's.
+//
+// Most of the two languages is the same. What differs and is mapped:
+//   \s \w \h \v \b \R, POSIX brackets, \p{name}  Oniguruma's character sets, written out for PCRE2
+//   \p{Han} and other scripts                    Script, not Script_Extensions
+//   [a[b]], [a&&b]                               nested classes and intersections
+//   (?m), (?i) in the middle of a group          dot-all; an isolated option holds across the alternatives that follow
+//   {,n}  {n}?  {n,m}+  a**                      from 0 to n; optional; a repeated repetition
+//   ^ $                                          always at lines (PCRE2_MULTILINE, see regex.cc)
+// Refused by name (kUnsupported): \K \G \g \y, conditions, calls, callouts, verbs, absent operators, options other than i and m,
+// raw bytes (\x80 and above), and case-dependent properties inside a class under (?i).
+// Not mapped: under (?i) Oniguruma lets one character equal several (ss and U+00DF); PCRE2 does not.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "nwcodec/result.h"
+
+namespace nwc::text {
+
+// Errors: kUnsupported, kCorrupt for what neither language accepts (PCRE2 finds the rest), kLimit for classes nested too
+// deep; with the byte offset within the pattern.
+Result<std::string> oniguruma_to_pcre2(std::string_view pattern);
+
+}  // namespace nwc::text
