@@ -4,7 +4,7 @@
 # because every floating-point operation that reaches a file must round the same way on every machine.
 function(nwc_configure_target target)
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src)
-  target_compile_options(${target} PRIVATE -Wall -Wextra -Wno-missing-field-initializers -Wno-restrict -ffp-contract=off)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wno-missing-field-initializers $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict> -ffp-contract=off)
   if(NWCODEC_DEVELOPER)
     target_compile_options(${target} PRIVATE -Werror)
   endif()

@@ -1,6 +1,7 @@
 #include "base/json.h"
 
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "nwcodec/limits.h"
@@ -8,24 +9,28 @@
 namespace nwc {
 namespace {
 
-// nlohmann keeps the last of two equal keys silently; a first pass over the events finds them.
-class StrictnessCheck : public nlohmann::json_sax<Json> {
+// Builds the value in one pass and in linear time. The library's own parser keeps the last of two equal keys silently,
+// and looks for them from the front of the object at every insertion: minutes for the index of a large checkpoint.
+class StrictBuilder : public nlohmann::json_sax<Json> {
  public:
-  bool null() override { return true; }
-  bool boolean(bool) override { return true; }
-  bool number_integer(number_integer_t) override { return true; }
-  bool number_unsigned(number_unsigned_t) override { return true; }
-  bool number_float(number_float_t, const string_t&) override { return true; }
-  bool string(string_t&) override { return true; }
-  bool binary(binary_t&) override { return true; }
-  bool start_object(std::size_t) override { return enter(); }
-  bool start_array(std::size_t) override { return enter(); }
-  bool end_object() override { return leave(); }
-  bool end_array() override { return leave(); }
+  bool null() override { return put(nullptr); }
+  bool boolean(bool value) override { return put(value); }
+  bool number_integer(number_integer_t value) override { return put(value); }
+  bool number_unsigned(number_unsigned_t value) override { return put(value); }
+  bool number_float(number_float_t value, const string_t&) override { return put(value); }
+  bool string(string_t& value) override { return put(std::move(value)); }
+  bool binary(binary_t&) override { return false; }  // JSON text has none
+  bool start_object(std::size_t) override { return open(Json::object()); }
+  bool start_array(std::size_t) override { return open(Json::array()); }
+  bool end_object() override { return close(); }
+  bool end_array() override { return close(); }
 
   bool key(string_t& name) override {
-    if (keys_.back().insert(name).second) return true;
-    return fail(Error(ErrorCode::kCorrupt, "JSON key '" + name.substr(0, 200) + "' appears twice in one object"));
+    if (!open_.back().keys.insert(name).second) {
+      return fail(Error(ErrorCode::kCorrupt, "JSON key '" + name.substr(0, 200) + "' appears twice in one object"));
+    }
+    key_ = std::move(name);
+    return true;
   }
 
   bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception& e) override {
@@ -36,37 +41,59 @@ class StrictnessCheck : public nlohmann::json_sax<Json> {
   }
 
   std::optional<Error> error;
+  Json root;
 
  private:
+  struct Container {
+    Json* value;
+    std::unordered_set<std::string> keys;  // of an object
+  };
+
+  // Adds a value to the innermost open container; where it stands.
+  Json* add(Json value) {
+    if (open_.empty()) return &(root = std::move(value));
+    Json& parent = *open_.back().value;
+    if (parent.is_array()) return &parent.get_ref<Json::array_t&>().emplace_back(std::move(value));
+    // The vector below the ordered map: key() has already seen that the key is new.
+    auto& members = parent.get_ref<Json::object_t&>();
+    return &members.Json::object_t::Container::emplace_back(std::move(key_), std::move(value)).second;
+  }
+  bool put(Json value) {
+    add(std::move(value));
+    return true;
+  }
+  bool open(Json container) {
+    if (open_.size() >= limits::kMaxJsonDepth) {
+      return fail(Error(ErrorCode::kLimit, "JSON is nested deeper than " + std::to_string(limits::kMaxJsonDepth) + " levels"));
+    }
+    open_.push_back({add(std::move(container)), {}});  // stays in place: its parent grows only after it is closed
+    return true;
+  }
+  bool close() {
+    open_.pop_back();
+    return true;
+  }
   bool fail(Error e) {
     error = std::move(e);
     return false;
   }
-  bool enter() {
-    if (keys_.size() >= limits::kMaxJsonDepth) {
-      return fail(Error(ErrorCode::kLimit, "JSON is nested deeper than " + std::to_string(limits::kMaxJsonDepth) + " levels"));
-    }
-    keys_.emplace_back();
-    return true;
-  }
-  bool leave() {
-    keys_.pop_back();
-    return true;
-  }
 
-  std::vector<std::unordered_set<std::string>> keys_;
+  std::vector<Container> open_;
+  std::string key_;
 };
 
 }  // namespace
 
 Result<Json> parse_json(std::string_view text) {
-  StrictnessCheck check;
-  const bool accepted = Json::sax_parse(text.begin(), text.end(), &check);
-  if (check.error) return *std::move(check.error);
+  // The library takes a NUL for the end of its input, whatever follows; JSON text has none.
+  if (const size_t at = text.find('\0'); at != std::string_view::npos) {
+    return Error(ErrorCode::kCorrupt, "invalid JSON: a NUL byte").at_offset(at);
+  }
+  StrictBuilder builder;
+  const bool accepted = Json::sax_parse(text.begin(), text.end(), &builder);
+  if (builder.error) return *std::move(builder.error);
   if (!accepted) return Error(ErrorCode::kCorrupt, "invalid JSON");
-  Json value = Json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
-  if (value.is_discarded()) return Error(ErrorCode::kCorrupt, "invalid JSON");
-  return value;
+  return std::move(builder.root);
 }
 
 }  // namespace nwc

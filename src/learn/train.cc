@@ -23,6 +23,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// With the linear start the density is what has furthest to go; it learns this much faster than the networks.
+constexpr double kDensityRate = 10.0;
+
 constexpr int64_t kValidationChunks = 16384;  // at most; validation is repeated often
 
 Error invalid(std::string message) { return Error(ErrorCode::kInvalidArgument, std::move(message)); }
@@ -101,11 +104,11 @@ class Trainer {
       synthesis_->start_linear(inverse);
     }
     density_ = FactorizedDensity(static_cast<int64_t>(scale.size()), options.latents, scale);
-    std::vector<torch::Tensor> parameters = analysis_->parameters();
-    for (const std::vector<torch::Tensor>& more : {synthesis_->parameters(), density_->model_parameters()}) {
-      parameters.insert(parameters.end(), more.begin(), more.end());
-    }
-    optimizer_ = std::make_unique<torch::optim::Adam>(parameters, torch::optim::AdamOptions(options.learning_rate));
+    std::vector<torch::Tensor> networks = analysis_->parameters();
+    for (const torch::Tensor& p : synthesis_->parameters()) networks.push_back(p);
+    const std::vector<torch::optim::OptimizerParamGroup> groups{torch::optim::OptimizerParamGroup(networks),
+                                                                torch::optim::OptimizerParamGroup(density_->model_parameters())};
+    optimizer_ = std::make_unique<torch::optim::Adam>(groups, torch::optim::AdamOptions(options.learning_rate));
     auxiliary_ = std::make_unique<torch::optim::Adam>(std::vector<torch::Tensor>{density_->quantiles()},
                                                       torch::optim::AdamOptions(options.auxiliary_learning_rate));
     const auto rows = [&](const std::vector<float>& values) {
@@ -229,10 +232,9 @@ class Trainer {
   void set_learning_rate() {
     if (options_.recipe == TrainRecipe::kPaper) return;
     const double progress = static_cast<double>(step_) / static_cast<double>(options_.steps);
-    const double factor = 0.5 * (1.0 + std::cos(std::numbers::pi * progress));
-    for (torch::optim::OptimizerParamGroup& group : optimizer_->param_groups()) {
-      static_cast<torch::optim::AdamOptions&>(group.options()).lr(options_.learning_rate * std::max(factor, 0.01));
-    }
+    const double rate = options_.learning_rate * std::max(0.01, 0.5 * (1.0 + std::cos(std::numbers::pi * progress)));
+    const double of_group[] = {rate, rate * kDensityRate};
+    for (size_t g = 0; g < 2; ++g) static_cast<torch::optim::AdamOptions&>(optimizer_->param_groups()[g].options()).lr(of_group[g]);
   }
 
   const TrainOptions& options_;
