@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Installs what is missing of the tools and libraries that nwcodec builds with (Debian 12). Says nothing if all is there.
+set -euo pipefail
+
+packages=(
+  build-essential cmake ninja-build ccache pkg-config git ca-certificates
+  libtorch-dev libopenblas0-pthread            # training, forward passes; the BLAS that makes them fast
+  libhwy-dev libxxhash-dev libfmt-dev nlohmann-json3-dev libcli11-dev libpcre2-dev libicu-dev
+  libgtest-dev libbenchmark-dev libzstd-dev    # tests and benchmarks
+  clang libclang-rt-14-dev                     # fuzz targets
+)
+
+missing=()
+for package in "${packages[@]}"; do
+  if ! dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed'; then
+    missing+=("$package")
+  fi
+done
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+  if ! command -v sudo >/dev/null; then
+    echo "setup: missing packages: ${missing[*]}" >&2
+    echo "setup: run this as root, or install them with: apt-get install ${missing[*]}" >&2
+    exit 1
+  fi
+  as_root=(sudo)
+fi
+echo "installing: ${missing[*]}"
+"${as_root[@]}" apt-get update -qq
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
