@@ -48,6 +48,8 @@ void add_train(CLI::App& app, Command& command) {
   app.add_option("--learning-rate", o->learning_rate, "Adam's learning rate")->capture_default_str();
   app.add_option("--auxiliary-learning-rate", o->auxiliary_learning_rate, "The same for the density's quantiles")->capture_default_str();
   app.add_option("--max-chunks", o->max_chunks, "Chunks kept in memory, sampled evenly over the tensors")->capture_default_str();
+  app.add_option("--heavy-share", o->heavy_share, "Share of heavy-tailed synthetic chunks among the training data")->capture_default_str();
+  app.add_option("--from", o->from, "Fine-tune this codec; it decides the networks' shapes");
   app.add_option("--include", o->selection.include, "Also learn from tensors whose name matches this regular expression");
   app.add_option("--exclude", o->selection.exclude, "Leave out tensors whose name matches this regular expression");
   app.add_option("--validate-every", o->validate_every, "Steps between validations")->check(CLI::PositiveNumber)->capture_default_str();

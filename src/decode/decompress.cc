@@ -61,7 +61,7 @@ class ShardReader {
     const uint64_t granularity = h.transposed ? 1 : decoder.row_granularity();
     const uint64_t step = std::max<uint64_t>(1, kPieceBytes / std::max<uint64_t>(1, line_elements * element * granularity)) * granularity;
     uint64_t offset = 0;
-    for (uint64_t matrix = 0; matrix < h.matrices; ++matrix) {
+    for (uint64_t matrix = 0; matrix < h.matrices && h.elements() > 0; ++matrix) {
       for (uint64_t begin = 0; begin < lines; begin += step) {
         NWC_RETURN_IF_ERROR(progress_.check_stop());
         const uint64_t end = std::min(lines, begin + step);

@@ -105,8 +105,8 @@ Status TensorDecoder::verify() const {
 
 Status TensorDecoder::decode(DType dtype, std::span<std::byte> out, int threads) const {
   const StreamHeader& h = parsed_.header;
-  std::vector<Slice> slices;
-  for (uint64_t m = 0; m < h.matrices; ++m) slices.push_back({m, 0, h.rows, 0, h.columns});
+  std::vector<Slice> slices;  // none without elements: then nothing bounds the number of matrices
+  for (uint64_t m = 0; m < h.matrices && h.elements() > 0; ++m) slices.push_back({m, 0, h.rows, 0, h.columns});
   return run(slices, dtype, out, threads);
 }
 
@@ -142,8 +142,8 @@ Status TensorDecoder::run(std::span<const Slice> slices, DType dtype, std::span<
     slice_offsets.push_back(total);
     total += (slice.row_end - slice.row_begin) * (slice.column_end - slice.column_begin) * element;
     if (slice.row_begin == slice.row_end || slice.column_begin == slice.column_end) continue;
-    for (const LevelGroup& group : tiling_->groups()) {
-      if (group.matrix != slice.matrix) continue;
+    const auto groups = std::ranges::equal_range(tiling_->groups(), slice.matrix, {}, &LevelGroup::matrix);
+    for (const LevelGroup& group : groups) {
       const uint64_t per_stripe = group.columns.size();
       const uint64_t first_chunk = slice.row_begin / chunk_length * per_stripe;
       const uint64_t last_chunk = ((slice.row_end - 1) / chunk_length + 1) * per_stripe - 1;

@@ -63,7 +63,9 @@ Status WeightStore::tie_tensors() {
       weight.info.dtype = parsed->header.dtype;
       weight.info.shape = parsed->header.shape();
       weight.info.compressed = true;
-      weights_.emplace(*name, std::move(weight));
+      if (!weights_.emplace(*name, std::move(weight)).second) {
+        return Error(ErrorCode::kMismatch, "stands in the checkpoint both plain and compressed").in_file(shard.path().string()).in_tensor(*name);
+      }
     }
     for (const TensorView& tensor : shard.tensors()) {
       if (tensor.name == kChecksumTensorName || (is_compressed() && tensor.name.ends_with(kStreamSuffix))) continue;

@@ -40,13 +40,14 @@ Result<ColumnScales> column_scales(const WeightMatrix& w, int threads) {
     const uint64_t matrix = item / blocks, begin = item % blocks * kColumnsTogether, end = std::min(w.columns, begin + kColumnsTogether);
     double* sums = rms.data() + matrix * w.columns + begin;
     NWC_RETURN_IF_ERROR(sum_squares(w, matrix, begin, end, sums));
-    for (uint64_t c = 0; c < end - begin; ++c) sums[c] = std::sqrt(sums[c] / static_cast<double>(w.rows));
+    for (uint64_t c = 0; c < end - begin; ++c) sums[c] = w.rows == 0 ? 0.0 : std::sqrt(sums[c] / static_cast<double>(w.rows));
     return {};
   }));
 
   ColumnScales scales;
   const double largest = rms.empty() ? 0.0 : *std::max_element(rms.begin(), rms.end());
-  if (largest > 0) scales.exponent = static_cast<int16_t>(std::ilogb(largest));
+  // The largest mantissa is just below binary16's largest number: columns may be 2^-39 times smaller before theirs is lost.
+  if (largest > 0) scales.exponent = static_cast<int16_t>(std::ilogb(largest) - 15);
   for (const double value : rms) {
     uint16_t mantissa = half_from_float(static_cast<float>(std::ldexp(value, -scales.exponent)));
     if (mantissa == 0 && value > 0) mantissa = 1;  // tiny beside the largest column, but not nothing

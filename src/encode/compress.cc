@@ -169,6 +169,7 @@ class ShardWriter {
 
 Result<CompressReport> compress_checkpoint(const CompressOptions& options, const Progress& progress) {
   CompressReport report;
+  NWC_RETURN_IF_ERROR(check_options(options.encode));
   NWC_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::open(options.model));
   NWC_ASSIGN_OR_RETURN(const EncoderCodec codec, read_encoder_codec(options.codec));
   NWC_ASSIGN_OR_RETURN(const std::string model_type, read_model_type(options.model));

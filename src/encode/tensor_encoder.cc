@@ -225,6 +225,17 @@ TableChoice choose_tables(const Job& job, int threads) {
 
 }  // namespace
 
+Status check_options(const EncodeOptions& options) {
+  const auto invalid = [](std::string message) { return Error(ErrorCode::kInvalidArgument, std::move(message)); };
+  if (options.tile_chunks == 0 || options.tile_chunks > limits::kMaxTileChunks || options.tile_chunks % limits::kLanes != 0) {
+    return invalid("chunks per tile must be a multiple of " + std::to_string(limits::kLanes) + ", at most " + std::to_string(limits::kMaxTileChunks));
+  }
+  if (options.run_groups == 0 || options.run_groups > limits::kMaxTileChunks / limits::kLanes) {
+    return invalid("groups per run must be 1 to " + std::to_string(limits::kMaxTileChunks / limits::kLanes));
+  }
+  return {};
+}
+
 float Encoder::patch_threshold(unsigned level) const {
   // Eight steps of a uniform quantiser with the codec's error (step^2 / 12 = nmse).
   return 8.0f * std::sqrt(12.0f * nmse_[level]);
@@ -232,6 +243,7 @@ float Encoder::patch_threshold(unsigned level) const {
 
 Result<EncodedTensor> encode_tensor(const WeightMatrix& weights, std::span<const uint8_t> levels, const Encoder& encoder,
                                     const EncodeOptions& options, int threads) {
+  NWC_RETURN_IF_ERROR(check_options(options));
   threads = resolve_threads(threads);
   const Codec& codec = encoder.codec();
   NWC_ASSIGN_OR_RETURN(const ColumnScales scales, column_scales(weights, threads));

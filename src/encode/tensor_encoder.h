@@ -39,6 +39,9 @@ struct EncodeOptions {
   bool own_tables = true;       // let a tensor carry its own tables where that makes it smaller
 };
 
+// The bounds of the format. Errors: kInvalidArgument.
+Status check_options(const EncodeOptions& options);
+
 // Sums over a tensor, exact reconstruction included.
 struct EncodeStatistics {
   uint64_t weights = 0;
@@ -59,7 +62,7 @@ struct EncodedTensor {
 };
 
 // `levels`: importance level of each column, [matrices * columns], or empty for all 0. Independent of `threads` and of the
-// instruction set. Errors: kNonFinite naming the weight.
+// instruction set. Errors: kInvalidArgument for options out of range; kNonFinite naming the weight.
 Result<EncodedTensor> encode_tensor(const WeightMatrix& weights, std::span<const uint8_t> levels, const Encoder& encoder,
                                     const EncodeOptions& options, int threads);
 

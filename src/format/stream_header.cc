@@ -35,7 +35,8 @@ uint64_t head_hash(const std::byte* head, size_t size) {
 
 Status check_shape(const StreamHeader& h) {
   const auto fits = [](uint64_t a, uint64_t b) { return a == 0 || b <= limits::kMaxStream / a; };
-  if (!fits(h.rows, h.columns) || !fits(h.matrices, h.rows * h.columns)) {
+  // The last matters where there are no rows: scales are counted by matrices and columns.
+  if (!fits(h.rows, h.columns) || !fits(h.matrices, h.rows * h.columns) || !fits(h.matrices, h.columns)) {
     return Error(ErrorCode::kLimit, "stream declares more elements than any stream may hold").at_offset(40);
   }
   if (h.columns > UINT32_MAX) return Error(ErrorCode::kLimit, "stream declares more than 2^32 columns").at_offset(56);

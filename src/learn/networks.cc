@@ -13,6 +13,10 @@ std::vector<float> to_vector(const torch::Tensor& tensor) {
   return {flat.data_ptr<float>(), flat.data_ptr<float>() + flat.numel()};
 }
 
+void copy_into(torch::Tensor target, const std::vector<float>& values) {
+  target.copy_(torch::from_blob(const_cast<float*>(values.data()), target.sizes()));
+}
+
 }  // namespace
 
 TransformNetImpl::TransformNetImpl(int64_t inputs, int64_t outputs, NetworkShape shape, int64_t levels)
@@ -75,6 +79,26 @@ TransformWeights TransformNetImpl::weights() const {
   w.out_weight = to_vector(out_->weight);
   w.out_bias = to_vector(out_->bias);
   return w;
+}
+
+void TransformNetImpl::set_weights(const TransformWeights& w) {
+  torch::NoGradGuard no_grad;
+  if (depth_ > 0) {
+    copy_into(in_->weight, w.in_weight);
+    copy_into(in_->bias, w.in_bias);
+  }
+  for (size_t b = 0; b < linears_.size(); ++b) {
+    copy_into(linears_[b]->weight, w.blocks[b].weight);
+    copy_into(linears_[b]->bias, w.blocks[b].bias);
+    copy_into(norms_[b]->weight, w.blocks[b].gain);
+    copy_into(norms_[b]->bias, w.blocks[b].offset);
+  }
+  // A codec may share one embedding among its blocks; training gives each its own.
+  const torch::Tensor embedding = torch::from_blob(const_cast<float*>(w.embedding.data()),
+                                                   {static_cast<int64_t>(w.embedding_sets), levels_, width_});
+  embedding_.copy_(embedding.expand_as(embedding_));
+  copy_into(out_->weight, w.out_weight);
+  copy_into(out_->bias, w.out_bias);
 }
 
 FactorizedDensityImpl::FactorizedDensityImpl(int64_t sets, int64_t latents, const std::vector<double>& initial_scale)
@@ -157,6 +181,23 @@ DensityWeights FactorizedDensityImpl::weights() const {
     density.layers.push_back(std::move(layer));
   }
   return density;
+}
+
+bool FactorizedDensityImpl::has_our_shape(const DensityWeights& density) {
+  if (density.layers.size() != std::size(kHidden) + 1) return false;
+  for (size_t i = 0; i < std::size(kHidden); ++i) {
+    if (density.layers[i].outputs != static_cast<uint64_t>(kHidden[i]) || density.layers[i].factor.empty()) return false;
+  }
+  return true;
+}
+
+void FactorizedDensityImpl::set_weights(const DensityWeights& density) {
+  torch::NoGradGuard no_grad;
+  for (size_t i = 0; i < matrices_.size(); ++i) {
+    copy_into(matrices_[i], density.layers[i].matrix);
+    copy_into(biases_[i], density.layers[i].bias);
+    if (i < factors_.size()) copy_into(factors_[i], density.layers[i].factor);
+  }
 }
 
 }  // namespace nwc

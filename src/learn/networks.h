@@ -22,6 +22,8 @@ class TransformNetImpl : public torch::nn::Module {
   // Begins as (nearly) x times gain[level].
   void start_linear(const std::vector<double>& gain);
   TransformWeights weights() const;
+  // Precondition: weights of this shape.
+  void set_weights(const TransformWeights& weights);
 
  private:
   int64_t inputs_, outputs_, width_, depth_, levels_;
@@ -43,6 +45,10 @@ class FactorizedDensityImpl : public torch::nn::Module {
   std::vector<torch::Tensor> model_parameters() const;
   torch::Tensor quantiles() const { return quantiles_; }  // [sets * latents, 3]
   DensityWeights weights() const;
+  // Precondition: a density of this shape, with this class's hidden sizes.
+  void set_weights(const DensityWeights& weights);
+  // Hidden sizes of every density made here.
+  static bool has_our_shape(const DensityWeights& weights);
 
  private:
   // v: [m * latents, 1, n] for m sets from first_set on; returns the logits of the cumulative function, same shape.

@@ -15,6 +15,7 @@
 #include "encode/quality.h"
 #include "learn/dataset.h"
 #include "learn/networks.h"
+#include "learn/synthetic.h"
 #include "nwcodec/limits.h"
 #include "nwcodec/version.h"
 
@@ -50,6 +51,7 @@ Status check_options(const TrainOptions& o) {
   NWC_RETURN_IF_ERROR(check_network("synthesis", o.synthesis));
   if (o.recipe == TrainRecipe::kLinearStart && o.latents < o.chunk) return invalid("the linear start needs at least as many latents as weights in a chunk");
   if (o.steps < 1 || o.batch < static_cast<int64_t>(o.level_coefficients.size())) return invalid("steps and batch must be positive");
+  if (!(o.heavy_share >= 0 && o.heavy_share < 1)) return invalid("the share of heavy-tailed chunks must be at least 0 and below 1");
   if (!(o.learning_rate > 0 && o.auxiliary_learning_rate > 0)) return invalid("learning rates must be positive");
   return {};
 }
@@ -75,6 +77,8 @@ Json recipe_of(const TrainOptions& o, const ChunkSet& data) {
               {"batch", o.batch},
               {"learning_rate", o.learning_rate},
               {"auxiliary_learning_rate", o.auxiliary_learning_rate},
+              {"heavy_share", o.heavy_share},
+              {"from", o.from ? o.from->filename().string() : std::string()},
               {"seed", o.seed}};
 }
 
@@ -121,6 +125,12 @@ class Trainer {
   }
 
   int64_t step() const { return step_; }
+
+  void start_from(const EncoderCodec& codec) {
+    analysis_->set_weights(codec.analysis);
+    synthesis_->set_weights(codec.decoder.synthesis);
+    density_->set_weights(codec.density);
+  }
 
   // One step; returns the loss.
   double advance() {
@@ -247,16 +257,50 @@ class Trainer {
   torch::Tensor training_, validation_, coefficients_;
 };
 
-Result<TrainReport> train(const TrainOptions& options, const Progress& progress, const ValidationCallback& on_validation) {
+// Adds heavy-tailed chunks to real ones, so that they make up `share` of both sets.
+void add_heavy_tails(double share, uint64_t seed, ChunkSet& data) {
+  const double ratio = share / (1 - share);
+  const auto extend = [&](std::vector<float>& set, uint64_t chunks, uint64_t stream) {
+    const std::vector<float> heavy = heavy_tailed_chunks(static_cast<uint64_t>(ratio * static_cast<double>(chunks)), data.chunk, seed * 2 + stream);
+    set.insert(set.end(), heavy.begin(), heavy.end());
+  };
+  extend(data.training, data.training_chunks(), 0);
+  extend(data.validation, data.validation_chunks(), 1);
+}
+
+// A codec to start from decides about shapes; what the user asked for beside it must agree.
+Status take_shapes(const EncoderCodec& codec, TrainOptions& o) {
+  const DecoderCodec& d = codec.decoder;
+  if (o.level_coefficients.size() != d.levels()) {
+    return Error(ErrorCode::kMismatch, "has " + std::to_string(d.levels()) + " levels, " + std::to_string(o.level_coefficients.size()) + " level coefficients are given");
+  }
+  if (!FactorizedDensityImpl::has_our_shape(codec.density)) return Error(ErrorCode::kUnsupported, "has a density of another shape than nwcodec trains");
+  const auto shape = [](const TransformWeights& w) { return NetworkShape{static_cast<int64_t>(w.width), static_cast<int64_t>(w.depth)}; };
+  o.chunk = d.chunk_length();
+  o.latents = d.latents();
+  o.analysis = shape(codec.analysis);
+  o.synthesis = shape(d.synthesis);
+  o.density_per_level = codec.density.sets > 1;
+  return {};
+}
+
+Result<TrainReport> train(TrainOptions options, const Progress& progress, const ValidationCallback& on_validation) {
+  std::optional<EncoderCodec> from;
+  if (options.from) {
+    NWC_ASSIGN_OR_RETURN(from, read_encoder_codec(*options.from));
+    if (Status status = take_shapes(*from, options); !status) return std::move(status).error().in_file(options.from->string());
+  }
   NWC_RETURN_IF_ERROR(check_options(options));
   std::error_code error;
   if (fs::exists(options.output, error) && !options.force) {
     return Error(ErrorCode::kExists, "exists").in_file(options.output.string()).remedy("choose another name, or pass --force");
   }
   const int threads = resolve_threads(options.threads);
-  NWC_ASSIGN_OR_RETURN(const ChunkSet data, load_chunks(options.models, options.selection, options.chunk, options.max_chunks, threads, progress));
+  NWC_ASSIGN_OR_RETURN(ChunkSet data, load_chunks(options.models, options.selection, options.chunk, options.max_chunks, threads, progress));
+  add_heavy_tails(options.heavy_share, options.seed, data);
   torch::set_num_threads(threads);
   Trainer trainer(options, data);
+  if (from) trainer.start_from(*from);
   const fs::path state_path = options.output.string() + ".training";
   if (options.resume) NWC_RETURN_IF_ERROR(trainer.load(state_path));
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,8 @@ struct TrainOptions {
   int64_t steps = 20000, batch = 4096;     // a step sees `batch` chunks
   double learning_rate = 1e-3, auxiliary_learning_rate = 1e-3;  // the auxiliary loss fits the density's quantiles
   uint64_t max_chunks = 4'000'000;  // kept in memory, sampled evenly over the tensors if there are more
+  double heavy_share = 0.0;  // of the training chunks: heavy-tailed synthetic weights (learn/synthetic.h), added to the real ones
+  std::optional<std::filesystem::path> from;  // fine-tune this codec (Appendix A.4): it decides chunk, latents, levels and networks
   uint64_t seed = 1;
   int threads = 0;                  // <= 0: all cores
   int64_t validate_every = 1000, save_every = 1000;
