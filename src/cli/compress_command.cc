@@ -26,7 +26,7 @@ Json to_json(const CompressReport& report) {
                        {"escapes", s.escapes},
                        {"patches", s.patches}});
   }
-  return {{"tensors", tensors}, {"shards_from_earlier_run", report.shards_from_earlier_run}, {"input_bytes", report.input_bytes},
+  return {{"tensors", tensors}, {"codec", report.codec.filename().string()}, {"gain", report.gain}, {"shards_from_earlier_run", report.shards_from_earlier_run}, {"input_bytes", report.input_bytes},
           {"output_bytes", report.output_bytes}, {"warnings", report.warnings}};
 }
 
@@ -45,6 +45,7 @@ void print_summary(const CompressReport& report) {
     side_bytes += t.side_bytes;
   }
   if (report.shards_from_earlier_run > 0) fmt::print("{} shards kept from an interrupted run\n", report.shards_from_earlier_run);
+  if (report.gain != 1.0) fmt::print("codec {}, gain {:.4f}\n", report.codec.filename().string(), report.gain);
   if (sum.weights > 0) {
     const double weights = static_cast<double>(sum.weights);
     fmt::print("{} tensors, {} weights\n", report.tensors.size(), sum.weights);
@@ -63,14 +64,16 @@ void print_summary(const CompressReport& report) {
 void add_compress(CLI::App& app, Command& command) {
   struct Arguments {
     CompressOptions options;
-    std::string codec = kDefaultCodec;
+    std::string codec;
     bool codec_tables_only = false;
     uint64_t seed = 1;
   };
   const auto a = std::make_shared<Arguments>();
   app.add_option("model", a->options.model, "Checkpoint directory (config.json, *.safetensors)")->required();
   app.add_option("-o,--output", a->options.output, "Directory to write")->required();
-  app.add_option("--codec", a->codec, "Codec file, or the name of a shipped one")->capture_default_str();
+  app.add_option("--codec", a->codec, std::string("Codec file, or the name of a shipped one (default: ") + kDefaultCodec + ", or with --bits the best of the fast ones)");
+  app.add_option("--bits", a->options.bits, "Bits per compressed weight on disk, side information included: chooses codec and gain")
+      ->check(CLI::Range(0.5, 12.0));
   app.add_option("--include", a->options.selection.include, "Also compress tensors whose name matches this regular expression");
   app.add_option("--exclude", a->options.selection.exclude, "Leave alone tensors whose name matches this regular expression");
   app.add_option("--tile-chunks", a->options.encode.tile_chunks, "Chunks per independently decodable tile, a multiple of 32")
@@ -85,7 +88,13 @@ void add_compress(CLI::App& app, Command& command) {
     if (a->options.encode.tile_chunks % limits::kLanes != 0) {
       return Error(ErrorCode::kInvalidArgument, "--tile-chunks must be a multiple of " + std::to_string(limits::kLanes));
     }
-    NWC_ASSIGN_OR_RETURN(a->options.codec, find_codec(a->codec));
+    if (a->codec.empty() && a->options.bits) {
+      a->options.codecs = default_profile();
+      if (a->options.codecs.empty()) return Error(ErrorCode::kNotFound, "no shipped codecs found").remedy("name one with --codec");
+    } else {
+      NWC_ASSIGN_OR_RETURN(std::filesystem::path codec, find_codec(a->codec.empty() ? kDefaultCodec : a->codec));
+      a->options.codecs = {std::move(codec)};
+    }
     a->options.threads = command.global.threads;
     a->options.encode.own_tables = !a->codec_tables_only;
     Result<CompressReport> report = CompressReport{};

@@ -23,6 +23,19 @@ std::vector<fs::path> codec_directories() {
 
 }  // namespace
 
+std::vector<fs::path> default_profile() {
+  std::error_code error;
+  for (const fs::path& directory : codec_directories()) {
+    std::vector<fs::path> codecs;
+    for (const fs::directory_entry& entry : fs::directory_iterator(directory, error)) {
+      if (entry.path().extension() == kExtension && entry.path().filename().string().starts_with("fast-")) codecs.push_back(entry.path());
+    }
+    std::sort(codecs.begin(), codecs.end());
+    if (!codecs.empty()) return codecs;
+  }
+  return {};
+}
+
 Result<fs::path> find_codec(const std::string& text) {
   std::error_code error;
   if (fs::is_regular_file(text, error)) return fs::path(text);

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "nwcodec/result.h"
 
@@ -14,5 +15,8 @@ inline constexpr const char* kDefaultCodec = "fast-1000";
 // program (../share/nwcodec/codecs) and in the source tree that the program was built from.
 // Errors: kNotFound with the names of the shipped codecs.
 Result<std::filesystem::path> find_codec(const std::string& text);
+
+// All shipped codecs of the default profile (names that begin with "fast-"), sorted by name: what a rate is chosen from.
+std::vector<std::filesystem::path> default_profile();
 
 }  // namespace nwc::cli

@@ -33,14 +33,14 @@ Status sum_squares(const WeightMatrix& w, uint64_t matrix, uint64_t begin, uint6
 
 }  // namespace
 
-Result<ColumnScales> column_scales(const WeightMatrix& w, int threads) {
+Result<ColumnScales> column_scales(const WeightMatrix& w, double gain, int threads) {
   const uint64_t blocks = (w.columns + kColumnsTogether - 1) / kColumnsTogether;
   std::vector<double> rms(w.matrices * w.columns, 0.0);
   NWC_RETURN_IF_ERROR(parallel_for(w.matrices * blocks, threads, [&](size_t item, int) -> Status {
     const uint64_t matrix = item / blocks, begin = item % blocks * kColumnsTogether, end = std::min(w.columns, begin + kColumnsTogether);
     double* sums = rms.data() + matrix * w.columns + begin;
     NWC_RETURN_IF_ERROR(sum_squares(w, matrix, begin, end, sums));
-    for (uint64_t c = 0; c < end - begin; ++c) sums[c] = w.rows == 0 ? 0.0 : std::sqrt(sums[c] / static_cast<double>(w.rows));
+    for (uint64_t c = 0; c < end - begin; ++c) sums[c] = w.rows == 0 ? 0.0 : std::sqrt(sums[c] / static_cast<double>(w.rows)) / gain;
     return {};
   }));
 

@@ -18,8 +18,8 @@ struct ColumnScales {
 };
 
 // The scale of a column is the root mean square of its weights: its standard deviation about zero, so that a constant column has
-// one too. 0 for a column of zeros. Independent of `threads`.
-// Errors: kNonFinite with the position of the first NaN or infinite weight.
-Result<ColumnScales> column_scales(const WeightMatrix& weights, int threads);
+// one too. 0 for a column of zeros. `gain` divides all scales: normalised weights then have that root mean square, and take
+// log2(gain) more bits. Independent of `threads`. Errors: kNonFinite with the position of the first NaN or infinite weight.
+Result<ColumnScales> column_scales(const WeightMatrix& weights, double gain, int threads);
 
 }  // namespace nwc

@@ -1,6 +1,7 @@
 #include "encode/compress.h"
 
 #include <algorithm>
+#include <bit>
 #include <map>
 #include <set>
 
@@ -13,6 +14,7 @@
 #include "checkpoint/safetensors_writer.h"
 #include "checkpoint/side_files.h"
 #include "encode/column_scales.h"
+#include "encode/rate_control.h"
 #include "format/checkpoint_config.h"
 #include "nwcodec/version.h"
 
@@ -35,7 +37,7 @@ struct Plan {
 };
 
 bool has_nonfinite(const WeightMatrix& weights, int threads, std::optional<Error>& error) {
-  Result<ColumnScales> scales = column_scales(weights, threads);
+  Result<ColumnScales> scales = column_scales(weights, 1.0, threads);
   if (scales) return false;
   error = std::move(scales).error();
   return true;
@@ -84,10 +86,10 @@ Result<Plan> make_plan(const Checkpoint& checkpoint, const Selection& selection,
 }
 
 // Equal for runs that must write the same bytes.
-std::string fingerprint_of(const CompressOptions& options, const Checkpoint& checkpoint, uint64_t codec_hash) {
+std::string fingerprint_of(const CompressOptions& options, double gain, const Checkpoint& checkpoint, uint64_t codec_hash) {
   std::string text = "compress " NWCODEC_VERSION_STRING " format " + std::to_string(kFormatVersion) + " codec " + hex64(codec_hash);
   text += " tile " + std::to_string(options.encode.tile_chunks) + " run " + std::to_string(options.encode.run_groups) + " own " +
-          std::to_string(options.encode.own_tables) + " keep-nonfinite " + std::to_string(options.keep_nonfinite);
+          std::to_string(options.encode.own_tables) + " gain " + hex64(std::bit_cast<uint64_t>(gain)) + " keep-nonfinite " + std::to_string(options.keep_nonfinite);
   for (const std::string& p : options.selection.include) text += " include " + p;
   for (const std::string& p : options.selection.exclude) text += " exclude " + p;
   for (const SafetensorsFile& shard : checkpoint.shards()) {
@@ -113,8 +115,9 @@ bool verifies(const fs::path& path) {
 
 class ShardWriter {
  public:
-  ShardWriter(const Selection& selection, const Encoder& encoder, const CompressOptions& options, const Progress& progress, const Plan& plan)
-      : selection_(selection), encoder_(encoder), options_(options), progress_(progress), plan_(plan) {}
+  ShardWriter(const Selection& selection, const Encoder& encoder, const EncodeOptions& options, int threads, const Progress& progress,
+              const Plan& plan)
+      : selection_(selection), encoder_(encoder), options_(options), threads_(threads), progress_(progress), plan_(plan) {}
 
   // Counts a shard that an earlier run wrote.
   void skip(const ShardPlan& shard) {
@@ -145,7 +148,7 @@ class ShardWriter {
       NWC_RETURN_IF_ERROR(progress_.check_stop());
       progress_.at(done_bytes_, plan_.compressed_bytes, tensor->name);
       const WeightMatrix weights = WeightMatrix::of(*tensor, selection_.stored_transposed(*tensor));
-      Result<EncodedTensor> encoded = encode_tensor(weights, {}, encoder_, options_.encode, options_.threads);
+      Result<EncodedTensor> encoded = encode_tensor(weights, {}, encoder_, options_, threads_);
       if (!encoded) return std::move(encoded).error().in_file(shard.file->path().string()).in_tensor(tensor->name);
       NWC_RETURN_IF_ERROR(writer.write(tensor->name + kScalesSuffix, 0, encoded->scales));
       NWC_RETURN_IF_ERROR(writer.append(tensor->name + kStreamSuffix, encoded->stream));
@@ -159,19 +162,44 @@ class ShardWriter {
  private:
   const Selection& selection_;
   const Encoder& encoder_;
-  const CompressOptions& options_;
+  const EncodeOptions& options_;
+  int threads_;
   const Progress& progress_;
   const Plan& plan_;
   uint64_t done_bytes_ = 0;
 };
+
+struct ChosenCodec {
+  fs::path path;
+  EncoderCodec codec;
+  double gain = 1.0;
+};
+
+Result<ChosenCodec> choose_codec(const CompressOptions& options, const Plan& plan, const Selection& selection, const Progress& progress) {
+  std::vector<EncoderCodec> candidates;
+  for (const fs::path& path : options.codecs) {
+    NWC_ASSIGN_OR_RETURN(EncoderCodec codec, read_encoder_codec(path));
+    candidates.push_back(std::move(codec));
+  }
+  if (!options.bits) return ChosenCodec{options.codecs[0], std::move(candidates[0]), options.encode.gain};
+  std::vector<WeightMatrix> weights;
+  for (const ShardPlan& shard : plan.shards) {
+    for (const TensorView* tensor : shard.compressed) weights.push_back(WeightMatrix::of(*tensor, selection.stored_transposed(*tensor)));
+  }
+  NWC_ASSIGN_OR_RETURN(const RateChoice choice, choose_rate(weights, candidates, *options.bits, options.encode, options.threads, progress));
+  return ChosenCodec{options.codecs[choice.codec], std::move(candidates[choice.codec]), choice.gain};
+}
 
 }  // namespace
 
 Result<CompressReport> compress_checkpoint(const CompressOptions& options, const Progress& progress) {
   CompressReport report;
   NWC_RETURN_IF_ERROR(check_options(options.encode));
+  if (options.codecs.empty() || (options.codecs.size() > 1 && !options.bits)) {
+    return Error(ErrorCode::kInvalidArgument, "compression needs one codec, or several and a rate to choose by");
+  }
+  if (options.bits && !(*options.bits > 0.1 && *options.bits <= 16)) return Error(ErrorCode::kInvalidArgument, "the rate must lie between 0.1 and 16 bits");
   NWC_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::open(options.model));
-  NWC_ASSIGN_OR_RETURN(const EncoderCodec codec, read_encoder_codec(options.codec));
   NWC_ASSIGN_OR_RETURN(const std::string model_type, read_model_type(options.model));
   NWC_ASSIGN_OR_RETURN(const Selection selection, Selection::make(options.selection, model_type));
   NWC_ASSIGN_OR_RETURN(const Plan plan, make_plan(checkpoint, selection, options, report, progress));
@@ -179,8 +207,13 @@ Result<CompressReport> compress_checkpoint(const CompressOptions& options, const
     return Error(ErrorCode::kInvalidArgument, "has no linear weights to compress").in_file(options.model.string()).remedy("name tensors with --include");
   }
 
-  NWC_ASSIGN_OR_RETURN(const MappedFile codec_file, MappedFile::open(options.codec));
-  const std::string fingerprint = fingerprint_of(options, checkpoint, xxh3(codec_file.bytes()));
+  NWC_ASSIGN_OR_RETURN(const ChosenCodec chosen, choose_codec(options, plan, selection, progress));
+  const EncoderCodec& codec = chosen.codec;
+  EncodeOptions encode_options = options.encode;
+  encode_options.gain = report.gain = chosen.gain;
+  report.codec = chosen.path;
+  NWC_ASSIGN_OR_RETURN(const MappedFile codec_file, MappedFile::open(chosen.path));
+  const std::string fingerprint = fingerprint_of(options, chosen.gain, checkpoint, xxh3(codec_file.bytes()));
   NWC_ASSIGN_OR_RETURN(OutputDirectory output, OutputDirectory::open(options.output, options.model, fingerprint, options.force));
   const fs::path codec_path = output.path() / kCodecFileName;
   NWC_RETURN_IF_ERROR(write_tensors(codec_path, decoder_tensors(codec.decoder), {{kVersionKey, std::to_string(kFormatVersion)}}));
@@ -188,7 +221,7 @@ Result<CompressReport> compress_checkpoint(const CompressOptions& options, const
   const Encoder encoder(codec, written_codec.id());
 
   std::error_code ignored;
-  ShardWriter writer(selection, encoder, options, progress, plan);
+  ShardWriter writer(selection, encoder, encode_options, options.threads, progress, plan);
   WeightMap weight_map;
   uint64_t total_size = 0;
   report.output_bytes = fs::file_size(codec_path, ignored);

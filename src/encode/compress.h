@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,7 +16,9 @@ namespace nwc {
 struct CompressOptions {
   std::filesystem::path model;   // input directory
   std::filesystem::path output;  // must not exist, be empty, or hold an interrupted run of the same options
-  std::filesystem::path codec;   // as written by `nwcodec train`
+  // As written by `nwcodec train`. Several only together with `bits`, which then chooses among them.
+  std::vector<std::filesystem::path> codecs;
+  std::optional<double> bits;    // per compressed weight, with all side information and the codec: chooses codec and gain
   SelectionOptions selection;
   EncodeOptions encode;
   bool keep_nonfinite = false;  // store tensors with NaN or infinite weights uncompressed instead of refusing them
@@ -33,6 +36,8 @@ struct CompressedTensorReport {
 struct CompressReport {
   std::vector<CompressedTensorReport> tensors;  // those compressed by this run, in the order of writing
   std::vector<std::string> warnings;
+  std::filesystem::path codec;  // the one used
+  double gain = 1.0;
   size_t shards_from_earlier_run = 0;
   uint64_t input_bytes = 0, output_bytes = 0;  // of all weight files, codec included
 };

@@ -166,24 +166,27 @@ Histogram histogram_of(std::vector<int32_t>& values) {
 struct TableChoice {
   TableSet used;                     // what to encode with
   std::vector<std::byte> own_bytes;  // the stream's own tables, empty if it has none
+  double estimated_bits = 0;         // of all symbols, from the sample
 };
 
 // Fits tables to a sample of the tensor's tiles and keeps those that pay for their bytes.
-TableChoice choose_tables(const Job& job, int threads) {
+TableChoice choose_tables(const Job& job, uint64_t sample_tiles, bool allow_own, int threads) {
   const TableSet& codec_tables = job.encoder.codec().parts().tables.set;
   // Per level: the sampled tiles, evenly spaced over all tiles of that level.
   std::vector<std::vector<uint64_t>> tiles_of_level(codec_tables.levels);
+  std::vector<uint64_t> symbols_of_level(codec_tables.levels);  // of one channel
   for (const LevelGroup& group : job.tiling.groups()) {
     const uint64_t end = &group == &job.tiling.groups().back() ? job.tiling.tile_count() : (&group + 1)->first_tile;
     for (uint64_t t = group.first_tile; t < end; ++t) tiles_of_level[group.level].push_back(t);
+    symbols_of_level[group.level] += group.chunks;
   }
   TableSet own{codec_tables.levels, codec_tables.channels, std::vector<FrequencyTable>(codec_tables.tables.size())};
-  TableChoice choice{codec_tables, {}};
-  uint64_t saved = 0;
+  TableChoice choice{codec_tables, {}, 0};
+  uint64_t saved = 0, codec_total = 0, own_table_bytes = 0;
   for (unsigned level = 0; level < codec_tables.levels; ++level) {
     const std::vector<uint64_t>& all = tiles_of_level[level];
     if (all.empty()) continue;
-    const uint64_t sampled = std::min<uint64_t>(kSampleTiles, all.size());
+    const uint64_t sampled = std::min<uint64_t>(sample_tiles, all.size());
     std::vector<std::vector<int32_t>> tile_values(sampled * job.latents);
     std::vector<Scratch> scratch(static_cast<size_t>(threads));
     const Status ignored = parallel_for(sampled, threads, [&](size_t s, int worker) -> Status {
@@ -203,23 +206,32 @@ TableChoice choose_tables(const Job& job, int threads) {
         const std::vector<int32_t>& part = tile_values[s * job.latents + c];
         values.insert(values.end(), part.begin(), part.end());
       }
+      const uint64_t values_in_sample = values.size();
       const Histogram histogram = histogram_of(values);
       const FrequencyTable& of_codec = codec_tables.at(level, c);
       FrequencyTable fitted = fit_table(histogram);
       const TableSet alone{1, 1, {fitted}};
-      const uint64_t table_cost = uint64_t{8 * serialise_own_tables(alone).size()} << kCostBits;
-      const uint64_t codec_cost = coding_cost(histogram, of_codec) / sampled * all.size();
-      const uint64_t own_cost = coding_cost(histogram, fitted) / sampled * all.size() + table_cost;
-      if (own_cost >= codec_cost) continue;
+      const uint64_t table_bytes = serialise_own_tables(alone).size(), table_cost = 8 * table_bytes << kCostBits;
+      // Scaled by symbols, because the last tile of a group may be short.
+      const auto of_all_tiles = [&](uint64_t cost) {
+        return static_cast<uint64_t>(static_cast<double>(cost) * static_cast<double>(symbols_of_level[level]) / static_cast<double>(values_in_sample));
+      };
+      const uint64_t codec_cost = of_all_tiles(coding_cost(histogram, of_codec));
+      codec_total += codec_cost;
+      const uint64_t own_cost = of_all_tiles(coding_cost(histogram, fitted)) + table_cost;
+      if (!allow_own || own_cost >= codec_cost) continue;
       saved += codec_cost - own_cost;
+      own_table_bytes += table_bytes;
       own.tables[level * codec_tables.channels + c] = fitted;
       choice.used.tables[level * codec_tables.channels + c] = std::move(fitted);
     }
   }
   std::vector<std::byte> bytes = serialise_own_tables(own);
   const uint64_t empty_entries = own.tables.size();  // a byte each for tables that are not replaced
-  if (saved <= empty_entries * 8 << kCostBits) return {codec_tables, {}};
+  const auto to_bits = [](uint64_t cost) { return std::ldexp(static_cast<double>(cost), -static_cast<int>(kCostBits)); };
+  if (saved <= empty_entries * 8 << kCostBits) return {codec_tables, {}, to_bits(codec_total)};
   choice.own_bytes = std::move(bytes);
+  choice.estimated_bits = to_bits(codec_total - saved) - 8.0 * static_cast<double>(own_table_bytes);
   return choice;
 }
 
@@ -233,6 +245,7 @@ Status check_options(const EncodeOptions& options) {
   if (options.run_groups == 0 || options.run_groups > limits::kMaxTileChunks / limits::kLanes) {
     return invalid("groups per run must be 1 to " + std::to_string(limits::kMaxTileChunks / limits::kLanes));
   }
+  if (!(options.gain >= 1.0 / 64 && options.gain <= 64)) return invalid("gain must lie between 1/64 and 64");
   return {};
 }
 
@@ -241,20 +254,36 @@ float Encoder::patch_threshold(unsigned level) const {
   return 8.0f * std::sqrt(12.0f * nmse_[level]);
 }
 
+Result<double> estimate_encoded_bytes(const WeightMatrix& weights, std::span<const uint8_t> levels, const Encoder& encoder,
+                                      const EncodeOptions& options, uint64_t sample_tiles, int threads) {
+  NWC_RETURN_IF_ERROR(check_options(options));
+  threads = resolve_threads(threads);
+  const Codec& codec = encoder.codec();
+  NWC_ASSIGN_OR_RETURN(const ColumnScales scales, column_scales(weights, options.gain, threads));
+  const Tiling tiling(weights.matrices, weights.rows, weights.columns, codec.parts().chunk_length(), options.tile_chunks, levels);
+  const Job job{weights, scales, tiling, encoder, codec.parts().chunk_length(), codec.parts().latents(), current_isa()};
+  const TableChoice tables = choose_tables(job, sample_tiles, options.own_tables, threads);
+  // A tile's word count, its states less what they hold (16 bits each), and its index entry.
+  constexpr double kTileBytes = 4 + 2 * limits::kLanes + 8;
+  const double levels_bytes = levels.empty() ? 0.0 : static_cast<double>(packed_level_bytes(levels.size(), codec.parts().levels()));
+  return 96 + static_cast<double>(tables.own_bytes.size()) + kTileBytes * static_cast<double>(tiling.tile_count()) + tables.estimated_bits / 8 +
+         2.0 * static_cast<double>(weights.matrices * weights.columns) + levels_bytes;
+}
+
 Result<EncodedTensor> encode_tensor(const WeightMatrix& weights, std::span<const uint8_t> levels, const Encoder& encoder,
                                     const EncodeOptions& options, int threads) {
   NWC_RETURN_IF_ERROR(check_options(options));
   threads = resolve_threads(threads);
   const Codec& codec = encoder.codec();
-  NWC_ASSIGN_OR_RETURN(const ColumnScales scales, column_scales(weights, threads));
+  NWC_ASSIGN_OR_RETURN(const ColumnScales scales, column_scales(weights, options.gain, threads));
   const Tiling tiling(weights.matrices, weights.rows, weights.columns, codec.parts().chunk_length(), options.tile_chunks, levels);
   const Job job{weights, scales, tiling, encoder, codec.parts().chunk_length(), codec.parts().latents(), current_isa()};
 
   EncodedTensor encoded;
   for (const uint16_t mantissa : scales.mantissas) append_le(encoded.scales, mantissa);
   if (std::any_of(levels.begin(), levels.end(), [](uint8_t l) { return l != 0; })) encoded.levels = pack_levels(levels, codec.parts().levels());
-  TableChoice tables{codec.parts().tables.set, {}};
-  if (options.own_tables) tables = choose_tables(job, threads);
+  TableChoice tables{codec.parts().tables.set, {}, 0};
+  if (options.own_tables) tables = choose_tables(job, kSampleTiles, true, threads);
 
   StreamHeader& header = encoded.header;
   header.codec_id = codec.id();

@@ -37,6 +37,7 @@ struct EncodeOptions {
   uint32_t tile_chunks = 2048;  // chunks per tile: smaller decode with less latency, larger cost fewer bytes (72 a tile)
   uint16_t run_groups = 64;     // groups of 32 chunks decoded channel by channel
   bool own_tables = true;       // let a tensor carry its own tables where that makes it smaller
+  double gain = 1.0;            // normalised weights are multiplied by it, decoded ones divided: more bits, less error
 };
 
 // The bounds of the format. Errors: kInvalidArgument.
@@ -60,6 +61,11 @@ struct EncodedTensor {
   std::vector<std::byte> levels;  // packed; empty if all columns have level 0
   EncodeStatistics statistics;
 };
+
+// About how many bytes encode_tensor() will give (stream, scales and levels), from at most `sample_tiles` tiles of each level.
+// Same arguments, same estimate. Errors: as encode_tensor().
+Result<double> estimate_encoded_bytes(const WeightMatrix& weights, std::span<const uint8_t> levels, const Encoder& encoder,
+                                      const EncodeOptions& options, uint64_t sample_tiles, int threads);
 
 // `levels`: importance level of each column, [matrices * columns], or empty for all 0. Independent of `threads` and of the
 // instruction set. Errors: kInvalidArgument for options out of range; kNonFinite naming the weight.
