@@ -3,6 +3,8 @@
 set -uo pipefail
 build=$1
 shift
+# Tests run side by side: a BLAS that spins on all cores for each of them would only slow all down.
+export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 ctest --test-dir "$build" -j "$(nproc)" --output-on-failure "$@" | tee "$log"

@@ -302,7 +302,7 @@ TEST(DamagedTile, RandomBytes) {
 TEST(DamagedTile, NamesTheTileThatFailed) {
   const Sample sample(15);
   std::vector<std::byte> broken = sample.tile;
-  broken[140] ^= std::byte{1};
+  broken[0] ^= std::byte{1};  // the number of words
   const DecodingTables decoding(sample.tables);
   const size_t stride = 128;
   std::vector<uint8_t> symbols(3 * stride);

@@ -11,16 +11,14 @@ namespace {
 constexpr std::pair<std::string_view, std::string_view> kPosixSets[] = {
     {"alnum", R"(\p{Alphabetic}\p{Nd})"},
     {"alpha", R"(\p{Alphabetic})"},
-    {"any", R"(\x{0}-\x{10ffff})"},
     {"ascii", R"(\x{0}-\x{7f})"},
-    {"assigned", R"(\p{L}\p{M}\p{N}\p{P}\p{S}\p{Z}\p{Cc}\p{Cf}\p{Co}\p{Cs})"},
     {"blank", R"(\p{Zs}\x{9})"},
     {"cntrl", R"(\p{Cc})"},
     {"digit", kDigitSet},
     {"graph", R"(\p{L}\p{M}\p{N}\p{P}\p{S}\p{Cf}\p{Co})"},
     {"lower", R"(\p{Lowercase})"},
     {"print", R"(\p{L}\p{M}\p{N}\p{P}\p{S}\p{Cf}\p{Co}\p{Zs})"},
-    {"punct", R"(\p{P}$+<=>\^`|~)"},
+    {"punct", R"(\p{P}\p{S})"},
     {"space", kSpaceSet},
     {"upper", R"(\p{Uppercase})"},
     {"word", kWordSetInClass},
@@ -29,9 +27,23 @@ constexpr std::pair<std::string_view, std::string_view> kPosixSets[] = {
 
 std::string property(std::string_view name) { return "\\p{" + std::string(name) + "}"; }
 
+// The names that Oniguruma knows as properties beside Unicode's, where they differ from the POSIX set of that name.
+constexpr std::pair<std::string_view, std::string_view> kPropertySets[] = {
+    {"any", R"(\x{0}-\x{10ffff})"},
+    {"assigned", R"(\p{L}\p{M}\p{N}\p{P}\p{S}\p{Z}\p{Cc}\p{Cf}\p{Co}\p{Cs})"},
+    {"punct", R"(\p{P})"},
+};
+
 }  // namespace
 
-std::optional<std::string> named_set(std::string_view name) {
+std::optional<std::string> posix_set(std::string_view name) {
+  for (const auto& [known, set] : kPosixSets) {
+    if (name == known) return std::string(set);
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> property_set(std::string_view name, bool in_class) {
   std::string plain;
   for (const char c : name) {
     if (c == ' ' || c == '-' || c == '_') continue;
@@ -40,9 +52,11 @@ std::optional<std::string> named_set(std::string_view name) {
     if (!upper && !lower) return std::nullopt;
     plain.push_back(upper ? static_cast<char>(c - 'A' + 'a') : c);
   }
-  for (const auto& [posix, set] : kPosixSets) {
-    if (posix == plain) return std::string(set);
+  if (plain == "word" && !in_class) return std::string(kWordSet);
+  for (const auto& [known, set] : kPropertySets) {
+    if (plain == known) return std::string(set);
   }
+  if (std::optional<std::string> set = posix_set(plain)) return set;
   if (const int32_t category = u_getPropertyValueEnum(UCHAR_GENERAL_CATEGORY_MASK, plain.c_str());
       category != UCHAR_INVALID_CODE) {
     if (static_cast<uint32_t>(category) == U_GC_LC_MASK) return property("L&");

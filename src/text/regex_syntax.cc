@@ -321,18 +321,17 @@ class Translator {
       negated = !negated;
       name.remove_prefix(1);
     }
-    NWC_ASSIGN_OR_RETURN(std::string members, members_of(name, in_class));
+    NWC_ASSIGN_OR_RETURN(std::string members, known(property_set(name, in_class), name, in_class));
     pos_ = end + 1;
     return std::optional<Set>(Set{std::move(members), negated});
   }
 
-  Result<std::string> members_of(std::string_view name, bool in_class) const {
-    std::optional<std::string> members = named_set(name);
-    if (!members) return unsupported("the character property '" + std::string(name.substr(0, 100)) + "'");
-    if (in_class && ignore_case_ && depends_on_case(*members)) {
+  Result<std::string> known(std::optional<std::string> set, std::string_view name, bool in_class) const {
+    if (!set) return unsupported("the character set '" + std::string(name.substr(0, 100)) + "'");
+    if (in_class && ignore_case_ && depends_on_case(*set)) {
       return unsupported("'" + std::string(name) + "' in a class that ignores case");
     }
-    return *std::move(members);
+    return *std::move(set);
   }
 
   // The escape at pos_ as a PCRE2 escape for one character.
@@ -457,7 +456,7 @@ class Translator {
       bool letters = !name.empty();
       for (const char c : name) letters = letters && is_letter(c);
       if (letters) {
-        NWC_ASSIGN_OR_RETURN(std::string members, members_of(name, /*in_class=*/true));
+        NWC_ASSIGN_OR_RETURN(std::string members, known(posix_set(name), name, /*in_class=*/true));
         add(side, Set{std::move(members), negated});
         pos_ = end + 2;
         return {};
