@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/parallel.h"
 
@@ -9,6 +10,7 @@ namespace nwc {
 namespace {
 
 constexpr uint64_t kColumnsTogether = 256;  // a work item: one matrix, this many columns
+constexpr double kLargestScale = std::numeric_limits<float>::max();
 
 // Sums of squares of columns [begin, end), added in ascending order of rows.
 Status sum_squares(const WeightMatrix& w, uint64_t matrix, uint64_t begin, uint64_t end, double* sums) {
@@ -40,7 +42,9 @@ Result<ColumnScales> column_scales(const WeightMatrix& w, double gain, int threa
     const uint64_t matrix = item / blocks, begin = item % blocks * kColumnsTogether, end = std::min(w.columns, begin + kColumnsTogether);
     double* sums = rms.data() + matrix * w.columns + begin;
     NWC_RETURN_IF_ERROR(sum_squares(w, matrix, begin, end, sums));
-    for (uint64_t c = 0; c < end - begin; ++c) sums[c] = w.rows == 0 ? 0.0 : std::sqrt(sums[c] / static_cast<double>(w.rows)) / gain;
+    for (uint64_t c = 0; c < end - begin; ++c) {
+      if (w.rows > 0) sums[c] = std::min(kLargestScale, std::sqrt(sums[c] / static_cast<double>(w.rows)) / gain);
+    }
     return {};
   }));
 

@@ -232,14 +232,11 @@ TEST(CausalLmTest, WrongShapesAreNamed) {
 }
 
 TEST(CausalLmTest, BiasesAreAskedFor) {
-  std::string config = kToyConfig;
-  config.replace(config.rfind('}'), 1, ", \"attention_bias\": true}");
-  EXPECT_EQ(open_error(toy_tensors(1), config).tensor(), "model.layers.0.self_attn.q_proj.bias");
+  EXPECT_EQ(open_error(toy_tensors(1), testing::toy_config("\"attention_bias\": true")).tensor(), "model.layers.0.self_attn.q_proj.bias");
 }
 
 TEST(CausalLmTest, ATiedModelNeedsNoHead) {
-  std::string config = kToyConfig;
-  config.replace(config.rfind('}'), 1, ", \"tie_word_embeddings\": true}");
+  const std::string config = testing::toy_config("\"tie_word_embeddings\": true");
   ToyTensors tensors = toy_tensors(1);
   tensors.erase("lm_head.weight");
   const TempDir dir, twin;

@@ -34,7 +34,9 @@ at::Tensor wave(at::IntArrayRef shape, double step) {
 
 TEST(RmsNormTest, LiteralCase) {
   // mean of squares (9 + 16) / 2 = 12.5; eps brings it to 16.
-  const RmsNorm norm{{"w", 2, 3.5}, tensor({2, -1}, {2})};
+  RmsNorm norm;
+  norm.spec.eps = 3.5;
+  norm.weight = tensor({2, -1}, {2});
   expect_near(norm.forward(tensor({3, 4}, {1, 2})), {1.5, -1}, 1e-6);
 }
 

@@ -20,6 +20,13 @@ inline constexpr const char* kToyConfig = R"({
   "num_key_value_heads": 1, "vocab_size": 16, "max_position_embeddings": 64, "rms_norm_eps": 1e-06,
   "rope_theta": 10000.0, "torch_dtype": "float32"})";
 
+// kToyConfig with more keys: toy_config("\"mlp_bias\": true").
+inline std::string toy_config(const std::string& extra) {
+  std::string config = kToyConfig;
+  config.pop_back();
+  return config + ", " + extra + "}";
+}
+
 struct ToyTensor {
   std::vector<uint64_t> shape;
   std::vector<float> values;

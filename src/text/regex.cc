@@ -76,7 +76,7 @@ Result<Regex> Regex::compile(std::string_view pattern) {
     return Error(ErrorCode::kLimit, quoted(pattern) + " is longer than " + std::to_string(limits::kMaxRegexPattern) + " bytes");
   }
   Result<std::string> translated = oniguruma_to_pcre2(pattern);
-  if (!translated) return Error(translated.error().code(), quoted(pattern) + ": " + translated.error().message());
+  if (!translated) return Error(translated.error().code(), quoted(pattern) + ", " + translated.error().message());
 
   const std::unique_ptr<pcre2_compile_context, decltype(&pcre2_compile_context_free)> context(
       pcre2_compile_context_create(nullptr), &pcre2_compile_context_free);

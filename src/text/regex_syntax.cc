@@ -58,7 +58,7 @@ class Translator {
   char peek(size_t ahead = 0) const { return pos_ + ahead < in_.size() ? in_[pos_ + ahead] : '\0'; }
   bool looking_at(std::string_view text) const { return in_.substr(pos_).starts_with(text); }
   Error error(ErrorCode code, std::string_view what) const {
-    return Error(code, "regular expression, byte " + std::to_string(pos_) + ": " + std::string(what));
+    return Error(code, "byte " + std::to_string(pos_) + ": " + std::string(what));
   }
   Error corrupt(std::string_view what) const { return error(ErrorCode::kCorrupt, what); }
   Error unsupported(std::string_view what) const {
@@ -249,7 +249,6 @@ class Translator {
       case 'Z':
       case 'z':
       case 'R':
-      case 'X':
         emit(in_.substr(pos_, 2));
         pos_ += 2;
         return {};

@@ -7,7 +7,7 @@
 //   (?m), (?i) in the middle of a group          dot-all; an isolated option holds across the alternatives that follow
 //   {,n}  {n}?  {n,m}+  a**                      from 0 to n; optional; a repeated repetition
 //   ^ $                                          always at lines (PCRE2_MULTILINE, see regex.cc)
-// Refused by name (kUnsupported): \K \G \g \y, conditions, calls, callouts, verbs, absent operators, options other than i and m,
+// Refused by name (kUnsupported): \K \G \g \y \X, conditions, calls, callouts, verbs, absent operators, options other than i and m,
 // raw bytes (\x80 and above), and case-dependent properties inside a class under (?i).
 // Not mapped: under (?i) Oniguruma lets one character equal several (ss and U+00DF); PCRE2 does not.
 #pragma once

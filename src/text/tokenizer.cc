@@ -1,5 +1,7 @@
 #include "text/tokenizer.h"
 
+#include <algorithm>
+#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
@@ -27,6 +29,7 @@ struct Tokenizer::State {
   text::Bpe model;
   text::Vocabulary added;                  // tokens that only added_tokens has
   std::unordered_set<int32_t> special;
+  std::unordered_map<int32_t, std::string> normalized_text;  // of added tokens that are normalised, as decode() writes them
   AddedTokenFinder in_text;                // added tokens that are looked for in the text as it is,
   AddedTokenFinder in_normalized;          // and after the normalizer
   // Null where the file has null.
@@ -90,6 +93,7 @@ Status Tokenizer::State::add_tokens(const std::vector<AddedToken>& tokens) {
     }
     Piece content{token.content, true};
     if (normalizer != nullptr) NWC_RETURN_IF_ERROR(normalizer->apply(content, limits::kMaxAddedToken));
+    normalized_text.emplace(token.id, content.text);
     in_normalized.add(std::move(content.text), token);
   }
   in_text.prepare();
@@ -170,7 +174,8 @@ std::string Tokenizer::decode(std::span<const int32_t> ids, bool skip_special_to
   for (const int32_t id : ids) {
     const std::string* token = state_->token_of(id);
     if (token == nullptr || (skip_special_tokens && state_->special.contains(id))) continue;
-    tokens.push_back(*token);
+    const auto normalized = state_->normalized_text.find(id);
+    tokens.push_back(normalized != state_->normalized_text.end() ? normalized->second : *token);
   }
   if (state_->decoder != nullptr) state_->decoder->apply(tokens);
   const std::string_view separator = state_->decoder != nullptr ? "" : " ";

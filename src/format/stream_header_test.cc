@@ -1,0 +1,210 @@
+#include "format/stream_header.h"
+
+#include <gtest/gtest.h>
+
+#include "base/bytes.h"
+#include "base/hash.h"
+
+namespace nwc {
+namespace {
+
+using Bytes = std::vector<std::byte>;
+
+// The header's checksum, made from the page: XXH3 of the bytes before it, followed by own tables and tile index.
+void repair(Bytes& stream) {
+  const size_t head = 96 + load_le<uint32_t>(stream.data() + 84) + 8 * load_le<uint32_t>(stream.data() + 80);
+  Bytes covered(stream.begin(), stream.begin() + 88);
+  covered.insert(covered.end(), stream.begin() + 96, stream.begin() + static_cast<ptrdiff_t>(std::min(head, stream.size())));
+  store_le(stream.data() + 88, xxh3(covered));
+}
+
+StreamHeader sample_header() {
+  return {.codec_id = 0x1122334455667788, .tensor_id = 0x99AABBCCDDEEFF00, .scales_hash = 3, .levels_hash = 4, .matrices = 2, .rows = 40,
+          .columns = 100, .tile_chunks = 64, .run_groups = 7, .scale_exponent = -9, .dtype = DType::kBF16, .dimensions = 3,
+          .transposed = true, .has_levels = true, .has_own_tables = true};
+}
+
+// A stream of two tiles of 5 and 3 bytes and own tables of 2.
+Bytes sample_stream() {
+  const std::byte own[] = {std::byte{0xAA}, std::byte{0xBB}};
+  const TileIndexEntry tiles[] = {{5, 0x01020304}, {3, 0x05060708}};
+  Bytes stream = serialise_stream_head(sample_header(), own, tiles);
+  stream.resize(stream.size() + 8, std::byte{0x55});
+  return stream;
+}
+
+TEST(StreamHeader, LiteralLayout) {
+  const Bytes stream = sample_stream();
+  ASSERT_EQ(stream.size(), 96u + 2 + 16 + 8);
+  const uint8_t fixed[96] = {'N',  'W',  'C',  'S',  1,    0,    96,   0,    0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11,  //
+                             0x00, 0xFF, 0xEE, 0xDD, 0xCC, 0xBB, 0xAA, 0x99, 3,    0,    0,    0,    0,    0,    0,    0,     //
+                             4,    0,    0,    0,    0,    0,    0,    0,    2,    0,    0,    0,    0,    0,    0,    0,     //
+                             40,   0,    0,    0,    0,    0,    0,    0,    100,  0,    0,    0,    0,    0,    0,    0,     //
+                             64,   0,    0,    0,    7,    0,    0xF7, 0xFF, 3,    3,    7,    0,    0,    0,    0,    0,     //
+                             2,    0,    0,    0,    2,    0,    0,    0};
+  for (size_t i = 0; i < 88; ++i) EXPECT_EQ(static_cast<unsigned>(stream[i]), fixed[i]) << i;
+  const uint8_t after[] = {0xAA, 0xBB, 5, 0, 0, 0, 4, 3, 2, 1, 3, 0, 0, 0, 8, 7, 6, 5};
+  for (size_t i = 0; i < sizeof(after); ++i) EXPECT_EQ(static_cast<unsigned>(stream[96 + i]), after[i]) << i;
+  Bytes repaired = stream;
+  repair(repaired);
+  EXPECT_EQ(repaired, stream) << "the checksum covers what the page says";
+}
+
+TEST(StreamHeader, RoundTrip) {
+  const Bytes stream = sample_stream();
+  const Result<ParsedStream> parsed = parse_stream(stream);
+  ASSERT_TRUE(parsed.ok()) << parsed.error().to_string();
+  const StreamHeader& h = parsed->header;
+  EXPECT_EQ(h.codec_id, 0x1122334455667788u);
+  EXPECT_EQ(h.tensor_id, 0x99AABBCCDDEEFF00u);
+  EXPECT_EQ(h.scales_hash, 3u);
+  EXPECT_EQ(h.levels_hash, 4u);
+  EXPECT_EQ(h.matrices, 2u);
+  EXPECT_EQ(h.rows, 40u);
+  EXPECT_EQ(h.columns, 100u);
+  EXPECT_EQ(h.tile_chunks, 64u);
+  EXPECT_EQ(h.run_groups, 7u);
+  EXPECT_EQ(h.scale_exponent, -9);
+  EXPECT_EQ(h.dtype, DType::kBF16);
+  EXPECT_EQ(h.dimensions, 3u);
+  EXPECT_TRUE(h.transposed && h.has_levels && h.has_own_tables);
+  EXPECT_EQ(h.elements(), 8000u);
+  EXPECT_EQ(h.shape(), (std::vector<uint64_t>{2, 100, 40}));
+  EXPECT_EQ(parsed->own_tables.data(), stream.data() + 96);
+  EXPECT_EQ(parsed->own_tables.size(), 2u);
+  ASSERT_EQ(parsed->tiles.size(), 2u);
+  EXPECT_EQ(parsed->tiles[0].offset, 114u);
+  EXPECT_EQ(parsed->tiles[0].size, 5u);
+  EXPECT_EQ(parsed->tiles[0].checksum, 0x01020304u);
+  EXPECT_EQ(parsed->tiles[1].offset, 119u);
+  EXPECT_EQ(parsed->tiles[1].size, 3u);
+}
+
+TEST(StreamHeader, ShapesOfTheOriginal) {
+  StreamHeader h{.matrices = 1, .rows = 3, .columns = 5};
+  EXPECT_EQ(h.shape(), (std::vector<uint64_t>{3, 5}));
+  h.transposed = true;
+  EXPECT_EQ(h.shape(), (std::vector<uint64_t>{5, 3}));
+  h.dimensions = 3;
+  h.matrices = 7;
+  EXPECT_EQ(h.shape(), (std::vector<uint64_t>{7, 5, 3}));
+  h.transposed = false;
+  EXPECT_EQ(h.shape(), (std::vector<uint64_t>{7, 3, 5}));
+}
+
+TEST(StreamHeader, AStreamWithoutTiles) {
+  const Bytes stream = serialise_stream_head({}, {}, {});
+  EXPECT_EQ(stream.size(), 96u);
+  const Result<ParsedStream> parsed = parse_stream(stream);
+  ASSERT_TRUE(parsed.ok()) << parsed.error().to_string();
+  EXPECT_EQ(parsed->tiles.size(), 0u);
+  EXPECT_EQ(parsed->header.elements(), 0u);
+}
+
+TEST(StreamHeader, EveryTruncationIsRefused) {
+  const Bytes stream = sample_stream();
+  for (size_t size = 0; size < stream.size(); ++size) {
+    const Bytes shorter(stream.begin(), stream.begin() + static_cast<ptrdiff_t>(size));
+    EXPECT_FALSE(parse_stream(shorter).ok()) << size;
+  }
+  Bytes longer = stream;
+  longer.push_back({});
+  EXPECT_FALSE(parse_stream(longer).ok());
+}
+
+TEST(StreamHeader, EveryFlippedBitOfTheHeadIsRefused) {
+  const Bytes stream = sample_stream();
+  for (size_t bit = 0; bit < 114 * 8; ++bit) {
+    Bytes damaged = stream;
+    damaged[bit / 8] ^= static_cast<std::byte>(1u << bit % 8);
+    EXPECT_FALSE(parse_stream(damaged).ok()) << "bit " << bit;
+  }
+}
+
+// Writes a number over the header, repairs the checksum, and gives the error.
+template <class T>
+std::string refusal(size_t at, T value, ErrorCode code = ErrorCode::kCorrupt, Bytes stream = sample_stream()) {
+  store_le(stream.data() + at, value);
+  repair(stream);
+  const Result<ParsedStream> parsed = parse_stream(stream);
+  if (parsed.ok()) return "";
+  EXPECT_EQ(parsed.error().code(), code) << parsed.error().to_string();
+  return parsed.error().to_string();
+}
+
+TEST(StreamHeader, EveryBound) {
+  EXPECT_EQ(refusal<uint8_t>(0, 'n'), "byte 0: stream does not begin with NWCS");
+  EXPECT_EQ(refusal<uint16_t>(4, 0, ErrorCode::kUnsupported),
+            "byte 4: stream has format version 0, this program reads versions 1 to 1; use a newer nwcodec");
+  EXPECT_EQ(refusal<uint16_t>(4, 2, ErrorCode::kUnsupported),
+            "byte 4: stream has format version 2, this program reads versions 1 to 1; use a newer nwcodec");
+  EXPECT_EQ(refusal<uint16_t>(6, 97), "byte 6: stream header has an impossible size");
+  const std::string elements = "byte 40: stream declares more elements than any stream may hold";
+  EXPECT_EQ(refusal<uint64_t>(40, uint64_t{1} << 29, ErrorCode::kLimit), elements);
+  EXPECT_EQ(refusal<uint64_t>(40, ~uint64_t{0}, ErrorCode::kLimit), elements);
+  EXPECT_EQ(refusal<uint64_t>(48, uint64_t{1} << 60, ErrorCode::kLimit), elements);
+  EXPECT_EQ(refusal<uint64_t>(56, ~uint64_t{0}, ErrorCode::kLimit), elements);
+  EXPECT_EQ(refusal<uint32_t>(64, 0), "byte 64: stream declares tiles of 0 chunks");
+  EXPECT_EQ(refusal<uint32_t>(64, 33), "byte 64: stream declares tiles of 33 chunks");
+  EXPECT_EQ(refusal<uint32_t>(64, 65568), "byte 64: stream declares tiles of 65568 chunks");
+  EXPECT_EQ(refusal<uint32_t>(64, 65536), "");
+  EXPECT_EQ(refusal<uint32_t>(64, 32), "");
+  EXPECT_EQ(refusal<uint16_t>(68, 0), "byte 68: stream declares runs of 0 groups");
+  EXPECT_EQ(refusal<uint16_t>(68, 2049), "byte 68: stream declares runs of 2049 groups");
+  EXPECT_EQ(refusal<uint16_t>(68, 2048), "");
+  EXPECT_EQ(refusal<uint8_t>(72, 0), "byte 72: stream declares dtype number 0") << "F64";
+  EXPECT_EQ(refusal<uint8_t>(72, 4), "byte 72: stream declares dtype number 4");
+  EXPECT_EQ(refusal<uint8_t>(72, 255), "byte 72: stream declares dtype number 255");
+  EXPECT_EQ(refusal<uint8_t>(72, 1), "");
+  EXPECT_EQ(refusal<uint8_t>(73, 1), "byte 73: stream declares 1 dimensions");
+  EXPECT_EQ(refusal<uint8_t>(73, 4), "byte 73: stream declares 4 dimensions");
+  EXPECT_EQ(refusal<uint8_t>(73, 2), "byte 40: a 2-D stream declares several matrices");
+  const std::string feature = "byte 74: stream uses a feature that format version 1 does not have";
+  EXPECT_EQ(refusal<uint16_t>(74, 15, ErrorCode::kUnsupported), feature);
+  EXPECT_EQ(refusal<uint16_t>(74, 0x8007, ErrorCode::kUnsupported), feature);
+  EXPECT_EQ(refusal<uint8_t>(76, 1, ErrorCode::kUnsupported), feature);
+  EXPECT_EQ(refusal<uint8_t>(77, 1, ErrorCode::kUnsupported), feature);
+  EXPECT_EQ(refusal<uint16_t>(78, 0x100, ErrorCode::kUnsupported), feature);
+  EXPECT_EQ(refusal<uint16_t>(74, 3), "byte 84: stream has own tables without their flag");
+}
+
+TEST(StreamHeader, SizesAgainstTheRealSize) {
+  Bytes stream = sample_stream();
+  const auto why = [&](size_t at, uint32_t value) {
+    Bytes bad = stream;
+    store_le(bad.data() + at, value);
+    return parse_stream(bad).error().to_string();  // before the checksum, or there is none to compare
+  };
+  EXPECT_EQ(why(84, 27), "byte 84: own tables reach past the end of the stream");
+  EXPECT_EQ(why(84, 0xFFFFFFFF), "byte 84: own tables reach past the end of the stream");
+  EXPECT_EQ(why(80, 4), "byte 80: tile index reaches past the end of the stream");
+  EXPECT_EQ(why(80, 0xFFFFFFFF), "byte 80: tile index reaches past the end of the stream");
+  EXPECT_EQ(why(88, 0), "byte 88: stream header does not match its checksum; the file is damaged: fetch it again");
+  EXPECT_EQ(refusal<uint32_t>(98, 4), "byte 121: stream goes on after its last tile");
+  EXPECT_EQ(refusal<uint32_t>(98, 6), "byte 120: tile 1 reaches past the end of the stream");
+  EXPECT_EQ(refusal<uint32_t>(106, 0xFFFFFFFF), "byte 119: tile 1 reaches past the end of the stream");
+}
+
+// Without elements nothing else bounds these.
+TEST(StreamHeader, EmptyTensorsHaveBoundsToo) {
+  const auto why = [](uint64_t matrices, uint64_t rows, uint64_t columns) {
+    const Bytes stream = serialise_stream_head({.matrices = matrices, .rows = rows, .columns = columns, .dimensions = 3}, {}, {});
+    const Result<ParsedStream> parsed = parse_stream(stream);
+    return parsed.ok() ? std::string() : parsed.error().to_string();
+  };
+  EXPECT_EQ(why(5, 0, 7), "");
+  EXPECT_EQ(why(0, 5, 7), "");
+  EXPECT_EQ(why(5, 7, 0), "");
+  EXPECT_EQ(why(uint64_t{1} << 33, 0, uint64_t{1} << 31), "byte 40: stream declares more elements than any stream may hold");
+  EXPECT_EQ(why(0, 0, uint64_t{1} << 32), "byte 56: stream declares more than 2^32 columns");
+}
+
+TEST(TileChecksum, LowHalfOfTheSeededHash) {
+  const Bytes tile{std::byte{1}, std::byte{2}};
+  EXPECT_EQ(tile_checksum(tile, 10, 3), static_cast<uint32_t>(XXH3_64bits_withSeed(tile.data(), 2, 13)));
+  EXPECT_EQ(tile_checksum(tile, ~uint64_t{0}, 1), static_cast<uint32_t>(XXH3_64bits_withSeed(tile.data(), 2, 0))) << "mod 2^64";
+  EXPECT_NE(tile_checksum(tile, 10, 3), tile_checksum(tile, 10, 4)) << "tiles cannot change places";
+}
+
+}  // namespace
+}  // namespace nwc
