@@ -19,7 +19,6 @@ namespace {
 using Json = nlohmann::ordered_json;  // keeps the header's order of tensors
 
 constexpr unsigned kVersion = 1;
-constexpr unsigned kEscape = ~0u;
 
 [[noreturn]] void fail(const std::string& message) { throw std::runtime_error(message); }
 
