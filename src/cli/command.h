@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 
+#include "base/json.h"
 #include "nwcodec/progress.h"
 #include "nwcodec/result.h"
 
@@ -35,5 +36,11 @@ void add_generate(CLI::App& app, Command& command);
 
 // --json, --quiet and --threads.
 void add_global_options(CLI::App& app, Command& command);
+
+// For options that name a file or directory: an empty one would only fail later, with a message that names nothing.
+CLI::Validator not_empty();
+
+// To stdout. File names need not be UTF-8 but JSON must: what is not becomes U+FFFD.
+void print_json(const Json& json);
 
 }  // namespace nwc::cli

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <cstdlib>
 #include <memory>
 
 #include "base/json.h"
@@ -59,6 +60,12 @@ void print_summary(const CompressReport& report) {
              100.0 * static_cast<double>(report.output_bytes) / static_cast<double>(std::max<uint64_t>(1, report.input_bytes)));
 }
 
+// A number of chunks per tile.
+CLI::Validator whole_groups() {
+  const std::string wrong = fmt::format("must be a multiple of {}", limits::kLanes);
+  return {[wrong](std::string& text) { return std::strtoul(text.c_str(), nullptr, 10) % limits::kLanes == 0 ? std::string() : wrong; }, "", "multiple"};
+}
+
 }  // namespace
 
 void add_compress(CLI::App& app, Command& command) {
@@ -69,15 +76,16 @@ void add_compress(CLI::App& app, Command& command) {
     uint64_t seed = 1;
   };
   const auto a = std::make_shared<Arguments>();
-  app.add_option("model", a->options.model, "Checkpoint directory (config.json, *.safetensors)")->required();
-  app.add_option("-o,--output", a->options.output, "Directory to write")->required();
-  app.add_option("--codec", a->codec, std::string("Codec file, or the name of a shipped one (default: ") + kDefaultCodec + ", or with --bits the best of the fast ones)");
+  app.add_option("model", a->options.model, "Checkpoint directory (config.json, *.safetensors)")->required()->check(not_empty());
+  app.add_option("-o,--output", a->options.output, "Directory to write")->required()->check(not_empty());
+  app.add_option("--codec", a->codec, std::string("Codec file, or the name of a shipped one (default: ") + kDefaultCodec + ", or with --bits the best of the fast ones)")->check(not_empty());
   app.add_option("--bits", a->options.bits, "Bits per compressed weight on disk, side information included: chooses codec and gain")
       ->check(CLI::Range(0.5, 12.0));
-  app.add_option("--include", a->options.selection.include, "Also compress tensors whose name matches this regular expression");
-  app.add_option("--exclude", a->options.selection.exclude, "Leave alone tensors whose name matches this regular expression");
+  app.add_option("--include", a->options.selection.include, "Also compress tensors whose name matches this regular expression")->allow_extra_args(false);
+  app.add_option("--exclude", a->options.selection.exclude, "Leave alone tensors whose name matches this regular expression")->allow_extra_args(false);
   app.add_option("--tile-chunks", a->options.encode.tile_chunks, "Chunks per independently decodable tile, a multiple of 32")
       ->check(CLI::Range(32u, limits::kMaxTileChunks))
+      ->check(whole_groups())
       ->capture_default_str();
   app.add_flag("--codec-tables-only", a->codec_tables_only, "Never fit frequency tables to a tensor");
   app.add_flag("--keep-nonfinite", a->options.keep_nonfinite, "Store tensors with NaN or infinite weights uncompressed");
@@ -85,9 +93,6 @@ void add_compress(CLI::App& app, Command& command) {
   app.add_flag("--force", a->options.force, "Replace the checkpoint that stands in the output directory");
   add_global_options(app, command);
   command.run = [a, &command]() -> Status {
-    if (a->options.encode.tile_chunks % limits::kLanes != 0) {
-      return Error(ErrorCode::kInvalidArgument, "--tile-chunks must be a multiple of " + std::to_string(limits::kLanes));
-    }
     if (a->codec.empty() && a->options.bits) {
       a->options.codecs = default_profile();
       if (a->options.codecs.empty()) return Error(ErrorCode::kNotFound, "no shipped codecs found").remedy("name one with --codec");
@@ -105,7 +110,7 @@ void add_compress(CLI::App& app, Command& command) {
       for (const std::string& warning : report->warnings) line.note("warning: " + warning);
     }
     if (command.global.json) {
-      fmt::print("{}\n", to_json(*report).dump(2));
+      print_json(to_json(*report));
     } else {
       print_summary(*report);
     }

@@ -15,8 +15,8 @@ void add_decompress(CLI::App& app, Command& command) {
     std::string dtype;
   };
   const auto a = std::make_shared<Arguments>();
-  app.add_option("checkpoint", a->options.input, "Compressed checkpoint directory")->required();
-  app.add_option("-o,--output", a->options.output, "Directory to write")->required();
+  app.add_option("checkpoint", a->options.input, "Compressed checkpoint directory")->required()->check(not_empty());
+  app.add_option("-o,--output", a->options.output, "Directory to write")->required()->check(not_empty());
   app.add_option("--dtype", a->dtype, "Write all float weights as F32, F16 or BF16 (default: as the original had them)")
       ->transform(CLI::IsMember({"F32", "F16", "BF16"}, CLI::ignore_case));
   app.add_flag("--force", a->options.force, "Replace the checkpoint that stands in the output directory");
@@ -33,7 +33,7 @@ void add_decompress(CLI::App& app, Command& command) {
     }
     if (command.global.json) {
       const Json json{{"input_bytes", report->input_bytes}, {"output_bytes", report->output_bytes}, {"warnings", report->warnings}};
-      fmt::print("{}\n", json.dump(2));
+      print_json(json);
     } else {
       fmt::print("weight files  {} -> {}\n", human_bytes(report->input_bytes), human_bytes(report->output_bytes));
     }

@@ -80,9 +80,9 @@ Result<EvalReport> evaluate_checkpoint(const EvalOptions& options, const Progres
 
 void add_eval(CLI::App& app, Command& command) {
   const auto o = std::make_shared<EvalOptions>();
-  app.add_option("checkpoint", o->checkpoint, "Checkpoint directory, plain or compressed")->required();
-  app.add_option("--text", o->text, "Text file to score")->required();
-  app.add_option("--reference", o->reference, "Checkpoint to compare with: adds KL divergence and top-1 agreement");
+  app.add_option("checkpoint", o->checkpoint, "Checkpoint directory, plain or compressed")->required()->check(not_empty());
+  app.add_option("--text", o->text, "Text file to score")->required()->check(not_empty());
+  app.add_option("--reference", o->reference, "Checkpoint to compare with: adds KL divergence and top-1 agreement")->check(not_empty());
   app.add_option("--context", o->context, "Tokens per window")->check(CLI::Range(int64_t{2}, int64_t{1} << 20))->capture_default_str();
   app.add_option("--windows", o->windows, "Score only the first so many windows; 0 means all")->check(CLI::NonNegativeNumber)->capture_default_str();
   add_global_options(app, command);
@@ -95,7 +95,7 @@ void add_eval(CLI::App& app, Command& command) {
     }
     if (!report) return std::move(report).error();
     if (command.global.json) {
-      fmt::print("{}\n", to_json(*report).dump(2));
+      print_json(to_json(*report));
     } else {
       print_text(*report);
     }

@@ -55,7 +55,7 @@ Result<std::string> generate_text(const GenerateTextOptions& options, const Prog
 
 void add_generate(CLI::App& app, Command& command) {
   const auto o = std::make_shared<GenerateTextOptions>();
-  app.add_option("checkpoint", o->checkpoint, "Checkpoint directory, plain or compressed")->required();
+  app.add_option("checkpoint", o->checkpoint, "Checkpoint directory, plain or compressed")->required()->check(not_empty());
   app.add_option("--prompt", o->prompt, "Text to continue")->required();
   app.add_option("--max-new-tokens", o->max_new_tokens, "Stop after so many tokens")->check(CLI::NonNegativeNumber)->capture_default_str();
   app.add_option("--temperature", o->sampling.temperature, "0 takes the likeliest token; larger is more varied")->capture_default_str();
@@ -67,7 +67,7 @@ void add_generate(CLI::App& app, Command& command) {
     const Progress progress{.report = {}, .stop = &interrupt_flag()};
     if (command.global.json) {
       NWC_ASSIGN_OR_RETURN(const std::string text, generate_text(*o, progress, {}));
-      fmt::print("{}\n", Json{{"prompt", o->prompt}, {"text", text}}.dump(2));
+      print_json(Json{{"prompt", o->prompt}, {"text", text}});
       return {};
     }
     fmt::print("{}", o->prompt);

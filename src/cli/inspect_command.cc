@@ -49,7 +49,7 @@ std::string levels_text(const std::vector<uint64_t>& columns_per_level) {
 void print_table(const CheckpointReport& report) {
   std::vector<std::vector<std::string>> rows{{"tensor", "shape", "columns per level", "payload bits", "with side", "bytes"}};
   for (const TensorReport& t : report.tensors) {
-    rows.push_back({t.name, shape_text(t.shape), levels_text(t.columns_per_level), fmt::format("{:.4f}", t.payload_bits_per_weight()),
+    rows.push_back({printable(t.name), shape_text(t.shape), levels_text(t.columns_per_level), fmt::format("{:.4f}", t.payload_bits_per_weight()),
                     fmt::format("{:.4f}", t.bits_per_weight()), std::to_string(t.payload_bytes + t.side_bytes)});
   }
   fmt::print("{}\n", format_table(rows));
@@ -71,13 +71,13 @@ void add_inspect(CLI::App& app, Command& command) {
     bool verify = false;
   };
   const auto a = std::make_shared<Arguments>();
-  app.add_option("checkpoint", a->directory, "Compressed checkpoint directory")->required();
+  app.add_option("checkpoint", a->directory, "Compressed checkpoint directory")->required()->check(not_empty());
   app.add_flag("--verify", a->verify, "Also check every byte against its checksum");
   add_global_options(app, command);
   command.run = [a, &command]() -> Status {
     NWC_ASSIGN_OR_RETURN(const CheckpointReport report, inspect_checkpoint(a->directory, a->verify));
     if (command.global.json) {
-      fmt::print("{}\n", to_json(report).dump(2));
+      print_json(to_json(report));
     } else {
       print_table(report);
     }

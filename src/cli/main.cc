@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <iostream>
 #include <map>
 
 #include "cli/command.h"
@@ -10,14 +11,21 @@
 #include "nwcodec/version.h"
 
 namespace nwc::cli {
+namespace {
 
-void add_global_options(CLI::App& app, Command& command) {
-  app.add_flag("--json", command.global.json, "Print results as JSON");
-  app.add_flag("-q,--quiet", command.global.quiet, "No progress and no warnings");
-  app.add_option("--threads", command.global.threads, "Threads; 0 means all cores")->check(CLI::Range(0, 4096));
+int fail(ExitCode code, const std::string& message) {
+  fmt::print(stderr, "nwcodec: {}\n", printable(message));
+  return code;
 }
 
-namespace {
+// What is wrong with the command line, and where to read on.
+std::string usage_message(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
+  const std::vector<CLI::App*> chosen = app.get_subcommands();
+  if (!chosen.empty()) return fmt::format("{}; see nwcodec {} --help", error.what(), chosen.front()->get_name());
+  const std::string first = argc > 1 ? argv[1] : "";
+  if (first.empty()) return fmt::format("{}; see nwcodec --help", error.what());
+  return fmt::format("'{}' is not a command; see nwcodec --help", first);
+}
 
 int run(int argc, char** argv) {
   CLI::App app("Learned compression of neural network weights.", "nwcodec");
@@ -47,20 +55,19 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? kOk : kUsage;
+    if (e.get_exit_code() != 0) return fail(kUsage, usage_message(app, e, argc, argv));
+    app.exit(e);  // prints help or version
+    return std::cout.flush() ? kOk : fail(kFailed, "cannot write to standard output");
   }
   if (const Result<Isa> isa = isa_from_environment(); !isa) {
-    fmt::print(stderr, "nwcodec: {}\n", isa.error().to_string());
-    return kUsage;
+    return fail(kUsage, isa.error().to_string());
   }
   install_interrupt_handler();
   for (const auto& [sub, command] : commands) {
     if (!sub->parsed()) continue;
     Status status = command.run();
     if (status && (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)) status = Error(ErrorCode::kIo, "cannot write to standard output");
-    if (status) return kOk;
-    fmt::print(stderr, "nwcodec: {}\n", status.error().to_string());
-    return kFailed;
+    return status ? kOk : fail(kFailed, status.error().to_string());
   }
   return kUsage;
 }

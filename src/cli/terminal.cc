@@ -50,7 +50,7 @@ void ProgressLine::update(uint64_t done, uint64_t total, const std::string& what
   if (shown_ && now - last_drawn_ < kRedraw && done != total) return;
   last_drawn_ = now;
   const double share = total == 0 ? 0.0 : static_cast<double>(done) / static_cast<double>(total);
-  std::string line = fmt::format("{:5.1f} %  {}", 100.0 * share, what);
+  std::string line = fmt::format("{:5.1f} %  {}", 100.0 * share, printable(what));
   const double elapsed = std::chrono::duration<double>(now - stage_began_).count();
   if (done > stage_first_ && elapsed > 1.0 && done < total) {
     const double left = elapsed * static_cast<double>(total - done) / static_cast<double>(done - stage_first_);
@@ -64,12 +64,28 @@ void ProgressLine::update(uint64_t done, uint64_t total, const std::string& what
 void ProgressLine::note(const std::string& line) {
   if (quiet_) return;
   clear();
-  fmt::print(stderr, "{}\n", line);
+  fmt::print(stderr, "{}\n", printable(line));
 }
 
 void ProgressLine::clear() {
   if (shown_) fmt::print(stderr, "\r\x1b[K");
   shown_ = false;
+}
+
+std::string printable(const std::string& text) {
+  std::string result;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto byte = [&](size_t at) { return at < text.size() ? static_cast<unsigned char>(text[at]) : 0u; };
+    if (byte(i) < 0x20 || byte(i) == 0x7F) {
+      result += fmt::format("\\x{:02x}", byte(i));
+    } else if (byte(i) == 0xC2 && byte(i + 1) >= 0x80 && byte(i + 1) < 0xA0) {  // U+0080 to U+009F
+      result += fmt::format("\\x{:02x}\\x{:02x}", byte(i), byte(i + 1));
+      ++i;
+    } else {
+      result += text[i];
+    }
+  }
+  return result;
 }
 
 std::string human_bytes(uint64_t bytes) {

@@ -36,6 +36,10 @@ class ProgressLine {
   uint64_t stage_first_ = 0;
 };
 
+// Control characters become \xNN: tensor and file names come from strangers, and must neither steer the terminal nor break a
+// message into lines.
+std::string printable(const std::string& text);
+
 std::string human_bytes(uint64_t bytes);                       // "13.1 MB"
 std::string human_duration(double seconds);                    // "1:05"
 std::string shape_text(const std::vector<uint64_t>& shape);    // "4096 x 4096"

@@ -30,8 +30,8 @@ Json to_json(const TrainReport& report) {
 
 void add_train(CLI::App& app, Command& command) {
   const auto o = std::make_shared<TrainOptions>();
-  app.add_option("models", o->models, "Checkpoint directories to learn from")->required();
-  app.add_option("-o,--output", o->output, "Codec file to write")->required();
+  app.add_option("models", o->models, "Checkpoint directories to learn from")->required()->check(not_empty());
+  app.add_option("-o,--output", o->output, "Codec file to write")->required()->check(not_empty());
   app.add_option("--lambda", o->lambda, "Weight of the distortion: larger means more bits")->capture_default_str();
   app.add_option("--chunk", o->chunk, "Weights per chunk")->capture_default_str();
   app.add_option("--latents", o->latents, "Latents per chunk")->capture_default_str();
@@ -49,9 +49,9 @@ void add_train(CLI::App& app, Command& command) {
   app.add_option("--auxiliary-learning-rate", o->auxiliary_learning_rate, "The same for the density's quantiles")->capture_default_str();
   app.add_option("--max-chunks", o->max_chunks, "Chunks kept in memory, sampled evenly over the tensors")->capture_default_str();
   app.add_option("--heavy-share", o->heavy_share, "Share of heavy-tailed synthetic chunks among the training data")->capture_default_str();
-  app.add_option("--from", o->from, "Fine-tune this codec; it decides the networks' shapes");
-  app.add_option("--include", o->selection.include, "Also learn from tensors whose name matches this regular expression");
-  app.add_option("--exclude", o->selection.exclude, "Leave out tensors whose name matches this regular expression");
+  app.add_option("--from", o->from, "Fine-tune this codec; it decides the networks' shapes")->check(not_empty());
+  app.add_option("--include", o->selection.include, "Also learn from tensors whose name matches this regular expression")->allow_extra_args(false);
+  app.add_option("--exclude", o->selection.exclude, "Leave out tensors whose name matches this regular expression")->allow_extra_args(false);
   app.add_option("--validate-every", o->validate_every, "Steps between validations")->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--save-every", o->save_every, "Steps between saved states")->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--seed", o->seed, "Seed of all random numbers")->capture_default_str();
@@ -69,7 +69,7 @@ void add_train(CLI::App& app, Command& command) {
     }
     if (!report) return std::move(report).error();
     if (command.global.json) {
-      fmt::print("{}\n", to_json(*report).dump(2));
+      print_json(to_json(*report));
     } else {
       fmt::print("validation loss {:.4f} on {} chunks\n", report->validation_loss, report->validation_chunks);
       for (size_t l = 0; l < report->levels.size(); ++l) {

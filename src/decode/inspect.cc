@@ -25,6 +25,7 @@ Result<CheckpointReport> inspect_checkpoint(const std::filesystem::path& directo
     NWC_ASSIGN_OR_RETURN(const TensorDecoder decoder, store.open_stream(weight));
     if (verify) {
       if (Status status = decoder.verify(); !status) return store.locate(std::move(status).error(), weight, *weight.stream);
+      NWC_RETURN_IF_ERROR(store.verify_stream(weight));
     }
     TensorReport tensor{.name = name, .dtype = weight.info.dtype, .shape = weight.info.shape, .weights = weight.info.elements()};
     tensor.columns_per_level = decoder.columns_per_level();

@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "base/half.h"
 #include "checkpoint/index.h"
+#include "format/checkpoint_config.h"
 #include "format/stream_header.h"
 
 namespace nwc {
@@ -13,6 +14,15 @@ namespace {
 std::optional<std::string> without_suffix(const std::string& name, const std::string& suffix) {
   if (!name.ends_with(suffix)) return std::nullopt;
   return name.substr(0, name.size() - suffix.size());
+}
+
+// Streams, scales and levels are vectors of one dtype each.
+Status check_vector(const TensorView& tensor, DType dtype, const SafetensorsFile& shard) {
+  std::string why;
+  if (tensor.dtype != dtype) why = "has dtype " + std::string(name_of(tensor.dtype)) + " instead of " + std::string(name_of(dtype));
+  if (why.empty() && tensor.shape.size() != 1) why = "has " + std::to_string(tensor.shape.size()) + " dimensions instead of 1";
+  if (why.empty()) return {};
+  return Error(ErrorCode::kCorrupt, std::move(why)).in_file(shard.path().string()).in_tensor(tensor.name);
 }
 
 bool has_streams(const Checkpoint& checkpoint) {
@@ -34,6 +44,7 @@ Result<WeightStore> WeightStore::open(const std::filesystem::path& directory) {
   if (has_streams(store.checkpoint_) || std::filesystem::exists(codec_path, ignored)) {
     NWC_ASSIGN_OR_RETURN(Codec codec, Codec::open(codec_path));
     store.codec_ = std::make_unique<Codec>(std::move(codec));
+    NWC_RETURN_IF_ERROR(check_compressed_config(directory, store.codec_->id()));
   }
   for (const SafetensorsFile& shard : store.checkpoint_.shards()) {
     Result<Checksums> checksums = Checksums::of(shard);
@@ -56,6 +67,7 @@ Status WeightStore::tie_tensors() {
     for (const TensorView& tensor : shard.tensors()) {
       const std::optional<std::string> name = without_suffix(tensor.name, kStreamSuffix);
       if (!is_compressed() || !name) continue;
+      NWC_RETURN_IF_ERROR(check_vector(tensor, DType::kU8, shard));
       StoredWeight weight{.shard = s, .stream = &tensor};
       weight.info.name = *name;
       const Result<ParsedStream> parsed = parse_stream(tensor.bytes);
@@ -72,15 +84,10 @@ Status WeightStore::tie_tensors() {
       const std::optional<std::string> scaled = without_suffix(tensor.name, kScalesSuffix), levelled = without_suffix(tensor.name, kLevelsSuffix);
       if (is_compressed() && (scaled || levelled)) {
         const auto owner = weights_.find(scaled ? *scaled : *levelled);
-        if (owner == weights_.end() || owner->second.stream == nullptr) {
+        if (owner == weights_.end() || owner->second.stream == nullptr || owner->second.shard != s) {
           return Error(ErrorCode::kMismatch, "has no stream beside it").in_file(shard.path().string()).in_tensor(tensor.name);
         }
-        const DType wanted = scaled ? DType::kF16 : DType::kU8;
-        if (tensor.dtype != wanted) {
-          return Error(ErrorCode::kCorrupt, "has dtype " + std::string(name_of(tensor.dtype)) + " instead of " + std::string(name_of(wanted)))
-              .in_file(shard.path().string())
-              .in_tensor(tensor.name);
-        }
+        NWC_RETURN_IF_ERROR(check_vector(tensor, scaled ? DType::kF16 : DType::kU8, shard));
         (scaled ? owner->second.scales : owner->second.levels) = &tensor;
         continue;
       }
@@ -115,6 +122,8 @@ Status WeightStore::verify_plain(const StoredWeight& weight) const {
   if (!checksums_[weight.shard]) return {};
   return checksums_[weight.shard]->verify(*weight.plain);
 }
+
+Status WeightStore::verify_stream(const StoredWeight& weight) const { return checksums_[weight.shard]->verify(*weight.stream); }
 
 Error WeightStore::locate(Error error, const StoredWeight& weight, const TensorView& view) const {
   return std::move(error)

@@ -42,6 +42,9 @@ class WeightStore {
   Result<TensorDecoder> open_stream(const StoredWeight& weight) const;
   // Checks a plain tensor's bytes, if the shard has checksums.
   Status verify_plain(const StoredWeight& weight) const;
+  // Checks a stream's bytes against the shard's checksums; decoding does without, because tiles have their own. Precondition:
+  // weight.stream != nullptr.
+  Status verify_stream(const StoredWeight& weight) const;
 
   // Adds file and tensor to an error, and turns an offset in the stream into one in the file.
   Error locate(Error error, const StoredWeight& weight, const TensorView& view) const;

@@ -110,6 +110,7 @@ Result<ParsedStream> parse_stream(std::span<const std::byte> bytes) {
   h.has_levels = (flags & kFlagLevels) != 0;
   h.has_own_tables = (flags & kFlagOwnTables) != 0;
   if (!h.has_own_tables && own_tables != 0) return corrupt("stream has own tables without their flag", 84);
+  if (!h.has_levels && h.levels_hash != 0) return corrupt("stream has a checksum of levels without their flag", 32);
   if (h.tile_chunks == 0 || h.tile_chunks > limits::kMaxTileChunks || h.tile_chunks % limits::kLanes != 0) {
     return corrupt("stream declares tiles of " + std::to_string(h.tile_chunks) + " chunks", 64);
   }

@@ -51,6 +51,7 @@ Status check_options(const TrainOptions& o) {
   NWC_RETURN_IF_ERROR(check_network("synthesis", o.synthesis));
   if (o.recipe == TrainRecipe::kLinearStart && o.latents < o.chunk) return invalid("the linear start needs at least as many latents as weights in a chunk");
   if (o.steps < 1 || o.batch < static_cast<int64_t>(o.level_coefficients.size())) return invalid("steps and batch must be positive");
+  if (o.validate_every < 1 || o.save_every < 1) return invalid("validations and saved states must be at least one step apart");
   if (!(o.heavy_share >= 0 && o.heavy_share < 1)) return invalid("the share of heavy-tailed chunks must be at least 0 and below 1");
   if (!(o.learning_rate > 0 && o.auxiliary_learning_rate > 0)) return invalid("learning rates must be positive");
   return {};

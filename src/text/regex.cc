@@ -2,6 +2,7 @@
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
+#include <time.h>
 
 #include <algorithm>
 
@@ -12,9 +13,9 @@
 namespace nwc::text {
 namespace {
 
-constexpr uint32_t kFirstStepLimit = 1 << 10;     // of one attempt at one position; what it takes is not counted
-constexpr uint32_t kHeapLimitKib = 64 << 10;      // of the interpreter
-constexpr size_t kJitStackBytes = size_t{1} << 20;
+constexpr uint32_t kFirstStepLimit = 1 << 10;  // backtracking steps of the first attempt at a position
+constexpr uint32_t kHeapLimitKib = 64 << 10;
+constexpr unsigned kPositionsPerCheck = 256;   // of the clock
 
 std::string quoted(std::string_view pattern) {
   return "regular expression '" + std::string(pattern.substr(0, 200)) + (pattern.size() > 200 ? "...'" : "'");
@@ -26,19 +27,22 @@ std::string pcre2_message(int code) {
   return reinterpret_cast<const char*>(buffer);
 }
 
+// Processor time of this thread: other work on the machine does not make a search fail.
+double thread_seconds() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
 // What matching needs besides the program; one per thread, used by one match at a time.
 struct Workspace {
   pcre2_match_data* match = pcre2_match_data_create(1, nullptr);
   pcre2_match_context* context = pcre2_match_context_create(nullptr);
-  pcre2_jit_stack* stack = pcre2_jit_stack_create(32 << 10, kJitStackBytes, nullptr);
 
   Workspace() {
-    if (context == nullptr) return;
-    pcre2_set_heap_limit(context, kHeapLimitKib);
-    if (stack != nullptr) pcre2_jit_stack_assign(context, nullptr, stack);
+    if (context != nullptr) pcre2_set_heap_limit(context, kHeapLimitKib);
   }
   ~Workspace() {
-    pcre2_jit_stack_free(stack);
     pcre2_match_context_free(context);
     pcre2_match_data_free(match);
   }
@@ -51,23 +55,17 @@ struct Workspace {
 struct Regex::Program {
   std::string pattern;  // as the user wrote it
   pcre2_code* code = nullptr;
-  bool jit = false;
 
   Program() = default;
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
   ~Program() { pcre2_code_free(code); }
 
-  // Matches at exactly `pos`; as pcre2_match().
+  // Matches at exactly `pos`; returns as pcre2_match().
   int match_at(std::string_view text, size_t pos, uint32_t step_limit, Workspace& workspace) const {
-    const auto* subject = reinterpret_cast<PCRE2_SPTR>(text.data());
     pcre2_set_match_limit(workspace.context, step_limit);
-    if (jit) {
-      const int rc = pcre2_jit_match(code, subject, text.size(), pos, 0, workspace.match, workspace.context);
-      if (rc != PCRE2_ERROR_JIT_STACKLIMIT) return rc;
-    }
-    return pcre2_match(code, subject, text.size(), pos, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, workspace.match,
-                       workspace.context);
+    return pcre2_match(code, reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), pos, PCRE2_NO_UTF_CHECK,
+                       workspace.match, workspace.context);
   }
 };
 
@@ -87,36 +85,38 @@ Result<Regex> Regex::compile(std::string_view pattern) {
   program->pattern = pattern;
   int error_code = 0;
   PCRE2_SIZE error_offset = 0;
-  // Anchored, because find_all() steps through the text by itself.
+  // Anchored and without start optimisations, which look ahead in the text, because find_all() steps through it by itself.
   program->code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated->data()), translated->size(),
-                                PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_ANCHORED | PCRE2_NEVER_BACKSLASH_C,
+                                PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_ANCHORED | PCRE2_NO_START_OPTIMIZE |
+                                    PCRE2_NEVER_BACKSLASH_C,
                                 &error_code, &error_offset, context.get());
   if (program->code == nullptr) {
     return Error(ErrorCode::kUnsupported, quoted(pattern) + " is refused by PCRE2: " + pcre2_message(error_code));
   }
-  program->jit = pcre2_jit_compile(program->code, PCRE2_JIT_COMPLETE) == 0;
   return Regex(std::move(program));
 }
 
 Result<std::vector<Range>> Regex::find_all(std::string_view text) const {
   thread_local Workspace workspace;
   if (workspace.match == nullptr || workspace.context == nullptr) return Error(ErrorCode::kInternal, "PCRE2 is out of memory");
+  const auto too_slow = [&] {
+    return Error(ErrorCode::kLimit, quoted(program_->pattern) + " backtracks too much on this text");
+  };
 
   std::vector<Range> matches;
   if (text.empty()) return matches;
-  size_t budget = limits::kMaxRegexSteps + 64 * text.size();
+  const double deadline = thread_seconds() + limits::kMaxRegexSeconds + static_cast<double>(text.size()) / (64 << 10);
+  unsigned positions = 0;
   for (size_t pos = 0; pos <= text.size();) {
-    uint32_t step_limit = kFirstStepLimit;
-    int rc = program_->match_at(text, pos, step_limit, workspace);
-    // Raised step by step, so that the limit that failed tells roughly how much was really used.
-    while (rc == PCRE2_ERROR_MATCHLIMIT && budget >= step_limit) {
-      budget -= step_limit;
-      step_limit = static_cast<uint32_t>(std::min<size_t>(size_t{step_limit} * 4, UINT32_MAX));
+    if (++positions % kPositionsPerCheck == 0 && thread_seconds() > deadline) return too_slow();
+    int rc = program_->match_at(text, pos, kFirstStepLimit, workspace);
+    // A step can take as long as the text, so the limit rises little by little, with a look at the clock each time.
+    for (uint32_t step_limit = kFirstStepLimit; rc == PCRE2_ERROR_MATCHLIMIT;) {
+      if (step_limit > UINT32_MAX / 4 || thread_seconds() > deadline) return too_slow();
+      step_limit *= 4;
       rc = program_->match_at(text, pos, step_limit, workspace);
     }
-    if (rc == PCRE2_ERROR_MATCHLIMIT || rc == PCRE2_ERROR_HEAPLIMIT || rc == PCRE2_ERROR_DEPTHLIMIT) {
-      return Error(ErrorCode::kLimit, quoted(program_->pattern) + " backtracks too much on this text");
-    }
+    if (rc == PCRE2_ERROR_HEAPLIMIT || rc == PCRE2_ERROR_DEPTHLIMIT) return too_slow();
     if (rc < 0 && rc != PCRE2_ERROR_NOMATCH) {
       return Error(ErrorCode::kInternal, quoted(program_->pattern) + " failed in PCRE2: " + pcre2_message(rc));
     }

@@ -1,5 +1,8 @@
 // Regular expressions of tokenizer.json, matched by PCRE2 on UTF-8.
 //
+// PCRE2's just-in-time compiler is left unused: its match limit does not count the backtracking of simple repetitions, so a
+// hostile pattern could hang, and on the patterns of real tokenizers the interpreter is hardly slower.
+//
 // Thread safety: const members may be called from several threads at once.
 #pragma once
 
@@ -25,8 +28,8 @@ class Regex {
   static Result<Regex> compile(std::string_view pattern);
 
   // All matches in `text` (valid UTF-8) from left to right, without overlap; an empty match right behind another match does
-  // not count. Empty text has none. kLimit if the search takes more than limits::kMaxRegexSteps steps (plus 64 a byte):
-  // however a pattern is made, the time is bounded by the length of the text times a constant.
+  // not count. Empty text has none. kLimit if backtracking takes some hundred times as long as real patterns do
+  // (limits::kMaxRegexSeconds) or too much memory.
   Result<std::vector<Range>> find_all(std::string_view text) const;
 
  private:

@@ -106,6 +106,7 @@ Result<TransformWeights> load_transform(const std::string& prefix, const TensorL
     return misshapen(embedding, "has a shape that does not fit the rest of the network");
   }
   NWC_RETURN_IF_ERROR(finite(embedding, w.embedding));
+  if (w.depth == 0 && loader.has(prefix + ".in.weight")) return misshapen(prefix + ".in.weight", "belongs to a network with blocks, and there are none");
   w.embedding_sets = shape[0];
   w.levels = shape[1];
   return w;

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <cstring>
+#include <cstdio>
 #include <fstream>
 #include <iterator>
 #include <limits>
@@ -146,7 +146,8 @@ File parse_safetensors(const std::string& bytes) {
   const std::string data = reader.take(reader.left());
   File file;
   file.header = bytes.substr(0, 8 + header_size);
-  for (const auto& [name, value] : parse_json(text).items()) {
+  const Json header = parse_json(text);
+  for (const auto& [name, value] : header.items()) {
     if (name == "__metadata__") {
       for (const auto& [key, entry] : value.items()) file.metadata[key] = entry.get<std::string>();
       continue;
@@ -284,11 +285,13 @@ struct Codec {
 };
 
 Vector floats(const File& file, const std::string& name, const std::vector<uint64_t>& shape, const std::string& dtype = "F16") {
-  const Stored& tensor = get(file, name, dtype, shape);
+  const auto found = file.tensors.find(name);
+  const bool wide = dtype == "F32" || (found != file.tensors.end() && found->second.dtype == "F32");
+  const Stored& tensor = get(file, name, wide ? "F32" : "F16", shape);
   Reader reader(tensor.bytes);
   Vector values;
   while (reader.left() > 0) {
-    values.push_back(dtype == "F16" ? static_cast<float>(f16_value(reader.uint(2))) : f32_from_bits(reader.uint(4)));
+    values.push_back(!wide ? static_cast<float>(f16_value(reader.uint(2))) : f32_from_bits(reader.uint(4)));
     must(std::isfinite(values.back()), "tensor " + name + " must be finite");
   }
   return values;
@@ -518,12 +521,10 @@ Vector decode_tile(const Codec& codec, const Stream& stream, uint64_t level, uin
   for (uint64_t k = 0; k < chunks; ++k) {
     Vector z;
     for (uint64_t c = 0; c < codec.C; ++c) z.push_back(static_cast<float>(v[k][c]) + codec.centers[level][c]);
-    for (const float value : codec.synthesis(level, z)) {
-      must(std::isfinite(value), "tile: the transform gives a value that is not finite");
-      y.push_back(value);
-    }
+    for (const float value : codec.synthesis(level, z)) y.push_back(value);
   }
   for (const auto& [position, value] : patches) y[position] = value;
+  for (const float value : y) must(std::isfinite(value), "tile: the transform gives a value that is not finite");
   return y;
 }
 
@@ -541,8 +542,9 @@ Tensor decode_tensor(const Codec& codec, const std::string& name, const std::str
   Vector scale;
   Reader halves(scales.bytes);
   for (uint64_t i = 0; i < all_columns; ++i) {
-    scale.push_back(static_cast<float>(std::ldexp(f16_value(halves.uint(2)), stream.scale_exponent)));
-    must(std::isfinite(scale.back()) && scale.back() >= 0, "scales: must be finite and not negative");
+    const uint64_t bits = halves.uint(2);
+    scale.push_back(static_cast<float>(std::ldexp(f16_value(bits), stream.scale_exponent)));
+    must(bits >> 15 == 0 && std::isfinite(scale.back()), "scales: must be finite, without a sign bit");
   }
 
   // Section 2: importance levels.
@@ -555,6 +557,8 @@ Tensor decode_tensor(const Codec& codec, const std::string& name, const std::str
       level[i] = byte >> (i * bits % 8) & ((1u << bits) - 1);
       must(level[i] < codec.K, "levels: a level that the codec does not have");
     }
+    const unsigned last_bits = static_cast<unsigned>(all_columns * bits % 8);
+    must(last_bits == 0 || static_cast<unsigned char>(levels->bytes.back()) >> last_bits == 0, "levels: bits after the last one");
   }
 
   // Section 4, order of chunks: which chunk is what, before anything is allocated for the weights.
@@ -600,9 +604,8 @@ Tensor decode_tensor(const Codec& codec, const std::string& name, const std::str
         const uint64_t chunk = first + i / codec.N;
         const uint64_t row = chunk / n * codec.N + i % codec.N, column = part.columns[chunk % n];
         if (row >= stream.rows) continue;
-        const float s = scale[part.matrix * stream.columns + column];
         const uint64_t at = stream.transposed ? column * stream.rows + row : row * stream.columns + column;
-        tensor.values[part.matrix * stream.rows * stream.columns + at] = s == 0 ? 0.0f : y[i] * s;
+        tensor.values[part.matrix * stream.rows * stream.columns + at] = y[i] * scale[part.matrix * stream.columns + column];
       }
     }
   }
@@ -621,11 +624,12 @@ std::vector<File> read_shards(const std::filesystem::path& directory) {
     return shards;
   }
   std::map<std::string, std::set<std::string>> wanted;
-  for (const auto& [name, file] : parse_json(read_file(index)).at("weight_map").items()) {
+  const Json parsed = parse_json(read_file(index));
+  for (const auto& [name, file] : parsed.at("weight_map").items()) {
     wanted[file.get<std::string>()].insert(name);
   }
   for (const auto& [file, names] : wanted) {
-    must(file.find('/') == std::string::npos && file != "..", "index: " + file + " is no bare file name");
+    must(file.find('/') == std::string::npos, "index: " + file + " is no bare file name");
     shards.push_back(parse_safetensors(read_file(directory / file)));
     check_shard(shards.back());
     std::set<std::string> there;
@@ -635,8 +639,21 @@ std::vector<File> read_shards(const std::filesystem::path& directory) {
   return shards;
 }
 
+void check_config(const std::filesystem::path& path, uint64_t codec_id) {
+  if (!std::filesystem::exists(path)) return;
+  const Json config = parse_json(read_file(path));
+  must(config.is_object(), "config: must be an object");
+  if (!config.contains("quantization_config")) return;
+  const Json& ours = config.at("quantization_config");
+  must(ours.at("quant_method") == "nwcodec", "config: quant_method");
+  must(ours.at("format_version") == kVersion, "config: format version");
+  char id[17];
+  std::snprintf(id, sizeof id, "%016llx", static_cast<unsigned long long>(codec_id));
+  must(ours.at("codec_id") == id, "config: another codec");
+}
+
 bool cut_suffix(std::string& name, const std::string& suffix) {
-  if (name.size() <= suffix.size() || name.substr(name.size() - suffix.size()) != suffix) return false;
+  if (name.size() < suffix.size() || name.substr(name.size() - suffix.size()) != suffix) return false;
   name.resize(name.size() - suffix.size());
   return true;
 }
@@ -677,37 +694,35 @@ std::string convert(const std::vector<float>& values, const std::string& dtype) 
 
 std::map<std::string, Tensor> decode_checkpoint(const std::filesystem::path& directory) {
   const Codec codec = parse_codec(read_file(directory / "codec.safetensors"));
-  const Json config = parse_json(read_file(directory / "config.json"));
-  const Json& quantization = config.at("quantization_config");
-  must(quantization.at("quant_method") == "nwcodec", "config: quant_method");
-  must(quantization.at("format_version") == kVersion, "config: format version");
-  char id[17];
-  std::snprintf(id, sizeof id, "%016llx", static_cast<unsigned long long>(codec.id));
-  must(quantization.at("codec_id") == id, "config: another codec");
+  check_config(directory / "config.json", codec.id);
 
   std::map<std::string, Tensor> result;
   const auto add = [&](const std::string& name, Tensor tensor) {
     must(result.emplace(name, std::move(tensor)).second, name + " is there twice");
   };
-  std::map<std::string, Stored> all;
+  std::set<std::string> stored_names;
   for (const File& shard : read_shards(directory)) {
-    for (const auto& [name, tensor] : shard.tensors) must(all.emplace(name, tensor).second, name + " is in two shards");
-  }
-  for (const auto& [stored_name, tensor] : all) {
-    std::string name = stored_name;
-    if (cut_suffix(name, ".nwc_stream")) {
-      must(tensor.dtype == "U8" && tensor.shape.size() == 1, stored_name + ": must be U8 [bytes]");
-      const auto scales = all.find(name + ".nwc_scales"), levels = all.find(name + ".nwc_levels");
-      must(scales != all.end(), name + ": has no scales");
-      try {
-        add(name, decode_tensor(codec, name, tensor.bytes, scales->second, levels == all.end() ? nullptr : &levels->second));
-      } catch (const std::runtime_error& e) {
-        fail(name + ": " + e.what());
+    const auto find = [&](const std::string& name) {
+      const auto found = shard.tensors.find(name);
+      return found == shard.tensors.end() ? nullptr : &found->second;
+    };
+    for (const auto& [stored_name, tensor] : shard.tensors) {
+      must(stored_names.insert(stored_name).second, stored_name + " is in two shards");
+      std::string name = stored_name;
+      if (cut_suffix(name, ".nwc_stream")) {
+        must(tensor.dtype == "U8" && tensor.shape.size() == 1, stored_name + ": must be U8 [bytes]");
+        const Stored* const scales = find(name + ".nwc_scales");
+        must(scales != nullptr, name + ": has no scales");
+        try {
+          add(name, decode_tensor(codec, name, tensor.bytes, *scales, find(name + ".nwc_levels")));
+        } catch (const std::runtime_error& e) {
+          fail(name + ": " + e.what());
+        }
+      } else if (cut_suffix(name, ".nwc_scales") || cut_suffix(name, ".nwc_levels")) {
+        must(find(name + ".nwc_stream") != nullptr, stored_name + ": has no stream");
+      } else {
+        add(name, {tensor.dtype, tensor.shape, tensor.bytes, false, {}});
       }
-    } else if (cut_suffix(name, ".nwc_scales") || cut_suffix(name, ".nwc_levels")) {
-      must(all.count(name + ".nwc_stream") == 1, stored_name + ": has no stream");
-    } else {
-      add(name, {tensor.dtype, tensor.shape, tensor.bytes, false, {}});
     }
   }
   return result;

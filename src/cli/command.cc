@@ -1,0 +1,19 @@
+#include "cli/command.h"
+
+#include <fmt/format.h>
+
+namespace nwc::cli {
+
+void add_global_options(CLI::App& app, Command& command) {
+  app.add_flag("--json", command.global.json, "Print results as JSON");
+  app.add_flag("-q,--quiet", command.global.quiet, "No progress and no warnings");
+  app.add_option("--threads", command.global.threads, "Threads; 0 means all cores")->check(CLI::Range(0, 4096));
+}
+
+CLI::Validator not_empty() {
+  return {[](std::string& text) { return text.empty() ? "must not be empty" : std::string(); }, "", "not empty"};
+}
+
+void print_json(const Json& json) { fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace)); }
+
+}  // namespace nwc::cli

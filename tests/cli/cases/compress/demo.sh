@@ -1,0 +1,2 @@
+# The example model with all defaults.
+nwcodec compress "$DEMO" -o out

@@ -1,0 +1,3 @@
+tiny model
+refused 1 nwcodec compress model -o out --exclude .
+absent out

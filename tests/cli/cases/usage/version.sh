@@ -1,0 +1,1 @@
+nwcodec --version

@@ -1,0 +1,356 @@
+#include "conformance/golden_maker.h"
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <map>
+#include <random>
+#include <stdexcept>
+
+#include "base/half.h"
+#include "checkpoint/index.h"
+#include "checkpoint/safetensors_writer.h"
+#include "encode/encoder_codec.h"
+#include "encode/tensor_encoder.h"
+#include "format/checkpoint_config.h"
+#include "format/tiling.h"
+#include "nwcodec/version.h"
+#include "support/tiny_codec.h"
+
+namespace nwc::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+void check(const Status& status) {
+  if (!status) throw std::runtime_error(status.error().to_string());
+}
+template <class T>
+T value_of(Result<T> result) {
+  if (!result) throw std::runtime_error(result.error().to_string());
+  return *std::move(result);
+}
+
+// Nearly Gaussian numbers of variance 1 that no mathematical library has a say in.
+class Numbers {
+ public:
+  explicit Numbers(uint32_t seed) : random_(seed) {}
+  float next() {
+    int64_t sum = 0;
+    for (int i = 0; i < 12; ++i) sum += static_cast<int64_t>(random_() >> 16);
+    return static_cast<float>(static_cast<double>(sum - 6 * 65535) / 65536.0);
+  }
+  uint32_t below(uint32_t n) { return static_cast<uint32_t>(random_()) % n; }
+  std::vector<float> many(size_t n, float deviation) {
+    std::vector<float> values(n);
+    for (float& v : values) v = deviation * next();
+    return values;
+  }
+  // Exact in binary16.
+  std::vector<float> halves(size_t n, float deviation, float mean = 0) {
+    std::vector<float> values = many(n, deviation);
+    for (float& v : values) v = float_from_half(half_from_float(v + mean));
+    return values;
+  }
+
+ private:
+  std::mt19937 random_;
+};
+
+// --- codecs made by hand
+
+// Integers -reach << shift and up, the middle most often; `escape` of 4096 for the escape.
+FrequencyTable triangle_table(int32_t reach, uint32_t shift, uint16_t escape) {
+  FrequencyTable table{-reach * (1 << shift), shift, {}};
+  const uint32_t area = static_cast<uint32_t>((reach + 1) * (reach + 1)), shares = kFrequencyTotal - escape - 2 * static_cast<uint32_t>(reach) - 1;
+  uint32_t left = shares;
+  for (int32_t v = -reach; v <= reach; ++v) {
+    const uint32_t share = shares * static_cast<uint32_t>(reach + 1 - std::abs(v)) / area;
+    table.frequencies.push_back(static_cast<uint16_t>(1 + share));
+    left -= share;
+  }
+  uint16_t& middle = table.frequencies[static_cast<size_t>(reach)];
+  middle = static_cast<uint16_t>(middle + left);
+  table.frequencies.push_back(escape);
+  return table;
+}
+
+TransformWeights random_network(size_t inputs, size_t outputs, size_t width, size_t depth, size_t levels, size_t sets, Numbers& numbers) {
+  TransformWeights w{.inputs = inputs, .outputs = outputs, .width = width, .depth = depth, .levels = levels, .embedding_sets = sets};
+  const float by_width = 1 / std::sqrt(static_cast<float>(width)), by_inputs = 1 / std::sqrt(static_cast<float>(inputs));
+  w.in_weight = numbers.halves(width * inputs, by_inputs);
+  w.in_bias = numbers.halves(width, 0.125f);
+  for (size_t b = 0; b < depth; ++b) {
+    w.blocks.push_back({numbers.halves(width * width, by_width), numbers.halves(width, 0.125f), numbers.halves(width, 0.25f, 1), numbers.halves(width, 0.125f)});
+  }
+  w.embedding = numbers.halves(sets * levels * width, 0.25f, 1);
+  w.out_weight = numbers.halves(outputs * width, by_width);
+  w.out_bias = numbers.halves(outputs, 0.125f);
+  return w;
+}
+
+// Two blocks with an embedding each, five levels (four bits each), chunks of 12, every shift up to 15.
+EncoderCodec blocks_codec() {
+  Numbers numbers(11);
+  EncoderCodec codec;
+  codec.analysis = random_network(12, 5, 20, 1, 5, 1, numbers);
+  codec.decoder.synthesis = random_network(5, 12, 9, 2, 5, 2, numbers);
+  codec.decoder.tables.set = {5, 5, {}};
+  for (uint32_t i = 0; i < 25; ++i) {
+    codec.decoder.tables.set.tables.push_back(i == 24 ? FrequencyTable{-16384, 15, {4095, 1}} : triangle_table(1 + static_cast<int32_t>(i % 7) * 3, i % 4, 1));
+    codec.decoder.tables.centers.push_back(0.125f * static_cast<float>(i % 8) - 0.375f);
+  }
+  codec.nmse.assign(5, 0.03125f);
+  return codec;
+}
+
+// Everything as small as it may be: one weight, one latent, one neuron, one level, one symbol.
+EncoderCodec minimal_codec() {
+  EncoderCodec codec;
+  codec.analysis = scaled_identity(1, {4.0f});
+  codec.decoder.synthesis = {.inputs = 1, .outputs = 1, .width = 1, .depth = 1, .levels = 1, .in_weight = {0.25f}, .in_bias = {-1.0f},
+                             .blocks = {{{3.0f}, {0.5f}, {1.0f}, {1.0f}}}, .embedding = {1.0f}, .out_weight = {1.0f}, .out_bias = {0.0f}};
+  codec.decoder.tables.set = {1, 1, {{0, 0, {3, 4093}}}};
+  codec.decoder.tables.centers = {0.0f};
+  codec.nmse = {0.015625f};
+  return codec;
+}
+
+// Level 1 overflows to infinity whatever the symbols: its weights can only be patches.
+EncoderCodec overflow_codec() {
+  EncoderCodec codec;
+  codec.analysis = scaled_identity(4, {4.0f, 8.0f});
+  codec.decoder.synthesis = scaled_identity(4, {0.25f, 2.0f});
+  codec.decoder.tables.set = {2, 4, std::vector<FrequencyTable>(8, triangle_table(8, 0, 64))};
+  codec.decoder.tables.centers = {0.0f, 0.25f, -0.25f, 0.5f, 3e38f, 0.0f, 0.0f, -3e38f};
+  codec.nmse = {0.015625f, 0.015625f};
+  return codec;
+}
+
+// --- checkpoints
+
+std::string text_of_values(DType dtype, const std::vector<float>& values) {
+  const OwnedMatrix matrix("", dtype, {values.size(), 1}, values);
+  return {reinterpret_cast<const char*>(matrix.bytes().data()), matrix.bytes().size()};
+}
+
+struct Compressed {
+  std::string name;
+  DType dtype = DType::kF32;
+  std::vector<uint64_t> shape;
+  std::vector<float> values;
+  EncodeOptions options;
+  std::vector<uint8_t> levels = {};
+  bool transposed = false;
+};
+
+struct Plain {
+  std::string name;
+  DType dtype;
+  std::vector<uint64_t> shape;
+  std::string bytes;
+};
+
+struct Shard {
+  std::string file;
+  std::vector<Compressed> compressed;
+  std::vector<Plain> plain;
+};
+
+void write_text(const fs::path& path, const std::string& text) {
+  std::ofstream out(path, std::ios::binary);
+  out << text;
+  if (!out.flush()) throw std::runtime_error("cannot write " + path.string());
+}
+
+GoldenSummary write_golden(const fs::path& output, const std::string& name, const EncoderCodec& codec, const std::vector<Shard>& shards,
+                           const std::string& config) {
+  const fs::path directory = output / name;
+  fs::create_directories(directory);
+  check(write_tensors(directory / kCodecFileName, decoder_tensors(codec.decoder), {{kVersionKey, std::to_string(kFormatVersion)}}));
+  const Codec written = value_of(Codec::open(directory / kCodecFileName));
+  const Encoder encoder(codec, written.id());
+
+  GoldenSummary summary{.name = name};
+  WeightMap weight_map;
+  uint64_t total = 0;
+  for (const Shard& shard : shards) {
+    std::vector<PlannedTensor> fixed;
+    std::vector<std::string> growing;
+    std::vector<EncodedTensor> encoded;
+    for (const Plain& plain : shard.plain) {
+      fixed.push_back({plain.name, plain.dtype, plain.shape});
+      ++summary.plain;
+    }
+    for (const Compressed& tensor : shard.compressed) {
+      const OwnedMatrix matrix(tensor.name, tensor.dtype, tensor.shape, tensor.values, tensor.transposed);
+      encoded.push_back(value_of(encode_tensor(matrix.matrix(), tensor.levels, encoder, tensor.options, 1)));
+      const EncodedTensor& e = encoded.back();
+      const uint64_t columns = e.header.matrices * e.header.columns;
+      fixed.push_back({tensor.name + kScalesSuffix, DType::kF16, {columns}});
+      if (e.header.has_levels) fixed.push_back({tensor.name + kLevelsSuffix, DType::kU8, {e.levels.size()}});
+      growing.push_back(tensor.name + kStreamSuffix);
+
+      const Tiling tiling(e.header.matrices, e.header.rows, e.header.columns, written.parts().chunk_length(), e.header.tile_chunks, tensor.levels);
+      for (uint64_t t = 0; t < tiling.tile_count(); ++t) summary.short_tiles += tiling.tile(t).chunks < e.header.tile_chunks ? 1 : 0;
+      summary.tiles += tiling.tile_count();
+      ++summary.compressed;
+      summary.escapes += e.statistics.escapes;
+      summary.patches += e.statistics.patches;
+      summary.with_levels += e.header.has_levels ? 1 : 0;
+      summary.with_own_tables += e.header.has_own_tables ? 1 : 0;
+      summary.transposed += e.header.transposed ? 1 : 0;
+      summary.batches += e.header.dimensions == 3 ? 1 : 0;
+      summary.empty += e.header.elements() == 0 ? 1 : 0;
+      if (!e.header.has_own_tables) continue;
+      const ParsedStream parsed = value_of(parse_stream(e.stream));
+      for (const FrequencyTable& table : value_of(parse_own_tables(parsed.own_tables, codec.decoder.tables.set)).tables) {
+        const auto& of_codec = codec.decoder.tables.set.tables;
+        if (table.shift > 0 && std::find(of_codec.begin(), of_codec.end(), table) == of_codec.end()) ++summary.shifted_own_tables;
+      }
+    }
+    SafetensorsWriter writer = value_of(SafetensorsWriter::create(directory / shard.file, fixed, growing, {}, {.checksums = true}));
+    for (const Plain& plain : shard.plain) check(writer.write(plain.name, 0, std::as_bytes(std::span(plain.bytes))));
+    for (size_t i = 0; i < encoded.size(); ++i) {
+      const std::string& tensor = shard.compressed[i].name;
+      check(writer.write(tensor + kScalesSuffix, 0, encoded[i].scales));
+      if (encoded[i].header.has_levels) check(writer.write(tensor + kLevelsSuffix, 0, encoded[i].levels));
+      check(writer.append(tensor + kStreamSuffix, encoded[i].stream));
+    }
+    total += writer.data_bytes();
+    check(writer.finish());
+    for (const PlannedTensor& tensor : fixed) weight_map[tensor.name] = shard.file;
+    for (const std::string& tensor : growing) weight_map[tensor] = shard.file;
+  }
+  if (shards.size() > 1) check(write_index(directory, total, weight_map));
+  if (!config.empty()) {
+    write_text(directory / "config.json", config);
+    check(write_compressed_config(directory, directory, written.id()));
+  }
+  return summary;
+}
+
+std::vector<uint8_t> random_levels(size_t columns, uint32_t levels, Numbers& numbers) {
+  std::vector<uint8_t> values(columns);
+  for (uint8_t& l : values) l = static_cast<uint8_t>(numbers.below(levels));
+  return values;
+}
+
+// Gaussian weights with one column of zeros, one of a constant, and one that is zero but for a single weight.
+std::vector<float> odd_columns(uint64_t rows, uint64_t columns, Numbers& numbers) {
+  std::vector<float> values = numbers.many(rows * columns, 0.02f);
+  for (uint64_t r = 0; r < rows; ++r) {
+    values[r * columns] = 0;
+    values[r * columns + 2] = -0.375f;
+    values[r * columns + 5] = r == 3 ? 1.0f : 0.0f;
+  }
+  return values;
+}
+
+// Every weight is one of three values: nothing that a codec's own tables expect.
+std::vector<float> three_values(size_t n, Numbers& numbers) {
+  std::vector<float> values(n);
+  for (float& v : values) v = 0.125f * (static_cast<float>(numbers.below(3)) - 1);
+  return values;
+}
+
+// A linear transform; tiles of 32 chunks; the dtypes; shapes that fit nothing; plain tensors of many kinds.
+GoldenSummary make_linear(const fs::path& codecs, const fs::path& output) {
+  Numbers numbers(1);
+  const EncodeOptions small{.tile_chunks = 32, .run_groups = 1, .own_tables = false};
+  EncodeOptions fine = small;
+  fine.gain = 16;
+  Shard shard{"model.safetensors", {}, {}};
+  shard.compressed = {{"f32.weight", DType::kF32, {48, 22}, odd_columns(48, 22, numbers), small},
+                      {"ragged.weight", DType::kBF16, {37, 21}, numbers.many(37 * 21, 0.02f), small},
+                      {"row.weight", DType::kBF16, {1, 70}, numbers.many(70, 1.0f), small},
+                      {"column.weight", DType::kF16, {50, 1}, numbers.many(50, 0.001f), small},
+                      {"one.weight", DType::kF16, {1, 1}, {-2.5f}, small},
+                      {"escapes.weight", DType::kF32, {32, 17}, numbers.many(32 * 17, 3.0f), fine}};
+  shard.plain = {{"norm.weight", DType::kBF16, {8}, text_of_values(DType::kBF16, numbers.many(8, 1.0f))},
+                 {"scalar", DType::kI64, {}, std::string("\x2A\0\0\0\0\0\0\0", 8)},
+                 {"nothing", DType::kU8, {0}, ""},
+                 {"nowhere", DType::kF32, {4, 0, 3}, ""},
+                 {"fp8", DType::kF8E4M3, {3}, "\x7F\x01\xFF"}};
+  return write_golden(output, "linear", value_of(read_encoder_codec(codecs / "linear.safetensors")), {shard},
+                      "{\n  \"model_type\": \"llama\",\n  \"hidden_size\": 22\n}\n");
+}
+
+// A residual transform; tiles of several runs; own tables, levels, batches, patches, tensors without elements.
+GoldenSummary make_residual(const fs::path& codecs, const fs::path& output) {
+  Numbers numbers(2);
+  const EncodeOptions own{.tile_chunks = 96, .run_groups = 2, .own_tables = true};
+  EncodeOptions loud = own;
+  loud.gain = 32;
+  std::vector<float> outliers = numbers.many(64 * 20, 0.02f);
+  for (size_t i = 0; i < outliers.size(); i += 97) outliers[i] *= 50;
+  Shard shard{"model.safetensors", {}, {}};
+  shard.compressed = {{"own_tables.weight", DType::kBF16, {160, 96}, three_values(160 * 96, numbers), own},
+                      {"outliers.weight", DType::kF32, {64, 20}, outliers, loud},
+                      {"levels.weight", DType::kF16, {40, 50}, numbers.many(40 * 50, 0.02f), own, random_levels(50, 4, numbers)},
+                      {"batch.weight", DType::kBF16, {3, 20, 18}, numbers.many(3 * 20 * 18, 0.02f), own, random_levels(54, 4, numbers)},
+                      {"no_rows.weight", DType::kF32, {0, 16}, {}, own},
+                      {"no_columns.weight", DType::kF16, {16, 0}, {}, own},
+                      {"no_matrices.weight", DType::kBF16, {0, 4, 4}, {}, own}};
+  return write_golden(output, "residual", value_of(read_encoder_codec(codecs / "residual.safetensors")), {shard},
+                      "{\n  \"model_type\": \"mixtral\"\n}\n");
+}
+
+// Two levels, one bit each; transposed experts; shards with an index; an earlier quantization_config.
+GoldenSummary make_sharded(const fs::path& codecs, const fs::path& output) {
+  Numbers numbers(3);
+  const EncodeOptions options{.tile_chunks = 64, .run_groups = 1, .own_tables = true};
+  Shard first{"model-00001-of-00002.safetensors", {}, {}}, second{"model-00002-of-00002.safetensors", {}, {}};
+  first.compressed = {{"experts.down_proj", DType::kBF16, {2, 18, 25}, numbers.many(2 * 18 * 25, 0.02f), options, random_levels(36, 2, numbers), true},
+                      {"flat.weight", DType::kF16, {30, 12}, numbers.many(30 * 12, 0.02f), options, {}, true}};
+  second.compressed = {{"all_high.weight", DType::kF32, {24, 9}, numbers.many(24 * 9, 0.02f), options, std::vector<uint8_t>(9, 1)},
+                       {"experts.up_proj", DType::kF32, {2, 18, 25}, numbers.many(2 * 18 * 25, 0.02f), options, {}, true}};
+  second.plain = {{"norm.weight", DType::kF32, {5}, text_of_values(DType::kF32, numbers.many(5, 1.0f))}};
+  return write_golden(output, "sharded", value_of(read_encoder_codec(codecs / "two_levels.safetensors")), {first, second},
+                      "{\n  \"model_type\": \"gpt_oss\",\n  \"quantization_config\": {\n    \"quant_method\": \"mxfp4\"\n  }\n}\n");
+}
+
+GoldenSummary make_blocks(const fs::path& output) {
+  Numbers numbers(4);
+  const EncodeOptions options{.tile_chunks = 64, .run_groups = 2048, .own_tables = false};
+  EncodeOptions shifted{.tile_chunks = 32, .run_groups = 1, .own_tables = true};
+  shifted.gain = 64;
+  Shard shard{"model.safetensors", {}, {}};
+  shard.compressed = {{"levels.weight", DType::kF32, {40, 60}, numbers.many(40 * 60, 0.02f), options, random_levels(60, 5, numbers)},
+                      {"wide_tables.weight", DType::kF16, {96, 40}, numbers.many(96 * 40, 0.02f), shifted, random_levels(40, 2, numbers)},
+                      {"top.weight", DType::kBF16, {3, 7}, numbers.many(21, 0.02f), options, std::vector<uint8_t>(7, 4)}};
+  return write_golden(output, "blocks", blocks_codec(), {shard}, "{}\n");
+}
+
+GoldenSummary make_minimal(const fs::path& output) {
+  Numbers numbers(5);
+  const EncodeOptions options{.tile_chunks = 64, .run_groups = 1, .own_tables = false};
+  // Columns from subnormal to nearly the largest number.
+  std::vector<float> extremes = numbers.many(20 * 6, 1.0f);
+  const float sizes[] = {1e-42f, 1e-30f, 1e-3f, 60000.0f, 1e30f, 8e37f};
+  for (size_t i = 0; i < extremes.size(); ++i) extremes[i] *= sizes[i % 6];
+  Shard shard{"model.safetensors", {}, {}};
+  shard.compressed = {{"extremes.weight", DType::kF32, {20, 6}, extremes, options},
+                      {"tiny.weight", DType::kF32, {20, 2}, numbers.many(40, 1e-41f), options},
+                      {"huge.weight", DType::kBF16, {20, 2}, numbers.many(40, 8e37f), options},
+                      {"plain_size.weight", DType::kF16, {70, 3}, numbers.many(210, 1.0f), options}};
+  return write_golden(output, "minimal", minimal_codec(), {shard}, "");
+}
+
+GoldenSummary make_overflow(const fs::path& output) {
+  Numbers numbers(6);
+  const EncodeOptions options{.tile_chunks = 32, .run_groups = 1, .own_tables = false};
+  Shard shard{"model.safetensors", {}, {}};
+  shard.compressed = {{"patched.weight", DType::kF32, {10, 12}, odd_columns(10, 12, numbers), options, random_levels(12, 2, numbers)},
+                      {"untouched.weight", DType::kF16, {10, 12}, numbers.many(120, 1.0f), options}};
+  return write_golden(output, "overflow", overflow_codec(), {shard}, "{\n  \"model_type\": \"llama\"\n}\n");
+}
+
+}  // namespace
+
+std::vector<GoldenSummary> make_goldens(const fs::path& codecs, const fs::path& output) {
+  return {make_blocks(output),  make_linear(codecs, output),   make_minimal(output),
+          make_overflow(output), make_residual(codecs, output), make_sharded(codecs, output)};
+}
+
+}  // namespace nwc::testing

@@ -1,0 +1,129 @@
+// Any bytes as the stream, scales and levels of a tensor: refused with a message, or finite weights come out.
+//
+// The first bytes say how to cut the input up. Checksums would stop nearly every mutation at the door, so there is a mode that
+// puts sound ones over the mutated bytes, and one that also gives the header values that get past its bounds.
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/hash.h"
+#include "decode/tensor_decoder.h"
+#include "support/tiny_codec.h"
+
+namespace {
+
+constexpr uint64_t kMaxWeights = 1 << 17;  // decoded per input
+constexpr uint64_t kCodecId = 77;
+constexpr size_t kHeaderSize = 96;
+
+void require(bool promise) {
+  if (!promise) std::abort();
+}
+
+const nwc::Codec& codec_of(unsigned choice) {
+  static const nwc::Codec linear(nwc::testing::linear_codec().decoder, kCodecId);
+  static const nwc::Codec residual(nwc::testing::residual_codec().decoder, kCodecId);
+  return choice % 2 == 0 ? linear : residual;
+}
+
+// Sound checksums over whatever is there; `sane` also brings the header's numbers within their bounds.
+void repair(std::vector<std::byte>& stream, std::span<const std::byte> scales, std::span<const std::byte> levels, bool sane) {
+  if (stream.size() < kHeaderSize) stream.resize(kHeaderSize);
+  std::byte* const p = stream.data();
+  std::memcpy(p, "NWCS", 4);
+  nwc::store_le<uint16_t>(p + 4, 1);
+  nwc::store_le<uint16_t>(p + 6, kHeaderSize);
+  nwc::store_le(p + 8, kCodecId);
+  const uint64_t tensor_id = nwc::xxh3("w");
+  nwc::store_le(p + 16, tensor_id);
+  nwc::store_le(p + 24, nwc::xxh3(scales));
+  nwc::store_le(p + 32, nwc::xxh3(levels));
+  if (sane) {
+    for (const size_t at : {40, 48, 56}) nwc::store_le<uint64_t>(p + at, nwc::load_le<uint64_t>(p + at) % 200);
+    // Values within the bounds stay as they are.
+    nwc::store_le<uint32_t>(p + 64, 32 * (1 + (nwc::load_le<uint32_t>(p + 64) / 32 - 1) % 64));
+    nwc::store_le<uint16_t>(p + 68, static_cast<uint16_t>(1 + (nwc::load_le<uint16_t>(p + 68) - 1u) % 64));
+    p[72] = static_cast<std::byte>(1 + (static_cast<unsigned>(p[72]) - 1) % 3);
+    p[73] = static_cast<std::byte>(2 + (static_cast<unsigned>(p[73]) - 2) % 2);
+    if (p[73] == std::byte{2}) nwc::store_le<uint64_t>(p + 40, 1);
+    nwc::store_le<uint16_t>(p + 74, nwc::load_le<uint16_t>(p + 74) & 7);
+    std::memset(p + 76, 0, 4);
+    const uint64_t fits = stream.size() - kHeaderSize + 1;
+    nwc::store_le<uint32_t>(p + 84, (static_cast<unsigned>(p[74]) & 4) != 0 ? static_cast<uint32_t>(nwc::load_le<uint32_t>(p + 84) % fits) : 0);
+  }
+  const uint64_t own = nwc::load_le<uint32_t>(p + 84), room = stream.size() - kHeaderSize;
+  if (own > room) return;
+  // As many tiles as fit; in sane mode their sizes are cut to what is there, the last takes the rest.
+  const uint64_t tiles = std::min<uint64_t>(nwc::load_le<uint32_t>(p + 80), (room - own) / 8);
+  nwc::store_le<uint32_t>(p + 80, static_cast<uint32_t>(tiles));
+  uint64_t offset = kHeaderSize + own + 8 * tiles;
+  const size_t head = offset;
+  for (uint64_t t = 0; t < tiles; ++t) {
+    std::byte* const entry = p + kHeaderSize + own + 8 * t;
+    const uint64_t left = stream.size() - offset;
+    uint64_t size = nwc::load_le<uint32_t>(entry);
+    if (sane) size = t + 1 == tiles ? left : size % (left + 1);
+    if (size > left) break;
+    nwc::store_le<uint32_t>(entry, static_cast<uint32_t>(size));
+    nwc::store_le(entry + 4, nwc::tile_checksum({p + offset, size}, tensor_id, t));
+    offset += size;
+  }
+  std::vector<std::byte> covered(p, p + 88);
+  covered.insert(covered.end(), p + kHeaderSize, p + head);
+  nwc::store_le(p + 88, nwc::xxh3(covered));
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  // mode, then the sizes of scales and levels; the rest is the stream.
+  if (size < 5) return 0;
+  const unsigned mode = data[0];
+  const std::span<const std::byte> rest(reinterpret_cast<const std::byte*>(data) + 5, size - 5);
+  const size_t scale_bytes = std::min<size_t>(data[1] | data[2] << 8, rest.size());
+  const size_t level_bytes = std::min<size_t>(data[3] | data[4] << 8, rest.size() - scale_bytes);
+  // Copies of exactly their size, so that the sanitizer sees a read past the end.
+  const std::vector<std::byte> scales(rest.begin(), rest.begin() + static_cast<ptrdiff_t>(scale_bytes));
+  const std::vector<std::byte> levels(rest.begin() + static_cast<ptrdiff_t>(scale_bytes), rest.begin() + static_cast<ptrdiff_t>(scale_bytes + level_bytes));
+  std::vector<std::byte> stream(rest.begin() + static_cast<ptrdiff_t>(scale_bytes + level_bytes), rest.end());
+  if ((mode & 2) != 0) repair(stream, scales, levels, (mode & 4) != 0);
+
+  const nwc::Codec& codec = codec_of(mode);
+  const nwc::Result<nwc::TensorDecoder> decoder = nwc::TensorDecoder::open("w", stream, scales, levels, codec);
+  if (!decoder) {
+    require(!decoder.error().message().empty());
+    return 0;
+  }
+  const nwc::StreamHeader& h = decoder->header();
+  (void)decoder->columns_per_level();
+  (void)decoder->verify().ok();
+  if (h.elements() > kMaxWeights) return 0;
+  std::vector<std::byte> whole(h.elements() * 4);
+  const nwc::Status status = decoder->decode(nwc::DType::kF32, whole, 1);
+  if (status) {
+    for (const float v : nwc::testing::floats_of(nwc::DType::kF32, whole)) require(std::isfinite(v));
+  } else {
+    require(status.error().offset().value_or(0) <= stream.size());
+  }
+  if (h.elements() == 0) return 0;
+  // A rectangle somewhere is what the whole has there, if the whole decodes.
+  const nwc::Slice slice{mode % h.matrices, h.rows / 3, h.rows - h.rows / 4, h.columns / 4, h.columns};
+  const uint64_t height = slice.row_end - slice.row_begin, width = slice.column_end - slice.column_begin;
+  std::vector<std::byte> part(height * width * 4);
+  const nwc::Status part_status = decoder->decode_slice(slice, nwc::DType::kF32, part, 1);
+  if (!status) return 0;
+  require(part_status.ok());
+  for (uint64_t r = 0; r < height; ++r) {
+    for (uint64_t c = 0; c < width; ++c) {
+      const uint64_t row = slice.row_begin + r, column = slice.column_begin + c, base = slice.matrix * h.rows * h.columns;
+      const uint64_t at = h.transposed ? column * h.rows + row : row * h.columns + column;
+      const uint64_t in_part = h.transposed ? c * height + r : r * width + c;
+      require(std::memcmp(&part[4 * in_part], &whole[4 * (base + at)], 4) == 0);
+    }
+  }
+  return 0;
+}
