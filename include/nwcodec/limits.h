@@ -23,7 +23,8 @@ inline constexpr int32_t kMaxTokenIds = 1 << 24;          // [reader] token ids 
 inline constexpr size_t kMaxText = size_t{256} << 20;     // [reader] bytes of UTF-8 that one call tokenises
 inline constexpr size_t kMaxTextGrowth = 32;              // [reader] a normaliser may lengthen a text so many times (plus 64 KiB)
 inline constexpr size_t kMaxRegexPattern = 16'384;        // [reader] bytes
-inline constexpr unsigned kMaxRegexSeconds = 8;           // [reader] processor time of one search of a text, about; 1 s more per 64 KiB
+inline constexpr uint32_t kMaxRegexSteps = 1u << 24;      // [reader] backtracking steps at one position of a text
+inline constexpr unsigned kMaxRegexSeconds = 2;           // [reader] processor time of tokenising, about; 1 s more per 256 KiB
 inline constexpr size_t kMaxAddedToken = 1024;            // [reader] bytes of a token such as "<s>"
 inline constexpr size_t kMaxTemplateTokens = 4096;        // [reader] special tokens that are put around a text
 

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <iostream>
 #include <map>
+#include <system_error>
 
 #include "cli/command.h"
 #include "cli/terminal.h"
@@ -65,7 +66,12 @@ int run(int argc, char** argv) {
   install_interrupt_handler();
   for (const auto& [sub, command] : commands) {
     if (!sub->parsed()) continue;
-    Status status = command.run();
+    Status status;
+    try {
+      status = command.run();
+    } catch (const std::system_error&) {  // fmt::print throws when stdout refuses; nothing else does
+      if (std::ferror(stdout) == 0) throw;
+    }
     if (status && (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)) status = Error(ErrorCode::kIo, "cannot write to standard output");
     return status ? kOk : fail(kFailed, status.error().to_string());
   }

@@ -72,8 +72,14 @@ Status WeightStore::tie_tensors() {
       weight.info.name = *name;
       const Result<ParsedStream> parsed = parse_stream(tensor.bytes);
       if (!parsed) return locate(parsed.error(), weight, tensor);
-      weight.info.dtype = parsed->header.dtype;
-      weight.info.shape = parsed->header.shape();
+      // Callers allocate by the shape that we tell them, so it must be one that the tiles can hold.
+      const StreamHeader& header = parsed->header;
+      if (header.elements() > parsed->tiles.size() * uint64_t{header.tile_chunks} * codec_->parts().chunk_length()) {
+        const std::string tiles = std::to_string(parsed->tiles.size());
+        return locate(Error(ErrorCode::kCorrupt, "stream has " + tiles + " tiles, too few for its shape").at_offset(80), weight, tensor);
+      }
+      weight.info.dtype = header.dtype;
+      weight.info.shape = header.shape();
       weight.info.compressed = true;
       if (!weights_.emplace(*name, std::move(weight)).second) {
         return Error(ErrorCode::kMismatch, "stands in the checkpoint both plain and compressed").in_file(shard.path().string()).in_tensor(*name);

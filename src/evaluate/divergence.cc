@@ -14,7 +14,7 @@
 namespace nwc {
 namespace {
 
-constexpr int64_t kStateBytes = int64_t{1} << 30;  // per model
+constexpr int64_t kStateBytes = int64_t{2} << 30;  // of both models' hidden states
 
 struct Sums {
   std::vector<double> position_kl;
@@ -51,9 +51,9 @@ void add_window(const Head& reference_head, const at::Tensor& reference, const H
 
 Result<Sums> compare(const CausalLm& reference, const CausalLm& candidate, const Windows& windows, Steps* steps) {
   const torch::NoGradGuard no_gradients;
+  const int64_t group = windows_per_group(windows, reference.spec().hidden_size + candidate.spec().hidden_size,
+                                          reference.resident() && candidate.resident(), kStateBytes);
   const int64_t slice = positions_per_slice(reference.spec());
-  const int64_t group = std::min(windows_per_group(reference, windows, kStateBytes),
-                                 windows_per_group(candidate, windows, kStateBytes));
   Sums sums;
   sums.position_kl.reserve(static_cast<size_t>(windows.count * (windows.context - 1)));
   for (int64_t first = 0; first < windows.count; first += group) {
@@ -88,9 +88,8 @@ Result<DivergenceResult> divergence(const CausalLm& reference, const CausalLm& c
   NWC_ASSIGN_OR_RETURN(const Windows windows, cut_windows(ids, reference.spec(), options));
   NWC_RETURN_IF_ERROR(cut_windows(ids, candidate.spec(), options));
   Steps steps(control, windows.count * static_cast<int64_t>(reference.blocks() + candidate.blocks() + 1));
-  NWC_ASSIGN_OR_RETURN(Sums sums, catch_foreign("comparing two models", [&] {
-                         return compare(reference, candidate, windows, &steps);
-                       }));
+  NWC_ASSIGN_OR_RETURN(
+      Sums sums, catch_foreign("comparing two models", [&] { return compare(reference, candidate, windows, &steps); }));
   const MeanEstimate kl = mean_of(sums.window_kl);
   DivergenceResult result;
   result.context = windows.context;

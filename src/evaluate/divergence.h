@@ -13,8 +13,8 @@
 
 namespace nwc {
 
-// Over the positions 1 to context - 1 of each window (those that predict a token of the window). Float32 rounding leaves
-// an uncertainty of about 1e-7 nats per position.
+// Over the positions 1 to context - 1 of each window (those that predict a token of the window). Float32 rounding
+// leaves an uncertainty of about 1e-7 nats per position.
 struct DivergenceResult {
   int64_t context = 0;
   int64_t windows = 0;
@@ -23,7 +23,7 @@ struct DivergenceResult {
   std::optional<double> mean_kl_standard_error;  // over windows; none for a single one
   double kl_99th_percentile = 0;                 // over positions
   double max_kl = 0;
-  double top1_agreement = 0;       // share of positions where both models' likeliest token is the same
+  double top1_agreement = 0;        // share of positions where both models' likeliest token is the same
   double reference_perplexity = 0;  // by the protocol of perplexity()
   double candidate_perplexity = 0;
 };

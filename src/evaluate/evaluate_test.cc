@@ -53,8 +53,9 @@ std::vector<int32_t> some_ids(int64_t count, int64_t vocab) {
 // log softmax of all positions, float64 [length, vocab], computed in one piece.
 at::Tensor log_probabilities(const CausalLm& model, std::span<const int32_t> ids) {
   const torch::NoGradGuard no_gradients;
-  at::Tensor hidden = (*model.embedding())
-                          ->forward(torch::tensor(at::ArrayRef<int32_t>(ids.data(), ids.size()), torch::kInt64).unsqueeze(0));
+  at::Tensor hidden =
+      (*model.embedding())
+          ->forward(torch::tensor(at::ArrayRef<int32_t>(ids.data(), ids.size()), torch::kInt64).unsqueeze(0));
   for (size_t i = 0; i < model.blocks(); ++i) hidden = (*model.block(i))->forward(hidden, {});
   return torch::log_softmax((*model.head())->forward(hidden).squeeze(0).to(torch::kFloat64), -1);
 }
@@ -140,8 +141,10 @@ TEST(PerplexityTest, RefusesWhatCannotBeMeasured) {
     const Result<PerplexityResult> result = perplexity(*toy.model, some, options, {});
     return result ? "no error" : result.error().message();
   };
-  EXPECT_EQ(refusal(ids, {}), "a context of 2048 tokens is asked for; it must lie between 2 and the 64 that the model was made for");
-  EXPECT_EQ(refusal(ids, {.context = 1}), "a context of 1 tokens is asked for; it must lie between 2 and the 64 that the model was made for");
+  EXPECT_EQ(refusal(ids, {}),
+            "a context of 2048 tokens is asked for; it must lie between 2 and the 64 that the model was made for");
+  EXPECT_EQ(refusal(ids, {.context = 1}),
+            "a context of 1 tokens is asked for; it must lie between 2 and the 64 that the model was made for");
   EXPECT_EQ(refusal(std::span(ids).first(31), {.context = 32}), "the text has 31 tokens, fewer than one window of 32");
   EXPECT_EQ(refusal(ids, {.context = 32, .max_windows = -1}), "-1 windows are asked for");
   std::vector<int32_t> bad = ids;
@@ -185,7 +188,8 @@ TEST(DivergenceTest, MatchesTheDefinition) {
   int agreements = 0;
   for (int window = 0; window < 2; ++window) {
     const std::span<const int32_t> some = std::span(ids).subspan(window * 20, 20);
-    const at::Tensor log_p = log_probabilities(*reference.model, some), log_q = log_probabilities(*candidate.model, some);
+    const at::Tensor log_p = log_probabilities(*reference.model, some),
+                     log_q = log_probabilities(*candidate.model, some);
     double sum = 0;
     for (int t = 0; t < 19; ++t) {
       double kl = 0;
@@ -210,7 +214,8 @@ TEST(DivergenceTest, MatchesTheDefinition) {
   EXPECT_NEAR(result->mean_kl, (window_kl[0] + window_kl[1]) / 2, 1e-5);
   EXPECT_NEAR(*result->mean_kl_standard_error, std::abs(window_kl[0] - window_kl[1]) / 2, 1e-5);
   EXPECT_NEAR(result->max_kl, position_kl[37], 1e-5);
-  EXPECT_NEAR(result->kl_99th_percentile, position_kl[36] + 0.63 * (position_kl[37] - position_kl[36]), 1e-5);  // 0.99 * 37
+  EXPECT_NEAR(result->kl_99th_percentile, position_kl[36] + 0.63 * (position_kl[37] - position_kl[36]),
+              1e-5);  // 0.99 * 37
   EXPECT_DOUBLE_EQ(result->top1_agreement, agreements / 38.0);
   EXPECT_NEAR(result->reference_perplexity, perplexity(*reference.model, ids, {.context = 20}, {})->perplexity, 1e-4);
   EXPECT_NEAR(result->candidate_perplexity, perplexity(*candidate.model, ids, {.context = 20}, {})->perplexity, 1e-4);

@@ -12,7 +12,8 @@ namespace nwc {
 namespace {
 
 // The logits after the last of `ids`, which continue what the cache holds: float32 [vocab_size].
-Result<at::Tensor> next_logits(const CausalLm& model, std::span<const int32_t> ids, KvCache* cache, const Steps& steps) {
+Result<at::Tensor> next_logits(const CausalLm& model, std::span<const int32_t> ids, KvCache* cache,
+                               const Steps& steps) {
   NWC_ASSIGN_OR_RETURN(const auto embedding, model.embedding());
   at::Tensor hidden =
       embedding->forward(torch::tensor(at::ArrayRef<int32_t>(ids.data(), ids.size()), torch::kInt64).unsqueeze(0));

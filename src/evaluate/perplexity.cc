@@ -14,7 +14,7 @@
 namespace nwc {
 namespace {
 
-constexpr int64_t kStateBytes = int64_t{2} << 30;
+constexpr int64_t kStateBytes = int64_t{2} << 30;  // of hidden states
 
 // The mean negative log-likelihood of tokens 2 to context of one window; hidden is [context, hidden_size].
 double window_nll(const Head& head, const at::Tensor& hidden, std::span<const int32_t> ids, int64_t slice) {
@@ -31,7 +31,8 @@ double window_nll(const Head& head, const at::Tensor& hidden, std::span<const in
 
 Result<std::vector<double>> nll_of_windows(const CausalLm& model, const Windows& windows, Steps* steps) {
   const torch::NoGradGuard no_gradients;
-  const int64_t group = windows_per_group(model, windows, kStateBytes), slice = positions_per_slice(model.spec());
+  const int64_t group = windows_per_group(windows, model.spec().hidden_size, model.resident(), kStateBytes);
+  const int64_t slice = positions_per_slice(model.spec());
   std::vector<double> nll;
   for (int64_t first = 0; first < windows.count; first += group) {
     NWC_ASSIGN_OR_RETURN(std::vector<at::Tensor> batches,
@@ -57,9 +58,8 @@ Result<PerplexityResult> perplexity(const CausalLm& model, std::span<const int32
                                     const RunControl& control) {
   NWC_ASSIGN_OR_RETURN(const Windows windows, cut_windows(ids, model.spec(), options));
   Steps steps(control, windows.count * static_cast<int64_t>(model.blocks() + 1));
-  NWC_ASSIGN_OR_RETURN(const std::vector<double> nll, catch_foreign("computing perplexity", [&] {
-                         return nll_of_windows(model, windows, &steps);
-                       }));
+  NWC_ASSIGN_OR_RETURN(const std::vector<double> nll,
+                       catch_foreign("computing perplexity", [&] { return nll_of_windows(model, windows, &steps); }));
   const MeanEstimate estimate = mean_of(nll);
   PerplexityResult result;
   result.context = windows.context;

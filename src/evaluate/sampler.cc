@@ -11,7 +11,8 @@ namespace nwc {
 
 Result<Sampler> Sampler::create(const SamplingOptions& options) {
   if (!std::isfinite(options.temperature) || options.temperature < 0) {
-    return Error(ErrorCode::kInvalidArgument, fmt::format("the temperature is {}; it must be 0 or more", options.temperature));
+    return Error(ErrorCode::kInvalidArgument,
+                 fmt::format("the temperature is {}; it must be 0 or more", options.temperature));
   }
   if (options.top_k < 0) {
     return Error(ErrorCode::kInvalidArgument, fmt::format("top_k is {}; it must be 0 or more", options.top_k));
@@ -31,9 +32,8 @@ Result<int32_t> Sampler::next(std::span<const float> logits) {
   std::vector<int32_t> candidates(logits.size());
   std::iota(candidates.begin(), candidates.end(), 0);
   if (options_.top_k > 0 && static_cast<size_t>(options_.top_k) < candidates.size()) {
-    std::nth_element(candidates.begin(), candidates.begin() + options_.top_k, candidates.end(), [&](int32_t a, int32_t b) {
-      return logits[a] != logits[b] ? logits[a] > logits[b] : a < b;
-    });
+    std::nth_element(candidates.begin(), candidates.begin() + options_.top_k, candidates.end(),
+                     [&](int32_t a, int32_t b) { return logits[a] != logits[b] ? logits[a] > logits[b] : a < b; });
     candidates.resize(static_cast<size_t>(options_.top_k));
     std::sort(candidates.begin(), candidates.end());
   }

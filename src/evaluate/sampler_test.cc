@@ -63,7 +63,8 @@ TEST(SamplerTest, TheSeedDecides) {
 
 TEST(SamplerTest, RefusesBadOptionsAndLogits) {
   EXPECT_EQ(Sampler::create({-1, 0, 0}).error().message(), "the temperature is -1; it must be 0 or more");
-  EXPECT_EQ(Sampler::create({std::numeric_limits<double>::infinity(), 0, 0}).error().code(), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(Sampler::create({std::numeric_limits<double>::infinity(), 0, 0}).error().code(),
+            ErrorCode::kInvalidArgument);
   EXPECT_EQ(Sampler::create({1, -2, 0}).error().message(), "top_k is -2; it must be 0 or more");
   Result<Sampler> sampler = Sampler::create({});
   const std::vector<float> logits{0, std::numeric_limits<float>::quiet_NaN()};

@@ -13,10 +13,11 @@
 
 namespace nwc {
 
-// How many windows to take through the blocks together. A resident model takes as many as fill a matrix product; one
-// whose blocks are read anew each time takes as many as `state_bytes` of hidden states allow, so that the weights are
-// read as few times as possible.
-int64_t windows_per_group(const CausalLm& model, const Windows& windows, int64_t state_bytes);
+// How many windows to take through the blocks together. Resident models take as many as fill a matrix product; where
+// blocks are read anew for each group, as many as `state_bytes` of hidden states allow, so that the weights are read as
+// few times as possible. `hidden_size` is the sum over the models that run together, of which all must be resident to
+// count as such.
+int64_t windows_per_group(const Windows& windows, int64_t hidden_size, bool resident, int64_t state_bytes);
 
 // The last block's outputs of windows [first, first + count): a list of float32 [some windows, context, hidden_size].
 // Advances `steps` by one per window and block. Errors: of loading; kInterrupted; kInternal.

@@ -16,9 +16,10 @@ Status check_ids(std::span<const int32_t> ids, const ModelSpec& model) {
 
 Result<Windows> cut_windows(std::span<const int32_t> ids, const ModelSpec& model, const WindowOptions& options) {
   if (options.context < 2 || options.context > model.max_positions) {
-    return Error(ErrorCode::kInvalidArgument, fmt::format("a context of {} tokens is asked for; it must lie between 2 and "
-                                                          "the {} that the model was made for",
-                                                          options.context, model.max_positions));
+    return Error(ErrorCode::kInvalidArgument,
+                 fmt::format("a context of {} tokens is asked for; it must lie between 2 and "
+                             "the {} that the model was made for",
+                             options.context, model.max_positions));
   }
   if (options.max_windows < 0) {
     return Error(ErrorCode::kInvalidArgument, fmt::format("{} windows are asked for", options.max_windows));

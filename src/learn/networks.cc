@@ -21,13 +21,14 @@ void copy_into(torch::Tensor target, const std::vector<float>& values) {
 
 TransformNetImpl::TransformNetImpl(int64_t inputs, int64_t outputs, NetworkShape shape, int64_t levels)
     : inputs_(inputs), outputs_(outputs), width_(shape.depth == 0 ? inputs : shape.width), depth_(shape.depth), levels_(levels) {
-  if (depth_ > 0) in_ = register_module("in", torch::nn::Linear(inputs, width_));
+  // LibTorch reads its archives back as code, in which names like "in" are keywords.
+  if (depth_ > 0) in_ = register_module("input", torch::nn::Linear(inputs, width_));
   for (int64_t b = 0; b < depth_; ++b) {
     linears_.push_back(register_module("linear" + std::to_string(b), torch::nn::Linear(width_, width_)));
     norms_.push_back(register_module("norm" + std::to_string(b), torch::nn::LayerNorm(torch::nn::LayerNormOptions({width_}))));
   }
   embedding_ = register_parameter("embedding", torch::ones({std::max<int64_t>(depth_, 1), levels, width_}));
-  out_ = register_module("out", torch::nn::Linear(width_, outputs));
+  out_ = register_module("output", torch::nn::Linear(width_, outputs));
 }
 
 torch::Tensor TransformNetImpl::forward(const torch::Tensor& x, int64_t first_level) {

@@ -217,7 +217,7 @@ class Trainer {
       optimizer_->load(optimizer);
       auxiliary_->load(auxiliary);
       step_ = step.toInt();
-    } catch (const c10::Error&) {
+    } catch (const std::exception&) {  // not only c10::Error: archives hold code, whose parser has errors of its own
       return Error(ErrorCode::kCorrupt, "is not a training state").in_file(path.string()).remedy("train without --resume");
     }
     return {};
@@ -344,6 +344,8 @@ Result<TrainReport> train_codec(const TrainOptions& options, const Progress& pro
     return Error(ErrorCode::kInternal, std::string("LibTorch: ") + e.what_without_backtrace());
   } catch (const std::bad_alloc&) {
     return Error(ErrorCode::kInternal, "out of memory").remedy("lower --max-chunks or --batch");
+  } catch (const std::exception& e) {
+    return Error(ErrorCode::kInternal, std::string("LibTorch: ") + e.what());
   }
 }
 

@@ -135,8 +135,8 @@ TEST_F(TrainTest, BothRecipesGiveACodecThatReads) {
       EXPECT_EQ(codec->analysis.width, 24u);
       EXPECT_EQ(codec->decoder.synthesis.width, 16u);
       EXPECT_EQ(codec->metadata.at("nwcodec.lambda"), "100.0");
-      // What the file says of its error is about what validation saw with the networks in binary32.
-      for (size_t l = 0; l < 2; ++l) EXPECT_NEAR(codec->nmse[l] / report.levels[l].nmse, 1.0, 0.05);
+      // About what validation saw, which rounds without centers and with the networks in binary32.
+      for (size_t l = 0; l < 2; ++l) EXPECT_NEAR(codec->nmse[l] / report.levels[l].nmse, 1.0, 0.2);
     }
   }
 }
@@ -154,11 +154,11 @@ TEST_F(TrainTest, TheLinearStartIsAQuantiserFromTheFirstStep) {
 
 TEST_F(TrainTest, TrainingHelps) {
   TrainOptions o = options("long");
-  o.steps = 300;
-  o.batch = 256;
+  o.steps = 150;
+  o.batch = 128;
   o.learning_rate = 3e-3;
   std::vector<double> losses;
-  o.validate_every = 100;
+  o.validate_every = 50;
   const Result<TrainReport> report = train_codec(o, {}, [&](int64_t, double, double loss, const std::vector<LevelQuality>&) { losses.push_back(loss); });
   ASSERT_TRUE(report.ok());
   ASSERT_EQ(losses.size(), 3u);

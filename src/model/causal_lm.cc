@@ -45,7 +45,8 @@ Result<CausalLm> CausalLm::open(const std::filesystem::path& directory, const Op
   return create(std::move(spec), std::make_shared<const WeightsSource>(std::move(weights), options.threads), options);
 }
 
-Result<CausalLm> CausalLm::create(ModelSpec spec, std::shared_ptr<const ParameterSource> source, const Options& options) {
+Result<CausalLm> CausalLm::create(ModelSpec spec, std::shared_ptr<const ParameterSource> source,
+                                  const Options& options) {
   for (const TensorSpec& tensor : tensors_of(spec)) NWC_RETURN_IF_ERROR(source->check(tensor));
   auto state = std::make_unique<State>();
   state->blocks.resize(spec.blocks.size());

@@ -1,5 +1,5 @@
-// A causal language model, part by part: each part is loaded when it is asked for, so that a pass over a model needs the
-// memory of one block and of the hidden states only.
+// A causal language model, part by part: each part is loaded when it is asked for, so that a pass over a model needs
+// the memory of one block and of the hidden states only.
 //
 //   NWC_ASSIGN_OR_RETURN(const CausalLm model, CausalLm::open(directory, {}));
 //   hidden = (*model.embedding())->forward(ids);
@@ -24,8 +24,8 @@ namespace nwc {
 class CausalLm {
  public:
   struct Options {
-    // Keep every part once loaded, as generation needs; otherwise each call of embedding(), block() and head() reads the
-    // part anew and nothing but the caller's pointer holds it.
+    // Keep every part once loaded, as generation needs; otherwise each call of embedding(), block() and head() reads
+    // the part anew and nothing but the caller's pointer holds it.
     bool resident = false;
     // For decoding compressed tensors; <= 0 means all cores.
     int threads = 0;

@@ -66,7 +66,8 @@ TEST_P(SharedConformance, Logits) {
   EXPECT_LT(conformance_error(directory), 1e-5);
 }
 
-INSTANTIATE_TEST_SUITE_P(Families, SharedConformance, ::testing::Values("llama2", "llama3", "mistral", "qwen2", "qwen3"),
+INSTANTIATE_TEST_SUITE_P(Families, SharedConformance,
+                         ::testing::Values("llama2", "llama3", "mistral", "qwen2", "qwen3"),
                          [](const auto& info) { return std::string(info.param); });
 
 // Changes a checkpoint's text files; weights are linked.
@@ -232,7 +233,8 @@ TEST(CausalLmTest, WrongShapesAreNamed) {
 }
 
 TEST(CausalLmTest, BiasesAreAskedFor) {
-  EXPECT_EQ(open_error(toy_tensors(1), testing::toy_config("\"attention_bias\": true")).tensor(), "model.layers.0.self_attn.q_proj.bias");
+  EXPECT_EQ(open_error(toy_tensors(1), testing::toy_config("\"attention_bias\": true")).tensor(),
+            "model.layers.0.self_attn.q_proj.bias");
 }
 
 TEST(CausalLmTest, ATiedModelNeedsNoHead) {

@@ -114,7 +114,8 @@ Result<std::vector<int64_t>> ConfigObject::integers(std::string_view key, int64_
     ok = append(*value);
   }
   if (!ok) {
-    return error(ErrorCode::kCorrupt, key, fmt::format("must be an integer, or a list of them, between {} and {}", min, max));
+    return error(ErrorCode::kCorrupt, key,
+                 fmt::format("must be an integer, or a list of them, between {} and {}", min, max));
   }
   return list;
 }

@@ -17,8 +17,8 @@ std::string message_of(const Result<T>& result) {
 }
 
 TEST(ConfigTest, ReadsEachType) {
-  const ConfigObject config =
-      parsed(R"({"n": 7, "x": 1e-5, "whole": 10000, "yes": true, "name": "silu", "one": 2, "many": [1, 2], "words": ["a"]})");
+  const ConfigObject config = parsed(
+      R"({"n": 7, "x": 1e-5, "whole": 10000, "yes": true, "name": "silu", "one": 2, "many": [1, 2], "words": ["a"]})");
   EXPECT_EQ(*config.integer("n", 1, 10), 7);
   EXPECT_EQ(*config.number("x", 0, 1), 1e-5);
   EXPECT_EQ(*config.number("whole", 1, 1e9), 10000.0);
@@ -42,7 +42,8 @@ TEST(ConfigTest, NullCountsAsAbsent) {
 }
 
 TEST(ConfigTest, RefusesWrongTypesByKey) {
-  const ConfigObject config = parsed(R"({"a": "7", "b": 7.5, "c": 1, "d": [1, "x"], "e": {}, "f": 18446744073709551615})");
+  const ConfigObject config =
+      parsed(R"({"a": "7", "b": 7.5, "c": 1, "d": [1, "x"], "e": {}, "f": 18446744073709551615})");
   EXPECT_EQ(message_of(config.integer("a", 0, 9)), "config.json: key 'a' is not an integer");
   EXPECT_EQ(message_of(config.integer("b", 0, 9)), "config.json: key 'b' is not an integer");
   EXPECT_EQ(message_of(config.integer("f", 0, 9)), "config.json: key 'f' is not an integer");

@@ -33,7 +33,8 @@ Status check_quantization(const ConfigObject& config) {
 }
 
 // generation_config.json has the last word, as in transformers.
-Result<std::vector<int32_t>> read_eos(const ConfigObject& config, const std::filesystem::path& directory, int64_t vocab) {
+Result<std::vector<int32_t>> read_eos(const ConfigObject& config, const std::filesystem::path& directory,
+                                      int64_t vocab) {
   const std::filesystem::path generation_file = directory / "generation_config.json";
   NWC_ASSIGN_OR_RETURN(std::vector<int64_t> ids, config.integers("eos_token_id", 0, vocab - 1));
   std::error_code ignored;

@@ -116,7 +116,8 @@ TEST(FamilyTest, GenerationConfigHasTheLastWordOnEos) {
   const Result<ModelSpec> outside = describe_model(dir.path());
   ASSERT_FALSE(outside);
   EXPECT_EQ(outside.error().file(), (dir / "generation_config.json").string());
-  EXPECT_EQ(outside.error().message(), "key 'eos_token_id' must be an integer, or a list of them, between 0 and 128255");
+  EXPECT_EQ(outside.error().message(),
+            "key 'eos_token_id' must be an integer, or a list of them, between 0 and 128255");
 }
 
 TEST(FamilyTest, RefusesUnknownFamiliesWithTheKnownOnes) {
@@ -160,7 +161,8 @@ TEST(FamilyTest, RefusesWrongValuesByKey) {
 }
 
 TEST(FamilyTest, ReadsOurOwnQuantizationConfig) {
-  EXPECT_TRUE(described(changed("\"rope_theta\"", "\"quantization_config\": {\"quant_method\": \"nwcodec\"}, \"rope_theta\"")));
+  EXPECT_TRUE(
+      described(changed("\"rope_theta\"", "\"quantization_config\": {\"quant_method\": \"nwcodec\"}, \"rope_theta\"")));
 }
 
 std::string with_type(const char* model_type, const std::string& extra) {
@@ -205,7 +207,8 @@ TEST(FamilyTest, Qwen2SlidesFromALayerOnOrByList) {
 
   EXPECT_EQ(refusal(with_type("qwen2", on + ", \"layer_types\": [\"full_attention\"]")),
             "key 'layer_types' has 1 entries for 32 layers");
-  EXPECT_EQ(refusal(with_type("qwen2", on + ", \"layer_types\": [\"full_attention\"" + types.substr(19, types.size()) + ", \"chunked\"]")),
+  EXPECT_EQ(refusal(with_type("qwen2", on + ", \"layer_types\": [\"full_attention\"" + types.substr(19, types.size()) +
+                                           ", \"chunked\"]")),
             "key 'layer_types' has 33 entries for 32 layers");
   EXPECT_EQ(refusal(with_type("qwen2", on + ", \"layer_types\": [\"chunked\"" + types.substr(19) + "]")),
             "key 'layer_types' holds 'chunked'; known are full_attention and sliding_attention");
@@ -222,8 +225,8 @@ TEST(FamilyTest, Qwen3NormalisesHeadsOf128) {
   EXPECT_EQ(attention.k_norm->weight, "model.layers.5.self_attn.k_norm.weight");
   EXPECT_EQ(attention.q.bias, "");
 
-  const Result<ModelSpec> wide = described(changed("\"model_type\": \"llama\", \"hidden_size\": 4096",
-                                                   "\"model_type\": \"qwen3\", \"hidden_size\": 1024"));
+  const Result<ModelSpec> wide = described(
+      changed("\"model_type\": \"llama\", \"hidden_size\": 4096", "\"model_type\": \"qwen3\", \"hidden_size\": 1024"));
   ASSERT_TRUE(wide) << wide.error().to_string();
   EXPECT_EQ(wide->blocks[0].attention.head_dim, 128);  // not 1024 / 32
   EXPECT_EQ(wide->blocks[0].attention.o.in_features, 4096);

@@ -1,4 +1,5 @@
-// LibTorch reports failure by throwing; our functions by Result. This is the one place where the former becomes the latter.
+// LibTorch reports failure by throwing; our functions by Result. This is the one place where the former becomes the
+// latter.
 #pragma once
 
 #include <exception>

@@ -28,7 +28,8 @@ std::pair<at::Tensor, at::Tensor> LayerCache::append(const at::Tensor& k, const 
   if (storage_.empty() || storage_[0].size(1) < needed) {
     const int64_t capacity = std::max({kSmallestCapacity, needed, 2 * length_});
     const bool first = storage_.empty();
-    storage_ = {grown(first ? k : storage_[0], length_, capacity, k), grown(first ? v : storage_[1], length_, capacity, v)};
+    storage_ = {grown(first ? k : storage_[0], length_, capacity, k),
+                grown(first ? v : storage_[1], length_, capacity, v)};
   }
   storage_[0].narrow(1, length_, added).copy_(k);
   storage_[1].narrow(1, length_, added).copy_(v);

@@ -41,7 +41,8 @@ Result<std::function<std::optional<int64_t>(int64_t)>> read_layer_windows(const 
   const bool switched_off = config.mentions("sliding_window") && !config.has("sliding_window");
   if (!enabled || switched_off) return Windows();
   NWC_ASSIGN_OR_RETURN(const int64_t window, config.integer("sliding_window", 1, kMaxWindow, kDefaultWindow));
-  NWC_ASSIGN_OR_RETURN(const int64_t first, config.integer("max_window_layers", 0, kMaxLayers, kDefaultFirstWindowLayer));
+  NWC_ASSIGN_OR_RETURN(const int64_t first,
+                       config.integer("max_window_layers", 0, kMaxLayers, kDefaultFirstWindowLayer));
   return Windows([sliding, window, first](int64_t layer) {
     const bool slides = sliding.empty() ? layer >= first : sliding[layer];
     return slides ? std::optional(window) : std::nullopt;

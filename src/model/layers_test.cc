@@ -152,21 +152,22 @@ TEST_P(AttentionAgainstLoops, Agrees) {
   const at::Tensor q = wave({c.batch, c.queries, c.heads, c.dim}, 0.71);
   const at::Tensor k = wave({c.batch, c.keys, c.kv_heads, c.dim}, 1.13);
   const at::Tensor v = wave({c.batch, c.keys, c.kv_heads, c.dim}, 0.29);
-  expect_near(causal_attention(q, k, v, 0.8, c.window), naive_attention(q, k, v, 0.8, c.window.value_or(1 << 30)), 2e-6);
+  expect_near(causal_attention(q, k, v, 0.8, c.window), naive_attention(q, k, v, 0.8, c.window.value_or(1 << 30)),
+              2e-6);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Shapes, AttentionAgainstLoops,
-    ::testing::Values(AttentionCase{2, 5, 5, 4, 2, 8, std::nullopt},      // grouped heads, a batch
-                      AttentionCase{1, 1, 9, 2, 2, 4, std::nullopt},      // one new token after eight
-                      AttentionCase{1, 3, 9, 6, 2, 4, std::nullopt},      // some new tokens after six
-                      AttentionCase{1, 600, 600, 2, 1, 4, std::nullopt},  // several slices of queries
-                      AttentionCase{1, 600, 600, 2, 1, 4, 1},             // a window of itself only
-                      AttentionCase{1, 600, 600, 2, 1, 4, 7},             // a window narrower than a slice
-                      AttentionCase{1, 600, 600, 2, 1, 4, 300},           // a window wider than a slice
-                      AttentionCase{1, 600, 600, 2, 1, 4, 5000},          // a window that never matters
-                      AttentionCase{2, 3, 20, 2, 1, 4, 2},                // a window after cached keys
-                      AttentionCase{1, 1, 20, 2, 1, 4, 6}));
+INSTANTIATE_TEST_SUITE_P(Shapes, AttentionAgainstLoops,
+                         ::testing::Values(AttentionCase{2, 5, 5, 4, 2, 8, std::nullopt},  // grouped heads, a batch
+                                           AttentionCase{1, 1, 9, 2, 2, 4, std::nullopt},  // one new token after eight
+                                           AttentionCase{1, 3, 9, 6, 2, 4, std::nullopt},  // some new tokens after six
+                                           AttentionCase{1, 600, 600, 2, 1, 4,
+                                                         std::nullopt},                // several slices of queries
+                                           AttentionCase{1, 600, 600, 2, 1, 4, 1},     // a window of itself only
+                                           AttentionCase{1, 600, 600, 2, 1, 4, 7},     // a window narrower than a slice
+                                           AttentionCase{1, 600, 600, 2, 1, 4, 300},   // a window wider than a slice
+                                           AttentionCase{1, 600, 600, 2, 1, 4, 5000},  // a window that never matters
+                                           AttentionCase{2, 3, 20, 2, 1, 4, 2},        // a window after cached keys
+                                           AttentionCase{1, 1, 20, 2, 1, 4, 6}));
 
 TEST(AttentionTest, KeysAndValuesMayBeViews) {
   const at::Tensor k = wave({2, 3, 7, 4}, 1.13), v = wave({2, 3, 7, 4}, 0.29), q = wave({2, 7, 3, 4}, 0.71);

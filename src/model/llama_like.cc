@@ -54,7 +54,8 @@ Result<std::optional<DType>> read_dtype(const ConfigObject& config) {
                       fmt::format("is '{}'; known are float32, float16 and bfloat16", name));
 }
 
-BlockSpec describe_block(const Dimensions& d, const LlamaLike& family, double eps, const RopeSpec& rope, int64_t layer) {
+BlockSpec describe_block(const Dimensions& d, const LlamaLike& family, double eps, const RopeSpec& rope,
+                         int64_t layer) {
   const std::string prefix = fmt::format("model.layers.{}.", layer);
   const auto linear = [&](const char* name, int64_t in, int64_t out, bool bias) {
     return LinearSpec{prefix + name + ".weight", bias ? prefix + name + ".bias" : std::string(), in, out};
@@ -106,7 +107,8 @@ Result<ModelSpec> describe_llama_like(const ConfigObject& config, const LlamaLik
   NWC_ASSIGN_OR_RETURN(model.declared_dtype, read_dtype(config));
   model.embedding = "model.embed_tokens.weight";
   model.blocks.reserve(d.blocks);
-  for (int64_t layer = 0; layer < d.blocks; ++layer) model.blocks.push_back(describe_block(d, family, eps, rope, layer));
+  for (int64_t layer = 0; layer < d.blocks; ++layer)
+    model.blocks.push_back(describe_block(d, family, eps, rope, layer));
   model.final_norm = {"model.norm.weight", d.hidden, eps};
   model.head = {tied ? model.embedding : "lm_head.weight", "", d.hidden, d.vocab};
   return model;

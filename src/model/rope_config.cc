@@ -23,7 +23,8 @@ Status read_llama3(const ConfigObject& scaling, RopeSpec* rope) {
   if (rope->high_freq_factor <= rope->low_freq_factor) {
     return scaling.error(ErrorCode::kCorrupt, "high_freq_factor", "must be larger than low_freq_factor");
   }
-  NWC_ASSIGN_OR_RETURN(rope->original_positions, scaling.integer("original_max_position_embeddings", 1, int64_t{1} << 31));
+  NWC_ASSIGN_OR_RETURN(rope->original_positions,
+                       scaling.integer("original_max_position_embeddings", 1, int64_t{1} << 31));
   return {};
 }
 

@@ -35,7 +35,8 @@ struct RmsNormSpec {
   double eps = 0;
 };
 
-// Rotary position embedding in the half-split layout of transformers: dimension i turns with dimension i + head_dim / 2.
+// Rotary position embedding in the half-split layout of transformers: dimension i turns with dimension i + head_dim
+// / 2.
 struct RopeSpec {
   enum class Scaling {
     kNone,    // "default"

@@ -9,8 +9,8 @@ namespace {
 
 using Made = Result<std::unique_ptr<Normalizer>>;
 
-Error too_long(size_t max_bytes) {
-  return Error(ErrorCode::kLimit, "the normalizer lengthens the text beyond " + std::to_string(max_bytes) + " bytes");
+Error too_long(const Budget& budget) {
+  return Error(ErrorCode::kLimit, "the normalizer lengthens the text beyond " + std::to_string(budget.max_bytes()) + " bytes");
 }
 
 class Prepend : public Normalizer {
@@ -20,9 +20,9 @@ class Prepend : public Normalizer {
     NWC_ASSIGN_OR_RETURN(prepend->prefix_, fields.string("prepend"));
     return Made(std::move(prepend));
   }
-  Status apply(Piece& piece, size_t max_bytes) const override {
+  Status apply(Piece& piece, Budget& budget) const override {
     if (piece.text.empty()) return {};
-    if (piece.text.size() > max_bytes || prefix_.size() > max_bytes - piece.text.size()) return too_long(max_bytes);
+    if (piece.text.size() > budget.max_bytes() || prefix_.size() > budget.max_bytes() - piece.text.size()) return too_long(budget);
     piece.text.insert(0, prefix_);
     return {};
   }
@@ -40,16 +40,16 @@ class Replace : public Normalizer {
   }
   Replace(Pattern pattern, std::string content) : pattern_(std::move(pattern)), content_(std::move(content)) {}
 
-  Status apply(Piece& piece, size_t max_bytes) const override {
-    NWC_ASSIGN_OR_RETURN(const std::vector<Range> matches, pattern_.find_all(piece.text));
+  Status apply(Piece& piece, Budget& budget) const override {
+    NWC_ASSIGN_OR_RETURN(const std::vector<Range> matches, pattern_.find_all(piece.text, budget));
     if (matches.empty()) return {};
-    if (!content_.empty() && matches.size() > max_bytes / content_.size()) return too_long(max_bytes);
+    if (!content_.empty() && matches.size() > budget.max_bytes() / content_.size()) return too_long(budget);
     const Range first = matches.front();
     if (first.begin == 0 && first.end > 0 && (content_.empty() || first.end > utf8_length(piece.text[0]))) {
       piece.at_start = false;  // as the reference counts: the replacement stands for the last character that it replaces
     }
     piece.text = replace_ranges(piece.text, matches, content_);
-    if (piece.text.size() > max_bytes) return too_long(max_bytes);
+    if (piece.text.size() > budget.max_bytes()) return too_long(budget);
     return {};
   }
 
@@ -66,7 +66,7 @@ class Strip : public Normalizer {
     NWC_ASSIGN_OR_RETURN(strip->right_, fields.boolean("strip_right"));
     return Made(std::move(strip));
   }
-  Status apply(Piece& piece, size_t) const override {
+  Status apply(Piece& piece, Budget&) const override {
     const std::string_view text = piece.text;
     size_t begin = 0;
     size_t end = 0;  // behind the last character that stays
@@ -92,7 +92,7 @@ class Strip : public Normalizer {
 class Lowercase : public Normalizer {
  public:
   static Made make(const Fields&) { return Made(std::make_unique<Lowercase>()); }
-  Status apply(Piece& piece, size_t) const override {
+  Status apply(Piece& piece, Budget&) const override {
     piece.text = lower_case(piece.text);
     return {};
   }
@@ -102,9 +102,9 @@ template <NormalForm form>
 class ToNormalForm : public Normalizer {
  public:
   static Made make(const Fields&) { return Made(std::make_unique<ToNormalForm>()); }
-  Status apply(Piece& piece, size_t max_bytes) const override {
+  Status apply(Piece& piece, Budget& budget) const override {
     NWC_ASSIGN_OR_RETURN(piece.text, normalize(piece.text, form));
-    if (piece.text.size() > max_bytes) return too_long(max_bytes);
+    if (piece.text.size() > budget.max_bytes()) return too_long(budget);
     return {};
   }
 };
@@ -126,8 +126,8 @@ constexpr std::pair<std::string_view, Factory<Normalizer>> kNormalizers[] = {
 class SequenceNormalizer : public Normalizer {
  public:
   explicit SequenceNormalizer(std::vector<std::unique_ptr<Normalizer>> parts) : parts_(std::move(parts)) {}
-  Status apply(Piece& piece, size_t max_bytes) const override {
-    for (const auto& part : parts_) NWC_RETURN_IF_ERROR(part->apply(piece, max_bytes));
+  Status apply(Piece& piece, Budget& budget) const override {
+    for (const auto& part : parts_) NWC_RETURN_IF_ERROR(part->apply(piece, budget));
     return {};
   }
 

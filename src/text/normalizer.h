@@ -4,11 +4,11 @@
 // Thread safety: const members may be called from several threads at once.
 #pragma once
 
-#include <cstddef>
 #include <memory>
 
 #include "base/json.h"
 #include "nwcodec/result.h"
+#include "text/budget.h"
 #include "text/piece.h"
 
 namespace nwc::text {
@@ -16,8 +16,8 @@ namespace nwc::text {
 class Normalizer {
  public:
   virtual ~Normalizer() = default;
-  // Errors: kLimit if the text would become longer than `max_bytes` or a regular expression backtracks too much.
-  virtual Status apply(Piece& piece, size_t max_bytes) const = 0;
+  // Errors: kLimit if the text would become longer than the budget allows or a regular expression backtracks too much.
+  virtual Status apply(Piece& piece, Budget& budget) const = 0;
 };
 
 // A null pointer for null.

@@ -23,9 +23,9 @@ Result<Pattern> Pattern::regex(std::string_view text) {
   return pattern;
 }
 
-Result<std::vector<Range>> Pattern::find_all(std::string_view text) const {
+Result<std::vector<Range>> Pattern::find_all(std::string_view text, Budget& budget) const {
   if (literal_) return find_literal(text, *literal_);
-  return regex_->find_all(text);
+  return regex_->find_all(text, budget);
 }
 
 std::vector<Range> find_literal(std::string_view text, std::string_view literal) {

@@ -18,7 +18,7 @@ class Pattern {
   static Result<Pattern> regex(std::string_view pattern);
 
   // As Regex::find_all.
-  Result<std::vector<Range>> find_all(std::string_view text) const;
+  Result<std::vector<Range>> find_all(std::string_view text, Budget& budget) const;
 
   // The literal string; nullopt for a regular expression. Searching for a literal cannot fail.
   const std::optional<std::string>& literal() const { return literal_; }

@@ -25,11 +25,11 @@ class ByteLevel : public PreTokenizer {
     }
     return Made(std::move(byte_level));
   }
-  Status split(Piece piece, size_t, std::vector<Piece>& out) const override {
+  Status split(Piece piece, Budget& budget, std::vector<Piece>& out) const override {
     if (add_prefix_space_ && !piece.text.starts_with(' ')) piece.text.insert(0, 1, ' ');
     const size_t first = out.size();
     if (words_) {
-      NWC_ASSIGN_OR_RETURN(const std::vector<Range> words, words_->find_all(piece.text));
+      NWC_ASSIGN_OR_RETURN(const std::vector<Range> words, words_->find_all(piece.text, budget));
       split_piece(piece, segments_of(piece.text.size(), words), SplitBehavior::kIsolated, out);
     } else {
       out.push_back(std::move(piece));
@@ -54,8 +54,8 @@ class Split : public PreTokenizer {
   Split(Pattern pattern, SplitBehavior behavior, bool invert)
       : pattern_(std::move(pattern)), behavior_(behavior), invert_(invert) {}
 
-  Status split(Piece piece, size_t, std::vector<Piece>& out) const override {
-    NWC_ASSIGN_OR_RETURN(const std::vector<Range> matches, pattern_.find_all(piece.text));
+  Status split(Piece piece, Budget& budget, std::vector<Piece>& out) const override {
+    NWC_ASSIGN_OR_RETURN(const std::vector<Range> matches, pattern_.find_all(piece.text, budget));
     std::vector<Segment> segments = segments_of(piece.text.size(), matches);
     if (invert_) invert(segments);
     split_piece(piece, segments, behavior_, out);
@@ -76,7 +76,7 @@ class Metaspace : public PreTokenizer {
   }
   explicit Metaspace(MetaspaceOptions options) : options_(std::move(options)) {}
 
-  Status split(Piece piece, size_t, std::vector<Piece>& out) const override {
+  Status split(Piece piece, Budget&, std::vector<Piece>& out) const override {
     const std::string& space = options_.replacement;
     piece.text = replace_ranges(piece.text, find_literal(piece.text, " "), space);
     const bool prepend = options_.prepend == PrependScheme::kAlways ||
@@ -114,7 +114,7 @@ class AtCharacters : public PreTokenizer {
     return Made(std::make_unique<AtCharacters>(is_white_space, SplitBehavior::kRemoved));
   }
 
-  Status split(Piece piece, size_t, std::vector<Piece>& out) const override {
+  Status split(Piece piece, Budget&, std::vector<Piece>& out) const override {
     split_piece(piece, segments_of(piece.text, is_delimiter_), behavior_, out);
     return {};
   }
@@ -128,7 +128,7 @@ class AtCharacters : public PreTokenizer {
 class Whitespace : public PreTokenizer {
  public:
   static Made make(const Fields&) { return Made(std::make_unique<Whitespace>()); }
-  Status split(Piece piece, size_t, std::vector<Piece>& out) const override {
+  Status split(Piece piece, Budget&, std::vector<Piece>& out) const override {
     enum class Kind { kSpace, kWord, kOther };
     std::vector<Segment> segments;
     Kind previous = Kind::kSpace;
@@ -164,18 +164,18 @@ constexpr std::pair<std::string_view, Factory<PreTokenizer>> kPreTokenizers[] = 
 class SequencePreTokenizer : public PreTokenizer {
  public:
   explicit SequencePreTokenizer(std::vector<std::unique_ptr<PreTokenizer>> parts) : parts_(std::move(parts)) {}
-  Status split(Piece piece, size_t max_bytes, std::vector<Piece>& out) const override {
+  Status split(Piece piece, Budget& budget, std::vector<Piece>& out) const override {
     std::vector<Piece> pieces;
     pieces.push_back(std::move(piece));
     for (const auto& part : parts_) {
       std::vector<Piece> next;
-      for (Piece& p : pieces) NWC_RETURN_IF_ERROR(part->split(std::move(p), max_bytes, next));
+      for (Piece& p : pieces) NWC_RETURN_IF_ERROR(part->split(std::move(p), budget, next));
       pieces = std::move(next);
       // A part at most quadruples its text, so checking between parts is soon enough.
       size_t bytes = 0;
       for (const Piece& p : pieces) bytes += p.text.size();
-      if (bytes > max_bytes) {
-        return Error(ErrorCode::kLimit, "the pre_tokenizer lengthens the text beyond " + std::to_string(max_bytes) + " bytes");
+      if (bytes > budget.max_bytes()) {
+        return Error(ErrorCode::kLimit, "the pre_tokenizer lengthens the text beyond " + std::to_string(budget.max_bytes()) + " bytes");
       }
     }
     std::move(pieces.begin(), pieces.end(), std::back_inserter(out));

@@ -4,12 +4,12 @@
 // Thread safety: const members may be called from several threads at once.
 #pragma once
 
-#include <cstddef>
 #include <memory>
 #include <vector>
 
 #include "base/json.h"
 #include "nwcodec/result.h"
+#include "text/budget.h"
 #include "text/piece.h"
 
 namespace nwc::text {
@@ -18,8 +18,8 @@ class PreTokenizer {
  public:
   virtual ~PreTokenizer() = default;
   // Splits `piece`, which is not empty, and appends what it becomes to `out`, empty pieces left out. Errors: kLimit if a
-  // regular expression backtracks too much or the pieces together become longer than `max_bytes`.
-  virtual Status split(Piece piece, size_t max_bytes, std::vector<Piece>& out) const = 0;
+  // regular expression backtracks too much or the pieces together become longer than the budget allows.
+  virtual Status split(Piece piece, Budget& budget, std::vector<Piece>& out) const = 0;
 };
 
 // A null pointer for null.

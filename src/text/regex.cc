@@ -2,9 +2,6 @@
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
-#include <time.h>
-
-#include <algorithm>
 
 #include "nwcodec/limits.h"
 #include "text/regex_syntax.h"
@@ -15,7 +12,6 @@ namespace {
 
 constexpr uint32_t kFirstStepLimit = 1 << 10;  // backtracking steps of the first attempt at a position
 constexpr uint32_t kHeapLimitKib = 64 << 10;
-constexpr unsigned kPositionsPerCheck = 256;   // of the clock
 
 std::string quoted(std::string_view pattern) {
   return "regular expression '" + std::string(pattern.substr(0, 200)) + (pattern.size() > 200 ? "...'" : "'");
@@ -25,13 +21,6 @@ std::string pcre2_message(int code) {
   PCRE2_UCHAR buffer[200];
   pcre2_get_error_message(code, buffer, sizeof buffer);
   return reinterpret_cast<const char*>(buffer);
-}
-
-// Processor time of this thread: other work on the machine does not make a search fail.
-double thread_seconds() {
-  timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
 
 // What matching needs besides the program; one per thread, used by one match at a time.
@@ -96,7 +85,7 @@ Result<Regex> Regex::compile(std::string_view pattern) {
   return Regex(std::move(program));
 }
 
-Result<std::vector<Range>> Regex::find_all(std::string_view text) const {
+Result<std::vector<Range>> Regex::find_all(std::string_view text, Budget& budget) const {
   thread_local Workspace workspace;
   if (workspace.match == nullptr || workspace.context == nullptr) return Error(ErrorCode::kInternal, "PCRE2 is out of memory");
   const auto too_slow = [&] {
@@ -105,15 +94,13 @@ Result<std::vector<Range>> Regex::find_all(std::string_view text) const {
 
   std::vector<Range> matches;
   if (text.empty()) return matches;
-  const double deadline = thread_seconds() + limits::kMaxRegexSeconds + static_cast<double>(text.size()) / (64 << 10);
-  unsigned positions = 0;
   for (size_t pos = 0; pos <= text.size();) {
-    if (++positions % kPositionsPerCheck == 0 && thread_seconds() > deadline) return too_slow();
+    if (budget.tick()) return too_slow();
     int rc = program_->match_at(text, pos, kFirstStepLimit, workspace);
     // A step can take as long as the text, so the limit rises little by little, with a look at the clock each time.
     for (uint32_t step_limit = kFirstStepLimit; rc == PCRE2_ERROR_MATCHLIMIT;) {
-      if (step_limit > UINT32_MAX / 4 || thread_seconds() > deadline) return too_slow();
-      step_limit *= 4;
+      if (step_limit >= limits::kMaxRegexSteps || budget.out_of_time()) return too_slow();
+      step_limit *= 2;
       rc = program_->match_at(text, pos, step_limit, workspace);
     }
     if (rc == PCRE2_ERROR_HEAPLIMIT || rc == PCRE2_ERROR_DEPTHLIMIT) return too_slow();

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "nwcodec/result.h"
+#include "text/budget.h"
 
 namespace nwc::text {
 
@@ -28,9 +29,9 @@ class Regex {
   static Result<Regex> compile(std::string_view pattern);
 
   // All matches in `text` (valid UTF-8) from left to right, without overlap; an empty match right behind another match does
-  // not count. Empty text has none. kLimit if backtracking takes some hundred times as long as real patterns do
-  // (limits::kMaxRegexSeconds) or too much memory.
-  Result<std::vector<Range>> find_all(std::string_view text) const;
+  // not count. Empty text has none. kLimit if the pattern backtracks beyond limits::kMaxRegexSteps or the budget's
+  // time is over, which is tens of times what the patterns of real tokenizers take.
+  Result<std::vector<Range>> find_all(std::string_view text, Budget& budget) const;
 
  private:
   struct Program;

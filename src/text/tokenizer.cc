@@ -40,8 +40,8 @@ struct Tokenizer::State {
 
   static Result<std::unique_ptr<State>> from_json(const Json& json);
   Status add_tokens(const std::vector<AddedToken>& tokens);
-  Status encode_between_tokens(Piece piece, size_t max_bytes, text::WordCache& cache, std::vector<int32_t>& ids) const;
-  Status encode_words(Piece piece, size_t max_bytes, text::WordCache& cache, std::vector<int32_t>& ids) const;
+  Status encode_between_tokens(Piece piece, text::Budget& budget, text::WordCache& cache, std::vector<int32_t>& ids) const;
+  Status encode_words(Piece piece, text::Budget& budget, text::WordCache& cache, std::vector<int32_t>& ids) const;
 
   std::optional<int32_t> id_of(std::string_view token) const {
     const std::optional<int32_t> id = model.vocabulary().id_of(token);
@@ -92,7 +92,11 @@ Status Tokenizer::State::add_tokens(const std::vector<AddedToken>& tokens) {
       continue;
     }
     Piece content{token.content, true};
-    if (normalizer != nullptr) NWC_RETURN_IF_ERROR(normalizer->apply(content, limits::kMaxAddedToken));
+    text::Budget budget(token.content.size());
+    if (normalizer != nullptr) NWC_RETURN_IF_ERROR(normalizer->apply(content, budget));
+    if (content.text.size() > limits::kMaxAddedToken) {
+      return Error(ErrorCode::kLimit, name + " is longer than " + std::to_string(limits::kMaxAddedToken) + " bytes when normalised");
+    }
     normalized_text.emplace(token.id, content.text);
     in_normalized.add(std::move(content.text), token);
   }
@@ -102,24 +106,24 @@ Status Tokenizer::State::add_tokens(const std::vector<AddedToken>& tokens) {
 }
 
 // A stretch between added tokens that are not normalised.
-Status Tokenizer::State::encode_between_tokens(Piece piece, size_t max_bytes, text::WordCache& cache,
+Status Tokenizer::State::encode_between_tokens(Piece piece, text::Budget& budget, text::WordCache& cache,
                                                std::vector<int32_t>& ids) const {
-  if (normalizer != nullptr) NWC_RETURN_IF_ERROR(normalizer->apply(piece, max_bytes));
+  if (normalizer != nullptr) NWC_RETURN_IF_ERROR(normalizer->apply(piece, budget));
   for (const AddedTokenFinder::Part& part : in_normalized.find(piece.text)) {
     if (part.id) {
       ids.push_back(*part.id);
       continue;
     }
     Piece between{piece.text.substr(part.begin, part.end - part.begin), piece.at_start && part.begin == 0};
-    NWC_RETURN_IF_ERROR(encode_words(std::move(between), max_bytes, cache, ids));
+    NWC_RETURN_IF_ERROR(encode_words(std::move(between), budget, cache, ids));
   }
   return {};
 }
 
-Status Tokenizer::State::encode_words(Piece piece, size_t max_bytes, text::WordCache& cache, std::vector<int32_t>& ids) const {
+Status Tokenizer::State::encode_words(Piece piece, text::Budget& budget, text::WordCache& cache, std::vector<int32_t>& ids) const {
   if (pre_tokenizer == nullptr) return model.encode(piece.text, cache, ids);
   std::vector<Piece> words;
-  NWC_RETURN_IF_ERROR(pre_tokenizer->split(std::move(piece), max_bytes, words));
+  NWC_RETURN_IF_ERROR(pre_tokenizer->split(std::move(piece), budget, words));
   for (const Piece& word : words) NWC_RETURN_IF_ERROR(model.encode(word.text, cache, ids));
   return {};
 }
@@ -153,7 +157,7 @@ Result<std::vector<int32_t>> Tokenizer::encode(std::string_view input, bool add_
     repaired = text::to_valid_utf8(input);
     input = repaired;
   }
-  const size_t max_bytes = text::max_grown(input.size());
+  text::Budget budget(input.size());
   text::WordCache cache;
   std::vector<int32_t> ids;
   for (const AddedTokenFinder::Part& part : state_->in_text.find(input)) {
@@ -162,7 +166,7 @@ Result<std::vector<int32_t>> Tokenizer::encode(std::string_view input, bool add_
       continue;
     }
     Piece between{std::string(input.substr(part.begin, part.end - part.begin)), part.begin == 0};
-    NWC_RETURN_IF_ERROR(state_->encode_between_tokens(std::move(between), max_bytes, cache, ids));
+    NWC_RETURN_IF_ERROR(state_->encode_between_tokens(std::move(between), budget, cache, ids));
   }
   if (add_special_tokens && state_->post_processor != nullptr) state_->post_processor->add_special_tokens(ids);
   return ids;

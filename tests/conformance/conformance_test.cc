@@ -4,6 +4,7 @@
 #include <xxhash.h>
 
 #include <cinttypes>
+#include <cmath>
 #include <cstdio>
 #include <fstream>
 #include <map>

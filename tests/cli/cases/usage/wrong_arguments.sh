@@ -6,29 +6,17 @@ refused 2 nwcodec compress model
 refused 2 nwcodec compress model -o
 refused 2 nwcodec compress model other -o out
 refused 2 nwcodec compress model -o out --unknown
-refused 2 nwcodec compress '' -o out
 refused 2 nwcodec compress model -o ''
 refused 2 nwcodec compress model -o out --codec ''
 refused 2 nwcodec compress model -o out --tile-chunks 33
-refused 2 nwcodec compress model -o out --tile-chunks 0
 refused 2 nwcodec compress model -o out --tile-chunks 65568
 refused 2 nwcodec compress model -o out --tile-chunks 64x
-refused 2 nwcodec compress model -o out --tile-chunks -32
 refused 2 nwcodec compress model -o out --bits 0
-refused 2 nwcodec compress model -o out --bits nan
 refused 2 nwcodec compress model -o out --threads -1
 refused 2 nwcodec compress model -o out --threads 1000000
-refused 2 nwcodec compress model -o out --threads 99999999999999999999
 refused 2 nwcodec compress model -o out --include
 refused 2 nwcodec decompress in -o out --dtype F8
-refused 2 nwcodec inspect
-refused 2 nwcodec inspect one two
-refused 2 nwcodec eval model
 refused 2 nwcodec eval model --text text --context 1
-refused 2 nwcodec eval model --text text --windows -1
-refused 2 nwcodec generate model
 refused 2 nwcodec generate model --prompt p --max-new-tokens -1
-refused 2 nwcodec train -o codec
 refused 2 nwcodec train model -o codec --recipe mine
-refused 2 nwcodec train model -o codec --save-every 0
 absent out codec

@@ -1,0 +1,3 @@
+tiny model
+quietly nwcodec compress model -o out
+nwcodec inspect out

@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# kill -9 at random moments of a compression. After each kill every file under a final name must verify; the same command again
+# must finish and write what an uninterrupted run writes, and leave no hidden file. Every third round the second run is killed
+# too.
+# usage: kill_test.sh NWCODEC TOOLS_DIR CHECKPOINT KILLS
+# Without the checkpoint a synthetic one takes its place. NWCODEC_KILL_SEED chooses other moments.
+set -euo pipefail
+nwcodec=$1 tools=$2 checkpoint=$3 kills=$4
+RANDOM=${NWCODEC_KILL_SEED:-1}
+work=$(mktemp -d "${TMPDIR:-/tmp}/nwcodec-kill.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+
+if [ ! -d "$checkpoint" ]; then
+  checkpoint=$work/model
+  "$tools/make_checkpoint" "$checkpoint" --hidden 512 --bytes 55000000 --shards 4
+fi
+
+fail() {
+  echo "FAILED in round $round: $*" >&2
+  ls -lA "$work/out" >&2
+  exit 1
+}
+
+sums() { (cd "$1" && find . -type f | sort | xargs sha256sum); }
+milliseconds() { echo $(($(date +%s%N) / 1000000)); }
+compress() { "$nwcodec" compress "$checkpoint" -o "$1" --threads 1 --quiet; }
+
+round=0 began=$(milliseconds)
+compress "$work/wanted" >/dev/null
+whole=$(($(milliseconds) - began))
+sums "$work/wanted" >"$work/wanted.sums"
+total=$(ls "$work/wanted"/*.safetensors | wc -l)
+echo "an uninterrupted run takes $whole ms and writes $total files of weights"
+
+# Starts a run and kills it after at most the time of a whole one. Sets `outcome`.
+run_and_kill() {
+  local pid delay=$((RANDOM * whole / 32768))
+  compress "$work/out" >/dev/null 2>&1 &
+  pid=$!
+  sleep "$(printf '%d.%03d' $((delay / 1000)) $((delay % 1000)))"
+  kill -9 $pid 2>/dev/null || true
+  { wait $pid; } 2>/dev/null && outcome="over before the kill" || outcome="killed after $delay ms"
+  if [ ! -e "$work/out" ]; then
+    outcome+=", nothing written"
+    return
+  fi
+  local good
+  good=$("$tools/verify_shards" "$work/out") || fail "a file does not verify"
+  outcome+=", $good of $total files there, all whole"
+}
+
+hits=0
+for ((round = 1; round <= kills; ++round)); do
+  rm -rf "$work/out"
+  run_and_kill
+  report=$outcome
+  if [[ $outcome == killed* ]]; then hits=$((hits + 1)); fi
+  if ((round % 3 == 0)) && [[ $outcome == killed* ]]; then
+    run_and_kill
+    report+="; again: $outcome"
+  fi
+  if [[ $outcome == over* ]]; then
+    echo "round $round: $report"
+  else
+    compress "$work/out" >"$work/summary" 2>"$work/errors" || fail "the second run: $(cat "$work/errors")"
+    kept=$(sed -n 's/ shards kept.*//p' "$work/summary")
+    echo "round $round: $report; ${kept:-0} shards kept"
+  fi
+  diff "$work/wanted.sums" <(sums "$work/out") || fail "not the files of an uninterrupted run"
+done
+echo "$hits of $kills runs were killed before their end"
+# Else the moments miss the run and the test shows nothing.
+if ((hits * 2 < kills)); then
+  echo "FAILED: too few" >&2
+  exit 1
+fi
