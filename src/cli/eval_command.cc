@@ -67,14 +67,23 @@ Result<EvalReport> evaluate_checkpoint(const EvalOptions& options, const Progres
   NWC_ASSIGN_OR_RETURN(const std::vector<int32_t> ids, tokenize_file(tokenizer, options.text));
   EvalReport report;
   report.tokens = static_cast<int64_t>(ids.size());
+  if (report.tokens < options.context) {
+    return Error(ErrorCode::kInvalidArgument, fmt::format("has {} tokens, fewer than one window of {}", report.tokens, options.context))
+        .in_file(options.text.string())
+        .remedy("choose a shorter --context or a longer text");
+  }
   const WindowOptions windows{.context = options.context, .max_windows = options.windows};
   NWC_ASSIGN_OR_RETURN(const CausalLm model, CausalLm::open(options.checkpoint, {.threads = threads}));
   if (!options.reference) {
-    NWC_ASSIGN_OR_RETURN(report.perplexity, perplexity(model, ids, windows, control_of(progress, "perplexity")));
+    Result<PerplexityResult> result = perplexity(model, ids, windows, control_of(progress, "perplexity"));
+    if (!result) return std::move(result).error().in_file(options.checkpoint.string());
+    report.perplexity = *result;
     return report;
   }
   NWC_ASSIGN_OR_RETURN(const CausalLm reference, CausalLm::open(*options.reference, {.threads = threads}));
-  NWC_ASSIGN_OR_RETURN(report.divergence, divergence(reference, model, ids, windows, control_of(progress, "divergence")));
+  Result<DivergenceResult> result = divergence(reference, model, ids, windows, control_of(progress, "divergence"));
+  if (!result) return std::move(result).error().in_file(options.checkpoint.string());
+  report.divergence = *result;
   return report;
 }
 

@@ -1,6 +1,6 @@
-# A compressed checkpoint scores like what decompress makes of it.
+# A compressed checkpoint scores like what decompress makes of it, unrounded.
 quietly nwcodec compress "$DEMO" -o out
-quietly nwcodec decompress out -o plain
+quietly nwcodec decompress out -o plain --dtype F32
 for checkpoint in out plain; do
   nwcodec eval $checkpoint --text "$DEMO_TEXT" --context 128 --windows 1 --threads 1 >$checkpoint.txt
 done

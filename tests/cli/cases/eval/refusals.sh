@@ -11,7 +11,6 @@ refused 1 nwcodec eval model --text bytes.txt --context 128
 refused 1 nwcodec eval model --text "$DEMO_TEXT" --reference nowhere --context 128
 tiny other
 refused 1 nwcodec eval model --text "$DEMO_TEXT" --reference other --context 128
-refused 1 nwcodec eval model --text "$DEMO_TEXT" --context 4096
 mv model/tokenizer.json tokenizer.json
 refused 1 nwcodec eval model --text "$DEMO_TEXT"
 head -c 1000 tokenizer.json >model/tokenizer.json
