@@ -24,6 +24,16 @@ bool is_checkpoint_file(const std::string& name) {
          (name.starts_with("model") && name.ends_with(".safetensors"));
 }
 
+// Nothing, or only what a run leaves that was killed while it wrote its marker.
+bool holds_nothing(const fs::path& directory) {
+  std::error_code error;
+  const std::string half_marker = "." + std::string(kMarkerName) + ".partial";
+  for (const fs::directory_entry& entry : fs::directory_iterator(directory, error)) {
+    if (entry.path().filename() != half_marker) return false;
+  }
+  return !error;
+}
+
 Status remove_entries(const fs::path& directory, bool only_checkpoint_files) {
   std::error_code error;
   for (const fs::directory_entry& entry : fs::directory_iterator(directory, error)) {
@@ -52,7 +62,7 @@ Result<OutputDirectory> OutputDirectory::open(const fs::path& path, const fs::pa
     out.created_ = out.was_empty_ = true;
   } else if (!fs::is_directory(path, error)) {
     return Error(ErrorCode::kExists, "exists and is not a directory").in_file(path.string()).remedy("choose another output directory");
-  } else if (fs::is_empty(path, error)) {
+  } else if (holds_nothing(path)) {
     out.was_empty_ = true;
   } else if (force) {
     NWC_RETURN_IF_ERROR(remove_entries(path, /*only_checkpoint_files=*/true));

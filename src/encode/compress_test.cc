@@ -557,8 +557,11 @@ TEST(Damage, AnotherCodecIsRefused) {
   EncoderCodec other = testing::linear_codec();
   other.decoder.tables.centers[0] = 0.25f;
   ASSERT_TRUE(write_tensors(tiny.out() / "codec.safetensors", decoder_tensors(other.decoder), {{kVersionKey, "1"}}).ok());
-  const Error error = refusal(inspect_checkpoint(tiny.out(), false), ErrorCode::kMismatch);
-  EXPECT_EQ(error.tensor(), "model.layers.0.mlp.up_proj.weight");
+  const Error by_config = refusal(inspect_checkpoint(tiny.out(), false), ErrorCode::kMismatch);
+  EXPECT_TRUE(by_config.file().ends_with("config.json")) << by_config.to_string();
+  fs::remove(tiny.out() / "config.json");
+  const Error by_stream = refusal(inspect_checkpoint(tiny.out(), false), ErrorCode::kMismatch);
+  EXPECT_EQ(by_stream.tensor(), "model.layers.0.mlp.up_proj.weight");
   fs::remove(tiny.out() / "codec.safetensors");
   expect_refused(Weights::open(tiny.out()), ErrorCode::kNotFound);
 }

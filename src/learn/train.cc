@@ -296,6 +296,10 @@ Result<TrainReport> train(TrainOptions options, const Progress& progress, const 
   if (fs::exists(options.output, error) && !options.force) {
     return Error(ErrorCode::kExists, "exists").in_file(options.output.string()).remedy("choose another name, or pass --force");
   }
+  const fs::path folder = fs::absolute(options.output).parent_path();
+  if (!fs::is_directory(folder, error)) {
+    return Error(ErrorCode::kNotFound, "cannot be created: there is no folder " + folder.string()).in_file(options.output.string());
+  }
   const int threads = resolve_threads(options.threads);
   NWC_ASSIGN_OR_RETURN(ChunkSet data, load_chunks(options.models, options.selection, options.chunk, options.max_chunks, threads, progress));
   add_heavy_tails(options.heavy_share, options.seed, data);

@@ -35,7 +35,8 @@ echo "an uninterrupted run takes $whole ms and writes $total files of weights"
 # Starts a run and kills it after at most the time of a whole one. Sets `outcome`.
 run_and_kill() {
   local pid delay=$((RANDOM * whole / 32768))
-  compress "$work/out" >/dev/null 2>&1 &
+  # Not through the function: that would be a shell of its own, and the kill would leave the program running.
+  "$nwcodec" compress "$checkpoint" -o "$work/out" --threads 1 --quiet >/dev/null 2>&1 &
   pid=$!
   sleep "$(printf '%d.%03d' $((delay / 1000)) $((delay % 1000)))"
   kill -9 $pid 2>/dev/null || true
@@ -47,6 +48,8 @@ run_and_kill() {
   local good
   good=$("$tools/verify_shards" "$work/out") || fail "a file does not verify"
   outcome+=", $good of $total files there, all whole"
+  # The marker goes last: without it the run was complete, though the process may still have been there.
+  if [ -e "$work/out/config.json" ] && [ ! -e "$work/out/.nwcodec-unfinished" ]; then outcome="over before the kill"; fi
 }
 
 hits=0

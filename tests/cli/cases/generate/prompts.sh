@@ -1,5 +1,5 @@
-# An empty prompt, one that is no text, no new tokens, a context that is full.
-refused 1 nwcodec generate "$DEMO" --json --max-new-tokens 2 --prompt $'\xff\xfe'
+# An empty prompt, one that is no UTF-8, no new tokens, bad sampling options.
+nwcodec generate "$DEMO" --json --max-new-tokens 2 --prompt $'\xff\xfe' | check_json '/prompt="\ufffd\ufffd"' /text
 refused 1 nwcodec generate "$DEMO" --json --prompt x --temperature -1
 refused 1 nwcodec generate "$DEMO" --json --prompt x --temperature nan
 refused 1 nwcodec generate "$DEMO" --json --prompt x --top-k -5

@@ -9,7 +9,6 @@ refused 1 nwcodec train model -o new.safetensors $small --exclude .
 refused 1 nwcodec train model -o new.safetensors $small --include '*'
 refused 1 nwcodec train model -o new.safetensors $small --resume
 refused 1 nwcodec train model -o new.safetensors $small --lambda nan
-refused 1 nwcodec train model -o new.safetensors $small --steps 0
 refused 1 nwcodec train model -o new.safetensors $small --chunk 0
 refused 1 nwcodec train model -o new.safetensors $small --learning-rate -1
 refused 1 nwcodec train model -o new.safetensors $small --max-chunks 0

@@ -1,0 +1,111 @@
+#include "text/tokenizer.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <thread>
+
+#include "nwcodec/limits.h"
+
+namespace nwc {
+namespace {
+
+using Ids = std::vector<int32_t>;
+
+// Words of a, b and "ab"; two added tokens; "<s>" before every text.
+constexpr char kTiny[] = R"({"version":"1.0",
+  "added_tokens":[{"id":3,"content":"<s>","special":true,"normalized":false},{"id":9,"content":"[X]","special":false,"normalized":true}],
+  "normalizer":{"type":"Lowercase"},
+  "pre_tokenizer":{"type":"WhitespaceSplit"},
+  "post_processor":{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<s>","type_id":0}},{"Sequence":{"id":"A","type_id":0}}],
+                    "special_tokens":{"<s>":{"id":"<s>","ids":[3],"tokens":["<s>"]}}},
+  "decoder":null,
+  "model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2,"\ufffd":4},"merges":["a b"]}})";
+
+std::string error_of(std::string_view json) {
+  const Result<Tokenizer> tokenizer = Tokenizer::parse(json, "t.json");
+  return tokenizer ? "no error" : tokenizer.error().to_string();
+}
+
+TEST(Tokenizer, EncodesAroundAddedTokens) {
+  const Tokenizer tokenizer = *Tokenizer::parse(kTiny, "tiny");
+  EXPECT_EQ(*tokenizer.encode("AB b<s>a [x]", false), (Ids{2, 1, 3, 0, 9}));
+  EXPECT_EQ(*tokenizer.encode("AB", true), (Ids{3, 2}));
+  EXPECT_EQ(*tokenizer.encode("<S>", false), Ids{});  // not normalised, so not found; and none of its characters is known
+}
+
+TEST(Tokenizer, EmptyTextHasNoIdsButSpecialOnes) {
+  const Tokenizer tokenizer = *Tokenizer::parse(kTiny, "tiny");
+  EXPECT_EQ(*tokenizer.encode("", false), Ids{});
+  EXPECT_EQ(*tokenizer.encode("", true), Ids{3});
+}
+
+TEST(Tokenizer, BytesThatAreNotUtf8BecomeReplacementCharacters) {
+  const Tokenizer tokenizer = *Tokenizer::parse(kTiny, "tiny");
+  EXPECT_EQ(*tokenizer.encode("a\xFF" "b\xE2\x82", false), (Ids{0, 4, 1, 4}));
+}
+
+TEST(Tokenizer, DecodesWithSpacesWithoutADecoder) {
+  const Tokenizer tokenizer = *Tokenizer::parse(kTiny, "tiny");
+  EXPECT_EQ(tokenizer.decode(Ids{3, 2, 9, 0}, false), "<s> ab [x] a");  // the normalised form, as in the reference
+  EXPECT_EQ(tokenizer.decode(Ids{3, 2, 9, 0}, true), "ab [x] a");
+  EXPECT_EQ(tokenizer.decode(Ids{-1, 5, 8, 1 << 30, 1}, false), "b");
+  EXPECT_EQ(tokenizer.decode(Ids{}, false), "");
+}
+
+TEST(Tokenizer, LooksTokensUp) {
+  const Tokenizer tokenizer = *Tokenizer::parse(kTiny, "tiny");
+  EXPECT_EQ(tokenizer.vocab_size(), 6u);
+  EXPECT_EQ(tokenizer.id_limit(), 10);
+  EXPECT_EQ(tokenizer.token_to_id("ab"), 2);
+  EXPECT_EQ(tokenizer.token_to_id("[X]"), 9);
+  EXPECT_EQ(tokenizer.token_to_id("c"), std::nullopt);
+  EXPECT_EQ(tokenizer.id_to_token(9), "[X]");
+  EXPECT_EQ(tokenizer.id_to_token(0), "a");
+  EXPECT_EQ(tokenizer.id_to_token(5), std::nullopt);
+  EXPECT_EQ(tokenizer.id_to_token(-1), std::nullopt);
+}
+
+TEST(Tokenizer, ServesSeveralThreads) {
+  const Tokenizer tokenizer = *Tokenizer::parse(kTiny, "tiny");
+  std::vector<Ids> results(4);
+  {
+    std::vector<std::jthread> threads;
+    for (Ids& ids : results) threads.emplace_back([&] {
+      for (int i = 0; i < 200; ++i) ids = *tokenizer.encode("ab [X] ba", true);
+    });
+  }
+  for (const Ids& ids : results) EXPECT_EQ(ids, (Ids{3, 2, 9, 1, 0}));
+}
+
+TEST(Tokenizer, RefusesOverlongText) {
+  const Tokenizer tokenizer = *Tokenizer::parse(kTiny, "tiny");
+  const std::string text(limits::kMaxText + 1, 'a');
+  const Result<Ids> ids = tokenizer.encode(text, false);
+  ASSERT_FALSE(ids);
+  EXPECT_EQ(ids.error().code(), ErrorCode::kLimit);
+}
+
+TEST(Tokenizer, EveryErrorNamesTheFile) {
+  EXPECT_EQ(Tokenizer::open("does/not/exist.json").error().code(), ErrorCode::kNotFound);
+  EXPECT_EQ(Tokenizer::open("does/not/exist.json").error().file(), "does/not/exist.json");
+  EXPECT_EQ(error_of("{"), "t.json: byte 2: invalid JSON: syntax error while parsing object key - unexpected end of input; expected string literal");
+  EXPECT_EQ(error_of("[]"), "t.json: tokenizer is not a JSON object");
+  EXPECT_EQ(error_of("{}"), "t.json: tokenizer: 'model' is missing");
+  EXPECT_EQ(error_of(R"({"model":{"type":"WordPiece"}})"), "t.json: model: type 'WordPiece' is not supported; supported is: BPE");
+  EXPECT_EQ(error_of(R"({"model":{"vocab":{"a":0,"a":1},"merges":[]}})"), "t.json: JSON key 'a' appears twice in one object");
+  const auto with = [](const char* member) {
+    return R"({"model":{"type":"BPE","vocab":{"a":0,"b":1},"merges":[]},)" + std::string(member) + "}";
+  };
+  EXPECT_EQ(error_of(with(R"("normalizer":{"type":"Nmt"})")).substr(0, 53), "t.json: normalizer: type 'Nmt' is not supported; supp");
+  EXPECT_EQ(error_of(with(R"("pre_tokenizer":{"type":"X"})")).substr(0, 50), "t.json: pre_tokenizer: type 'X' is not supported; ");
+  EXPECT_EQ(error_of(with(R"("post_processor":{"type":3})")), "t.json: post_processor: 'type' is not a string");
+  EXPECT_EQ(error_of(with(R"("decoder":{})")), "t.json: decoder: 'type' is missing");
+  EXPECT_EQ(error_of(with(R"("added_tokens":[{"id":0,"content":"b"}])")), "t.json: added token 'b' has id 0, but 1 in model.vocab");
+  EXPECT_EQ(error_of(with(R"("added_tokens":[{"id":0,"content":"c"}])")), "t.json: added token 'c' has id 0, which belongs to 'a'");
+  EXPECT_EQ(error_of(with(R"("added_tokens":[{"id":2,"content":"c"},{"id":2,"content":"d"}])")),
+            "t.json: added token 'd' has id 2, which belongs to 'c'");
+}
+
+}  // namespace
+}  // namespace nwc
