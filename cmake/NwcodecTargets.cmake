@@ -12,6 +12,8 @@ function(nwc_configure_target target)
   if(NWCODEC_SANITIZE)
     target_compile_options(${target} PRIVATE
       "$<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${NWCODEC_SANITIZE};-fno-sanitize-recover=all;-fno-omit-frame-pointer>")
+    # GCC 12 takes the libstdc++ regex for uninitialised once it is instrumented.
+    target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
     target_link_options(${target} PRIVATE -fsanitize=${NWCODEC_SANITIZE})
   endif()
   if(NWCODEC_FUZZERS)
