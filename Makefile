@@ -20,7 +20,9 @@ build: setup
 	@cmake --preset release >/dev/null
 	@cmake --build --preset release -j $(JOBS)
 
-demo: build
+demo: setup
+	@cmake --preset release >/dev/null
+	@cmake --build --preset release -j $(JOBS) --target nwcodec
 	@scripts/demo.sh $(RELEASE)/bin/nwcodec
 
 test: build

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <map>
+
 namespace nwc::cli {
 
 void add_global_options(CLI::App& app, Command& command) {
@@ -12,6 +14,14 @@ void add_global_options(CLI::App& app, Command& command) {
 
 CLI::Validator not_empty() {
   return {[](std::string& text) { return text.empty() ? "must not be empty" : std::string(); }, "", "not empty"};
+}
+
+CLI::CheckedTransformer normalisations() {
+  std::map<std::string, Normalisation> names;
+  for (const Normalisation n : {Normalisation::kColumn, Normalisation::kRow, Normalisation::kBoth, Normalisation::kTensor, Normalisation::kModel}) {
+    names.emplace(name_of(n), n);
+  }
+  return CLI::CheckedTransformer(names);
 }
 
 void print_json(const Json& json) { fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace)); }

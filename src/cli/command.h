@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/json.h"
+#include "encode/normalisation.h"
 #include "nwcodec/progress.h"
 #include "nwcodec/result.h"
 
@@ -39,6 +40,10 @@ void add_global_options(CLI::App& app, Command& command);
 
 // For options that name a file or directory: an empty one would only fail later, with a message that names nothing.
 CLI::Validator not_empty();
+
+// The names of --normalisation and its help text.
+CLI::CheckedTransformer normalisations();
+inline constexpr const char* kNormalisationHelp = "What weights are divided by: a scale per column, row, both, tensor, or one for the model";
 
 // To stdout. File names need not be UTF-8 but JSON must: what is not becomes U+FFFD.
 void print_json(const Json& json);

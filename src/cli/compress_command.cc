@@ -83,6 +83,7 @@ void add_compress(CLI::App& app, Command& command) {
       ->check(CLI::Range(0.5, 12.0));
   app.add_option("--include", a->options.selection.include, "Also compress tensors whose name matches this regular expression")->allow_extra_args(false);
   app.add_option("--exclude", a->options.selection.exclude, "Leave alone tensors whose name matches this regular expression")->allow_extra_args(false);
+  app.add_option("--normalisation", a->options.encode.normalisation.kind, kNormalisationHelp)->transform(normalisations());
   app.add_option("--tile-chunks", a->options.encode.tile_chunks, "Chunks per independently decodable tile, a multiple of 32")
       ->check(CLI::Range(32u, limits::kMaxTileChunks))
       ->check(whole_groups())

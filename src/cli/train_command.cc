@@ -41,6 +41,8 @@ void add_train(CLI::App& app, Command& command) {
   app.add_option("--synthesis-width", o->synthesis.width, "Width of the synthesis transform")->capture_default_str();
   app.add_option("--synthesis-depth", o->synthesis.depth, "Residual blocks of the synthesis transform; 0 is a linear map")->capture_default_str();
   app.add_flag("--shared-density{false}", o->density_per_level, "One density per channel for all levels, as in the paper");
+  app.add_option("--normalisation", o->normalisation, kNormalisationHelp)->transform(normalisations());
+  app.add_flag("--identity", o->identity, "Learn the density only: both transforms stay multiplications (a uniform quantiser)");
   app.add_option("--recipe", o->recipe, "linear: start as scaled identities, cosine decay; paper: random start, constant rate")
       ->transform(CLI::CheckedTransformer(std::map<std::string, TrainRecipe>{{"linear", TrainRecipe::kLinearStart}, {"paper", TrainRecipe::kPaper}}));
   app.add_option("--steps", o->steps, "Training steps")->capture_default_str();

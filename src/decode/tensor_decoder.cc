@@ -12,20 +12,30 @@
 namespace nwc {
 namespace {
 
-Result<std::vector<float>> read_scales(std::span<const std::byte> bytes, const StreamHeader& header) {
-  const uint64_t columns = header.matrices * header.columns;
-  if (bytes.size() / 2 != columns || bytes.size() % 2 != 0) {
-    return Error(ErrorCode::kCorrupt, "has scales for " + std::to_string(bytes.size() / 2) + " columns, its stream has " + std::to_string(columns));
+struct Scales {
+  std::vector<float> columns, row_factors;
+};
+
+Result<Scales> read_scales(std::span<const std::byte> bytes, const StreamHeader& header) {
+  const uint64_t columns = header.column_scales(), rows = header.row_factors();
+  if (bytes.size() % 2 != 0 || bytes.size() / 2 != columns + rows) {
+    return Error(ErrorCode::kCorrupt, "has scales for " + std::to_string(bytes.size() / 2) + (header.has_row_factors ? " columns and rows" : " columns") +
+                                          ", its stream has " + std::to_string(columns + rows));
   }
   if (xxh3(bytes) != header.scales_hash) return Error(ErrorCode::kCorrupt, "scales do not match the checksum in the stream");
-  std::vector<float> scales(columns);
-  for (uint64_t i = 0; i < columns; ++i) {
-    const float mantissa = float_from_half(load_le<uint16_t>(bytes.data() + 2 * i));
-    scales[i] = static_cast<float>(std::ldexp(static_cast<double>(mantissa), header.scale_exponent));
-    if (!std::isfinite(scales[i]) || std::signbit(mantissa)) {
-      return Error(ErrorCode::kCorrupt, "scale of column " + std::to_string(i) + " is negative or not finite");
+  const auto read = [&](uint64_t first, uint64_t count, int exponent, const char* what, std::vector<float>& values) -> Status {
+    values.resize(count);
+    for (uint64_t i = 0; i < count; ++i) {
+      const float mantissa = float_from_half(load_le<uint16_t>(bytes.data() + 2 * (first + i)));
+      values[i] = static_cast<float>(std::ldexp(static_cast<double>(mantissa), exponent));
+      if (std::isfinite(values[i]) && !std::signbit(mantissa)) continue;
+      return Error(ErrorCode::kCorrupt, what + std::to_string(i) + " is negative or not finite");
     }
-  }
+    return {};
+  };
+  Scales scales;
+  NWC_RETURN_IF_ERROR(read(0, columns, header.scale_exponent, "scale of column ", scales.columns));
+  NWC_RETURN_IF_ERROR(read(columns, rows, 0, "factor of row ", scales.row_factors));
   return scales;
 }
 
@@ -53,19 +63,27 @@ Result<TensorDecoder> TensorDecoder::open(const std::string& name, std::span<con
         .remedy("restore the codec.safetensors that belongs to this checkpoint");
   }
   if (header.tensor_id != xxh3(name)) return Error(ErrorCode::kMismatch, "stream belongs to a tensor of another name").at_offset(16);
-  NWC_ASSIGN_OR_RETURN(decoder.scales_, read_scales(scales, header));
+  NWC_ASSIGN_OR_RETURN(Scales read, read_scales(scales, header));
 
   std::vector<uint8_t> level_of_column;
   if (header.has_levels) {
     if (xxh3(levels) != header.levels_hash) return Error(ErrorCode::kCorrupt, "importance levels do not match the checksum in the stream");
     NWC_ASSIGN_OR_RETURN(level_of_column, unpack_levels(levels, header.matrices * header.columns, codec.parts().levels()));
   }
+  // One scale says nothing about the number of columns, so the tiles must, before anything of that size is allocated.
+  const uint64_t chunk_length = codec.parts().chunk_length(), stripes = header.rows / chunk_length + (header.rows % chunk_length != 0 ? 1 : 0);
+  if (header.one_scale && header.elements() > 0 && header.matrices * header.columns * stripes > decoder.parsed_.tiles.size() * uint64_t{header.tile_chunks}) {
+    return Error(ErrorCode::kCorrupt, "stream has " + std::to_string(decoder.parsed_.tiles.size()) + " tiles, too few for its shape").at_offset(80);
+  }
+  decoder.scales_ = std::move(read.columns);
+  decoder.row_factors_ = std::move(read.row_factors);
   decoder.tiling_.emplace(header.matrices, header.rows, header.columns, codec.parts().chunk_length(), header.tile_chunks, level_of_column);
   if (decoder.tiling_->tile_count() != decoder.parsed_.tiles.size()) {
     return Error(ErrorCode::kCorrupt, "stream has " + std::to_string(decoder.parsed_.tiles.size()) + " tiles, its shape asks for " +
                                           std::to_string(decoder.tiling_->tile_count()))
         .at_offset(80);
   }
+  if (header.one_scale && header.elements() > 0) decoder.scales_.assign(header.matrices * header.columns, decoder.scales_[0]);
   if (header.has_own_tables) {
     NWC_ASSIGN_OR_RETURN(const TableSet own, parse_own_tables(decoder.parsed_.own_tables, codec.parts().tables.set));
     decoder.own_decoding_tables_.emplace(own);
@@ -188,7 +206,8 @@ Status TensorDecoder::run(std::span<const Slice> slices, DType dtype, std::span<
       return Error(e.code(), "tile " + std::to_string(number) + ": " + e.message()).at_offset(parsed_.tiles[number].offset + e.offset().value_or(0));
     }
     const Slice& slice = slices[item.slice];
-    const WeightTarget target{slice, h.transposed, h.rows, scales_.data() + slice.matrix * h.columns, dtype, out.data() + slice_offsets[item.slice]};
+    const float* const factors = row_factors_.empty() ? nullptr : row_factors_.data() + slice.matrix * h.rows;
+    const WeightTarget target{slice, h.transposed, h.rows, scales_.data() + slice.matrix * h.columns, factors, dtype, out.data() + slice_offsets[item.slice]};
     for (uint32_t t = 0; t < item.tiles; ++t) {
       const DecodedTile tile{jobs[t].symbols, jobs[t].raws, stride, worker.escapes[t], worker.patches[t]};
       Status status = synthesise_tile(*codec_, tables, group, tiling_->tile(item.first_tile + t), tile, target, isa, worker.synthesis);

@@ -58,6 +58,7 @@ class TensorDecoder {
   ParsedStream parsed_;
   std::optional<Tiling> tiling_;
   std::vector<float> scales_;                  // [matrices * columns], exponent applied
+  std::vector<float> row_factors_;             // [matrices * rows], or empty
   std::optional<DecodingTables> own_decoding_tables_;
 };
 

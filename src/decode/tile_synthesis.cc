@@ -82,13 +82,14 @@ void store_weights(const LevelGroup& group, uint64_t first_chunk, uint32_t count
       if (row < slice.row_begin || row >= slice.row_end || row >= target.rows || from == to) continue;
       const float* const values = y + j * stride + done + (from - columns);
       typename To::Type* const line = out + (row - slice.row_begin) * row_step;
+      const float factor = target.row_factors != nullptr ? target.row_factors[row] : 1.0f;  // times 1 changes no bit
       if (contiguous && column_step == 1) {
         typename To::Type* const at = line + (*from - slice.column_begin);
         const float* const scales = target.scales + *from;
-        for (ptrdiff_t i = 0; i < to - from; ++i) at[i] = To::convert(values[i] * scales[i]);
+        for (ptrdiff_t i = 0; i < to - from; ++i) at[i] = To::convert(values[i] * scales[i] * factor);
       } else {
         for (ptrdiff_t i = 0; i < to - from; ++i) {
-          line[(from[i] - slice.column_begin) * column_step] = To::convert(values[i] * target.scales[from[i]]);
+          line[(from[i] - slice.column_begin) * column_step] = To::convert(values[i] * target.scales[from[i]] * factor);
         }
       }
     }

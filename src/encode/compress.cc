@@ -1,6 +1,7 @@
 #include "encode/compress.h"
 
 #include <algorithm>
+#include <cmath>
 #include <bit>
 #include <map>
 #include <set>
@@ -13,7 +14,7 @@
 #include "checkpoint/output_directory.h"
 #include "checkpoint/safetensors_writer.h"
 #include "checkpoint/side_files.h"
-#include "encode/column_scales.h"
+#include "encode/normalisation.h"
 #include "encode/rate_control.h"
 #include "format/checkpoint_config.h"
 #include "nwcodec/version.h"
@@ -34,14 +35,11 @@ struct ShardPlan {
 struct Plan {
   std::vector<ShardPlan> shards;
   uint64_t compressed_bytes = 0;  // of the originals, for progress
-};
+  uint64_t weights = 0;           // in them
+  double squares = 0;             // of the weights
 
-bool has_nonfinite(const WeightMatrix& weights, int threads, std::optional<Error>& error) {
-  Result<ColumnScales> scales = column_scales(weights, 1.0, threads);
-  if (scales) return false;
-  error = std::move(scales).error();
-  return true;
-}
+  double rms() const { return weights > 0 ? std::sqrt(squares / static_cast<double>(weights)) : 0.0; }
+};
 
 // Decides about every tensor and looks for weights that cannot be compressed, before anything is written.
 Result<Plan> make_plan(const Checkpoint& checkpoint, const Selection& selection, const CompressOptions& options, CompressReport& report,
@@ -67,14 +65,18 @@ Result<Plan> make_plan(const Checkpoint& checkpoint, const Selection& selection,
       }
       bool compress = selection.wants(tensor);
       if (compress) {
-        std::optional<Error> error;
-        const bool nonfinite = has_nonfinite(WeightMatrix::of(tensor, selection.stored_transposed(tensor)), options.threads, error);
+        const WeightMatrix weights = WeightMatrix::of(tensor, selection.stored_transposed(tensor));
+        Result<double> squares = sum_of_squares(weights, options.threads);
         shard.release(tensor);
-        if (nonfinite && !(options.keep_nonfinite && error->code() == ErrorCode::kNonFinite)) {
-          return std::move(*error).in_file(shard.path().string());
+        if (squares) {
+          plan.weights += weights.elements();
+          plan.squares += *squares;
+        } else if (options.keep_nonfinite && squares.error().code() == ErrorCode::kNonFinite) {
+          report.warnings.push_back(tensor.name + " is stored uncompressed: " + squares.error().message());
+          compress = false;
+        } else {
+          return std::move(squares).error().in_file(shard.path().string());
         }
-        if (nonfinite) report.warnings.push_back(tensor.name + " is stored uncompressed: " + error->message());
-        compress = !nonfinite;
       }
       (compress ? shard_plan.compressed : shard_plan.plain).push_back(&tensor);
       if (compress) plan.compressed_bytes += tensor.bytes.size();
@@ -89,7 +91,8 @@ Result<Plan> make_plan(const Checkpoint& checkpoint, const Selection& selection,
 std::string fingerprint_of(const CompressOptions& options, double gain, const Checkpoint& checkpoint, uint64_t codec_hash) {
   std::string text = "compress " NWCODEC_VERSION_STRING " format " + std::to_string(kFormatVersion) + " codec " + hex64(codec_hash);
   text += " tile " + std::to_string(options.encode.tile_chunks) + " run " + std::to_string(options.encode.run_groups) + " own " +
-          std::to_string(options.encode.own_tables) + " gain " + hex64(std::bit_cast<uint64_t>(gain)) + " keep-nonfinite " + std::to_string(options.keep_nonfinite);
+          std::to_string(options.encode.own_tables) + " normalisation " + std::to_string(static_cast<int>(options.encode.normalisation.kind)) + " gain " +
+          hex64(std::bit_cast<uint64_t>(gain)) + " keep-nonfinite " + std::to_string(options.keep_nonfinite);
   for (const std::string& p : options.selection.include) text += " include " + p;
   for (const std::string& p : options.selection.exclude) text += " exclude " + p;
   for (const SafetensorsFile& shard : checkpoint.shards()) {
@@ -130,7 +133,7 @@ class ShardWriter {
     for (const TensorView* tensor : shard.plain) fixed.push_back({tensor->name, tensor->dtype, tensor->shape});
     for (const TensorView* tensor : shard.compressed) {
       const WeightMatrix weights = WeightMatrix::of(*tensor, selection_.stored_transposed(*tensor));
-      fixed.push_back({tensor->name + kScalesSuffix, DType::kF16, {weights.matrices * weights.columns}});
+      fixed.push_back({tensor->name + kScalesSuffix, DType::kF16, {stored_scales(weights, options_.normalisation.kind)}});
       growing.push_back(tensor->name + kStreamSuffix);
     }
     std::map<std::string, std::string> metadata = shard.file->metadata();
@@ -175,18 +178,18 @@ struct ChosenCodec {
   double gain = 1.0;
 };
 
-Result<ChosenCodec> choose_codec(const CompressOptions& options, const Plan& plan, const Selection& selection, const Progress& progress) {
+Result<ChosenCodec> choose_codec(const CompressOptions& options, const EncodeOptions& encode, const Plan& plan, const Selection& selection, const Progress& progress) {
   std::vector<EncoderCodec> candidates;
   for (const fs::path& path : options.codecs) {
     NWC_ASSIGN_OR_RETURN(EncoderCodec codec, read_encoder_codec(path));
     candidates.push_back(std::move(codec));
   }
-  if (!options.bits) return ChosenCodec{options.codecs[0], std::move(candidates[0]), options.encode.gain};
+  if (!options.bits) return ChosenCodec{options.codecs[0], std::move(candidates[0]), encode.normalisation.gain};
   std::vector<WeightMatrix> weights;
   for (const ShardPlan& shard : plan.shards) {
     for (const TensorView* tensor : shard.compressed) weights.push_back(WeightMatrix::of(*tensor, selection.stored_transposed(*tensor)));
   }
-  NWC_ASSIGN_OR_RETURN(const RateChoice choice, choose_rate(weights, candidates, *options.bits, options.encode, options.threads, progress));
+  NWC_ASSIGN_OR_RETURN(const RateChoice choice, choose_rate(weights, candidates, *options.bits, encode, options.threads, progress));
   return ChosenCodec{options.codecs[choice.codec], std::move(candidates[choice.codec]), choice.gain};
 }
 
@@ -207,10 +210,11 @@ Result<CompressReport> compress_checkpoint(const CompressOptions& options, const
     return Error(ErrorCode::kInvalidArgument, "has no linear weights to compress").in_file(options.model.string()).remedy("name tensors with --include");
   }
 
-  NWC_ASSIGN_OR_RETURN(const ChosenCodec chosen, choose_codec(options, plan, selection, progress));
-  const EncoderCodec& codec = chosen.codec;
   EncodeOptions encode_options = options.encode;
-  encode_options.gain = report.gain = chosen.gain;
+  encode_options.normalisation.model_rms = plan.rms();
+  NWC_ASSIGN_OR_RETURN(const ChosenCodec chosen, choose_codec(options, encode_options, plan, selection, progress));
+  const EncoderCodec& codec = chosen.codec;
+  encode_options.normalisation.gain = report.gain = chosen.gain;
   report.codec = chosen.path;
   NWC_ASSIGN_OR_RETURN(const MappedFile codec_file, MappedFile::open(chosen.path));
   const std::string fingerprint = fingerprint_of(options, chosen.gain, checkpoint, xxh3(codec_file.bytes()));

@@ -472,7 +472,7 @@ TEST_F(Unfinished, OtherOptionsOrInputsAreRefused) {
   others[1].encode.own_tables = false;
   others[2].selection.exclude = {"x"};
   others[3].keep_nonfinite = true;
-  others[4].encode.gain = 2;
+  others[4].encode.normalisation.gain = 2;
   for (const CompressOptions& options : others) {
     const Error error = refusal(compress_checkpoint(options, {}), ErrorCode::kExists);
     EXPECT_EQ(error.message(), "holds an unfinished run with other arguments or inputs");

@@ -21,7 +21,7 @@ class RateEstimator {
   Result<double> bits(const EncoderCodec& codec, double log2_gain) {
     const Encoder encoder(codec, 0);
     EncodeOptions options = options_;
-    options.gain = std::exp2(log2_gain);
+    options.normalisation.gain = std::exp2(log2_gain);
     double bytes = 0;
     for (const NamedTensor& tensor : decoder_tensors(codec.decoder)) bytes += static_cast<double>(tensor.bytes.size());
     for (const WeightMatrix& w : weights_) {

@@ -7,7 +7,6 @@
 #include "base/fixed_log2.h"
 #include "base/hash.h"
 #include "base/parallel.h"
-#include "encode/column_scales.h"
 #include "encode/table_fit.h"
 #include "encode/tile_encoder.h"
 #include "format/tiling.h"
@@ -32,26 +31,27 @@ struct TileSymbols {
 
 struct Job {
   const WeightMatrix& weights;
-  const ColumnScales& scales;
+  const WeightScales& scales;
   const Tiling& tiling;
   const Encoder& encoder;
   unsigned chunk_length, latents;
   Isa isa;
 };
 
-// x[j][i] = weight j of chunk i over its column's scale; rows of padding and columns of zeros give 0.
+// x[j][i] = normalised weight j of chunk i; rows of padding, and rows and columns of zeros give 0.
 void gather_chunks(const Job& job, const LevelGroup& group, const TileSpan& span, float* x, size_t stride) {
   const WeightMatrix& w = job.weights;
   const uint64_t per_stripe = group.columns.size();
-  const float* const scales = job.scales.values.data() + group.matrix * w.columns;
+  const float* const scales = job.scales.columns.data() + group.matrix * w.columns;
   for (uint32_t i = 0; i < stride; ++i) {
     const uint64_t chunk = span.first_chunk + i;
     const uint32_t column = i < span.chunks ? group.columns[chunk % per_stripe] : 0;
     const float scale = i < span.chunks ? scales[column] : 0.0f;
     const uint64_t first_row = chunk / per_stripe * job.chunk_length;
     for (unsigned j = 0; j < job.chunk_length; ++j) {
-      const bool present = scale > 0 && first_row + j < w.rows;
-      x[j * stride + i] = present ? w.at(w.index_of(group.matrix, first_row + j, column)) / scale : 0.0f;
+      const uint64_t row = first_row + j;
+      const float factor = scale > 0 && row < w.rows ? job.scales.row_factor(group.matrix * w.rows + row) : 0.0f;
+      x[j * stride + i] = factor > 0 ? w.at(w.index_of(group.matrix, row, column)) / scale / factor : 0.0f;
     }
   }
 }
@@ -115,13 +115,14 @@ TileSymbols analyse_tile(const Job& job, uint64_t number, Scratch& scratch) {
 void add_errors(const Job& job, uint64_t number, const Scratch& scratch, size_t stride, EncodeStatistics& sums) {
   const TileSpan span = job.tiling.tile(number);
   const LevelGroup& group = job.tiling.groups()[span.group];
-  const float* const scales = job.scales.values.data() + group.matrix * job.weights.columns;
+  const float* const scales = job.scales.columns.data() + group.matrix * job.weights.columns;
   for (uint32_t i = 0; i < span.chunks; ++i) {
     const uint64_t chunk = span.first_chunk + i;
-    const double scale = scales[group.columns[chunk % group.columns.size()]];
+    const double column_scale = scales[group.columns[chunk % group.columns.size()]];
     const uint64_t first_row = chunk / group.columns.size() * job.chunk_length;
     for (unsigned j = 0; j < job.chunk_length && first_row + j < job.weights.rows; ++j) {
       const double x = scratch.chunks[j * stride + i], d = static_cast<double>(scratch.decoded[j * stride + i]) - x;
+      const double scale = column_scale * job.scales.row_factor(group.matrix * job.weights.rows + first_row + j);
       if (scale == 0) continue;
       sums.normalised_squared_error += d * d;
       sums.squared_error += d * d * scale * scale;
@@ -245,7 +246,7 @@ Status check_options(const EncodeOptions& options) {
   if (options.run_groups == 0 || options.run_groups > limits::kMaxTileChunks / limits::kLanes) {
     return invalid("groups per run must be 1 to " + std::to_string(limits::kMaxTileChunks / limits::kLanes));
   }
-  if (!(options.gain >= 1.0 / 64 && options.gain <= 64)) return invalid("gain must lie between 1/64 and 64");
+  if (!(options.normalisation.gain >= 1.0 / 64 && options.normalisation.gain <= 64)) return invalid("gain must lie between 1/64 and 64");
   return {};
 }
 
@@ -259,7 +260,7 @@ Result<double> estimate_encoded_bytes(const WeightMatrix& weights, std::span<con
   NWC_RETURN_IF_ERROR(check_options(options));
   threads = resolve_threads(threads);
   const Codec& codec = encoder.codec();
-  NWC_ASSIGN_OR_RETURN(const ColumnScales scales, column_scales(weights, options.gain, threads));
+  NWC_ASSIGN_OR_RETURN(const WeightScales scales, weight_scales(weights, options.normalisation, threads));
   const Tiling tiling(weights.matrices, weights.rows, weights.columns, codec.parts().chunk_length(), options.tile_chunks, levels);
   const Job job{weights, scales, tiling, encoder, codec.parts().chunk_length(), codec.parts().latents(), current_isa()};
   const TableChoice tables = choose_tables(job, sample_tiles, options.own_tables, threads);
@@ -267,7 +268,7 @@ Result<double> estimate_encoded_bytes(const WeightMatrix& weights, std::span<con
   constexpr double kTileBytes = 4 + 2 * limits::kLanes + 8;
   const double levels_bytes = levels.empty() ? 0.0 : static_cast<double>(packed_level_bytes(levels.size(), codec.parts().levels()));
   return 96 + static_cast<double>(tables.own_bytes.size()) + kTileBytes * static_cast<double>(tiling.tile_count()) + tables.estimated_bits / 8 +
-         2.0 * static_cast<double>(weights.matrices * weights.columns) + levels_bytes;
+         2.0 * static_cast<double>(scales.stored.size()) + levels_bytes;
 }
 
 Result<EncodedTensor> encode_tensor(const WeightMatrix& weights, std::span<const uint8_t> levels, const Encoder& encoder,
@@ -275,12 +276,12 @@ Result<EncodedTensor> encode_tensor(const WeightMatrix& weights, std::span<const
   NWC_RETURN_IF_ERROR(check_options(options));
   threads = resolve_threads(threads);
   const Codec& codec = encoder.codec();
-  NWC_ASSIGN_OR_RETURN(const ColumnScales scales, column_scales(weights, options.gain, threads));
+  NWC_ASSIGN_OR_RETURN(const WeightScales scales, weight_scales(weights, options.normalisation, threads));
   const Tiling tiling(weights.matrices, weights.rows, weights.columns, codec.parts().chunk_length(), options.tile_chunks, levels);
   const Job job{weights, scales, tiling, encoder, codec.parts().chunk_length(), codec.parts().latents(), current_isa()};
 
   EncodedTensor encoded;
-  for (const uint16_t mantissa : scales.mantissas) append_le(encoded.scales, mantissa);
+  for (const uint16_t half : scales.stored) append_le(encoded.scales, half);
   if (std::any_of(levels.begin(), levels.end(), [](uint8_t l) { return l != 0; })) encoded.levels = pack_levels(levels, codec.parts().levels());
   TableChoice tables{codec.parts().tables.set, {}, 0};
   if (options.own_tables) tables = choose_tables(job, kSampleTiles, true, threads);
@@ -297,6 +298,8 @@ Result<EncodedTensor> encode_tensor(const WeightMatrix& weights, std::span<const
   header.tile_chunks = options.tile_chunks;
   header.run_groups = options.run_groups;
   header.scale_exponent = scales.exponent;
+  header.one_scale = scales.one_scale;
+  header.has_row_factors = !scales.rows.empty();
   header.dtype = weights.dtype;
   header.dimensions = weights.dimensions;
   header.transposed = weights.transposed;

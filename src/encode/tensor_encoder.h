@@ -9,6 +9,7 @@
 
 #include "decode/codec.h"
 #include "encode/encoder_codec.h"
+#include "encode/normalisation.h"
 #include "encode/weight_matrix.h"
 #include "format/stream_header.h"
 #include "nwcodec/result.h"
@@ -37,7 +38,7 @@ struct EncodeOptions {
   uint32_t tile_chunks = 2048;  // chunks per tile: smaller decode with less latency, larger cost fewer bytes (72 a tile)
   uint16_t run_groups = 64;     // groups of 32 chunks decoded channel by channel
   bool own_tables = true;       // let a tensor carry its own tables where that makes it smaller
-  double gain = 1.0;            // normalised weights are multiplied by it, decoded ones divided: more bits, less error
+  NormalisationOptions normalisation;  // its gain moves the rate: more bits, less error
 };
 
 // The bounds of the format. Errors: kInvalidArgument.

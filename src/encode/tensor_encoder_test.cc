@@ -9,7 +9,7 @@
 #include <random>
 
 #include "decode/tensor_decoder.h"
-#include "encode/column_scales.h"
+#include "encode/normalisation.h"
 #include "support/tiny_codec.h"
 
 namespace nwc {
@@ -94,7 +94,7 @@ TEST(EncodeTensor, IsTheQuantiserThatTheCodecDescribes) {
       const std::vector<uint8_t> levels = with_levels ? mixed_levels(w, 4) : std::vector<uint8_t>();
       const EncodedTensor encoded = encode(m, linear_encoder(), levels);
       const std::vector<float> decoded = decoded_floats(m, encoded, linear_encoder());
-      const ColumnScales scales = *column_scales(w, 1.0, 1);
+      const WeightScales scales = *weight_scales(w, {.gain = 1.0}, 1);
       double squares = 0;
       for (uint64_t b = 0; b < w.matrices; ++b) {
         for (uint64_t r = 0; r < w.rows; ++r) {
@@ -102,9 +102,9 @@ TEST(EncodeTensor, IsTheQuantiserThatTheCodecDescribes) {
             const uint64_t column = b * w.columns + c, at = w.index_of(b, r, c);
             const double step = testing::kLinearSteps[with_levels ? levels[column] : 0];
             // Next to a boundary between two steps binary32 may decide otherwise.
-            const double wanted = quantised(w.at(at), scales.values[column], step);
-            EXPECT_LE(std::abs(decoded[at] - w.at(at)), 0.5001 * step * scales.values[column]) << at;
-            const double quotient = w.at(at) / scales.values[column] / step, to_boundary = std::abs(quotient - std::floor(quotient) - 0.5);
+            const double wanted = quantised(w.at(at), scales.columns[column], step);
+            EXPECT_LE(std::abs(decoded[at] - w.at(at)), 0.5001 * step * scales.columns[column]) << at;
+            const double quotient = w.at(at) / scales.columns[column] / step, to_boundary = std::abs(quotient - std::floor(quotient) - 0.5);
             EXPECT_TRUE(to_boundary < 1e-4 || std::abs(decoded[at] - wanted) < 1e-6 * std::abs(wanted) + 1e-12) << at;
             squares += std::pow(static_cast<double>(decoded[at]) - w.at(at), 2);
           }
@@ -217,12 +217,12 @@ void expect_survival(const std::vector<float>& values, const std::vector<uint64_
   const OwnedMatrix m("w", DType::kF32, shape, values);
   const EncodedTensor encoded = encode(m, encoder);
   const std::vector<float> decoded = decoded_floats(m, encoded, encoder);
-  const ColumnScales scales = *column_scales(m.matrix(), 1.0, 1);
+  const WeightScales scales = *weight_scales(m.matrix(), {.gain = 1.0}, 1);
   const double threshold = encoder.patch_threshold(0);
   for (uint64_t r = 0; r < shape[0]; ++r) {
     for (uint64_t c = 0; c < shape[1]; ++c) {
       const size_t i = r * shape[1] + c;
-      EXPECT_LE(std::abs(static_cast<double>(decoded[i]) - values[i]), 1.0001 * threshold * scales.values[c] + std::abs(static_cast<double>(values[i])) * 0x1p-11)
+      EXPECT_LE(std::abs(static_cast<double>(decoded[i]) - values[i]), 1.0001 * threshold * scales.columns[c] + std::abs(static_cast<double>(values[i])) * 0x1p-11)
           << i << ": " << values[i] << " became " << decoded[i];
     }
   }
@@ -279,8 +279,8 @@ TEST(EncodeTensor, WeightsThatAreNotFiniteAreRefusedByNameAndPosition) {
 TEST(EncodeTensor, OptionsOutOfRangeAreRefused) {
   const OwnedMatrix m("w", DType::kF32, {16, 16}, std::vector<float>(256, 1.0f));
   for (const EncodeOptions& options : {EncodeOptions{.tile_chunks = 0}, EncodeOptions{.tile_chunks = 31}, EncodeOptions{.tile_chunks = 65568},
-                                       EncodeOptions{.run_groups = 0}, EncodeOptions{.run_groups = 2049}, EncodeOptions{.gain = 0.0},
-                                       EncodeOptions{.gain = 65}, EncodeOptions{.gain = std::nan("")}}) {
+                                       EncodeOptions{.run_groups = 0}, EncodeOptions{.run_groups = 2049}, EncodeOptions{.normalisation = {.gain = 0.0}},
+                                       EncodeOptions{.normalisation = {.gain = 65}}, EncodeOptions{.normalisation = {.gain = std::nan("")}}}) {
     const Result<EncodedTensor> encoded = encode_tensor(m.matrix(), {}, linear_encoder(), options, 1);
     ASSERT_FALSE(encoded.ok());
     EXPECT_EQ(encoded.error().code(), ErrorCode::kInvalidArgument);
@@ -361,7 +361,7 @@ TEST(EncodeTensor, OwnTablesPayForThemselves) {
 TEST(EncodeTensor, GainBuysAccuracy) {
   std::mt19937 random(11);
   const OwnedMatrix m("w", DType::kF32, {256, 256}, random_values(65536, 0.02, random));
-  const EncodedTensor plain = encode(m, linear_encoder()), finer = encode(m, linear_encoder(), {}, {.gain = 2.0});
+  const EncodedTensor plain = encode(m, linear_encoder()), finer = encode(m, linear_encoder(), {}, {.normalisation = {.gain = 2.0}});
   EXPECT_NEAR((finer.statistics.table_bits - plain.statistics.table_bits) / 65536, 1.0, 0.05);
   EXPECT_NEAR(plain.statistics.squared_error / finer.statistics.squared_error, 4.0, 0.2);
 }

@@ -16,8 +16,8 @@ constexpr size_t kHeaderSize = 96;
 constexpr size_t kHashOffset = 88;
 constexpr size_t kIndexEntrySize = 8;
 
-constexpr uint16_t kFlagTransposed = 1, kFlagLevels = 2, kFlagOwnTables = 4;
-constexpr uint16_t kKnownFlags = kFlagTransposed | kFlagLevels | kFlagOwnTables;
+constexpr uint16_t kFlagTransposed = 1, kFlagLevels = 2, kFlagOwnTables = 4, kFlagOneScale = 8, kFlagRowFactors = 16;
+constexpr uint16_t kKnownFlags = kFlagTransposed | kFlagLevels | kFlagOwnTables | kFlagOneScale | kFlagRowFactors;
 
 Error corrupt(std::string message, uint64_t offset) {
   return Error(ErrorCode::kCorrupt, std::move(message)).at_offset(offset);
@@ -35,8 +35,9 @@ uint64_t head_hash(const std::byte* head, size_t size) {
 
 Status check_shape(const StreamHeader& h) {
   const auto fits = [](uint64_t a, uint64_t b) { return a == 0 || b <= limits::kMaxStream / a; };
-  // The last matters where there are no rows: scales are counted by matrices and columns.
-  if (!fits(h.rows, h.columns) || !fits(h.matrices, h.rows * h.columns) || !fits(h.matrices, h.columns)) {
+  // The last two matter where there are no rows or no columns: scales are counted by matrices and columns or rows.
+  if (!fits(h.rows, h.columns) || !fits(h.matrices, h.rows * h.columns) || !fits(h.matrices, h.columns) ||
+      (h.has_row_factors && !fits(h.matrices, h.rows))) {
     return Error(ErrorCode::kLimit, "stream declares more elements than any stream may hold").at_offset(40);
   }
   if (h.columns > UINT32_MAX) return Error(ErrorCode::kLimit, "stream declares more than 2^32 columns").at_offset(56);
@@ -109,6 +110,8 @@ Result<ParsedStream> parse_stream(std::span<const std::byte> bytes) {
   h.transposed = (flags & kFlagTransposed) != 0;
   h.has_levels = (flags & kFlagLevels) != 0;
   h.has_own_tables = (flags & kFlagOwnTables) != 0;
+  h.one_scale = (flags & kFlagOneScale) != 0;
+  h.has_row_factors = (flags & kFlagRowFactors) != 0;
   if (!h.has_own_tables && own_tables != 0) return corrupt("stream has own tables without their flag", 84);
   if (!h.has_levels && h.levels_hash != 0) return corrupt("stream has a checksum of levels without their flag", 32);
   if (h.tile_chunks == 0 || h.tile_chunks > limits::kMaxTileChunks || h.tile_chunks % limits::kLanes != 0) {
@@ -153,7 +156,8 @@ std::vector<std::byte> serialise_stream_head(const StreamHeader& h, std::span<co
   p[72] = static_cast<std::byte>(h.dtype);
   p[73] = static_cast<std::byte>(h.dimensions);
   store_le<uint16_t>(p + 74, static_cast<uint16_t>((h.transposed ? kFlagTransposed : 0) | (h.has_levels ? kFlagLevels : 0) |
-                                                   (h.has_own_tables ? kFlagOwnTables : 0)));
+                                                   (h.has_own_tables ? kFlagOwnTables : 0) | (h.one_scale ? kFlagOneScale : 0) |
+                                                   (h.has_row_factors ? kFlagRowFactors : 0)));
   store_le<uint32_t>(p + 80, static_cast<uint32_t>(tiles.size()));
   store_le<uint32_t>(p + 84, static_cast<uint32_t>(own_tables.size()));
   std::byte* after = std::copy(own_tables.begin(), own_tables.end(), p + kHeaderSize);

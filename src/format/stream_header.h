@@ -31,8 +31,13 @@ struct StreamHeader {
   bool transposed = false;
   bool has_levels = false;
   bool has_own_tables = false;
+  bool one_scale = false;        // one column scale for all columns
+  bool has_row_factors = false;
 
   uint64_t elements() const { return matrices * rows * columns; }
+  // Entries of the scales tensor: column scales, then row factors.
+  uint64_t column_scales() const { return one_scale ? 1 : matrices * columns; }
+  uint64_t row_factors() const { return has_row_factors ? matrices * rows : 0; }
   // The original tensor's shape.
   std::vector<uint64_t> shape() const;
 };

@@ -160,7 +160,7 @@ TEST(StreamHeader, EveryBound) {
   EXPECT_EQ(refusal<uint8_t>(73, 4), "byte 73: stream declares 4 dimensions");
   EXPECT_EQ(refusal<uint8_t>(73, 2), "byte 40: a 2-D stream declares several matrices");
   const std::string feature = "byte 74: stream uses a feature that format version 1 does not have";
-  EXPECT_EQ(refusal<uint16_t>(74, 15, ErrorCode::kUnsupported), feature);
+  EXPECT_EQ(refusal<uint16_t>(74, 39, ErrorCode::kUnsupported), feature);
   EXPECT_EQ(refusal<uint16_t>(74, 0x8007, ErrorCode::kUnsupported), feature);
   EXPECT_EQ(refusal<uint8_t>(76, 1, ErrorCode::kUnsupported), feature);
   EXPECT_EQ(refusal<uint8_t>(77, 1, ErrorCode::kUnsupported), feature);

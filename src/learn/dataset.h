@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "encode/normalisation.h"
 #include "encode/selection.h"
 #include "nwcodec/progress.h"
 #include "nwcodec/result.h"
@@ -25,7 +26,8 @@ struct ChunkSet {
 // Reads every selected tensor of the checkpoints. If there are more than max_chunks chunks, each tensor gives at most its equal
 // share, evenly spaced. Every 64th chunk goes to validation. Rows that do not fill a chunk are left out.
 // Errors: those of reading; kNonFinite; kInvalidArgument if nothing is selected.
-Result<ChunkSet> load_chunks(const std::vector<std::filesystem::path>& models, const SelectionOptions& selection, int64_t chunk,
+Result<ChunkSet> load_chunks(const std::vector<std::filesystem::path>& models, const SelectionOptions& selection,
+                             Normalisation normalisation, int64_t chunk,
                              uint64_t max_chunks, int threads, const Progress& progress);
 
 }  // namespace nwc

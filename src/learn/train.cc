@@ -50,6 +50,9 @@ Status check_options(const TrainOptions& o) {
   NWC_RETURN_IF_ERROR(check_network("analysis", o.analysis));
   NWC_RETURN_IF_ERROR(check_network("synthesis", o.synthesis));
   if (o.recipe == TrainRecipe::kLinearStart && o.latents < o.chunk) return invalid("the linear start needs at least as many latents as weights in a chunk");
+  if (o.identity && o.recipe != TrainRecipe::kLinearStart) return invalid("identity transforms need the linear start, which sets their scale");
+  if (o.identity && o.latents != o.chunk) return invalid("identity transforms have as many latents as weights in a chunk");
+  if (o.identity && o.from) return invalid("a codec to fine-tune has transforms of its own; it cannot be made the identity");
   if (o.steps < 1 || o.batch < static_cast<int64_t>(o.level_coefficients.size())) return invalid("steps and batch must be positive");
   if (o.validate_every < 1 || o.save_every < 1) return invalid("validations and saved states must be at least one step apart");
   if (!(o.heavy_share >= 0 && o.heavy_share < 1)) return invalid("the share of heavy-tailed chunks must be at least 0 and below 1");
@@ -79,6 +82,8 @@ Json recipe_of(const TrainOptions& o, const ChunkSet& data) {
               {"learning_rate", o.learning_rate},
               {"auxiliary_learning_rate", o.auxiliary_learning_rate},
               {"heavy_share", o.heavy_share},
+              {"normalisation", std::string(name_of(o.normalisation))},
+              {"identity", o.identity},
               {"from", o.from ? o.from->filename().string() : std::string()},
               {"seed", o.seed}};
 }
@@ -111,6 +116,9 @@ class Trainer {
     density_ = FactorizedDensity(static_cast<int64_t>(scale.size()), options.latents, scale);
     std::vector<torch::Tensor> networks = analysis_->parameters();
     for (const torch::Tensor& p : synthesis_->parameters()) networks.push_back(p);
+    if (options.identity) {
+      for (torch::Tensor& p : networks) p.set_requires_grad(false);
+    }
     const std::vector<torch::optim::OptimizerParamGroup> groups{torch::optim::OptimizerParamGroup(networks),
                                                                 torch::optim::OptimizerParamGroup(density_->model_parameters())};
     optimizer_ = std::make_unique<torch::optim::Adam>(groups, torch::optim::AdamOptions(options.learning_rate));
@@ -291,6 +299,7 @@ Result<TrainReport> train(TrainOptions options, const Progress& progress, const 
     NWC_ASSIGN_OR_RETURN(from, read_encoder_codec(*options.from));
     if (Status status = take_shapes(*from, options); !status) return std::move(status).error().in_file(options.from->string());
   }
+  if (options.identity) options.analysis.depth = options.synthesis.depth = 0;
   NWC_RETURN_IF_ERROR(check_options(options));
   std::error_code error;
   if (fs::exists(options.output, error) && !options.force) {
@@ -301,7 +310,7 @@ Result<TrainReport> train(TrainOptions options, const Progress& progress, const 
     return Error(ErrorCode::kNotFound, "cannot be created: there is no folder " + folder.string()).in_file(options.output.string());
   }
   const int threads = resolve_threads(options.threads);
-  NWC_ASSIGN_OR_RETURN(ChunkSet data, load_chunks(options.models, options.selection, options.chunk, options.max_chunks, threads, progress));
+  NWC_ASSIGN_OR_RETURN(ChunkSet data, load_chunks(options.models, options.selection, options.normalisation, options.chunk, options.max_chunks, threads, progress));
   add_heavy_tails(options.heavy_share, options.seed, data);
   torch::set_num_threads(threads);
   Trainer trainer(options, data);

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "encode/normalisation.h"
 #include "encode/selection.h"
 #include "nwcodec/progress.h"
 #include "nwcodec/result.h"
@@ -28,6 +29,7 @@ struct TrainOptions {
   std::vector<std::filesystem::path> models;
   std::filesystem::path output;
   SelectionOptions selection;
+  Normalisation normalisation = Normalisation::kColumn;  // of the training data; compress with the same
 
   double lambda = 1000.0;  // weight of the distortion (equation 1)
   int64_t chunk = 16, latents = 16;
@@ -35,6 +37,10 @@ struct TrainOptions {
   std::vector<double> level_coefficients{0.29, 0.83, 10.0, 20.0};
   NetworkShape analysis{128, 3}, synthesis{32, 2};
   bool density_per_level = true;  // the paper shares one density per channel among the levels; one for each costs fewer bits
+
+  // Both transforms stay multiplications by a number per level, and only the density learns (Table 7's baseline): a uniform scalar
+  // quantiser with an entropy coder. `analysis` and `synthesis` are then linear maps whatever they say.
+  bool identity = false;
 
   TrainRecipe recipe = TrainRecipe::kLinearStart;
   int64_t steps = 20000, batch = 4096;     // a step sees `batch` chunks

@@ -234,7 +234,7 @@ TEST_F(TrainTest, BadOptionsAreRefused) {
 // --- what it learns from
 
 TEST_F(TrainTest, ChunksAreNormalisedColumns) {
-  const Result<ChunkSet> set = load_chunks({model.path()}, {}, 16, 1'000'000, 1, {});
+  const Result<ChunkSet> set = load_chunks({model.path()}, {}, Normalisation::kColumn, 16, 1'000'000, 1, {});
   ASSERT_TRUE(set.ok()) << set.error().to_string();
   const std::string directory = model.path().filename().string();
   EXPECT_EQ(set->tensors, (std::vector<std::string>{directory + ": model.layers.0.a.weight", directory + ": model.layers.1.a.weight"}));
@@ -246,10 +246,10 @@ TEST_F(TrainTest, ChunksAreNormalisedColumns) {
 }
 
 TEST_F(TrainTest, LargeTensorsGiveAnEqualShare) {
-  const Result<ChunkSet> set = load_chunks({model.path()}, {}, 16, 400, 2, {});
+  const Result<ChunkSet> set = load_chunks({model.path()}, {}, Normalisation::kColumn, 16, 400, 2, {});
   ASSERT_TRUE(set.ok());
   EXPECT_EQ(set->training_chunks() + set->validation_chunks(), 160u + 240u);
-  const Result<ChunkSet> small = load_chunks({model.path()}, {}, 16, 200, 2, {});
+  const Result<ChunkSet> small = load_chunks({model.path()}, {}, Normalisation::kColumn, 16, 200, 2, {});
   EXPECT_EQ(small->training_chunks() + small->validation_chunks(), 200u);
 }
 
@@ -257,7 +257,7 @@ TEST_F(TrainTest, WeightsThatAreNotFiniteAreNamed) {
   std::vector<float> values(400, 1.0f);
   values[21] = INFINITY;
   model.add("model.safetensors", SafetensorsBuilder().add("model.layers.3.a.weight", "F32", {20, 20}, testing::raw(values)).bytes());
-  const Result<ChunkSet> set = load_chunks({model.path()}, {}, 16, 400, 1, {});
+  const Result<ChunkSet> set = load_chunks({model.path()}, {}, Normalisation::kColumn, 16, 400, 1, {});
   ASSERT_FALSE(set.ok());
   EXPECT_EQ(set.error().code(), ErrorCode::kNonFinite);
   EXPECT_EQ(set.error().tensor(), "model.layers.3.a.weight");

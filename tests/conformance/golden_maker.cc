@@ -186,8 +186,7 @@ GoldenSummary write_golden(const fs::path& output, const std::string& name, cons
       const OwnedMatrix matrix(tensor.name, tensor.dtype, tensor.shape, tensor.values, tensor.transposed);
       encoded.push_back(value_of(encode_tensor(matrix.matrix(), tensor.levels, encoder, tensor.options, 1)));
       const EncodedTensor& e = encoded.back();
-      const uint64_t columns = e.header.matrices * e.header.columns;
-      fixed.push_back({tensor.name + kScalesSuffix, DType::kF16, {columns}});
+      fixed.push_back({tensor.name + kScalesSuffix, DType::kF16, {e.scales.size() / 2}});
       if (e.header.has_levels) fixed.push_back({tensor.name + kLevelsSuffix, DType::kU8, {e.levels.size()}});
       growing.push_back(tensor.name + kStreamSuffix);
 
@@ -259,7 +258,7 @@ GoldenSummary make_linear(const fs::path& codecs, const fs::path& output) {
   Numbers numbers(1);
   const EncodeOptions small{.tile_chunks = 32, .run_groups = 1, .own_tables = false};
   EncodeOptions fine = small;
-  fine.gain = 16;
+  fine.normalisation.gain = 16;
   Shard shard{"model.safetensors", {}, {}};
   shard.compressed = {{"f32.weight", DType::kF32, {48, 22}, odd_columns(48, 22, numbers), small},
                       {"ragged.weight", DType::kBF16, {37, 21}, numbers.many(37 * 21, 0.02f), small},
@@ -281,7 +280,7 @@ GoldenSummary make_residual(const fs::path& codecs, const fs::path& output) {
   Numbers numbers(2);
   const EncodeOptions own{.tile_chunks = 96, .run_groups = 2, .own_tables = true};
   EncodeOptions loud = own;
-  loud.gain = 32;
+  loud.normalisation.gain = 32;
   std::vector<float> outliers = numbers.many(64 * 20, 0.02f);
   for (size_t i = 0; i < outliers.size(); i += 97) outliers[i] *= 50;
   Shard shard{"model.safetensors", {}, {}};
@@ -314,7 +313,7 @@ GoldenSummary make_blocks(const fs::path& output) {
   Numbers numbers(4);
   const EncodeOptions options{.tile_chunks = 64, .run_groups = 2048, .own_tables = false};
   EncodeOptions shifted{.tile_chunks = 32, .run_groups = 1, .own_tables = true};
-  shifted.gain = 64;
+  shifted.normalisation.gain = 64;
   Shard shard{"model.safetensors", {}, {}};
   shard.compressed = {{"levels.weight", DType::kF32, {40, 60}, numbers.many(40 * 60, 0.02f), options, random_levels(60, 5, numbers)},
                       {"wide_tables.weight", DType::kF16, {96, 40}, numbers.many(96 * 40, 0.02f), shifted, random_levels(40, 2, numbers)},
@@ -346,11 +345,35 @@ GoldenSummary make_overflow(const fs::path& output) {
   return write_golden(output, "overflow", overflow_codec(), {shard}, "{\n  \"model_type\": \"llama\"\n}\n");
 }
 
+// Every way to normalise; rows of zeros and of very different sizes; slices begin inside a stripe of rows.
+GoldenSummary make_rows(const fs::path& codecs, const fs::path& output) {
+  Numbers numbers(7);
+  std::vector<float> uneven = numbers.many(37 * 20, 0.02f);
+  for (size_t i = 0; i < uneven.size(); ++i) {
+    const size_t row = i / 20, column = i % 20;
+    uneven[i] *= row == 5 ? 0.0f : row % 7 == 0 ? 30.0f : row == 9 ? 1e-6f : 1.0f;
+    uneven[i] *= column == 4 ? 0.0f : column % 6 == 0 ? 0.1f : 1.0f;
+  }
+  const auto with = [](Normalisation kind, double gain) {
+    return EncodeOptions{.tile_chunks = 32, .run_groups = 1, .own_tables = false, .normalisation = {kind, gain, 0.03}};
+  };
+  Shard shard{"model.safetensors", {}, {}};
+  shard.compressed = {{"both.weight", DType::kF32, {37, 20}, uneven, with(Normalisation::kBoth, 1.0), random_levels(20, 4, numbers)},
+                      {"row.weight", DType::kBF16, {37, 20}, uneven, with(Normalisation::kRow, 2.0)},
+                      {"tensor.weight", DType::kF16, {37, 20}, uneven, with(Normalisation::kTensor, 1.0)},
+                      {"model.weight", DType::kF32, {37, 20}, uneven, with(Normalisation::kModel, 1.0)},
+                      {"batch.weight", DType::kBF16, {2, 18, 25}, numbers.many(2 * 18 * 25, 0.02f), with(Normalisation::kBoth, 1.0), random_levels(36, 4, numbers), true},
+                      {"row_batch.weight", DType::kF32, {3, 5, 9}, numbers.many(3 * 5 * 9, 0.02f), with(Normalisation::kRow, 1.0)},
+                      {"no_rows.weight", DType::kF32, {0, 16}, {}, with(Normalisation::kRow, 1.0)},
+                      {"no_columns.weight", DType::kF16, {16, 0}, {}, with(Normalisation::kBoth, 1.0)}};
+  return write_golden(output, "rows", value_of(read_encoder_codec(codecs / "residual.safetensors")), {shard}, "{\n  \"model_type\": \"llama\"\n}\n");
+}
+
 }  // namespace
 
 std::vector<GoldenSummary> make_goldens(const fs::path& codecs, const fs::path& output) {
   return {make_blocks(output),  make_linear(codecs, output),   make_minimal(output),
-          make_overflow(output), make_residual(codecs, output), make_sharded(codecs, output)};
+          make_overflow(output), make_residual(codecs, output), make_rows(codecs, output), make_sharded(codecs, output)};
 }
 
 }  // namespace nwc::testing

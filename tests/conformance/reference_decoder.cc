@@ -370,7 +370,7 @@ struct Stream {
   int scale_exponent = 0;
   std::string dtype;
   uint64_t dimensions = 0;
-  bool transposed = false, has_levels = false;
+  bool transposed = false, has_levels = false, one_scale = false, row_factors = false;
   std::vector<std::vector<Table>> tables;  // [K][C], own ones where there are any
   std::vector<std::string> tiles;
 };
@@ -420,9 +420,11 @@ Stream parse_stream(const Codec& codec, const std::string& name, const std::stri
   stream.dimensions = reader.uint(1);
   must(stream.dimensions == 3 || (stream.dimensions == 2 && stream.matrices == 1), "stream: dimensions");
   const uint64_t flags = reader.uint(2);
-  must(flags < 8, "stream: reserved flags");
+  must(flags < 32, "stream: reserved flags");
   stream.transposed = (flags & 1) != 0;
   stream.has_levels = (flags & 2) != 0;
+  stream.one_scale = (flags & 8) != 0;
+  stream.row_factors = (flags & 16) != 0;
   must(reader.uint(1) == 0, "stream: table rule");
   must(reader.uint(1) == 0 && reader.uint(2) == 0, "stream: reserved fields");
   const uint64_t tile_count = reader.uint(4), own_size = reader.uint(4), checksum = reader.uint(8);
@@ -532,19 +534,22 @@ uint64_t ceil_div(uint64_t a, uint64_t b) { return a / b + (a % b != 0); }
 
 Tensor decode_tensor(const Codec& codec, const std::string& name, const std::string& bytes, const Stored& scales,
                      const Stored* levels) {
-  must(scales.dtype == "F16" && scales.shape.size() == 1, "scales: F16 [matrices * columns]");
+  must(scales.dtype == "F16" && scales.shape.size() == 1, "scales: an F16 vector");
   must(levels == nullptr || (levels->dtype == "U8" && levels->shape.size() == 1), "levels: U8 [bytes]");
   const Stream stream = parse_stream(codec, name, bytes, scales.bytes, levels == nullptr ? nullptr : &levels->bytes);
   const uint64_t all_columns = product({stream.matrices, stream.columns});
-  must(scales.shape[0] == all_columns, "scales: number of columns");
+  const uint64_t all_rows = product({stream.matrices, stream.rows});
+  const uint64_t stored_columns = stream.one_scale ? 1 : all_columns, stored_rows = stream.row_factors ? all_rows : 0;
+  must(scales.shape[0] == stored_columns + stored_rows, "scales: number of columns and rows");
 
   // Section 6.
-  Vector scale;
+  Vector scale, factor;
   Reader halves(scales.bytes);
-  for (uint64_t i = 0; i < all_columns; ++i) {
+  for (uint64_t i = 0; i < stored_columns + stored_rows; ++i) {
     const uint64_t bits = halves.uint(2);
-    scale.push_back(static_cast<float>(std::ldexp(f16_value(bits), stream.scale_exponent)));
-    must(bits >> 15 == 0 && std::isfinite(scale.back()), "scales: must be finite, without a sign bit");
+    Vector& list = i < stored_columns ? scale : factor;
+    list.push_back(static_cast<float>(std::ldexp(f16_value(bits), i < stored_columns ? stream.scale_exponent : 0)));
+    must(bits >> 15 == 0 && std::isfinite(list.back()), "scales: must be finite, without a sign bit");
   }
 
   // Section 2: importance levels.
@@ -605,7 +610,10 @@ Tensor decode_tensor(const Codec& codec, const std::string& name, const std::str
         const uint64_t row = chunk / n * codec.N + i % codec.N, column = part.columns[chunk % n];
         if (row >= stream.rows) continue;
         const uint64_t at = stream.transposed ? column * stream.rows + row : row * stream.columns + column;
-        tensor.values[part.matrix * stream.rows * stream.columns + at] = y[i] * scale[part.matrix * stream.columns + column];
+        const float s = stream.one_scale ? scale[0] : scale[part.matrix * stream.columns + column];
+        const float r = stream.row_factors ? factor[part.matrix * stream.rows + row] : 1.0f;
+        const float scaled = y[i] * s;
+        tensor.values[part.matrix * stream.rows * stream.columns + at] = scaled * r;
       }
     }
   }
