@@ -157,7 +157,7 @@ torch::Tensor FactorizedDensityImpl::likelihood(const torch::Tensor& z, int64_t 
 
 torch::Tensor FactorizedDensityImpl::auxiliary_loss() {
   const double t = std::log(2.0 / kTailMass - 1.0);
-  const torch::Tensor target = torch::tensor({-t, 0.0, t}, torch::kFloat32);
+  const torch::Tensor target = torch::tensor({-t, 0.0, t}, quantiles_.options().requires_grad(false));
   return torch::abs(cumulative_logits(quantiles_.unsqueeze(1), 0, true).squeeze(1) - target).sum();
 }
 
