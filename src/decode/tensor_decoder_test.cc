@@ -224,7 +224,7 @@ TEST(TensorDecoder, NonsenseBehindSoundChecksums) {
   const testing::OwnedMatrix m("w", DType::kF32, {50, 40}, testing::random_values(2000, 1, random));
   std::vector<uint8_t> levels(40);
   for (uint8_t& l : levels) l = static_cast<uint8_t>(random() % 2);
-  const Result<EncodedTensor> encoded = encode_tensor(m.matrix(), levels, encoder, {.tile_chunks = 32}, 1);
+  const Result<EncodedTensor> encoded = encode_tensor(m.matrix(), {.levels = levels}, encoder, {.tile_chunks = 32}, 1);
   ASSERT_TRUE(encoded.ok());
   const Result<ParsedStream> parsed = parse_stream(encoded->stream);
   ASSERT_TRUE(parsed.ok());

@@ -1,6 +1,7 @@
 #include "encode/compress.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <bit>
 #include <map>
@@ -17,6 +18,7 @@
 #include "encode/normalisation.h"
 #include "encode/rate_control.h"
 #include "format/checkpoint_config.h"
+#include "format/tiling.h"
 #include "nwcodec/version.h"
 
 namespace nwc {
@@ -88,11 +90,20 @@ Result<Plan> make_plan(const Checkpoint& checkpoint, const Selection& selection,
 }
 
 // Equal for runs that must write the same bytes.
-std::string fingerprint_of(const CompressOptions& options, double gain, const Checkpoint& checkpoint, uint64_t codec_hash) {
+std::string fingerprint_of(const CompressOptions& options, double gain, const Checkpoint& checkpoint, const HessianStore* hessians, uint64_t codec_hash) {
   std::string text = "compress " NWCODEC_VERSION_STRING " format " + std::to_string(kFormatVersion) + " codec " + hex64(codec_hash);
   text += " tile " + std::to_string(options.encode.tile_chunks) + " run " + std::to_string(options.encode.run_groups) + " own " +
           std::to_string(options.encode.own_tables) + " normalisation " + std::to_string(static_cast<int>(options.encode.normalisation.kind)) + " gain " +
           hex64(std::bit_cast<uint64_t>(gain)) + " keep-nonfinite " + std::to_string(options.keep_nonfinite);
+  text += " level " + std::to_string(options.level);
+  if (!options.hessians.empty()) {
+    const GuideOptions& g = options.guide;
+    text += " steps " + std::to_string(static_cast<int>(g.steps)) + " levels " + std::to_string(g.levels) + " feedback " + std::to_string(g.feedback) + " sensitivity " +
+            std::to_string(static_cast<int>(g.importance.sensitivity)) + " damping " + hex64(std::bit_cast<uint64_t>(g.ldl.damping)) + " block " +
+            std::to_string(g.ldl.block_size);
+    for (const double share : g.importance.shares) text += " share " + hex64(std::bit_cast<uint64_t>(share));
+    for (const SafetensorsFile& file : hessians->files()) text += " hessians " + hex64(xxh3(file.header_bytes()));
+  }
   for (const std::string& p : options.selection.include) text += " include " + p;
   for (const std::string& p : options.selection.exclude) text += " exclude " + p;
   for (const SafetensorsFile& shard : checkpoint.shards()) {
@@ -118,9 +129,9 @@ bool verifies(const fs::path& path) {
 
 class ShardWriter {
  public:
-  ShardWriter(const Selection& selection, const Encoder& encoder, const EncodeOptions& options, int threads, const Progress& progress,
-              const Plan& plan)
-      : selection_(selection), encoder_(encoder), options_(options), threads_(threads), progress_(progress), plan_(plan) {}
+  ShardWriter(const Selection& selection, const Encoder& encoder, const EncodeOptions& options, const GuideSource& guides, unsigned level, bool has_levels,
+              int threads, const Progress& progress, const Plan& plan)
+      : selection_(selection), encoder_(encoder), options_(options), guides_(guides), level_(level), has_levels_(has_levels), threads_(threads), progress_(progress), plan_(plan) {}
 
   // Counts a shard that an earlier run wrote.
   void skip(const ShardPlan& shard) {
@@ -134,6 +145,7 @@ class ShardWriter {
     for (const TensorView* tensor : shard.compressed) {
       const WeightMatrix weights = WeightMatrix::of(*tensor, selection_.stored_transposed(*tensor));
       fixed.push_back({tensor->name + kScalesSuffix, DType::kF16, {stored_scales(weights, options_.normalisation.kind)}});
+      if (has_levels_) fixed.push_back({tensor->name + kLevelsSuffix, DType::kU8, {packed_level_bytes(weights.matrices * weights.columns, encoder_.codec().parts().levels())}});
       growing.push_back(tensor->name + kStreamSuffix);
     }
     std::map<std::string, std::string> metadata = shard.file->metadata();
@@ -151,11 +163,23 @@ class ShardWriter {
       NWC_RETURN_IF_ERROR(progress_.check_stop());
       progress_.at(done_bytes_, plan_.compressed_bytes, tensor->name);
       const WeightMatrix weights = WeightMatrix::of(*tensor, selection_.stored_transposed(*tensor));
-      Result<EncodedTensor> encoded = encode_tensor(weights, {}, encoder_, options_, threads_);
+      const auto started = std::chrono::steady_clock::now();
+      CompressedTensorReport line{.name = tensor->name, .shape = tensor->shape};
+      NWC_ASSIGN_OR_RETURN(TensorGuide guide, guides_.guide_of(*tensor, weights, encoder_.level_errors(), &line.notes));
+      if (level_ > 0) guide.levels.assign(weights.matrices * weights.columns, static_cast<uint8_t>(level_));
+      Result<EncodedTensor> encoded = encode_tensor(weights, guide, encoder_, options_, threads_);
       if (!encoded) return std::move(encoded).error().in_file(shard.file->path().string()).in_tensor(tensor->name);
       NWC_RETURN_IF_ERROR(writer.write(tensor->name + kScalesSuffix, 0, encoded->scales));
+      if (has_levels_) NWC_RETURN_IF_ERROR(writer.write(tensor->name + kLevelsSuffix, 0, encoded->levels));
       NWC_RETURN_IF_ERROR(writer.append(tensor->name + kStreamSuffix, encoded->stream));
-      report.tensors.push_back({tensor->name, tensor->shape, encoded->statistics, encoded->stream.size(), encoded->scales.size()});
+      line.statistics = encoded->statistics;
+      line.stream_bytes = encoded->stream.size();
+      line.side_bytes = encoded->scales.size() + encoded->levels.size();
+      line.columns_per_level.resize(encoder_.codec().parts().levels());
+      for (const uint8_t l : guide.levels) ++line.columns_per_level[l];
+      if (guide.levels.empty()) line.columns_per_level[0] = weights.matrices * weights.columns;
+      line.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+      report.tensors.push_back(std::move(line));
       done_bytes_ += tensor->bytes.size();
       shard.file->release(*tensor);
     }
@@ -166,6 +190,9 @@ class ShardWriter {
   const Selection& selection_;
   const Encoder& encoder_;
   const EncodeOptions& options_;
+  const GuideSource& guides_;
+  unsigned level_;
+  bool has_levels_;
   int threads_;
   const Progress& progress_;
   const Plan& plan_;
@@ -178,18 +205,18 @@ struct ChosenCodec {
   double gain = 1.0;
 };
 
-Result<ChosenCodec> choose_codec(const CompressOptions& options, const EncodeOptions& encode, const Plan& plan, const Selection& selection, const Progress& progress) {
+Result<ChosenCodec> choose_codec(const CompressOptions& options, const EncodeOptions& encode, const Plan& plan, const Selection& selection, const GuideSource* guides, const Progress& progress) {
   std::vector<EncoderCodec> candidates;
   for (const fs::path& path : options.codecs) {
     NWC_ASSIGN_OR_RETURN(EncoderCodec codec, read_encoder_codec(path));
     candidates.push_back(std::move(codec));
   }
   if (!options.bits) return ChosenCodec{options.codecs[0], std::move(candidates[0]), encode.normalisation.gain};
-  std::vector<WeightMatrix> weights;
+  std::vector<SelectedTensor> tensors;
   for (const ShardPlan& shard : plan.shards) {
-    for (const TensorView* tensor : shard.compressed) weights.push_back(WeightMatrix::of(*tensor, selection.stored_transposed(*tensor)));
+    for (const TensorView* tensor : shard.compressed) tensors.push_back({tensor, WeightMatrix::of(*tensor, selection.stored_transposed(*tensor))});
   }
-  NWC_ASSIGN_OR_RETURN(const RateChoice choice, choose_rate(weights, candidates, *options.bits, encode, options.threads, progress));
+  NWC_ASSIGN_OR_RETURN(const RateChoice choice, choose_rate(tensors, candidates, *options.bits, encode, guides, options.threads, progress));
   return ChosenCodec{options.codecs[choice.codec], std::move(candidates[choice.codec]), choice.gain};
 }
 
@@ -210,22 +237,32 @@ Result<CompressReport> compress_checkpoint(const CompressOptions& options, const
     return Error(ErrorCode::kInvalidArgument, "has no linear weights to compress").in_file(options.model.string()).remedy("name tensors with --include");
   }
 
+  if (options.level > 0 && !options.hessians.empty()) return Error(ErrorCode::kInvalidArgument, "levels come from the Hessians; a level for all columns goes without them");
+  std::optional<HessianStore> hessians;
+  if (!options.hessians.empty()) {
+    NWC_ASSIGN_OR_RETURN(hessians, HessianStore::open(options.hessians));
+  }
   EncodeOptions encode_options = options.encode;
   encode_options.normalisation.model_rms = plan.rms();
-  NWC_ASSIGN_OR_RETURN(const ChosenCodec chosen, choose_codec(options, encode_options, plan, selection, progress));
+  const GuideSource guides(hessians ? &*hessians : nullptr, options.guide, encode_options.normalisation, options.threads);
+  NWC_ASSIGN_OR_RETURN(const ChosenCodec chosen, choose_codec(options, encode_options, plan, selection, hessians ? &guides : nullptr, progress));
   const EncoderCodec& codec = chosen.codec;
   encode_options.normalisation.gain = report.gain = chosen.gain;
   report.codec = chosen.path;
+  if (options.level >= codec.decoder.levels()) {
+    return Error(ErrorCode::kInvalidArgument, "has " + std::to_string(codec.decoder.levels()) + " levels, numbered from 0").in_file(chosen.path.string());
+  }
   NWC_ASSIGN_OR_RETURN(const MappedFile codec_file, MappedFile::open(chosen.path));
-  const std::string fingerprint = fingerprint_of(options, chosen.gain, checkpoint, xxh3(codec_file.bytes()));
+  const std::string fingerprint = fingerprint_of(options, chosen.gain, checkpoint, hessians ? &*hessians : nullptr, xxh3(codec_file.bytes()));
   NWC_ASSIGN_OR_RETURN(OutputDirectory output, OutputDirectory::open(options.output, options.model, fingerprint, options.force));
   const fs::path codec_path = output.path() / kCodecFileName;
   NWC_RETURN_IF_ERROR(write_tensors(codec_path, decoder_tensors(codec.decoder), {{kVersionKey, std::to_string(kFormatVersion)}}));
   NWC_ASSIGN_OR_RETURN(const Codec written_codec, Codec::open(codec_path));
   const Encoder encoder(codec, written_codec.id());
 
+  const bool has_levels = options.level > 0 || (hessians && options.guide.levels);
   std::error_code ignored;
-  ShardWriter writer(selection, encoder, encode_options, options.threads, progress, plan);
+  ShardWriter writer(selection, encoder, encode_options, guides, options.level, has_levels, options.threads, progress, plan);
   WeightMap weight_map;
   uint64_t total_size = 0;
   report.output_bytes = fs::file_size(codec_path, ignored);

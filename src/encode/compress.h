@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "nwcodec/progress.h"
+#include "encode/guide_source.h"
 #include "encode/selection.h"
 #include "encode/tensor_encoder.h"
 #include "nwcodec/result.h"
@@ -21,6 +22,9 @@ struct CompressOptions {
   std::optional<double> bits;    // per compressed weight, with all side information and the codec: chooses codec and gain
   SelectionOptions selection;
   EncodeOptions encode;
+  std::filesystem::path hessians;  // as written by `nwcodec calibrate`; empty: data-free
+  GuideOptions guide;              // what to make of them
+  unsigned level = 0;              // of all columns, without Hessians
   bool keep_nonfinite = false;  // store tensors with NaN or infinite weights uncompressed instead of refusing them
   bool force = false;           // replace the checkpoint that stands in `output`
   int threads = 0;              // <= 0: all cores. Never changes the output
@@ -31,6 +35,9 @@ struct CompressedTensorReport {
   std::vector<uint64_t> shape;
   EncodeStatistics statistics;
   uint64_t stream_bytes = 0, side_bytes = 0;  // stream; scales and levels
+  std::vector<uint64_t> columns_per_level;
+  GuideSource::Notes notes;
+  double seconds = 0;  // of computing; varies from run to run
 };
 
 struct CompressReport {

@@ -117,7 +117,7 @@ uint64_t stored_scales(const WeightMatrix& w, Normalisation kind) {
   return (by_column ? w.matrices * w.columns : 1) + (by_row ? w.matrices * w.rows : 0);
 }
 
-Result<WeightScales> weight_scales(const WeightMatrix& w, const NormalisationOptions& options, int threads) {
+Result<WeightScales> weight_scales(const WeightMatrix& w, const NormalisationOptions& options, std::span<const double> column_gains, int threads) {
   const bool by_column = options.kind == Normalisation::kColumn || options.kind == Normalisation::kBoth;
   const bool by_row = options.kind == Normalisation::kRow || options.kind == Normalisation::kBoth;
   std::vector<double> columns, factors;
@@ -132,6 +132,7 @@ Result<WeightScales> weight_scales(const WeightMatrix& w, const NormalisationOpt
   WeightScales scales;
   scales.one_scale = !by_column;
   if (scales.one_scale) columns = {options.kind == Normalisation::kModel ? options.model_rms : rms_of(columns)};
+  for (size_t c = 0; c < columns.size() && !scales.one_scale && !column_gains.empty(); ++c) columns[c] /= column_gains[c];
   for (double& scale : columns) scale = std::min(kLargestScale, scale / options.gain);
   const double largest = columns.empty() ? 0.0 : *std::max_element(columns.begin(), columns.end());
   // The largest mantissa is just below binary16's largest number: columns may be 2^-39 times smaller before theirs is lost.

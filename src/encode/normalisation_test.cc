@@ -16,7 +16,7 @@ using testing::OwnedMatrix;
 constexpr float kMax = std::numeric_limits<float>::max();
 
 WeightScales scales_of(const OwnedMatrix& m, double gain = 1.0, int threads = 1) {
-  Result<WeightScales> scales = weight_scales(m.matrix(), {.gain = gain}, threads);
+  Result<WeightScales> scales = weight_scales(m.matrix(), {.gain = gain}, {}, threads);
   EXPECT_TRUE(scales.ok()) << scales.error().to_string();
   return scales ? *std::move(scales) : WeightScales{};
 }
@@ -103,14 +103,14 @@ TEST(WeightScales, TheFirstWeightThatIsNotFiniteIsNamed) {
     values[3 * 5 + 2] = std::numeric_limits<float>::quiet_NaN();
     values[4 * 5 + 1] = -std::numeric_limits<float>::infinity();
     const OwnedMatrix m("layer.7.weight", dtype, {6, 5}, values);
-    const Result<WeightScales> scales = weight_scales(m.matrix(), {.gain = 1.0}, 2);
+    const Result<WeightScales> scales = weight_scales(m.matrix(), {.gain = 1.0}, {}, 2);
     ASSERT_FALSE(scales.ok());
     EXPECT_EQ(scales.error().code(), ErrorCode::kNonFinite);
     EXPECT_EQ(scales.error().tensor(), "layer.7.weight");
     EXPECT_EQ(scales.error().message(), "weight [3, 2] is NaN");
   }
   const OwnedMatrix m("w", DType::kF32, {1, 1}, {-std::numeric_limits<float>::infinity()});
-  EXPECT_EQ(weight_scales(m.matrix(), {.gain = 1.0}, 1).error().message(), "weight [0, 0] is infinite");
+  EXPECT_EQ(weight_scales(m.matrix(), {.gain = 1.0}, {}, 1).error().message(), "weight [0, 0] is infinite");
 }
 
 // Divides by the scales as the encoder does and returns the root mean squares of what is left, by row and by column.
@@ -139,7 +139,7 @@ OwnedMatrix uneven_matrix(uint64_t rows, uint64_t columns) {
 }
 
 WeightScales scales_by(const OwnedMatrix& m, Normalisation kind, double model_rms = 0) {
-  const Result<WeightScales> scales = weight_scales(m.matrix(), {kind, 1.0, model_rms}, 1);
+  const Result<WeightScales> scales = weight_scales(m.matrix(), {kind, 1.0, model_rms}, {}, 1);
   EXPECT_TRUE(scales.ok());
   EXPECT_EQ(scales->stored.size(), stored_scales(m.matrix(), kind));
   return *scales;

@@ -13,39 +13,73 @@ constexpr double kMaxLog2Gain = 6.0;
 
 class RateEstimator {
  public:
-  RateEstimator(const std::vector<WeightMatrix>& weights, const EncodeOptions& options, int threads, const Progress& progress)
-      : weights_(weights), options_(options), threads_(threads), progress_(progress) {
-    for (const WeightMatrix& w : weights) total_ += static_cast<double>(w.elements());
+  RateEstimator(const std::vector<SelectedTensor>& tensors, const EncodeOptions& options, int threads, const Progress& progress)
+      : tensors_(tensors), options_(options), threads_(threads), progress_(progress) {
+    for (const SelectedTensor& t : tensors) total_ += static_cast<double>(t.weights.elements());
   }
 
+  // Data-free.
   Result<double> bits(const EncoderCodec& codec, double log2_gain) {
+    NWC_ASSIGN_OR_RETURN(const std::vector<double> one, bits_at(codec, {log2_gain}, nullptr));
+    return one[0];
+  }
+
+  // Bits per weight at each of several gains.
+  Result<std::vector<double>> bits_at(const EncoderCodec& codec, const std::vector<double>& log2_gains, const GuideSource* guides) {
     const Encoder encoder(codec, 0);
-    EncodeOptions options = options_;
-    options.normalisation.gain = std::exp2(log2_gain);
-    double bytes = 0;
-    for (const NamedTensor& tensor : decoder_tensors(codec.decoder)) bytes += static_cast<double>(tensor.bytes.size());
-    for (const WeightMatrix& w : weights_) {
+    double fixed = 0;
+    for (const NamedTensor& tensor : decoder_tensors(codec.decoder)) fixed += static_cast<double>(tensor.bytes.size());
+    std::vector<double> bytes(log2_gains.size(), fixed);
+    for (size_t i = 0; i < tensors_.size(); ++i) {
+      const SelectedTensor& t = tensors_[i];
       NWC_RETURN_IF_ERROR(progress_.check_stop());
-      progress_.at(0, 1, "choosing the rate");
-      NWC_ASSIGN_OR_RETURN(const double estimate, estimate_encoded_bytes(w, {}, encoder, options, kSampleTiles, threads_));
-      bytes += estimate;
+      progress_.at(guides == nullptr ? 0 : i, tensors_.size(), "choosing the rate");
+      TensorGuide guide;
+      if (guides != nullptr) {
+        NWC_ASSIGN_OR_RETURN(guide, guides->guide_of(*t.view, t.weights, encoder.level_errors(), nullptr));
+      }
+      for (size_t g = 0; g < log2_gains.size(); ++g) {
+        EncodeOptions options = options_;
+        options.normalisation.gain = std::exp2(log2_gains[g]);
+        NWC_ASSIGN_OR_RETURN(const double estimate, estimate_encoded_bytes(t.weights, guide, encoder, options, kSampleTiles, threads_));
+        bytes[g] += estimate;
+      }
     }
-    return 8.0 * bytes / total_;
+    for (double& b : bytes) b = 8.0 * b / total_;
+    return bytes;
   }
 
  private:
-  const std::vector<WeightMatrix>& weights_;
+  const std::vector<SelectedTensor>& tensors_;
   const EncodeOptions& options_;
   int threads_;
   const Progress& progress_;
   double total_ = 0;
 };
 
+// With guides, a rate is a smooth function of the gain that is a little off the data-free one: the parabola through three points, or its
+// tangent beyond them.
+Status refine(RateEstimator& estimator, const EncoderCodec& codec, double bits, const GuideSource& guides, double& log2_gain, double& expected_bits) {
+  constexpr double kReach = 0.3;
+  const std::vector<double> gains{log2_gain - kReach, log2_gain, log2_gain + kReach};
+  NWC_ASSIGN_OR_RETURN(const std::vector<double> rates, estimator.bits_at(codec, gains, &guides));
+  const double slope = (rates[2] - rates[0]) / 2, bend = (rates[2] + rates[0]) / 2 - rates[1];  // by the unit of kReach
+  const double wanted = bits - rates[1];
+  double x = slope > 0 ? wanted / slope : 0.0;
+  for (int i = 0; i < 20; ++i) x = std::clamp(x - (slope * x + bend * x * x - wanted) / std::max(0.2 * slope, slope + 2 * bend * x), -3.0, 3.0);
+  log2_gain += x * kReach;
+  expected_bits = rates[1] + slope * x + bend * x * x;
+  if (std::abs(log2_gain) > kMaxLog2Gain || std::abs(expected_bits - bits) > 0.05 * bits) {
+    return Error(ErrorCode::kInvalidArgument, "no gain gives " + std::to_string(bits) + " bits per weight with this codec").remedy("choose another codec or rate");
+  }
+  return {};
+}
+
 }  // namespace
 
-Result<RateChoice> choose_rate(const std::vector<WeightMatrix>& weights, const std::vector<EncoderCodec>& candidates, double bits,
-                               const EncodeOptions& options, int threads, const Progress& progress) {
-  RateEstimator estimator(weights, options, threads, progress);
+Result<RateChoice> choose_rate(const std::vector<SelectedTensor>& tensors, const std::vector<EncoderCodec>& candidates, double bits,
+                               const EncodeOptions& options, const GuideSource* guides, int threads, const Progress& progress) {
+  RateEstimator estimator(tensors, options, threads, progress);
   RateChoice choice;
   double nearest = -1;
   for (size_t i = 0; i < candidates.size(); ++i) {
@@ -64,6 +98,9 @@ Result<RateChoice> choose_rate(const std::vector<WeightMatrix>& weights, const s
     slope = std::clamp((rate - choice.expected_bits) / (next - log2_gain), 0.1, 2.0);
     log2_gain = next;
     choice.expected_bits = rate;
+  }
+  if (guides != nullptr) {
+    NWC_RETURN_IF_ERROR(refine(estimator, candidates[choice.codec], bits, *guides, log2_gain, choice.expected_bits));
   }
   // A float's worth of digits is plenty, and keeps the last bits of a secant out of the result.
   choice.gain = static_cast<double>(static_cast<float>(std::exp2(log2_gain)));

@@ -2,10 +2,10 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <vector>
 
 #include "encode/encoder_codec.h"
+#include "encode/guide_source.h"
 #include "encode/tensor_encoder.h"
 #include "encode/weight_matrix.h"
 #include "nwcodec/progress.h"
@@ -19,11 +19,18 @@ struct RateChoice {
   double expected_bits = 0.0;  // per compressed weight, everything that decoding needs included
 };
 
+// A tensor to be compressed: its view for the guide, its matrix for the encoder.
+struct SelectedTensor {
+  const TensorView* view;
+  WeightMatrix weights;
+};
+
 // A codec's rate moves by log2(gain) bits when normalised weights are multiplied by a gain that the column scales undo. The
-// candidate whose own rate (gain 1) is nearest to `bits` is taken, so that its networks and levels work near where they were trained,
-// and its gain is found by secants on estimates from samples of every tensor. Same arguments, same choice, whatever `threads`.
+// candidate whose own rate (gain 1, data-free) is nearest to `bits` is taken, so that its networks and levels work near where they were trained,
+// and its gain is found by secants on estimates from samples of every tensor. Where guides change the rate, each tensor's guide is made once and its
+// rate estimated at three gains around that one. Same arguments, same choice, whatever `threads`.
 // Errors: kInvalidArgument if no gain within the encoder's range gives that rate; those of encoding.
-Result<RateChoice> choose_rate(const std::vector<WeightMatrix>& weights, const std::vector<EncoderCodec>& candidates, double bits,
-                               const EncodeOptions& options, int threads, const Progress& progress);
+Result<RateChoice> choose_rate(const std::vector<SelectedTensor>& tensors, const std::vector<EncoderCodec>& candidates, double bits,
+                               const EncodeOptions& options, const GuideSource* guides, int threads, const Progress& progress);
 
 }  // namespace nwc

@@ -7,6 +7,8 @@
 #include "base/fixed_log2.h"
 #include "base/hash.h"
 #include "base/parallel.h"
+#include "encode/feedback.h"
+#include "encode/quantiser.h"
 #include "encode/table_fit.h"
 #include "encode/tile_encoder.h"
 #include "format/tiling.h"
@@ -18,11 +20,6 @@ namespace {
 // keep in memory.
 constexpr uint64_t kSampleTiles = 64;
 
-// One thread's buffers for a tile; all float buffers are [components][stride].
-struct Scratch {
-  AlignedVector<float> chunks, latents, decoded, network;
-};
-
 struct TileSymbols {
   size_t stride = 0;
   std::vector<int32_t> values;  // [latents][stride]
@@ -33,6 +30,7 @@ struct Job {
   const WeightMatrix& weights;
   const WeightScales& scales;
   const Tiling& tiling;
+  const TensorGuide& guide;
   const Encoder& encoder;
   unsigned chunk_length, latents;
   Isa isa;
@@ -56,63 +54,54 @@ void gather_chunks(const Job& job, const LevelGroup& group, const TileSpan& span
   }
 }
 
-int32_t round_latent(float z) {
-  if (!(std::abs(z) <= static_cast<float>(kMaxSymbolValue))) {
-    return z > 0 ? kMaxSymbolValue : z < 0 ? -kMaxSymbolValue : 0;  // NaN gives 0; the patches then carry the weights
-  }
-  return static_cast<int32_t>(std::nearbyint(z));
-}
-
 // Chunks -> latents -> symbols -> decoded chunks, and the patches where the two differ by too much. `scratch` keeps the chunks and
 // their decoded form.
-TileSymbols analyse_tile(const Job& job, uint64_t number, Scratch& scratch) {
+TileSymbols analyse_tile(const Job& job, uint64_t number, QuantiserScratch& scratch) {
   const TileSpan span = job.tiling.tile(number);
   const LevelGroup& group = job.tiling.groups()[span.group];
-  const Codec& codec = job.encoder.codec();
   TileSymbols tile;
   tile.stride = Transform::padded(span.chunks);
   scratch.chunks.resize(job.chunk_length * tile.stride);
-  scratch.latents.resize(job.encoder.analysis().output_rows() * tile.stride);
-  scratch.decoded.resize(codec.synthesis().output_rows() * tile.stride);
   gather_chunks(job, group, span, scratch.chunks.data(), tile.stride);
-  job.encoder.analysis().apply(group.level, span.chunks, scratch.chunks.data(), scratch.latents.data(), tile.stride, job.isa, scratch.network);
-
-  tile.values.resize(job.latents * tile.stride);
-  for (unsigned c = 0; c < job.latents; ++c) {
-    const float center = codec.parts().tables.centers[group.level * job.latents + c];
-    for (size_t i = 0; i < tile.stride; ++i) {
-      float& z = scratch.latents[c * tile.stride + i];
-      const int32_t v = round_latent(z - center);
-      tile.values[c * tile.stride + i] = v;
-      z = static_cast<float>(v) + center;
-    }
-  }
-  codec.synthesis().apply(group.level, span.chunks, scratch.latents.data(), scratch.decoded.data(), tile.stride, job.isa, scratch.network);
+  quantise_chunks(job.encoder, group.level, span.chunks, tile.stride, job.isa, scratch);
+  tile.values = scratch.symbols;
 
   const float threshold = job.encoder.patch_threshold(group.level);
   for (uint32_t i = 0; i < span.chunks; ++i) {
     const uint64_t first_row = (span.first_chunk + i) / group.columns.size() * job.chunk_length;
-    for (unsigned j = 0; j < job.chunk_length && first_row + j < job.weights.rows; ++j) {
-      const float x = scratch.chunks[j * tile.stride + i];
-      float& y = scratch.decoded[j * tile.stride + i];
-      if (std::abs(y - x) <= threshold) continue;
-      y = float_from_half(half_from_float(x));
-      tile.patches.push_back({i * job.chunk_length + j, y});
-    }
-    // What lies in the padding never reaches a weight, but must be finite to decode.
     for (unsigned j = 0; j < job.chunk_length; ++j) {
       float& y = scratch.decoded[j * tile.stride + i];
-      if (std::isfinite(y)) continue;
-      y = 0;
-      tile.patches.push_back({i * job.chunk_length + j, 0.0f});
+      const std::optional<float> value = patch_for(scratch.chunks[j * tile.stride + i], y, first_row + j < job.weights.rows, threshold);
+      if (!value) continue;
+      y = *value;
+      tile.patches.push_back({i * job.chunk_length + j, y});
     }
   }
-  std::sort(tile.patches.begin(), tile.patches.end(), [](const Patch& a, const Patch& b) { return a.position < b.position; });
+  return tile;
+}
+
+// The same for a tensor that was quantised with feedback, whole.
+TileSymbols gather_tile(const Job& job, const std::vector<QuantisedStripes>& parts, uint64_t stripes_per_part, uint64_t number) {
+  const TileSpan span = job.tiling.tile(number);
+  const LevelGroup& group = job.tiling.groups()[span.group];
+  const uint64_t parts_per_matrix = (job.tiling.stripes() + stripes_per_part - 1) / stripes_per_part;
+  TileSymbols tile;
+  tile.stride = Transform::padded(span.chunks);
+  tile.values.assign(job.latents * tile.stride, 0);
+  for (uint32_t i = 0; i < span.chunks; ++i) {
+    const uint64_t chunk = span.first_chunk + i, stripe = chunk / group.columns.size(), column = group.columns[chunk % group.columns.size()];
+    const QuantisedStripes& part = parts[group.matrix * parts_per_matrix + stripe / stripes_per_part];
+    const uint64_t in_part = stripe % stripes_per_part;
+    for (unsigned c = 0; c < job.latents; ++c) tile.values[c * tile.stride + i] = part.symbols[(in_part * job.latents + c) * part.columns + column];
+    const auto patches = part.patches.empty() ? part.patches.end() : part.patches.find(in_part * part.columns + column);
+    if (patches == part.patches.end()) continue;
+    for (const auto& [row, value] : patches->second) tile.patches.push_back({i * job.chunk_length + row, value});
+  }
   return tile;
 }
 
 // Adds what the decoder will make of the tile; same arithmetic, before the rounding to the stored dtype.
-void add_errors(const Job& job, uint64_t number, const Scratch& scratch, size_t stride, EncodeStatistics& sums) {
+void add_errors(const Job& job, uint64_t number, const QuantiserScratch& scratch, size_t stride, EncodeStatistics& sums) {
   const TileSpan span = job.tiling.tile(number);
   const LevelGroup& group = job.tiling.groups()[span.group];
   const float* const scales = job.scales.columns.data() + group.matrix * job.weights.columns;
@@ -170,43 +159,61 @@ struct TableChoice {
   double estimated_bits = 0;         // of all symbols, from the sample
 };
 
-// Fits tables to a sample of the tensor's tiles and keeps those that pay for their bytes.
-TableChoice choose_tables(const Job& job, uint64_t sample_tiles, bool allow_own, int threads) {
-  const TableSet& codec_tables = job.encoder.codec().parts().tables.set;
-  // Per level: the sampled tiles, evenly spaced over all tiles of that level.
-  std::vector<std::vector<uint64_t>> tiles_of_level(codec_tables.levels);
-  std::vector<uint64_t> symbols_of_level(codec_tables.levels);  // of one channel
+// Symbols of a tensor, or a share of them, by level and channel.
+struct SymbolSample {
+  std::vector<std::vector<int32_t>> values;   // [levels * channels]
+  std::vector<uint64_t> symbols_of_level;     // of one channel, in the whole tensor
+};
+
+std::vector<uint64_t> count_symbols(const Job& job) {
+  std::vector<uint64_t> counts(job.encoder.codec().parts().levels());
+  for (const LevelGroup& group : job.tiling.groups()) counts[group.level] += group.chunks;
+  return counts;
+}
+
+// From at most `sample_tiles` tiles of each level, evenly spaced.
+template <class TileSource>
+SymbolSample sample_tiles_of(const Job& job, uint64_t sample_tiles, int threads, const TileSource& tile_of) {
+  const unsigned levels = job.encoder.codec().parts().levels();
+  std::vector<std::vector<uint64_t>> tiles_of_level(levels);
   for (const LevelGroup& group : job.tiling.groups()) {
     const uint64_t end = &group == &job.tiling.groups().back() ? job.tiling.tile_count() : (&group + 1)->first_tile;
     for (uint64_t t = group.first_tile; t < end; ++t) tiles_of_level[group.level].push_back(t);
-    symbols_of_level[group.level] += group.chunks;
   }
+  SymbolSample sample{std::vector<std::vector<int32_t>>(levels * job.latents), count_symbols(job)};
+  std::vector<QuantiserScratch> scratch(static_cast<size_t>(threads));
+  for (unsigned level = 0; level < levels; ++level) {
+    const std::vector<uint64_t>& all = tiles_of_level[level];
+    if (all.empty()) continue;
+    const uint64_t sampled = std::min<uint64_t>(sample_tiles, all.size());
+    std::vector<TileSymbols> tiles(sampled);
+    (void)parallel_for(sampled, threads, [&](size_t s, int worker) -> Status {
+      tiles[s] = tile_of(all[s * all.size() / sampled], scratch[static_cast<size_t>(worker)]);
+      return {};
+    });
+    for (uint64_t s = 0; s < sampled; ++s) {
+      const uint32_t chunks = job.tiling.tile(all[s * all.size() / sampled]).chunks;
+      for (unsigned c = 0; c < job.latents; ++c) {
+        const int32_t* row = tiles[s].values.data() + c * tiles[s].stride;
+        std::vector<int32_t>& values = sample.values[level * job.latents + c];
+        values.insert(values.end(), row, row + chunks);
+      }
+      tiles[s] = {};
+    }
+  }
+  return sample;
+}
+
+// Fits tables to a sample and keeps those that pay for their bytes.
+TableChoice choose_tables(const Job& job, SymbolSample sample, bool allow_own) {
+  const TableSet& codec_tables = job.encoder.codec().parts().tables.set;
   TableSet own{codec_tables.levels, codec_tables.channels, std::vector<FrequencyTable>(codec_tables.tables.size())};
   TableChoice choice{codec_tables, {}, 0};
   uint64_t saved = 0, codec_total = 0, own_table_bytes = 0;
   for (unsigned level = 0; level < codec_tables.levels; ++level) {
-    const std::vector<uint64_t>& all = tiles_of_level[level];
-    if (all.empty()) continue;
-    const uint64_t sampled = std::min<uint64_t>(sample_tiles, all.size());
-    std::vector<std::vector<int32_t>> tile_values(sampled * job.latents);
-    std::vector<Scratch> scratch(static_cast<size_t>(threads));
-    const Status ignored = parallel_for(sampled, threads, [&](size_t s, int worker) -> Status {
-      const uint64_t number = all[s * all.size() / sampled];
-      const TileSymbols tile = analyse_tile(job, number, scratch[static_cast<size_t>(worker)]);
-      const uint32_t chunks = job.tiling.tile(number).chunks;
-      for (unsigned c = 0; c < job.latents; ++c) {
-        const int32_t* row = tile.values.data() + c * tile.stride;
-        tile_values[s * job.latents + c].assign(row, row + chunks);
-      }
-      return {};
-    });
-    (void)ignored;  // the body cannot fail
     for (unsigned c = 0; c < job.latents; ++c) {
-      std::vector<int32_t> values;
-      for (uint64_t s = 0; s < sampled; ++s) {
-        const std::vector<int32_t>& part = tile_values[s * job.latents + c];
-        values.insert(values.end(), part.begin(), part.end());
-      }
+      std::vector<int32_t>& values = sample.values[level * job.latents + c];
+      if (values.empty()) continue;
       const uint64_t values_in_sample = values.size();
       const Histogram histogram = histogram_of(values);
       const FrequencyTable& of_codec = codec_tables.at(level, c);
@@ -215,7 +222,7 @@ TableChoice choose_tables(const Job& job, uint64_t sample_tiles, bool allow_own,
       const uint64_t table_bytes = serialise_own_tables(alone).size(), table_cost = 8 * table_bytes << kCostBits;
       // Scaled by symbols, because the last tile of a group may be short.
       const auto of_all_tiles = [&](uint64_t cost) {
-        return static_cast<uint64_t>(static_cast<double>(cost) * static_cast<double>(symbols_of_level[level]) / static_cast<double>(values_in_sample));
+        return static_cast<uint64_t>(static_cast<double>(cost) * static_cast<double>(sample.symbols_of_level[level]) / static_cast<double>(values_in_sample));
       };
       const uint64_t codec_cost = of_all_tiles(coding_cost(histogram, of_codec));
       codec_total += codec_cost;
@@ -236,6 +243,52 @@ TableChoice choose_tables(const Job& job, uint64_t sample_tiles, bool allow_own,
   return choice;
 }
 
+// Stripes that one work item quantises with feedback. At least what fills the widest vectors; more share the sweep over the factor.
+constexpr uint64_t kStripesTogether = 16;
+
+std::span<const uint8_t> levels_of_matrix(const Job& job, uint64_t matrix) {
+  const std::span<const uint8_t> all(job.guide.levels);
+  return all.empty() ? all : all.subspan(matrix * job.weights.columns, job.weights.columns);
+}
+
+std::vector<QuantisedStripes> quantise_with_feedback(const Job& job, int threads) {
+  const uint64_t stripes = job.tiling.stripes(), parts = (stripes + kStripesTogether - 1) / kStripesTogether;
+  std::vector<QuantisedStripes> quantised(job.weights.elements() == 0 ? 0 : job.weights.matrices * parts);
+  (void)parallel_for(quantised.size(), threads, [&](size_t item, int) -> Status {
+    const uint64_t matrix = item / parts, first = item % parts * kStripesTogether;
+    quantised[item] = quantise_stripes(job.weights, matrix, first, std::min(kStripesTogether, stripes - first), job.scales, levels_of_matrix(job, matrix),
+                                       *job.guide.feedback[matrix], job.encoder);
+    return {};
+  });
+  return quantised;
+}
+
+// From at most `parts` runs of stripes of the tensor.
+SymbolSample sample_with_feedback(const Job& job, uint64_t parts, int threads) {
+  SymbolSample sample{std::vector<std::vector<int32_t>>(job.encoder.codec().parts().levels() * job.latents), count_symbols(job)};
+  const uint64_t stripes = job.tiling.stripes(), per_matrix = (stripes + kStripesTogether - 1) / kStripesTogether;
+  const uint64_t all = job.weights.elements() == 0 ? 0 : job.weights.matrices * per_matrix, sampled = std::min(parts, all);
+  std::vector<QuantisedStripes> quantised(sampled);
+  const auto part_of = [&](uint64_t s) { return s * all / sampled; };
+  (void)parallel_for(sampled, threads, [&](size_t s, int) -> Status {
+    const uint64_t matrix = part_of(s) / per_matrix, first = part_of(s) % per_matrix * kStripesTogether;
+    quantised[s] = quantise_stripes(job.weights, matrix, first, std::min(kStripesTogether, stripes - first), job.scales, levels_of_matrix(job, matrix),
+                                    *job.guide.feedback[matrix], job.encoder);
+    return {};
+  });
+  for (uint64_t s = 0; s < sampled; ++s) {
+    const std::span<const uint8_t> levels = levels_of_matrix(job, part_of(s) / per_matrix);
+    const QuantisedStripes& part = quantised[s];
+    for (uint64_t i = 0; i < part.stripes * job.latents; ++i) {
+      for (uint64_t k = 0; k < part.columns; ++k) {
+        const unsigned level = levels.empty() ? 0 : levels[k];
+        sample.values[level * job.latents + i % job.latents].push_back(part.symbols[i * part.columns + k]);
+      }
+    }
+  }
+  return sample;
+}
+
 }  // namespace
 
 Status check_options(const EncodeOptions& options) {
@@ -250,41 +303,54 @@ Status check_options(const EncodeOptions& options) {
   return {};
 }
 
+LevelErrors Encoder::level_errors() const {
+  LevelErrors errors;
+  for (const float nmse : nmse_) errors.push_back(std::sqrt(nmse));
+  return errors;
+}
+
 float Encoder::patch_threshold(unsigned level) const {
   // Eight steps of a uniform quantiser with the codec's error (step^2 / 12 = nmse).
   return 8.0f * std::sqrt(12.0f * nmse_[level]);
 }
 
-Result<double> estimate_encoded_bytes(const WeightMatrix& weights, std::span<const uint8_t> levels, const Encoder& encoder,
+Result<double> estimate_encoded_bytes(const WeightMatrix& weights, const TensorGuide& guide, const Encoder& encoder,
                                       const EncodeOptions& options, uint64_t sample_tiles, int threads) {
   NWC_RETURN_IF_ERROR(check_options(options));
   threads = resolve_threads(threads);
   const Codec& codec = encoder.codec();
-  NWC_ASSIGN_OR_RETURN(const WeightScales scales, weight_scales(weights, options.normalisation, threads));
-  const Tiling tiling(weights.matrices, weights.rows, weights.columns, codec.parts().chunk_length(), options.tile_chunks, levels);
-  const Job job{weights, scales, tiling, encoder, codec.parts().chunk_length(), codec.parts().latents(), current_isa()};
-  const TableChoice tables = choose_tables(job, sample_tiles, options.own_tables, threads);
+  NWC_ASSIGN_OR_RETURN(const WeightScales scales, weight_scales(weights, options.normalisation, guide.column_gains, threads));
+  const Tiling tiling(weights.matrices, weights.rows, weights.columns, codec.parts().chunk_length(), options.tile_chunks, guide.levels);
+  const Job job{weights, scales, tiling, guide, encoder, codec.parts().chunk_length(), codec.parts().latents(), current_isa()};
+  const auto analysed = [&](uint64_t number, QuantiserScratch& scratch) { return analyse_tile(job, number, scratch); };
+  const TableChoice tables = choose_tables(job, guide.feedback.empty() ? sample_tiles_of(job, sample_tiles, threads, analysed) : sample_with_feedback(job, sample_tiles, threads),
+                                           options.own_tables);
   // A tile's word count, its states less what they hold (16 bits each), and its index entry.
   constexpr double kTileBytes = 4 + 2 * limits::kLanes + 8;
-  const double levels_bytes = levels.empty() ? 0.0 : static_cast<double>(packed_level_bytes(levels.size(), codec.parts().levels()));
+  const double levels_bytes = guide.levels.empty() ? 0.0 : static_cast<double>(packed_level_bytes(guide.levels.size(), codec.parts().levels()));
   return 96 + static_cast<double>(tables.own_bytes.size()) + kTileBytes * static_cast<double>(tiling.tile_count()) + tables.estimated_bits / 8 +
          2.0 * static_cast<double>(scales.stored.size()) + levels_bytes;
 }
 
-Result<EncodedTensor> encode_tensor(const WeightMatrix& weights, std::span<const uint8_t> levels, const Encoder& encoder,
+Result<EncodedTensor> encode_tensor(const WeightMatrix& weights, const TensorGuide& guide, const Encoder& encoder,
                                     const EncodeOptions& options, int threads) {
   NWC_RETURN_IF_ERROR(check_options(options));
   threads = resolve_threads(threads);
   const Codec& codec = encoder.codec();
-  NWC_ASSIGN_OR_RETURN(const WeightScales scales, weight_scales(weights, options.normalisation, threads));
-  const Tiling tiling(weights.matrices, weights.rows, weights.columns, codec.parts().chunk_length(), options.tile_chunks, levels);
-  const Job job{weights, scales, tiling, encoder, codec.parts().chunk_length(), codec.parts().latents(), current_isa()};
+  NWC_ASSIGN_OR_RETURN(const WeightScales scales, weight_scales(weights, options.normalisation, guide.column_gains, threads));
+  const Tiling tiling(weights.matrices, weights.rows, weights.columns, codec.parts().chunk_length(), options.tile_chunks, guide.levels);
+  const Job job{weights, scales, tiling, guide, encoder, codec.parts().chunk_length(), codec.parts().latents(), current_isa()};
 
   EncodedTensor encoded;
   for (const uint16_t half : scales.stored) append_le(encoded.scales, half);
-  if (std::any_of(levels.begin(), levels.end(), [](uint8_t l) { return l != 0; })) encoded.levels = pack_levels(levels, codec.parts().levels());
+  if (!guide.levels.empty()) encoded.levels = pack_levels(guide.levels, codec.parts().levels());
   TableChoice tables{codec.parts().tables.set, {}, 0};
-  if (options.own_tables) tables = choose_tables(job, kSampleTiles, true, threads);
+  const bool feedback = !guide.feedback.empty();
+  const std::vector<QuantisedStripes> quantised = feedback ? quantise_with_feedback(job, threads) : std::vector<QuantisedStripes>();
+  const auto tile_of = [&](uint64_t number, QuantiserScratch& scratch) {
+    return feedback ? gather_tile(job, quantised, kStripesTogether, number) : analyse_tile(job, number, scratch);
+  };
+  if (options.own_tables) tables = choose_tables(job, sample_tiles_of(job, kSampleTiles, threads, tile_of), true);
 
   StreamHeader& header = encoded.header;
   header.codec_id = codec.id();
@@ -308,17 +374,17 @@ Result<EncodedTensor> encode_tensor(const WeightMatrix& weights, std::span<const
   const uint64_t tile_count = tiling.tile_count();
   std::vector<std::vector<std::byte>> tiles(tile_count);
   std::vector<EncodeStatistics> per_tile(tile_count);  // summed in order, so that the sums do not depend on threads
-  std::vector<Scratch> scratch(static_cast<size_t>(threads));
+  std::vector<QuantiserScratch> scratch(static_cast<size_t>(threads));
   NWC_RETURN_IF_ERROR(parallel_for(tile_count, threads, [&](size_t number, int worker) -> Status {
-    Scratch& buffers = scratch[static_cast<size_t>(worker)];
+    QuantiserScratch& buffers = scratch[static_cast<size_t>(worker)];
     const TileSpan span = tiling.tile(number);
     const unsigned level = tiling.groups()[span.group].level;
-    const TileSymbols symbols = analyse_tile(job, number, buffers);
+    const TileSymbols symbols = tile_of(number, buffers);
     const TileShape shape{level, span.chunks, options.run_groups, job.chunk_length};
     tiles[number] = encode_tile(tables.used, shape, symbols.values.data(), symbols.stride, symbols.patches);
 
     EncodeStatistics& sums = per_tile[number];
-    add_errors(job, number, buffers, symbols.stride, sums);
+    if (!feedback) add_errors(job, number, buffers, symbols.stride, sums);
     sums.payload_bytes = tiles[number].size();
     sums.patches = symbols.patches.size();
     for (unsigned c = 0; c < job.latents; ++c) {
@@ -341,6 +407,12 @@ Result<EncodedTensor> encode_tensor(const WeightMatrix& weights, std::span<const
     total.normalised_squared_error += per_tile[t].normalised_squared_error;
     total.escapes += per_tile[t].escapes;
     total.patches += per_tile[t].patches;
+  }
+  for (const QuantisedStripes& part : quantised) {
+    total.squared_error += part.squared_error;
+    total.squared_weight += part.squared_weight;
+    total.normalised_squared_error += part.normalised_squared_error;
+    total.weighted_error += part.weighted_error;
   }
   total.weights = weights.elements();
   total.payload_bytes = payload;

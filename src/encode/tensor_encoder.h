@@ -9,6 +9,7 @@
 
 #include "decode/codec.h"
 #include "encode/encoder_codec.h"
+#include "encode/guide.h"
 #include "encode/normalisation.h"
 #include "encode/weight_matrix.h"
 #include "format/stream_header.h"
@@ -25,6 +26,8 @@ class Encoder {
 
   const Codec& codec() const { return codec_; }
   const Transform& analysis() const { return analysis_; }
+  // The root of the normalised squared error of each level.
+  LevelErrors level_errors() const;
   // Largest error of a normalised weight that the encoder lets pass; beyond it, the weight is stored as a patch.
   float patch_threshold(unsigned level) const;
 
@@ -52,6 +55,7 @@ struct EncodeStatistics {
   double squared_error = 0;           // sum over weights of (decoded - original)^2
   double squared_weight = 0;          // sum over weights of original^2
   double normalised_squared_error = 0;  // the same error before the column scales
+  double weighted_error = 0;          // tr(E H E^T) with the Hessian of the guide's feedback; 0 without
   uint64_t escapes = 0, patches = 0;
 };
 
@@ -63,14 +67,15 @@ struct EncodedTensor {
   EncodeStatistics statistics;
 };
 
-// About how many bytes encode_tensor() will give (stream, scales and levels), from at most `sample_tiles` tiles of each level.
+// About how many bytes encode_tensor() will give (stream, scales and levels), from at most `sample_tiles` tiles of each level, or
+// runs of stripes where there is feedback.
 // Same arguments, same estimate. Errors: as encode_tensor().
-Result<double> estimate_encoded_bytes(const WeightMatrix& weights, std::span<const uint8_t> levels, const Encoder& encoder,
+Result<double> estimate_encoded_bytes(const WeightMatrix& weights, const TensorGuide& guide, const Encoder& encoder,
                                       const EncodeOptions& options, uint64_t sample_tiles, int threads);
 
-// `levels`: importance level of each column, [matrices * columns], or empty for all 0. Independent of `threads` and of the
+// `guide` may be empty: data-free. Independent of `threads` and of the
 // instruction set. Errors: kInvalidArgument for options out of range; kNonFinite naming the weight.
-Result<EncodedTensor> encode_tensor(const WeightMatrix& weights, std::span<const uint8_t> levels, const Encoder& encoder,
+Result<EncodedTensor> encode_tensor(const WeightMatrix& weights, const TensorGuide& guide, const Encoder& encoder,
                                     const EncodeOptions& options, int threads);
 
 }  // namespace nwc

@@ -31,7 +31,7 @@ const Encoder& residual_encoder() {
 }
 
 EncodedTensor encode(const OwnedMatrix& m, const Encoder& encoder, std::span<const uint8_t> levels = {}, const EncodeOptions& options = {}, int threads = 1) {
-  Result<EncodedTensor> encoded = encode_tensor(m.matrix(), levels, encoder, options, threads);
+  Result<EncodedTensor> encoded = encode_tensor(m.matrix(), TensorGuide{.levels = {levels.begin(), levels.end()}}, encoder, options, threads);
   EXPECT_TRUE(encoded.ok()) << encoded.error().to_string();
   return encoded ? *std::move(encoded) : EncodedTensor{};
 }
@@ -94,7 +94,7 @@ TEST(EncodeTensor, IsTheQuantiserThatTheCodecDescribes) {
       const std::vector<uint8_t> levels = with_levels ? mixed_levels(w, 4) : std::vector<uint8_t>();
       const EncodedTensor encoded = encode(m, linear_encoder(), levels);
       const std::vector<float> decoded = decoded_floats(m, encoded, linear_encoder());
-      const WeightScales scales = *weight_scales(w, {.gain = 1.0}, 1);
+      const WeightScales scales = *weight_scales(w, {.gain = 1.0}, {}, 1);
       double squares = 0;
       for (uint64_t b = 0; b < w.matrices; ++b) {
         for (uint64_t r = 0; r < w.rows; ++r) {
@@ -217,7 +217,7 @@ void expect_survival(const std::vector<float>& values, const std::vector<uint64_
   const OwnedMatrix m("w", DType::kF32, shape, values);
   const EncodedTensor encoded = encode(m, encoder);
   const std::vector<float> decoded = decoded_floats(m, encoded, encoder);
-  const WeightScales scales = *weight_scales(m.matrix(), {.gain = 1.0}, 1);
+  const WeightScales scales = *weight_scales(m.matrix(), {.gain = 1.0}, {}, 1);
   const double threshold = encoder.patch_threshold(0);
   for (uint64_t r = 0; r < shape[0]; ++r) {
     for (uint64_t c = 0; c < shape[1]; ++c) {

@@ -106,7 +106,7 @@ Result<ChunkSet> load_chunks(const std::vector<std::filesystem::path>& models, c
     progress.at(i, sources.size(), "reading weights");
     const Source& source = sources[i];
     const WeightMatrix weights = WeightMatrix::of(*source.tensor, source.transposed);
-    Result<WeightScales> scales = weight_scales(weights, {normalisation, 1.0, model_rms[source.model]}, threads);
+    Result<WeightScales> scales = weight_scales(weights, {normalisation, 1.0, model_rms[source.model]}, {}, threads);
     if (!scales) return std::move(scales).error().in_file(source.file->path().string());
     add_chunks(weights, *scales, source.chunks, std::min(share, source.chunks), set);
     source.file->release(*source.tensor);

@@ -184,7 +184,7 @@ GoldenSummary write_golden(const fs::path& output, const std::string& name, cons
     }
     for (const Compressed& tensor : shard.compressed) {
       const OwnedMatrix matrix(tensor.name, tensor.dtype, tensor.shape, tensor.values, tensor.transposed);
-      encoded.push_back(value_of(encode_tensor(matrix.matrix(), tensor.levels, encoder, tensor.options, 1)));
+      encoded.push_back(value_of(encode_tensor(matrix.matrix(), TensorGuide{.levels = tensor.levels}, encoder, tensor.options, 1)));
       const EncodedTensor& e = encoded.back();
       fixed.push_back({tensor.name + kScalesSuffix, DType::kF16, {e.scales.size() / 2}});
       if (e.header.has_levels) fixed.push_back({tensor.name + kLevelsSuffix, DType::kU8, {e.levels.size()}});

@@ -1,0 +1,45 @@
+// `nwcodec calibrate`: the Hessian of every linear layer of a language model on given texts (paper, Sections 3.2 and A.2).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "nwcodec/progress.h"
+#include "nwcodec/result.h"
+
+namespace nwc {
+
+struct CalibrationText {
+  std::string name;          // for provenance and messages
+  std::vector<int32_t> ids;  // of the whole text
+};
+
+struct CalibrateOptions {
+  std::filesystem::path model;   // a plain checkpoint
+  std::filesystem::path output;  // a directory; files that this very calibration has written there before are kept
+  int64_t sequences = 128;       // of each text
+  int64_t length = 2048;         // tokens of a sequence
+  uint64_t seed = 1;
+  bool force = false;            // overwrite the files of another calibration
+  int threads = 0;
+};
+
+struct CalibrateReport {
+  int64_t sequences = 0, tokens = 0;
+  size_t blocks = 0, blocks_from_earlier_run = 0, hessians = 0;
+  std::vector<std::string> warnings;  // short texts; experts that saw few tokens
+};
+
+// Runs the sequences through the model block by block and writes one file per block (encode/hessian_store.h), each as soon as it is complete, so that
+// an interrupted run goes on with the first block that is missing. Memory: the hidden states of all sequences, one block, its second moments in
+// binary64. Errors: those of the model; kInvalidArgument for a text shorter than one sequence; kExists; kInterrupted.
+Result<CalibrateReport> calibrate(const CalibrateOptions& options, std::span<const CalibrationText> texts, const Progress& progress);
+
+// Combines calibrations of the same model on different texts: second moments weighted by tokens. Errors: kMismatch for other weights.
+Status merge_calibrations(std::span<const std::filesystem::path> inputs, const std::filesystem::path& output, bool force);
+
+}  // namespace nwc
