@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "model/spec.h"
+#include "model/block_spec.h"
 #include "model/tensor_fwd.h"
 #include "nwcodec/result.h"
 #include "nwcodec/weights.h"

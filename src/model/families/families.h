@@ -7,6 +7,7 @@ namespace nwc {
 
 extern const Family kLlama;
 extern const Family kMistral;
+extern const Family kMixtral;
 extern const Family kQwen2;
 extern const Family kQwen3;
 

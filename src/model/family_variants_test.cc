@@ -1,0 +1,58 @@
+// Families beyond plain Llama, from configurations in the forms that stand on the Hub.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <string>
+
+#include "model/family.h"
+#include "support/temp_dir.h"
+
+namespace nwc {
+namespace {
+
+std::string with(std::string config, const std::string& from, const std::string& to) {
+  const size_t at = config.find(from);
+  EXPECT_NE(at, std::string::npos) << from;
+  return config.replace(at, from.size(), to);
+}
+
+Result<ModelSpec> described(const std::string& config) {
+  const testing::TempDir dir;
+  dir.add("config.json", config);
+  return describe_model(dir.path());
+}
+
+template <class T>
+std::string refusal(const Result<T>& result) {
+  return result ? "no error" : result.error().message();
+}
+
+constexpr const char* kMixtral = R"({
+  "model_type": "mixtral", "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 3,
+  "num_attention_heads": 32, "num_key_value_heads": 8, "num_experts_per_tok": 2, "num_local_experts": 8,
+  "vocab_size": 32000, "max_position_embeddings": 32768, "rms_norm_eps": 1e-05, "rope_theta": 1000000.0,
+  "sliding_window": null, "torch_dtype": "bfloat16", "eos_token_id": 2})";
+
+TEST(MixtralTest, EveryBlockHasAMixture) {
+  const Result<ModelSpec> spec = described(kMixtral);
+  ASSERT_TRUE(spec) << spec.error().to_string();
+  const MixtureSpec& mixture = std::get<MixtureSpec>(spec->blocks[2].mlp);
+  EXPECT_EQ(mixture.router.weight, "model.layers.2.block_sparse_moe.gate.weight");
+  EXPECT_EQ(mixture.router.out_features, 8);
+  EXPECT_EQ(mixture.experts_per_token, 2);
+  EXPECT_TRUE(mixture.renormalise);
+  ASSERT_EQ(mixture.experts.size(), 8u);
+  const GatedMlpSpec& expert = std::get<GatedMlpSpec>(mixture.experts[7]);
+  EXPECT_EQ(expert.gate.weight, "model.layers.2.block_sparse_moe.experts.7.w1.weight");
+  EXPECT_EQ(expert.up.weight, "model.layers.2.block_sparse_moe.experts.7.w3.weight");
+  EXPECT_EQ(expert.down.weight, "model.layers.2.block_sparse_moe.experts.7.w2.weight");
+  EXPECT_EQ(expert.down.in_features, 14336);
+  EXPECT_EQ(spec->blocks[0].attention.window, std::nullopt);
+  EXPECT_EQ(described(with(kMixtral, "\"sliding_window\": null, ", ""))->blocks[0].attention.window, std::nullopt);
+  EXPECT_EQ(described(with(kMixtral, "null", "4096"))->blocks[0].attention.window, 4096);
+  EXPECT_EQ(refusal(described(with(kMixtral, "\"num_experts_per_tok\": 2", "\"num_experts_per_tok\": 9"))),
+            "key 'num_experts_per_tok' is 9; it must lie between 1 and 8");
+}
+
+}  // namespace
+}  // namespace nwc
