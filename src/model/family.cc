@@ -59,7 +59,7 @@ Result<std::vector<int32_t>> read_eos(const ConfigObject& config, const std::fil
 }  // namespace
 
 const std::vector<const Family*>& families() {
-  static const std::vector<const Family*> all{&kLlama, &kMistral, &kMixtral, &kQwen2, &kQwen3};
+  static const std::vector<const Family*> all{&kLlama, &kMistral, &kMixtral, &kQwen2, &kQwen3, &kQwen3Moe};
   return all;
 }
 

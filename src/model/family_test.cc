@@ -126,7 +126,7 @@ TEST(FamilyTest, RefusesUnknownFamiliesWithTheKnownOnes) {
   const std::string config = changed("\"llama\"", "\"gpt2\"");
   EXPECT_EQ(refusal(config),
             "key 'model_type' is 'gpt2'; known are llama, "
-            "mistral, mixtral, qwen2, qwen3");
+            "mistral, mixtral, qwen2, qwen3, qwen3_moe");
   EXPECT_EQ(described(config).error().code(), ErrorCode::kUnsupported);
 }
 

@@ -54,5 +54,39 @@ TEST(MixtralTest, EveryBlockHasAMixture) {
             "key 'num_experts_per_tok' is 9; it must lie between 1 and 8");
 }
 
+constexpr const char* kQwen3Moe = R"({
+  "model_type": "qwen3_moe", "hidden_size": 2048, "intermediate_size": 6144, "num_hidden_layers": 6, "head_dim": 128,
+  "num_attention_heads": 32, "num_key_value_heads": 4, "num_experts": 128, "num_experts_per_tok": 8,
+  "moe_intermediate_size": 768, "norm_topk_prob": true, "decoder_sparse_step": 1, "mlp_only_layers": [],
+  "vocab_size": 151936, "max_position_embeddings": 40960, "rms_norm_eps": 1e-06, "rope_theta": 1000000.0,
+  "sliding_window": null, "use_sliding_window": false, "torch_dtype": "bfloat16", "eos_token_id": 151645})";
+
+TEST(Qwen3MoeTest, NarrowExpertsInTheOlderForm) {
+  const Result<ModelSpec> spec = described(kQwen3Moe);
+  ASSERT_TRUE(spec) << spec.error().to_string();
+  const MixtureSpec& mixture = std::get<MixtureSpec>(spec->blocks[5].mlp);
+  EXPECT_EQ(mixture.router.weight, "model.layers.5.mlp.gate.weight");
+  EXPECT_EQ(mixture.experts_per_token, 8);
+  EXPECT_TRUE(mixture.renormalise);
+  ASSERT_EQ(mixture.experts.size(), 128u);
+  const GatedMlpSpec& expert = std::get<GatedMlpSpec>(mixture.experts[100]);
+  EXPECT_EQ(expert.up.weight, "model.layers.5.mlp.experts.100.up_proj.weight");
+  EXPECT_EQ(expert.up.out_features, 768);
+  EXPECT_EQ(spec->blocks[0].attention.q_norm->weight, "model.layers.0.self_attn.q_norm.weight");
+}
+
+TEST(Qwen3MoeTest, SomeBlocksMayBeDense) {
+  std::string config = with(kQwen3Moe, "\"decoder_sparse_step\": 1", "\"decoder_sparse_step\": 2");
+  config = with(config, "\"mlp_only_layers\": []", "\"mlp_only_layers\": [3]");
+  config = with(config, "\"norm_topk_prob\": true", "\"norm_topk_prob\": false");
+  const Result<ModelSpec> spec = described(config);
+  ASSERT_TRUE(spec) << spec.error().to_string();
+  for (const size_t dense : {0, 2, 3, 4}) {
+    ASSERT_TRUE(std::holds_alternative<GatedMlpSpec>(spec->blocks[dense].mlp)) << dense;
+    EXPECT_EQ(std::get<GatedMlpSpec>(spec->blocks[dense].mlp).gate.out_features, 6144);
+  }
+  for (const size_t mixed : {1, 5}) EXPECT_FALSE(std::get<MixtureSpec>(spec->blocks[mixed].mlp).renormalise);
+}
+
 }  // namespace
 }  // namespace nwc

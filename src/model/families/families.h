@@ -10,5 +10,6 @@ extern const Family kMistral;
 extern const Family kMixtral;
 extern const Family kQwen2;
 extern const Family kQwen3;
+extern const Family kQwen3Moe;
 
 }  // namespace nwc
