@@ -10,6 +10,8 @@
 
 #include "model/layers.h"
 #include "model/mlp.h"
+#include "support/safetensors_builder.h"
+#include "support/temp_dir.h"
 
 namespace nwc {
 namespace {
@@ -164,6 +166,75 @@ TEST(RopeTest, YarnScalesCosinesAndSines) {
   const at::Tensor plain = tables.rotate(x, rope, 5);
   rope.magnitude = 1.5;
   EXPECT_TRUE(torch::allclose(tables.rotate(x, rope, 5), plain * 1.5));
+}
+
+// A checkpoint directory with one tensor [2, 64, 3] in MXFP4.
+struct FourBits {
+  testing::TempDir dir;
+  static constexpr int64_t kRows = 3, kColumns = 64;
+
+  // Byte j of block (m, row, b).
+  static uint8_t byte(int m, int r, int b, int j) {
+    return static_cast<uint8_t>(37 * m + 11 * r + 101 * b + 29 * j + 5);
+  }
+  static uint8_t scale(int m, int r, int b) { return static_cast<uint8_t>(120 + m + 2 * r + 3 * b); }
+
+  explicit FourBits(const std::vector<uint64_t>& scales_shape = {2, 3, 2}) {
+    std::vector<uint8_t> blocks, scales;
+    for (int m = 0; m < 2; ++m) {
+      for (int r = 0; r < 3; ++r) {
+        for (int b = 0; b < 2; ++b) {
+          for (int j = 0; j < 16; ++j) blocks.push_back(byte(m, r, b, j));
+          scales.push_back(scale(m, r, b));
+        }
+      }
+    }
+    testing::SafetensorsBuilder builder;
+    builder.add("experts_blocks", "U8", {2, 3, 2, 16}, testing::raw<uint8_t>(blocks));
+    builder.add("experts_scales", "U8", scales_shape, testing::raw<uint8_t>(scales));
+    dir.add("model.safetensors", builder.bytes());
+  }
+  WeightsSource source() const {
+    Result<Weights> weights = Weights::open(dir.path());
+    EXPECT_TRUE(weights) << weights.error().to_string();
+    return WeightsSource(*std::move(weights), 2);
+  }
+};
+
+TEST(WeightsSourceTest, ReadsFourBitTensorsUnderTheirPlainName) {
+  const FourBits stored;
+  const Result<at::Tensor> tensor = stored.source().load({"experts", {2, 64, 3}});
+  ASSERT_TRUE(tensor) << tensor.error().to_string();
+  ASSERT_TRUE(tensor->is_contiguous());
+  constexpr double kMagnitudes[] = {0, 0.5, 1, 1.5, 2, 3, 4, 6};
+  for (int m = 0; m < 2; ++m) {
+    for (int column = 0; column < 64; ++column) {
+      for (int r = 0; r < 3; ++r) {
+        const int b = column / 32, within = column % 32;
+        const int code = FourBits::byte(m, r, b, within / 2) >> (within % 2 * 4) & 15;
+        const double value =
+            (code < 8 ? 1 : -1) * kMagnitudes[code % 8] * std::ldexp(1, FourBits::scale(m, r, b) - 127);
+        EXPECT_EQ((*tensor)[m][column][r].item<double>(), value) << m << " " << column << " " << r;
+      }
+    }
+  }
+}
+
+TEST(WeightsSourceTest, FourBitTensorsOfAnotherShapeAreNamed) {
+  const FourBits stored;
+  EXPECT_TRUE(stored.source().check({"experts", {2, 64, 3}}));
+  const Status wrong = stored.source().check({"experts", {2, 96, 3}});
+  ASSERT_FALSE(wrong);
+  EXPECT_EQ(wrong.error().tensor(), "experts_blocks");
+  EXPECT_EQ(wrong.error().message(), "has shape [2, 3, 2, 16] where config.json asks for [2, 3, 3, 16]");
+
+  const FourBits misscaled({2, 2, 3});
+  const Status scales = misscaled.source().check({"experts", {2, 64, 3}});
+  ASSERT_FALSE(scales);
+  EXPECT_EQ(scales.error().tensor(), "experts_scales");
+  // A width that blocks cannot have, and another name: simply missing.
+  EXPECT_EQ(stored.source().check({"experts", {2, 60, 3}}).error().code(), ErrorCode::kNotFound);
+  EXPECT_EQ(stored.source().check({"others", {2, 64, 3}}).error().tensor(), "others");
 }
 
 }  // namespace

@@ -36,9 +36,10 @@ Status check_quantization(const ConfigObject& config) {
   if (!config.has("quantization_config")) return {};
   NWC_ASSIGN_OR_RETURN(const ConfigObject quantization, config.object("quantization_config"));
   NWC_ASSIGN_OR_RETURN(const std::string method, quantization.string("quant_method"));
-  if (method == "nwcodec") return {};
-  return quantization.error(ErrorCode::kUnsupported, "quant_method",
-                            fmt::format("is '{}'; only plain checkpoints and nwcodec's own can be read", method));
+  if (method == "nwcodec" || method == "mxfp4") return {};
+  return quantization.error(
+      ErrorCode::kUnsupported, "quant_method",
+      fmt::format("is '{}'; only plain checkpoints, mxfp4 and nwcodec's own can be read", method));
 }
 
 // generation_config.json has the last word, as in transformers.
@@ -59,7 +60,7 @@ Result<std::vector<int32_t>> read_eos(const ConfigObject& config, const std::fil
 }  // namespace
 
 const std::vector<const Family*>& families() {
-  static const std::vector<const Family*> all{&kLlama, &kMistral, &kMixtral, &kQwen2, &kQwen3, &kQwen3Moe};
+  static const std::vector<const Family*> all{&kGptOss, &kLlama, &kMistral, &kMixtral, &kQwen2, &kQwen3, &kQwen3Moe};
   return all;
 }
 

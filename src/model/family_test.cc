@@ -125,7 +125,7 @@ TEST(FamilyTest, GenerationConfigHasTheLastWordOnEos) {
 TEST(FamilyTest, RefusesUnknownFamiliesWithTheKnownOnes) {
   const std::string config = changed("\"llama\"", "\"gpt2\"");
   EXPECT_EQ(refusal(config),
-            "key 'model_type' is 'gpt2'; known are llama, "
+            "key 'model_type' is 'gpt2'; known are gpt_oss, llama, "
             "mistral, mixtral, qwen2, qwen3, qwen3_moe");
   EXPECT_EQ(described(config).error().code(), ErrorCode::kUnsupported);
 }
@@ -161,8 +161,9 @@ TEST(FamilyTest, RefusesWrongValuesByKey) {
             "key 'rope_scaling.high_freq_factor' must be larger than low_freq_factor");
   EXPECT_EQ(refusal(changed("\"rope_theta\"", "\"partial_rotary_factor\": 0.5, \"rope_theta\"")),
             "key 'partial_rotary_factor' must be 1");
-  EXPECT_EQ(refusal(changed("\"rope_theta\"", "\"quantization_config\": {\"quant_method\": \"gptq\"}, \"rope_theta\"")),
-            "key 'quantization_config.quant_method' is 'gptq'; only plain checkpoints and nwcodec's own can be read");
+  EXPECT_EQ(
+      refusal(changed("\"rope_theta\"", "\"quantization_config\": {\"quant_method\": \"gptq\"}, \"rope_theta\"")),
+      "key 'quantization_config.quant_method' is 'gptq'; only plain checkpoints, mxfp4 and nwcodec's own can be read");
 }
 
 TEST(FamilyTest, ReadsOurOwnQuantizationConfig) {

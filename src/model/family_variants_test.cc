@@ -88,5 +88,58 @@ TEST(Qwen3MoeTest, SomeBlocksMayBeDense) {
   for (const size_t mixed : {1, 5}) EXPECT_FALSE(std::get<MixtureSpec>(spec->blocks[mixed].mlp).renormalise);
 }
 
+constexpr const char* kGptOss = R"({
+  "model_type": "gpt_oss", "hidden_size": 2880, "intermediate_size": 2880, "num_hidden_layers": 4, "head_dim": 64,
+  "num_attention_heads": 64, "num_key_value_heads": 8, "num_local_experts": 32, "num_experts_per_tok": 4,
+  "attention_bias": true, "hidden_act": "silu", "sliding_window": 128, "swiglu_limit": 7.0, "vocab_size": 201088,
+  "max_position_embeddings": 131072, "rms_norm_eps": 1e-05, "rope_theta": 150000, "eos_token_id": 200002,
+  "quantization_config": {"modules_to_not_convert": ["lm_head"], "quant_method": "mxfp4"},
+  "rope_scaling": {"beta_fast": 32.0, "beta_slow": 1.0, "factor": 32.0, "original_max_position_embeddings": 4096,
+                   "rope_type": "yarn", "truncate": false}})";
+
+TEST(GptOssTest, PublishedForm) {
+  const Result<ModelSpec> spec = described(kGptOss);
+  ASSERT_TRUE(spec) << spec.error().to_string();
+  const BlockSpec& block = spec->blocks[2];
+  EXPECT_EQ(block.attention.sinks, "model.layers.2.self_attn.sinks");
+  EXPECT_EQ(block.attention.o.bias, "model.layers.2.self_attn.o_proj.bias");
+  EXPECT_EQ(block.attention.window, 128);
+  EXPECT_EQ(spec->blocks[3].attention.window, std::nullopt);
+  const RopeSpec& rope = *block.attention.rope;
+  EXPECT_EQ(rope.scaling, RopeSpec::Scaling::kYarn);
+  EXPECT_EQ(rope.original_positions, 4096);
+  EXPECT_FALSE(rope.whole_dimensions);
+  EXPECT_DOUBLE_EQ(rope.magnitude, 0.1 * std::log(32.0) + 1);
+
+  const MixtureSpec& mixture = std::get<MixtureSpec>(block.mlp);
+  EXPECT_EQ(mixture.router.weight, "model.layers.2.mlp.router.weight");
+  EXPECT_EQ(mixture.router.bias, "model.layers.2.mlp.router.bias");
+  ASSERT_EQ(mixture.experts.size(), 32u);
+  const FusedGateMlpSpec& expert = std::get<FusedGateMlpSpec>(mixture.experts[31]);
+  EXPECT_EQ(expert.gate_up.slice, (FusedSlice{31, 32, true}));
+  EXPECT_EQ(expert.gate_up.weight_tensor().name, "model.layers.2.mlp.experts.gate_up_proj");
+  EXPECT_EQ(expert.gate_up.weight_tensor().shape, (std::vector<int64_t>{32, 2880, 5760}));
+  EXPECT_EQ(expert.down.bias_tensor().name, "model.layers.2.mlp.experts.down_proj_bias");
+  EXPECT_EQ(expert.down.bias_tensor().shape, (std::vector<int64_t>{32, 2880}));
+  EXPECT_TRUE(expert.interleaved);
+  EXPECT_EQ(expert.rule.limit, 7);
+  EXPECT_EQ(expert.rule.value_offset, 1);
+  // Per block 4 layers and 2 norms, with biases but for the norms, sinks, router and 2 fused layers, each with a bias.
+  EXPECT_EQ(tensors_of(*spec).size(), 3u + 4 * (4 * 2 + 2 + 1 + 3 * 2));
+}
+
+TEST(RopeConfigTest, YarnMayStateItsMagnitude) {
+  const auto magnitude = [](const std::string& extra) {
+    const Result<ModelSpec> spec = described(with(kGptOss, "\"truncate\": false", "\"truncate\": false, " + extra));
+    return spec ? spec->blocks[0].attention.rope->magnitude : -1;
+  };
+  EXPECT_EQ(magnitude("\"attention_factor\": 0.5"), 0.5);
+  EXPECT_DOUBLE_EQ(magnitude("\"mscale\": 1.0, \"mscale_all_dim\": 1.0"), 1);
+  EXPECT_DOUBLE_EQ(magnitude("\"mscale\": 2.0, \"mscale_all_dim\": 1.0"),
+                   (0.2 * std::log(32.0) + 1) / (0.1 * std::log(32.0) + 1));
+  EXPECT_EQ(refusal(described(with(kGptOss, "\"original_max_position_embeddings\": 4096,", ""))),
+            "key 'rope_scaling.original_max_position_embeddings' is missing");
+}
+
 }  // namespace
 }  // namespace nwc

@@ -5,6 +5,7 @@
 
 namespace nwc {
 
+extern const Family kGptOss;
 extern const Family kLlama;
 extern const Family kMistral;
 extern const Family kMixtral;
