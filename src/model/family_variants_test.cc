@@ -141,5 +141,57 @@ TEST(RopeConfigTest, YarnMayStateItsMagnitude) {
             "key 'rope_scaling.original_max_position_embeddings' is missing");
 }
 
+constexpr const char* kGemma3Text = R"({
+  "model_type": "gemma3_text", "hidden_size": 1152, "intermediate_size": 6912, "num_hidden_layers": 26, "head_dim": 256,
+  "num_attention_heads": 4, "num_key_value_heads": 1, "hidden_activation": "gelu_pytorch_tanh", "sliding_window": 512,
+  "sliding_window_pattern": 6, "query_pre_attn_scalar": 256, "rms_norm_eps": 1e-06, "rope_local_base_freq": 10000,
+  "rope_scaling": null, "rope_theta": 1000000, "vocab_size": 262144, "max_position_embeddings": 32768,
+  "attn_logit_softcapping": null, "final_logit_softcapping": null, "torch_dtype": "bfloat16"})";
+
+TEST(Gemma3Test, OlderForm) {
+  const Result<ModelSpec> spec = described(kGemma3Text);
+  ASSERT_TRUE(spec) << spec.error().to_string();
+  EXPECT_EQ(spec->head.weight, "model.embed_tokens.weight");
+  EXPECT_DOUBLE_EQ(spec->embedding_scale, std::sqrt(1152.0));
+  EXPECT_EQ(spec->final_norm.weight_offset, 1);
+  const BlockSpec& sliding = spec->blocks[4];
+  EXPECT_EQ(sliding.attention.window, 512);
+  EXPECT_EQ(sliding.attention.rope->theta, 10000);
+  EXPECT_EQ(spec->blocks[5].attention.window, std::nullopt);
+  EXPECT_EQ(spec->blocks[5].attention.rope->theta, 1000000);
+  EXPECT_EQ(sliding.attention.scale, 1 / 16.0);
+  EXPECT_EQ(sliding.attention.q_norm->weight_offset, 1);
+  EXPECT_EQ(sliding.attention_path.post_norm->weight, "model.layers.4.post_attention_layernorm.weight");
+  EXPECT_EQ(sliding.mlp_path.norm.weight, "model.layers.4.pre_feedforward_layernorm.weight");
+  EXPECT_EQ(sliding.mlp_path.post_norm->weight, "model.layers.4.post_feedforward_layernorm.weight");
+  EXPECT_EQ(sliding.mlp_path.post_norm->weight_offset, 1);
+  EXPECT_EQ(std::get<GatedMlpSpec>(sliding.mlp).rule.activation, Activation::kGeluTanh);
+  EXPECT_EQ(
+      refusal(described(with(kGemma3Text, "\"final_logit_softcapping\": null", "\"final_logit_softcapping\": 30.0"))),
+      "key 'final_logit_softcapping' must be null or false");
+}
+
+TEST(Gemma3Test, MultimodalConfigurationsLeaveMostOut) {
+  const Result<ModelSpec> spec = described(R"({
+    "model_type": "gemma3", "eos_token_id": [1, 106], "torch_dtype": "bfloat16", "vision_config": {"hidden_size": 1152},
+    "text_config": {"hidden_size": 2560, "intermediate_size": 10240, "model_type": "gemma3_text",
+                    "num_hidden_layers": 34, "rope_scaling": {"factor": 8.0, "rope_type": "linear"},
+                    "sliding_window": 1024}})");
+  ASSERT_TRUE(spec) << spec.error().to_string();
+  EXPECT_EQ(spec->model_type, "gemma3");
+  EXPECT_EQ(spec->declared_dtype, DType::kBF16);
+  EXPECT_EQ(spec->eos_token_ids, (std::vector<int32_t>{1, 106}));
+  EXPECT_EQ(spec->vocab_size, 262208);
+  EXPECT_EQ(spec->embedding, "language_model.model.embed_tokens.weight");
+  const BlockSpec& full = spec->blocks[29];
+  EXPECT_EQ(full.attention.q.weight, "language_model.model.layers.29.self_attn.q_proj.weight");
+  EXPECT_EQ(full.attention.heads, 8);
+  EXPECT_EQ(full.attention.kv_heads, 4);
+  EXPECT_EQ(full.attention.head_dim, 256);
+  EXPECT_EQ(full.attention.rope, (RopeSpec{1e6, RopeSpec::Scaling::kLinear, 8}));
+  EXPECT_EQ(spec->blocks[0].attention.rope, (RopeSpec{1e4}));
+  EXPECT_EQ(spec->blocks[0].attention.window, 1024);
+}
+
 }  // namespace
 }  // namespace nwc

@@ -113,8 +113,8 @@ TEST_P(CausalLmFixture, Logits) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, CausalLmFixture,
-                         ::testing::Values("gpt_oss", "llama2", "llama3", "mistral", "mixtral", "qwen2", "qwen3",
-                                           "qwen3_moe"),
+                         ::testing::Values("gemma3", "gpt_oss", "llama2", "llama3", "mistral", "mixtral", "qwen2",
+                                           "qwen3", "qwen3_moe"),
                          [](const auto& info) { return std::string(info.param); });
 
 }  // namespace

@@ -5,6 +5,8 @@
 
 namespace nwc {
 
+extern const Family kGemma3;
+extern const Family kGemma3Text;
 extern const Family kGptOss;
 extern const Family kLlama;
 extern const Family kMistral;
