@@ -60,8 +60,8 @@ Result<std::vector<int32_t>> read_eos(const ConfigObject& config, const std::fil
 }  // namespace
 
 const std::vector<const Family*>& families() {
-  static const std::vector<const Family*> all{&kGemma3,  &kGemma3Text, &kGptOss, &kLlama,   &kMistral,
-                                              &kMixtral, &kQwen2,      &kQwen3,  &kQwen3Moe};
+  static const std::vector<const Family*> all{&kClip,    &kDinov2,  &kGemma3, &kGemma3Text, &kGptOss,   &kLlama,
+                                              &kMistral, &kMixtral, &kQwen2,  &kQwen3,      &kQwen3Moe, &kSiglip};
   return all;
 }
 

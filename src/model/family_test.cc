@@ -125,8 +125,8 @@ TEST(FamilyTest, GenerationConfigHasTheLastWordOnEos) {
 TEST(FamilyTest, RefusesUnknownFamiliesWithTheKnownOnes) {
   const std::string config = changed("\"llama\"", "\"gpt2\"");
   EXPECT_EQ(refusal(config),
-            "key 'model_type' is 'gpt2'; known are gemma3, gemma3_text, gpt_oss, llama, "
-            "mistral, mixtral, qwen2, qwen3, qwen3_moe");
+            "key 'model_type' is 'gpt2'; known are clip, dinov2, gemma3, gemma3_text, gpt_oss, llama, "
+            "mistral, mixtral, qwen2, qwen3, qwen3_moe, siglip");
   EXPECT_EQ(described(config).error().code(), ErrorCode::kUnsupported);
 }
 

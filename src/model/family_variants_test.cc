@@ -22,6 +22,12 @@ Result<ModelSpec> described(const std::string& config) {
   return describe_model(dir.path());
 }
 
+Result<EncoderModelSpec> described_encoder(const std::string& config) {
+  const testing::TempDir dir;
+  dir.add("config.json", config);
+  return describe_encoder_model(dir.path());
+}
+
 template <class T>
 std::string refusal(const Result<T>& result) {
   return result ? "no error" : result.error().message();
@@ -191,6 +197,75 @@ TEST(Gemma3Test, MultimodalConfigurationsLeaveMostOut) {
   EXPECT_EQ(full.attention.rope, (RopeSpec{1e6, RopeSpec::Scaling::kLinear, 8}));
   EXPECT_EQ(spec->blocks[0].attention.rope, (RopeSpec{1e4}));
   EXPECT_EQ(spec->blocks[0].attention.window, 1024);
+}
+
+TEST(ClipTest, OldEndTokenMeansTheLargest) {
+  constexpr const char* kConfig = R"({
+    "model_type": "clip", "projection_dim": 768, "torch_dtype": "float32",
+    "text_config": {"hidden_size": 768, "intermediate_size": 3072, "num_attention_heads": 12, "eos_token_id": 2},
+    "vision_config": {"hidden_size": 1024, "intermediate_size": 4096, "num_attention_heads": 16,
+                      "num_hidden_layers": 24, "patch_size": 14}})";
+  const Result<EncoderModelSpec> spec = described_encoder(kConfig);
+  ASSERT_TRUE(spec) << spec.error().to_string();
+  ASSERT_EQ(spec->towers.size(), 2u);
+  const EncoderSpec &vision = spec->towers[0], &text = spec->towers[1];
+  EXPECT_EQ(vision.blocks.size(), 24u);
+  EXPECT_EQ(text.blocks.size(), 12u);
+  EXPECT_TRUE(text.blocks[0].attention.causal);
+  EXPECT_FALSE(vision.blocks[0].attention.causal);
+  EXPECT_FALSE(vision.blocks[0].attention.rope.has_value());
+  EXPECT_EQ(std::get<PatchInputSpec>(vision.input).positions.shape, (std::vector<int64_t>{257, 1024}));
+  EXPECT_EQ(std::get<PositionPoolSpec>(text.output.pool).position, PositionPoolSpec::Position::kLargestToken);
+  EXPECT_EQ(text.output.projection->out_features, 768);
+  EXPECT_EQ(std::get<PlainMlpSpec>(text.blocks[0].mlp).activation, Activation::kQuickGelu);
+
+  const Result<EncoderModelSpec> later = described_encoder(with(kConfig, "\"eos_token_id\": 2", "\"eos_token_id\": 9"));
+  EXPECT_EQ(std::get<PositionPoolSpec>(later->towers[1].output.pool).end_token, 9);
+}
+
+TEST(SiglipTest, ConfigurationsMayBeAllDefaults) {
+  const Result<EncoderModelSpec> spec = described_encoder(
+      R"({"model_type": "siglip", "text_config": {"model_type": "siglip_text_model"},
+          "vision_config": {"model_type": "siglip_vision_model"}})");
+  ASSERT_TRUE(spec) << spec.error().to_string();
+  const EncoderSpec &vision = spec->towers[0], &text = spec->towers[1];
+  EXPECT_EQ(vision.blocks.size(), 12u);
+  EXPECT_EQ(std::get<PatchInputSpec>(vision.input).positions.shape, (std::vector<int64_t>{196, 768}));
+  EXPECT_TRUE(std::get<PatchInputSpec>(vision.input).class_token.name.empty());
+  EXPECT_EQ(std::get<AttentionPoolSpec>(vision.output.pool).in_weight.shape, (std::vector<int64_t>{2304, 768}));
+  EXPECT_EQ(std::get<TokenInputSpec>(text.input).tokens.shape, (std::vector<int64_t>{32000, 768}));
+  EXPECT_FALSE(text.blocks[0].attention.causal);
+  EXPECT_EQ(text.output.projection->bias, "text_model.head.bias");
+  EXPECT_EQ(spec->similarity->bias.name, "logit_bias");
+}
+
+TEST(Dinov2Test, TheLargestHasAGatedMlp) {
+  constexpr const char* kConfig = R"({
+    "model_type": "dinov2", "hidden_size": 1536, "num_hidden_layers": 40, "num_attention_heads": 24, "mlp_ratio": 4,
+    "image_size": 518, "patch_size": 14, "use_swiglu_ffn": true, "qkv_bias": true, "torch_dtype": "float32"})";
+  const Result<EncoderModelSpec> spec = described_encoder(kConfig);
+  ASSERT_TRUE(spec) << spec.error().to_string();
+  const EncoderSpec& tower = spec->towers.at(0);
+  const FusedGateMlpSpec& mlp = std::get<FusedGateMlpSpec>(tower.blocks[39].mlp);
+  EXPECT_EQ(mlp.gate_up.weight, "encoder.layer.39.mlp.weights_in.weight");
+  EXPECT_EQ(mlp.gate_up.out_features, 8192);
+  EXPECT_FALSE(mlp.interleaved);
+  EXPECT_EQ(std::get<PatchInputSpec>(tower.input).positions.shape, (std::vector<int64_t>{1, 1370, 1536}));
+  const Result<EncoderModelSpec> plain =
+      described_encoder(with(kConfig, "\"use_swiglu_ffn\": true, \"qkv_bias\": true", "\"qkv_bias\": false"));
+  EXPECT_EQ(std::get<PlainMlpSpec>(plain->towers[0].blocks[0].mlp).up.out_features, 6144);
+  EXPECT_EQ(plain->towers[0].blocks[0].attention.k.bias, "");
+  EXPECT_NE(plain->towers[0].blocks[0].attention.o.bias, "");
+  EXPECT_EQ(refusal(described_encoder(with(kConfig, "\"patch_size\": 14", "\"patch_size\": 600"))),
+            "key 'patch_size' is 600, larger than the images of 518");
+  EXPECT_EQ(refusal(described_encoder(with(kConfig, "\"num_attention_heads\": 24", "\"num_attention_heads\": 25"))),
+            "key 'num_attention_heads' is 25, which does not divide the hidden size of 1536");
+}
+
+TEST(FamilyKindsTest, EncodersAreNoLanguageModelsAndTheReverse) {
+  EXPECT_EQ(refusal(described(R"({"model_type": "clip"})")),
+            "key 'model_type' is 'clip', which is not a language model");
+  EXPECT_EQ(refusal(described_encoder(kMixtral)), "key 'model_type' is 'mixtral', which is not an encoder");
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "model/causal_lm.h"
+#include "model/encoder_model.h"
 #include "nwcodec/checkpoint.h"
 
 namespace nwc {
@@ -115,6 +116,38 @@ TEST_P(CausalLmFixture, Logits) {
 INSTANTIATE_TEST_SUITE_P(Families, CausalLmFixture,
                          ::testing::Values("gemma3", "gpt_oss", "llama2", "llama3", "mistral", "mixtral", "qwen2",
                                            "qwen3", "qwen3_moe"),
+                         [](const auto& info) { return std::string(info.param); });
+
+at::Tensor encoded(const Encoder& tower, const at::Tensor& input) {
+  return value_of(tower.output())->forward(through_blocks(tower, value_of(tower.input())->forward(input)), input);
+}
+
+class TwoTowerFixture : public Fixture {};
+
+TEST_P(TwoTowerFixture, EmbeddingsAndLogits) {
+  const Expected expected(directory());
+  const EncoderModel model = value_of(EncoderModel::open(directory(), 1));
+  const at::Tensor images = encoded(*model.tower("vision"), expected["pixel_values"]);
+  const at::Tensor texts = encoded(*model.tower("text"), expected["input_ids"]);
+  const std::string name = GetParam();
+  expect_close(name + " image_embeds", images, expected["image_embeds"]);
+  expect_close(name + " text_embeds", texts, expected["text_embeds"]);
+  expect_close(name + " logits_per_image", value_of(model.similarity()).forward(images, texts),
+               expected["logits_per_image"]);
+}
+
+INSTANTIATE_TEST_SUITE_P(Families, TwoTowerFixture, ::testing::Values("clip", "siglip"),
+                         [](const auto& info) { return std::string(info.param); });
+
+class VisionFixture : public Fixture {};
+
+TEST_P(VisionFixture, LastHiddenState) {
+  const Expected expected(directory());
+  const EncoderModel model = value_of(EncoderModel::open(directory(), 1));
+  expect_close(GetParam(), encoded(model.towers().at(0), expected["pixel_values"]), expected["last_hidden_state"]);
+}
+
+INSTANTIATE_TEST_SUITE_P(Families, VisionFixture, ::testing::Values("dinov2"),
                          [](const auto& info) { return std::string(info.param); });
 
 }  // namespace

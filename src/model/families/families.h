@@ -5,6 +5,8 @@
 
 namespace nwc {
 
+extern const Family kClip;
+extern const Family kDinov2;
 extern const Family kGemma3;
 extern const Family kGemma3Text;
 extern const Family kGptOss;
@@ -14,5 +16,6 @@ extern const Family kMixtral;
 extern const Family kQwen2;
 extern const Family kQwen3;
 extern const Family kQwen3Moe;
+extern const Family kSiglip;
 
 }  // namespace nwc
