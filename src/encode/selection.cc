@@ -32,11 +32,17 @@ bool can_be_compressed(const TensorView& tensor) {
   return (dims == 2 || dims == 3) && is_weight_dtype(tensor.dtype) && !tensor.bytes.empty();
 }
 
+// Routers of mixtures: "mlp.gate.weight", "block_sparse_moe.gate.weight", "mlp.router.weight". They are small, and an error
+// in them sends tokens elsewhere.
+bool is_router(const std::vector<std::string_view>& parts) {
+  return parts.size() >= 2 && (parts[parts.size() - 2] == "gate" || parts[parts.size() - 2] == "router");
+}
+
 bool is_linear_weight_of_a_block(const TensorView& tensor) {
   const size_t dims = tensor.shape.size();
   if (std::min(tensor.shape[dims - 1], tensor.shape[dims - 2]) < kSmallestSide) return false;
   const std::vector<std::string_view> parts = parts_of(tensor.name);
-  if (std::none_of(parts.begin(), parts.end() - 1, is_number)) return false;
+  if (std::none_of(parts.begin(), parts.end() - 1, is_number) || is_router(parts)) return false;
   for (const std::string_view part : parts) {
     for (const char* word : {"norm", "embed", "bias", "conv", "ln_"}) {
       if (part.find(word) != std::string_view::npos) return false;

@@ -194,6 +194,29 @@ TEST(Selection, SmallSidesAreLeftAlone) {
   EXPECT_FALSE(selection.wants(view("a.1b.weight", {64, 64})));
 }
 
+TEST(Selection, RoutersAreLeftAloneHoweverManyExperts) {
+  const Selection selection = make();
+  for (const char* router : {"mlp.gate", "block_sparse_moe.gate", "mlp.router"}) {
+    EXPECT_FALSE(selection.wants(view("model.layers.0." + std::string(router) + ".weight", {128, 2048}))) << router;
+  }
+  EXPECT_TRUE(selection.wants(view("model.layers.0.mlp.gate_proj.weight", {128, 2048})));
+  EXPECT_TRUE(selection.wants(view("model.layers.0.mlp.experts.gate_up_proj", {128, 2048, 64})));
+}
+
+TEST(Selection, FourBitBlocksAreLeftAlone) {
+  const Selection selection = make({}, "gpt_oss");
+  EXPECT_FALSE(selection.wants(view("model.layers.0.mlp.experts.down_proj_blocks", {32, 2880, 90, 16}, DType::kU8)));
+  EXPECT_FALSE(selection.wants(view("model.layers.0.mlp.experts.down_proj_scales", {32, 2880, 90}, DType::kU8)));
+}
+
+TEST(Selection, TheWholeOfAMultimodalGemma) {
+  const Selection selection = make({}, "gemma3");
+  EXPECT_TRUE(selection.wants(view("language_model.model.layers.3.self_attn.q_proj.weight", {64, 64})));
+  EXPECT_TRUE(selection.wants(view("vision_tower.vision_model.encoder.layers.3.mlp.fc1.weight", {64, 64})));
+  EXPECT_FALSE(selection.wants(view("multi_modal_projector.mm_input_projection_weight", {64, 64})));
+  EXPECT_FALSE(selection.wants(view("language_model.model.embed_tokens.weight", {320, 64})));
+}
+
 TEST(Selection, IncludeAddsAndExcludeWins) {
   const Selection selection = make({.include = {"^lm_head", "embed"}, .exclude = {"\\.0\\.", "tokens"}});
   EXPECT_TRUE(selection.wants(view("lm_head.weight", {320, 64})));

@@ -32,32 +32,41 @@ void hide_edges(const at::Tensor& scores, int64_t first_query, int64_t first_key
   if (window) hide(scores.narrow(2, 0, edge), first_query, first_key, window);
 }
 
+// What a sink, a further score without a value, leaves to the keys: e^scores / (e^scores + e^sink), summed over the
+// last dimension of scores [queries, group, keys]; sinks is [group]. Returns [queries, group, 1].
+at::Tensor kept_share(const at::Tensor& scores, const at::Tensor& sinks) {
+  return torch::sigmoid(torch::logsumexp(scores, -1) - sinks).unsqueeze(-1);
+}
+
 }  // namespace
 
-at::Tensor causal_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, double scale,
-                            std::optional<int64_t> window) {
+at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const Visibility& visibility) {
+  const std::optional<int64_t> window = visibility.causal ? visibility.window : std::nullopt;
   const int64_t batch = q.size(0), queries = q.size(1), heads = q.size(2), head_dim = q.size(3);
   const int64_t keys = k.size(1), kv_heads = k.size(2), group = heads / kv_heads;
   const int64_t before = keys - queries;  // keys older than the first query
   const int64_t step = std::clamp(kScores / (group * keys), kMinQueries, kMaxQueries);
-  const at::Tensor scaled = q * scale;
+  const at::Tensor scaled = q * visibility.scale;
   at::Tensor out = torch::empty({batch, queries, kv_heads, group, head_dim}, q.options());
 
   for (int64_t begin = 0; begin < queries; begin += step) {
     const int64_t count = std::min(step, queries - begin);
     const int64_t first_query = before + begin;
     const int64_t first_key = window ? std::max<int64_t>(0, first_query - *window + 1) : 0;
-    const int64_t seen = first_query + count - first_key;
+    const int64_t seen = visibility.causal ? first_query + count - first_key : keys;
     for (int64_t b = 0; b < batch; ++b) {
       const at::Tensor some_q = scaled.select(0, b).narrow(0, begin, count);
       const at::Tensor some_k = k.select(0, b).narrow(0, first_key, seen);
       const at::Tensor some_v = v.select(0, b).narrow(0, first_key, seen);
       for (int64_t h = 0; h < kv_heads; ++h) {
         const at::Tensor rows = some_q.narrow(1, h * group, group).reshape({count * group, head_dim});
-        const at::Tensor scores = torch::mm(rows, some_k.select(1, h).t());
-        hide_edges(scores.view({count, group, seen}), first_query, first_key, window);
-        const at::Tensor mixed = torch::mm(torch::softmax(scores, -1), some_v.select(1, h));
-        out.select(0, b).narrow(0, begin, count).select(1, h).copy_(mixed.view({count, group, head_dim}));
+        const at::Tensor scores = torch::mm(rows, some_k.select(1, h).t()).view({count, group, seen});
+        if (visibility.causal) hide_edges(scores, first_query, first_key, window);
+        const at::Tensor shares = torch::softmax(scores, -1).view({count * group, seen});
+        at::Tensor mixed = torch::mm(shares, some_v.select(1, h)).view({count, group, head_dim});
+        if (visibility.sinks.defined())
+          mixed = mixed * kept_share(scores, visibility.sinks.narrow(0, h * group, group));
+        out.select(0, b).narrow(0, begin, count).select(1, h).copy_(mixed);
       }
     }
   }
@@ -72,12 +81,9 @@ Result<Attention> Attention::load(const AttentionSpec& spec, const ParameterSour
   NWC_ASSIGN_OR_RETURN(attention.k, Linear::load(spec.k, source));
   NWC_ASSIGN_OR_RETURN(attention.v, Linear::load(spec.v, source));
   NWC_ASSIGN_OR_RETURN(attention.o, Linear::load(spec.o, source));
-  if (spec.q_norm) {
-    NWC_ASSIGN_OR_RETURN(attention.q_norm, RmsNorm::load(*spec.q_norm, source));
-  }
-  if (spec.k_norm) {
-    NWC_ASSIGN_OR_RETURN(attention.k_norm, RmsNorm::load(*spec.k_norm, source));
-  }
+  NWC_ASSIGN_OR_RETURN(attention.q_norm, load_norm(spec.q_norm, source));
+  NWC_ASSIGN_OR_RETURN(attention.k_norm, load_norm(spec.k_norm, source));
+  NWC_ASSIGN_OR_RETURN(attention.sinks, load_optional({spec.sinks, {spec.heads}}, source));
   attention.rope = std::move(rope);
   return attention;
 }
@@ -92,10 +98,12 @@ at::Tensor Attention::forward(const at::Tensor& x, LayerCache* cache, const Inpu
   if (q_norm) queries = q_norm->forward(queries);
   if (k_norm) keys = k_norm->forward(keys);
   const int64_t position = cache != nullptr ? cache->length() : 0;
-  queries = rope->rotate(queries, spec.rope, position);
-  keys = rope->rotate(keys, spec.rope, position);
+  if (spec.rope) {
+    queries = rope->rotate(queries, *spec.rope, position);
+    keys = rope->rotate(keys, *spec.rope, position);
+  }
   if (cache != nullptr) std::tie(keys, values) = cache->append(keys, values);
-  return o.forward(causal_attention(queries, keys, values, spec.scale, spec.window), hook);
+  return o.forward(attend(queries, keys, values, {spec.scale, spec.causal, spec.window, sinks}), hook);
 }
 
 }  // namespace nwc

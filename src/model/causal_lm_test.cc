@@ -54,21 +54,8 @@ double conformance_error(const std::filesystem::path& directory) {
 }
 
 const std::filesystem::path kCommitted = NWC_SOURCE_DIR "/tests/data/model";
-const std::filesystem::path kShared = NWC_SOURCE_DIR "/../shared/fixtures";
 
 TEST(ConformanceTest, CommittedLlama3) { EXPECT_LT(conformance_error(kCommitted / "llama3"), 1e-5); }
-
-class SharedConformance : public ::testing::TestWithParam<const char*> {};
-
-TEST_P(SharedConformance, Logits) {
-  const std::filesystem::path directory = kShared / GetParam();
-  if (!std::filesystem::exists(directory)) GTEST_SKIP() << "no fixtures beside the source tree";
-  EXPECT_LT(conformance_error(directory), 1e-5);
-}
-
-INSTANTIATE_TEST_SUITE_P(Families, SharedConformance,
-                         ::testing::Values("llama2", "llama3", "mistral", "qwen2", "qwen3"),
-                         [](const auto& info) { return std::string(info.param); });
 
 // Changes a checkpoint's text files; weights are linked.
 void link_with_config(const std::filesystem::path& from, const TempDir& to, std::string config) {

@@ -9,19 +9,22 @@
 namespace nwc {
 
 struct Head::Layers {
-  RmsNorm norm;
+  Norm norm;
   Linear linear;
 };
 
 Result<Embedding> Embedding::load(const ModelSpec& model, const ParameterSource& source) {
   NWC_ASSIGN_OR_RETURN(at::Tensor table, source.load({model.embedding, {model.vocab_size, model.hidden_size}}));
-  return Embedding(std::make_shared<const at::Tensor>(std::move(table)));
+  return Embedding(std::make_shared<const at::Tensor>(std::move(table)), model.embedding_scale);
 }
 
-at::Tensor Embedding::forward(const at::Tensor& ids) const { return torch::embedding(*table_, ids); }
+at::Tensor Embedding::forward(const at::Tensor& ids) const {
+  const at::Tensor hidden = torch::embedding(*table_, ids);
+  return scale_ == 1 ? hidden : hidden * scale_;
+}
 
 Result<Head> Head::load(const ModelSpec& model, const ParameterSource& source, const Embedding* tied) {
-  NWC_ASSIGN_OR_RETURN(RmsNorm norm, RmsNorm::load(model.final_norm, source));
+  NWC_ASSIGN_OR_RETURN(Norm norm, Norm::load(model.final_norm, source));
   Linear linear{model.head, {}, {}};
   if (tied != nullptr && model.head.weight == model.embedding) {
     linear.weight = *tied->table_;

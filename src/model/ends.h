@@ -20,8 +20,9 @@ class Embedding {
 
  private:
   friend class Head;
-  explicit Embedding(std::shared_ptr<const at::Tensor> table) : table_(std::move(table)) {}
+  Embedding(std::shared_ptr<const at::Tensor> table, double scale) : table_(std::move(table)), scale_(scale) {}
   std::shared_ptr<const at::Tensor> table_;  // [vocab_size, hidden_size]
+  double scale_;
 };
 
 // The final norm and the projection to the vocabulary.

@@ -23,13 +23,23 @@ Result<const Family*> find_family(const ConfigObject& config) {
                       fmt::format("is '{}'; known are {}", model_type, known_model_types()));
 }
 
+// The family, of which `describes` is set.
+template <class Describe>
+Result<const Family*> find_family(const ConfigObject& config, Describe Family::*describes, std::string_view wanted) {
+  NWC_ASSIGN_OR_RETURN(const Family* family, find_family(config));
+  if (family->*describes != nullptr) return family;
+  return config.error(ErrorCode::kUnsupported, "model_type",
+                      fmt::format("is '{}', which is not {}", family->model_type, wanted));
+}
+
 Status check_quantization(const ConfigObject& config) {
   if (!config.has("quantization_config")) return {};
   NWC_ASSIGN_OR_RETURN(const ConfigObject quantization, config.object("quantization_config"));
   NWC_ASSIGN_OR_RETURN(const std::string method, quantization.string("quant_method"));
-  if (method == "nwcodec") return {};
-  return quantization.error(ErrorCode::kUnsupported, "quant_method",
-                            fmt::format("is '{}'; only plain checkpoints and nwcodec's own can be read", method));
+  if (method == "nwcodec" || method == "mxfp4") return {};
+  return quantization.error(
+      ErrorCode::kUnsupported, "quant_method",
+      fmt::format("is '{}'; only plain checkpoints, mxfp4 and nwcodec's own can be read", method));
 }
 
 // generation_config.json has the last word, as in transformers.
@@ -50,17 +60,27 @@ Result<std::vector<int32_t>> read_eos(const ConfigObject& config, const std::fil
 }  // namespace
 
 const std::vector<const Family*>& families() {
-  static const std::vector<const Family*> all{&kLlama, &kMistral, &kQwen2, &kQwen3};
+  static const std::vector<const Family*> all{&kClip,    &kDinov2,  &kGemma3, &kGemma3Text, &kGptOss,   &kLlama,
+                                              &kMistral, &kMixtral, &kQwen2,  &kQwen3,      &kQwen3Moe, &kSiglip};
   return all;
 }
 
 Result<ModelSpec> describe_model(const std::filesystem::path& directory) {
   NWC_ASSIGN_OR_RETURN(const ConfigObject config, ConfigObject::open(directory / "config.json"));
-  NWC_ASSIGN_OR_RETURN(const Family* family, find_family(config));
+  NWC_ASSIGN_OR_RETURN(const Family* family, find_family(config, &Family::describe, "a language model"));
   NWC_RETURN_IF_ERROR(check_quantization(config));
   NWC_ASSIGN_OR_RETURN(ModelSpec model, family->describe(config));
   model.model_type = std::string(family->model_type);
   NWC_ASSIGN_OR_RETURN(model.eos_token_ids, read_eos(config, directory, model.vocab_size));
+  return model;
+}
+
+Result<EncoderModelSpec> describe_encoder_model(const std::filesystem::path& directory) {
+  NWC_ASSIGN_OR_RETURN(const ConfigObject config, ConfigObject::open(directory / "config.json"));
+  NWC_ASSIGN_OR_RETURN(const Family* family, find_family(config, &Family::describe_encoder, "an encoder"));
+  NWC_RETURN_IF_ERROR(check_quantization(config));
+  NWC_ASSIGN_OR_RETURN(EncoderModelSpec model, family->describe_encoder(config));
+  model.model_type = std::string(family->model_type);
   return model;
 }
 

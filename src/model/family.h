@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "model/encoder_spec.h"
 #include "model/spec.h"
 #include "nwcodec/result.h"
 
@@ -17,16 +18,21 @@ class ConfigObject;
 
 struct Family {
   std::string_view model_type;
-  // Fills in everything but model_type and eos_token_ids.
-  Result<ModelSpec> (*describe)(const ConfigObject& config);
+  // One of the two is not nullptr: a family is of language models or of encoders. Each fills in everything but
+  // model_type and eos_token_ids.
+  Result<ModelSpec> (*describe)(const ConfigObject& config) = nullptr;
+  Result<EncoderModelSpec> (*describe_encoder)(const ConfigObject& config) = nullptr;
 };
 
 // In alphabetical order of their model_type.
 const std::vector<const Family*>& families();
 
 // Reads config.json (and, for the end-of-sequence tokens, generation_config.json where there is one) of a checkpoint
-// directory. Errors: kUnsupported for an unknown model_type, with the list of known ones, and for another tool's
-// quantisation; those of the family's description; each names file and key.
+// directory. Errors: kUnsupported for an unknown model_type, with the list of known ones, for an encoder, and for
+// another tool's quantisation; those of the family's description; each names file and key.
 Result<ModelSpec> describe_model(const std::filesystem::path& directory);
+
+// The same for an encoder, of config.json alone.
+Result<EncoderModelSpec> describe_encoder_model(const std::filesystem::path& directory);
 
 }  // namespace nwc

@@ -33,6 +33,8 @@ Result<ModelSpec> described(const std::string& config) {
   return describe_model(dir.path());
 }
 
+const GatedMlpSpec& gated(const BlockSpec& block) { return std::get<GatedMlpSpec>(block.mlp); }
+
 // The error's text without the directory.
 std::string refusal(const std::string& config) {
   const Result<ModelSpec> spec = described(config);
@@ -67,9 +69,9 @@ TEST(FamilyTest, ReadsLlama3InItsOlderForm) {
   EXPECT_FALSE(attention.window.has_value());
   EXPECT_FALSE(attention.q_norm.has_value());
   EXPECT_EQ(attention.rope, (RopeSpec{500000, RopeSpec::Scaling::kLlama3, 8, 1, 4, 8192}));
-  EXPECT_EQ(spec->blocks[0].mlp.down.weight, "model.layers.0.mlp.down_proj.weight");
-  EXPECT_EQ(spec->blocks[0].mlp.down.in_features, 14336);
-  EXPECT_EQ(spec->blocks[0].mlp_norm.eps, 1e-5);
+  EXPECT_EQ(gated(spec->blocks[0]).down.weight, "model.layers.0.mlp.down_proj.weight");
+  EXPECT_EQ(gated(spec->blocks[0]).down.in_features, 14336);
+  EXPECT_EQ(spec->blocks[0].mlp_path.norm.eps, 1e-5);
   // Embedding, head, norm; per block 7 matrices and 2 norms.
   EXPECT_EQ(tensors_of(*spec).size(), 3u + 32 * 9);
 }
@@ -89,10 +91,10 @@ TEST(FamilyTest, ReadsTheFormOfTransformers5) {
   EXPECT_EQ(attention.q.out_features, 128);
   EXPECT_EQ(attention.q.bias, "model.layers.1.self_attn.q_proj.bias");
   EXPECT_EQ(attention.o.bias, "model.layers.1.self_attn.o_proj.bias");
-  EXPECT_EQ(spec->blocks[1].mlp.gate.bias, "model.layers.1.mlp.gate_proj.bias");
-  EXPECT_EQ(attention.rope.theta, 20000);
-  EXPECT_EQ(attention.rope.scaling, RopeSpec::Scaling::kLinear);
-  EXPECT_EQ(attention.rope.factor, 2.5);
+  EXPECT_EQ(gated(spec->blocks[1]).gate.bias, "model.layers.1.mlp.gate_proj.bias");
+  EXPECT_EQ(attention.rope->theta, 20000);
+  EXPECT_EQ(attention.rope->scaling, RopeSpec::Scaling::kLinear);
+  EXPECT_EQ(attention.rope->factor, 2.5);
 }
 
 TEST(FamilyTest, RopeScalingHasAnEvenOlderForm) {
@@ -122,7 +124,9 @@ TEST(FamilyTest, GenerationConfigHasTheLastWordOnEos) {
 
 TEST(FamilyTest, RefusesUnknownFamiliesWithTheKnownOnes) {
   const std::string config = changed("\"llama\"", "\"gpt2\"");
-  EXPECT_EQ(refusal(config), "key 'model_type' is 'gpt2'; known are llama, mistral, qwen2, qwen3");
+  EXPECT_EQ(refusal(config),
+            "key 'model_type' is 'gpt2'; known are clip, dinov2, gemma3, gemma3_text, gpt_oss, llama, "
+            "mistral, mixtral, qwen2, qwen3, qwen3_moe, siglip");
   EXPECT_EQ(described(config).error().code(), ErrorCode::kUnsupported);
 }
 
@@ -144,20 +148,22 @@ TEST(FamilyTest, RefusesWrongValuesByKey) {
             "key 'num_key_value_heads' is 5, which does not divide the 32 attention heads");
   EXPECT_EQ(refusal(changed("\"vocab_size\"", "\"head_dim\": 7, \"vocab_size\"")),
             "key 'head_dim' is 7; RoPE needs an even one");
-  EXPECT_EQ(refusal(changed("\"silu\"", "\"gelu\"")), "key 'hidden_act' is 'gelu'; known is silu");
+  EXPECT_EQ(refusal(changed("\"silu\"", "\"relu\"")),
+            "key 'hidden_act' is 'relu'; known are silu, gelu, gelu_pytorch_tanh and quick_gelu");
   EXPECT_EQ(refusal(changed("1e-05", "-1")), "key 'rms_norm_eps' is -1; it must lie between 0 and 1");
   EXPECT_EQ(refusal(changed("\"bfloat16\"", "\"float8\"")),
             "key 'torch_dtype' is 'float8'; known are float32, float16 and bfloat16");
   EXPECT_EQ(refusal(changed("\"rope_theta\": 500000.0", "\"rope_theta\": 0")),
             "key 'rope_theta' is 0; it must lie between 1 and 1000000000000000");
-  EXPECT_EQ(refusal(changed("\"rope_type\": \"llama3\"", "\"rope_type\": \"yarn\"")),
-            "key 'rope_scaling.rope_type' is 'yarn'; known are default, linear and llama3");
+  EXPECT_EQ(refusal(changed("\"rope_type\": \"llama3\"", "\"rope_type\": \"longrope\"")),
+            "key 'rope_scaling.rope_type' is 'longrope'; known are default, linear, llama3 and yarn");
   EXPECT_EQ(refusal(changed("\"high_freq_factor\": 4.0", "\"high_freq_factor\": 1.0")),
             "key 'rope_scaling.high_freq_factor' must be larger than low_freq_factor");
   EXPECT_EQ(refusal(changed("\"rope_theta\"", "\"partial_rotary_factor\": 0.5, \"rope_theta\"")),
             "key 'partial_rotary_factor' must be 1");
-  EXPECT_EQ(refusal(changed("\"rope_theta\"", "\"quantization_config\": {\"quant_method\": \"gptq\"}, \"rope_theta\"")),
-            "key 'quantization_config.quant_method' is 'gptq'; only plain checkpoints and nwcodec's own can be read");
+  EXPECT_EQ(
+      refusal(changed("\"rope_theta\"", "\"quantization_config\": {\"quant_method\": \"gptq\"}, \"rope_theta\"")),
+      "key 'quantization_config.quant_method' is 'gptq'; only plain checkpoints, mxfp4 and nwcodec's own can be read");
 }
 
 TEST(FamilyTest, ReadsOurOwnQuantizationConfig) {
@@ -187,7 +193,7 @@ TEST(FamilyTest, Qwen2HasBiasesOnQueryKeyAndValueOnly) {
   EXPECT_EQ(attention.q.bias, "model.layers.0.self_attn.q_proj.bias");
   EXPECT_EQ(attention.v.bias, "model.layers.0.self_attn.v_proj.bias");
   EXPECT_EQ(attention.o.bias, "");
-  EXPECT_EQ(spec->blocks[0].mlp.up.bias, "");
+  EXPECT_EQ(gated(spec->blocks[0]).up.bias, "");
   EXPECT_EQ(attention.window, std::nullopt);
 }
 

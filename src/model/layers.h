@@ -7,15 +7,17 @@
 #include <torch/torch.h>
 
 #include <functional>
+#include <optional>
 
+#include "model/block_spec.h"
 #include "model/parameters.h"
-#include "model/spec.h"
 #include "nwcodec/result.h"
 
 namespace nwc {
 
 // Sees the input of a linear layer, [..., in_features], just before it is used. Layers that read the same input (query,
-// key and value; gate and up) report it once each, with the same tensor.
+// key and value; gate and up) report it once each, with the same tensor. A layer of a fused tensor is told apart by
+// linear.slice->index. An expert's layers see [tokens routed there, in_features], and nothing if there are none.
 using InputHook = std::function<void(const LinearSpec& linear, const at::Tensor& input)>;
 
 struct Linear {
@@ -23,24 +25,27 @@ struct Linear {
   at::Tensor weight;
   at::Tensor bias;  // undefined for none
 
+  // A fused tensor is asked for as a whole; see once_source.h.
   static Result<Linear> load(const LinearSpec& spec, const ParameterSource& source);
   // x [..., in_features] -> [..., out_features]; `hook` may be empty.
   at::Tensor forward(const at::Tensor& x, const InputHook& hook) const;
 };
 
-struct RmsNorm {
-  RmsNormSpec spec;
-  at::Tensor weight;
+struct Norm {
+  NormSpec spec;
+  at::Tensor weight;  // offset added
+  at::Tensor bias;    // undefined for none
 
-  static Result<RmsNorm> load(const RmsNormSpec& spec, const ParameterSource& source);
+  static Result<Norm> load(const NormSpec& spec, const ParameterSource& source);
   at::Tensor forward(const at::Tensor& x) const;
 };
 
-struct GatedMlp {
-  Linear gate, up, down;
+// nullopt for nullopt.
+Result<std::optional<Norm>> load_norm(const std::optional<NormSpec>& spec, const ParameterSource& source);
 
-  static Result<GatedMlp> load(const GatedMlpSpec& spec, const ParameterSource& source);
-  at::Tensor forward(const at::Tensor& x, const InputHook& hook) const;
-};
+// A tensor that a model may lack: undefined if it has no name.
+Result<at::Tensor> load_optional(const TensorSpec& tensor, const ParameterSource& source);
+
+at::Tensor activate(const at::Tensor& x, Activation activation);
 
 }  // namespace nwc

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "model/attention.h"
+#include "model/mlp.h"
 #include "model/rope.h"
 
 namespace nwc {
@@ -32,9 +33,9 @@ at::Tensor wave(at::IntArrayRef shape, double step) {
   return (torch::arange(n, torch::kFloat64) * step).sin().to(torch::kFloat32).view(shape);
 }
 
-TEST(RmsNormTest, LiteralCase) {
+TEST(NormTest, LiteralCase) {
   // mean of squares (9 + 16) / 2 = 12.5; eps brings it to 16.
-  RmsNorm norm;
+  Norm norm;
   norm.spec.eps = 3.5;
   norm.weight = tensor({2, -1}, {2});
   expect_near(norm.forward(tensor({3, 4}, {1, 2})), {1.5, -1}, 1e-6);
@@ -135,8 +136,8 @@ std::vector<double> naive_attention(const at::Tensor& q, const at::Tensor& k, co
 TEST(AttentionTest, LiteralCase) {
   // One head of one dimension, scale 1: query 1 weighs its keys e^0 : e^ln3 = 1 : 3.
   const float ln3 = std::log(3.0f);
-  const at::Tensor y = causal_attention(tensor({5, 1}, {1, 2, 1, 1}), tensor({0, ln3}, {1, 2, 1, 1}),
-                                        tensor({8, 16}, {1, 2, 1, 1}), 1, std::nullopt);
+  const at::Tensor y =
+      attend(tensor({5, 1}, {1, 2, 1, 1}), tensor({0, ln3}, {1, 2, 1, 1}), tensor({8, 16}, {1, 2, 1, 1}), {1});
   expect_near(y, {8, 14}, 1e-5);
 }
 
@@ -152,8 +153,7 @@ TEST_P(AttentionAgainstLoops, Agrees) {
   const at::Tensor q = wave({c.batch, c.queries, c.heads, c.dim}, 0.71);
   const at::Tensor k = wave({c.batch, c.keys, c.kv_heads, c.dim}, 1.13);
   const at::Tensor v = wave({c.batch, c.keys, c.kv_heads, c.dim}, 0.29);
-  expect_near(causal_attention(q, k, v, 0.8, c.window), naive_attention(q, k, v, 0.8, c.window.value_or(1 << 30)),
-              2e-6);
+  expect_near(attend(q, k, v, {0.8, true, c.window}), naive_attention(q, k, v, 0.8, c.window.value_or(1 << 30)), 2e-6);
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, AttentionAgainstLoops,
@@ -171,9 +171,8 @@ INSTANTIATE_TEST_SUITE_P(Shapes, AttentionAgainstLoops,
 
 TEST(AttentionTest, KeysAndValuesMayBeViews) {
   const at::Tensor k = wave({2, 3, 7, 4}, 1.13), v = wave({2, 3, 7, 4}, 0.29), q = wave({2, 7, 3, 4}, 0.71);
-  const at::Tensor y = causal_attention(q, k.transpose(1, 2), v.transpose(1, 2), 1, std::nullopt);
-  EXPECT_TRUE(torch::equal(
-      y, causal_attention(q, k.transpose(1, 2).contiguous(), v.transpose(1, 2).contiguous(), 1, std::nullopt)));
+  const at::Tensor y = attend(q, k.transpose(1, 2), v.transpose(1, 2), {1});
+  EXPECT_TRUE(torch::equal(y, attend(q, k.transpose(1, 2).contiguous(), v.transpose(1, 2).contiguous(), {1})));
 }
 
 TEST(KvCacheTest, HoldsWhatWasAppendedWhileItGrows) {

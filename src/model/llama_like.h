@@ -2,10 +2,11 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <optional>
+#include <string>
 
 #include "model/config.h"
+#include "model/layer_window.h"
 #include "model/spec.h"
 
 namespace nwc {
@@ -15,10 +16,19 @@ struct LlamaLike {
   bool qkv_bias = false;
   bool o_bias = false;
   bool mlp_bias = false;
-  bool qk_norm = false;                     // RMS norm of each query and key head, before RoPE
-  std::optional<int64_t> default_head_dim;  // if config.json has no head_dim; none: hidden_size / num_attention_heads
-  // The sliding window of a layer, none for full attention; an empty function is none for all.
-  std::function<std::optional<int64_t>(int64_t layer)> window;
+  bool qk_norm = false;      // RMS norm of each query and key head, before RoPE
+  LayerWindows window = {};  // the sliding window of each layer
+  std::string activation_key = "hidden_act";
+  std::string default_activation = "silu";
+  std::string prefix = "model.";        // of all tensor names but the head's
+  std::string head = "lm_head.weight";  // tensor name
+  // What a missing key of config.json means to the family. None: the key is required, but for head_dim, which is
+  // hidden_size / num_attention_heads, and num_key_value_heads, which is num_attention_heads.
+  struct Defaults {
+    std::optional<int64_t> head_dim, heads, kv_heads, vocab, positions;
+    std::optional<double> eps;
+    bool tied = false;
+  } defaults = {};
 };
 
 // Reads everything that these families share from config.json: dimensions, norms, RoPE, tying, dtype, eos.

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "model/spec.h"
+#include "model/block_spec.h"
 #include "model/tensor_fwd.h"
 #include "nwcodec/result.h"
 #include "nwcodec/weights.h"
@@ -23,7 +23,9 @@ class ParameterSource {
   virtual Result<at::Tensor> load(const TensorSpec& tensor) const = 0;
 };
 
-// The tensors of a checkpoint directory, plain or compressed.
+// The tensors of a checkpoint directory, plain or compressed. A tensor NAME [n, columns, rows] may be stored in MXFP4
+// instead, as gpt-oss publishes its experts: U8 tensors NAME_blocks [n, rows, columns / 32, 16] and NAME_scales
+// [n, rows, columns / 32]; see mxfp4.h.
 class WeightsSource : public ParameterSource {
  public:
   // `threads` for decoding compressed tensors; <= 0 means all cores.
@@ -32,6 +34,9 @@ class WeightsSource : public ParameterSource {
   Result<at::Tensor> load(const TensorSpec& tensor) const override;
 
  private:
+  Status check_stored(const TensorSpec& tensor) const;
+  Result<at::Tensor> load_mxfp4(const TensorSpec& tensor) const;
+
   Weights weights_;
   int threads_;
 };

@@ -21,15 +21,41 @@ double llama3_scaled(double frequency, const RopeSpec& rope) {
   return (1 - kept) * frequency / rope.factor + kept * frequency;
 }
 
+// The dimension, of `head_dim`, whose pair turns `turns` times within the original context.
+double dimension_of(double turns, const RopeSpec& rope, int64_t head_dim) {
+  const double wavelength = static_cast<double>(rope.original_positions) / turns;
+  return static_cast<double>(head_dim) * std::log(wavelength / (2 * std::numbers::pi)) / (2 * std::log(rope.theta));
+}
+
+// YaRN: pairs before the ramp keep their frequency, those behind it are divided by `factor`. The ramp's ends are
+// dimensions but count pairs, and its floor of 0.001 keeps it from being a step: both as in transformers.
+double yarn_scaled(double frequency, int64_t pair, const RopeSpec& rope, int64_t head_dim) {
+  double begin = dimension_of(rope.beta_fast, rope, head_dim), end = dimension_of(rope.beta_slow, rope, head_dim);
+  if (rope.whole_dimensions) begin = std::floor(begin), end = std::ceil(end);
+  begin = std::max(begin, 0.0);
+  end = std::min(end, static_cast<double>(head_dim - 1));
+  if (begin == end) end += 0.001;
+  const double divided = std::clamp((static_cast<double>(pair) - begin) / (end - begin), 0.0, 1.0);
+  return divided * frequency / rope.factor + (1 - divided) * frequency;
+}
+
+double scaled(double frequency, int64_t pair, const RopeSpec& rope, int64_t head_dim) {
+  switch (rope.scaling) {
+    case RopeSpec::Scaling::kNone: return frequency;
+    case RopeSpec::Scaling::kLinear: return frequency / rope.factor;
+    case RopeSpec::Scaling::kLlama3: return llama3_scaled(frequency, rope);
+    case RopeSpec::Scaling::kYarn: return yarn_scaled(frequency, pair, rope, head_dim);
+  }
+  return frequency;
+}
+
 }  // namespace
 
 std::vector<float> rope_frequencies(const RopeSpec& rope, int64_t head_dim) {
   std::vector<float> frequencies;
   for (int64_t i = 0; i < head_dim / 2; ++i) {
-    double frequency = std::pow(rope.theta, -2.0 * static_cast<double>(i) / static_cast<double>(head_dim));
-    if (rope.scaling == RopeSpec::Scaling::kLinear) frequency /= rope.factor;
-    if (rope.scaling == RopeSpec::Scaling::kLlama3) frequency = llama3_scaled(frequency, rope);
-    frequencies.push_back(static_cast<float>(frequency));
+    const double frequency = std::pow(rope.theta, -2.0 * static_cast<double>(i) / static_cast<double>(head_dim));
+    frequencies.push_back(static_cast<float>(scaled(frequency, i, rope, head_dim)));
   }
   return frequencies;
 }
@@ -53,7 +79,8 @@ RopeTables::Table RopeTables::find(const RopeSpec& rope, int64_t head_dim, int64
   // detail.
   const at::Tensor angles = torch::arange(positions, torch::kFloat32).unsqueeze(1) *
                             torch::tensor(rope_frequencies(rope, head_dim)).unsqueeze(0);
-  const Table table{rope, angles.cos().unsqueeze(1), angles.sin().unsqueeze(1)};
+  const Table table{rope, angles.cos().mul_(rope.magnitude).unsqueeze(1),
+                    angles.sin().mul_(rope.magnitude).unsqueeze(1)};
   if (found != tables_.end()) {
     *found = table;
   } else {

@@ -6,7 +6,7 @@
 #include <mutex>
 #include <vector>
 
-#include "model/spec.h"
+#include "model/block_spec.h"
 #include "model/tensor_fwd.h"
 
 namespace nwc {

@@ -29,7 +29,7 @@ class SafetensorsBuilder {
   SafetensorsBuilder& add(const std::string& name, const std::string& dtype, const std::vector<uint64_t>& shape,
                           std::string_view data) {
     std::string dims;
-    for (const uint64_t dim : shape) dims += (dims.empty() ? "" : ",") + std::to_string(dim);
+    for (const uint64_t dim : shape) dims.append(dims.empty() ? "" : ",").append(std::to_string(dim));
     entries_ += (entries_.empty() ? "\"" : ",\"") + name + "\":{\"dtype\":\"" + dtype + "\",\"shape\":[" + dims +
                 "],\"data_offsets\":[" + std::to_string(data_.size()) + "," +
                 std::to_string(data_.size() + data.size()) + "]}";

@@ -11,7 +11,7 @@ Result<ModelSpec> describe(const ConfigObject& config) {
   NWC_ASSIGN_OR_RETURN(family.qkv_bias, config.boolean("attention_bias", false));
   family.o_bias = family.qkv_bias;
   family.qk_norm = true;
-  family.default_head_dim = 128;
+  family.defaults.head_dim = 128;
   NWC_ASSIGN_OR_RETURN(family.window, read_layer_windows(config));
   return describe_llama_like(config, family);
 }
