@@ -79,7 +79,7 @@ std::function<Status()> add_rate_distortion_study(CLI::App& app, Command& comman
   app.add_option("--samples", o.samples, "Weights per source")->capture_default_str();
   app.add_option("--bits", o.largest_bits, "Curves go from 1 bit to this")->check(CLI::Range(1, 6))->capture_default_str();
   app.add_option("--trellis-states", o.trellis.state_bits, "State bits of the trellis codes (QTIP's L); time doubles with each")
-      ->check(CLI::Range(2, 20))->capture_default_str();
+      ->check(CLI::Range(10, 20))->capture_default_str();
   app.add_option("--trellis-samples", o.trellis.samples,
                  "Weights that the trellis codes quantise, spread evenly over the source: fewer than the others, because each costs 2^L operations; 0 leaves them out")
       ->capture_default_str();

@@ -23,6 +23,8 @@ Json to_json(const TensorStudyReport& report) {
                        {"nmse", t.nmse},
                        {"ecsq_nmse", t.ecsq_nmse},
                        {"db_over_ecsq", t.over_ecsq()},
+                       {"ecsq_centroid_nmse", t.ecsq_centroid_nmse},
+                       {"db_over_ecsq_centroid", t.over_ecsq_centroid()},
                        {"gap_to_gaussian_bound_db", t.gap()},
                        {"largest_error_steps", t.largest_error}});
   }
@@ -30,10 +32,11 @@ Json to_json(const TensorStudyReport& report) {
 }
 
 void print_table(const TensorStudyReport& report) {
-  std::vector<std::vector<std::string>> rows{{"tensor", "payload bits", "with side", "NMSE dB", "ECSQ dB", "over ECSQ", "gap dB", "largest error"}};
+  std::vector<std::vector<std::string>> rows{{"tensor", "payload bits", "with side", "NMSE dB", "ECSQ dB", "over ECSQ", "centroids", "gap dB", "largest error"}};
   for (const TensorQuality& t : report.tensors) {
     rows.push_back({printable(t.name), fmt::format("{:.4f}", t.payload_bits), fmt::format("{:.4f}", t.bits), fmt::format("{:.3f}", decibels(t.nmse)),
-                    fmt::format("{:.3f}", decibels(t.ecsq_nmse)), fmt::format("{:+.3f}", t.over_ecsq()), fmt::format("{:.3f}", t.gap()),
+                    fmt::format("{:.3f}", decibels(t.ecsq_nmse)), fmt::format("{:+.3f}", t.over_ecsq()),
+                    fmt::format("{:+.3f}", t.over_ecsq_centroid()), fmt::format("{:.3f}", t.gap()),
                     fmt::format("{:.2f} steps", t.largest_error)});
   }
   fmt::print("{}\n", format_table(rows));

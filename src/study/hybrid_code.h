@@ -22,7 +22,9 @@ struct HybridCodebook {
 };
 HybridCodebook fit_hybrid_codebook(Source initial, unsigned codebook_bits, uint64_t seed);
 
-// Two numbers per state: with h = x^2 + x modulo 2^32, bits 15 - Q to 14 of h choose the entry and bit 15 the sign.
+// Two numbers per state: with h = x^2 + x modulo 2^32, bits 15 - Q to 14 of h choose the entry and bit 15 the sign. Below
+// kFewestHybridStateBits state bits h has too few bits for that: codes become degenerate, with few entries and one sign.
+inline constexpr unsigned kFewestHybridStateBits = 10;
 Trellis hybrid_code(const HybridCodebook& codebook, unsigned state_bits, unsigned bits);
 
 }  // namespace nwc

@@ -131,8 +131,9 @@ Status check(const RateDistortionOptions& o) {
   if (o.largest_bits < 1 || o.largest_bits > kLargestVectorIndex / 2) return invalid("curves go to 6 bits at most");
   if (o.trellis.samples == 0) return {};
   if (o.trellis.samples < kTrellisSequence) return invalid(fmt::format("a trellis needs {} samples at least", kTrellisSequence));
-  if (o.trellis.state_bits < 2 * o.largest_bits || o.trellis.state_bits > 20) {
-    return invalid(fmt::format("a trellis of pairs at {} bits has {} to 20 state bits", o.largest_bits, 2 * o.largest_bits));
+  const unsigned fewest = std::max(kFewestHybridStateBits, 2 * o.largest_bits);
+  if (o.trellis.state_bits < fewest || o.trellis.state_bits > 20) {
+    return invalid(fmt::format("trellis codes at {} bits need {} to 20 state bits", o.largest_bits, fewest));
   }
   return {};
 }

@@ -62,6 +62,7 @@ PlotPanel panel_of(const TensorStudyReport& report, const std::string& title, co
 }  // namespace
 
 double TensorQuality::over_ecsq() const { return decibels(nmse / ecsq_nmse); }
+double TensorQuality::over_ecsq_centroid() const { return decibels(nmse / ecsq_centroid_nmse); }
 double TensorQuality::gap() const { return gap_decibels({payload_bits, nmse}); }
 
 Result<TensorStudyReport> run_tensor_study(const TensorStudyOptions& options, const Progress& progress) {
@@ -102,7 +103,9 @@ Result<TensorStudyReport> run_tensor_study(const TensorStudyOptions& options, co
     if (sums.power > 0 && quality.payload_bits > 0) {
       NWC_ASSIGN_OR_RETURN(const Samples samples,
                            normalised_samples(tensor.weights, {.columns = std::max<uint64_t>(1, kEcsqWeights / tensor.weights.rows)}, options.threads));
-      quality.ecsq_nmse = fit_uniform(SortedSource(samples.values), quality.payload_bits, Reconstruction::kMidpoint).point.nmse;
+      const SortedSource sorted(samples.values);
+      quality.ecsq_nmse = fit_uniform(sorted, quality.payload_bits, Reconstruction::kMidpoint).point.nmse;
+      quality.ecsq_centroid_nmse = fit_uniform(sorted, quality.payload_bits, Reconstruction::kCentroid).point.nmse;
     }
     report.tensors.push_back(std::move(quality));
     ModelTensors::release(tensor);
@@ -119,10 +122,11 @@ Result<TensorStudyReport> run_tensor_study(const TensorStudyOptions& options, co
 
 std::string tensor_study_csv(const TensorStudyReport& report) {
   std::vector<std::vector<std::string>> rows{{"tensor", "block", "type", "shape", "weights", "payload_bits", "bits", "nmse", "nmse_db", "ecsq_nmse",
-                                              "db_over_ecsq", "gap_to_gaussian_bound_db", "largest_error_steps"}};
+                                              "db_over_ecsq", "ecsq_centroid_nmse", "db_over_ecsq_centroid", "gap_to_gaussian_bound_db", "largest_error_steps"}};
   for (const TensorQuality& t : report.tensors) {
     rows.push_back({t.name, std::to_string(t.depth), t.type, csv_shape(t.shape), std::to_string(t.weights), csv_number(t.payload_bits), csv_number(t.bits),
-                    csv_number(t.nmse), csv_number(decibels(t.nmse)), csv_number(t.ecsq_nmse), csv_number(t.over_ecsq()), csv_number(t.gap()),
+                    csv_number(t.nmse), csv_number(decibels(t.nmse)), csv_number(t.ecsq_nmse), csv_number(t.over_ecsq()), csv_number(t.ecsq_centroid_nmse),
+                    csv_number(t.over_ecsq_centroid()), csv_number(t.gap()),
                     csv_number(t.largest_error)});
   }
   return format_csv(rows);

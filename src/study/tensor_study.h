@@ -29,10 +29,12 @@ struct TensorQuality {
   double bits = 0;             // with the stream's header, index and tables, scales and levels
   double nmse = 0;             // squared error over squared weight, both normalised
   double ecsq_nmse = 0;        // of the uniform scalar quantiser (midpoints) whose zero-order entropy is payload_bits
+  double ecsq_centroid_nmse = 0;  // the same with centroids instead of midpoints, which pays below 3 bits
   double largest_error = 0;    // in steps, one step being sqrt(12 * mean squared normalised error) of this tensor
 
-  double over_ecsq() const;    // dB; below 0 is better than ideal ECSQ
-  double gap() const;          // dB over the Gaussian bound, at payload_bits
+  double over_ecsq() const;           // dB; below 0 is better than ideal ECSQ
+  double over_ecsq_centroid() const;  // the same for ECSQ with centroids
+  double gap() const;                 // dB over the Gaussian bound, at payload_bits
 };
 
 struct TensorStudyReport {
