@@ -33,7 +33,7 @@ Status merge_into(HessianFile& into, const HessianFile& other, const fs::path& p
     }
   }
   Json merged = Json::array();
-  for (const Json* part : {&into.calibration, &other.calibration}) {
+  for (const Json* part : {static_cast<const Json*>(&into.calibration), &other.calibration}) {
     if (part->contains("merged")) {
       for (const Json& each : (*part)["merged"]) merged.push_back(each);
     } else {

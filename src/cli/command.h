@@ -32,8 +32,10 @@ void add_train(CLI::App& app, Command& command);
 void add_compress(CLI::App& app, Command& command);
 void add_decompress(CLI::App& app, Command& command);
 void add_inspect(CLI::App& app, Command& command);
+void add_calibrate(CLI::App& app, Command& command);
 void add_eval(CLI::App& app, Command& command);
 void add_generate(CLI::App& app, Command& command);
+void add_study(CLI::App& app, Command& command);  // has commands of its own: cli/study_command.h
 
 // --json, --quiet and --threads.
 void add_global_options(CLI::App& app, Command& command);

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
+#include <map>
 #include <memory>
 
 #include "base/json.h"
@@ -84,6 +85,19 @@ void add_compress(CLI::App& app, Command& command) {
   app.add_option("--include", a->options.selection.include, "Also compress tensors whose name matches this regular expression")->allow_extra_args(false);
   app.add_option("--exclude", a->options.selection.exclude, "Leave alone tensors whose name matches this regular expression")->allow_extra_args(false);
   app.add_option("--normalisation", a->options.encode.normalisation.kind, kNormalisationHelp)->transform(normalisations());
+  app.add_option("--level", a->options.level, "Importance level of all columns, when there are no Hessians: higher is finer")->capture_default_str();
+  CLI::Option* hessians = app.add_option("--hessians", a->options.hessians, "What nwcodec calibrate wrote: importance levels and error feedback")->check(not_empty());
+  app.add_option("--steps", a->options.guide.steps, "How finely columns are quantised: levels by quantiles, or a step for each column by water filling")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, StepRule>{{"levels", StepRule::kLevels}, {"water-fill", StepRule::kWaterFill}}))
+      ->needs(hessians);
+  app.add_option("--shares", a->options.guide.importance.shares, "Shares of columns of the finer levels, finest first")->needs(hessians)->capture_default_str();
+  app.add_option("--sensitivity", a->options.guide.importance.sensitivity, "What levels go by: the Hessian's diagonal, or that of its inverse")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, Sensitivity>{{"diagonal", Sensitivity::kDiagonal}, {"inverse", Sensitivity::kInverse}}))
+      ->needs(hessians);
+  app.add_option("--damping", a->options.guide.ldl.damping, "Added to the Hessian's diagonal, as a share of its mean")->check(CLI::Range(0.0, 1.0))->needs(hessians)->capture_default_str();
+  app.add_option("--block-size", a->options.guide.ldl.block_size, "Columns quantised together, without feedback among them")->check(CLI::Range(1u, 128u))->needs(hessians)->capture_default_str();
+  app.add_flag("--no-levels{false}", a->options.guide.levels, "All columns at level 0")->needs(hessians);
+  app.add_flag("--no-feedback{false}", a->options.guide.feedback, "No error feedback")->needs(hessians);
   app.add_option("--tile-chunks", a->options.encode.tile_chunks, "Chunks per independently decodable tile, a multiple of 32")
       ->check(CLI::Range(32u, limits::kMaxTileChunks))
       ->check(whole_groups())

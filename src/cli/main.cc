@@ -22,7 +22,11 @@ int fail(ExitCode code, const std::string& message) {
 // What is wrong with the command line, and where to read on.
 std::string usage_message(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
   const std::vector<CLI::App*> chosen = app.get_subcommands();
-  if (!chosen.empty()) return fmt::format("{}; see nwcodec {} --help", error.what(), chosen.front()->get_name());
+  if (!chosen.empty()) {
+    std::string names = chosen.front()->get_name();
+    for (const CLI::App* inner : chosen.front()->get_subcommands()) names += " " + inner->get_name();
+    return fmt::format("{}; see nwcodec {} --help", error.what(), names);
+  }
   const std::string first = argc > 1 ? argv[1] : "";
   if (first.empty()) return fmt::format("{}; see nwcodec --help", error.what());
   return fmt::format("'{}' is not a command; see nwcodec --help", first);
@@ -47,6 +51,8 @@ int run(int argc, char** argv) {
       {"eval", "Measure perplexity, and divergence from a reference", add_eval},
       {"generate", "Continue a text", add_generate},
       {"train", "Train a codec on the weights of checkpoints", add_train},
+      {"calibrate", "Measure what a model's layers see: Hessians for compress", add_calibrate},
+      {"study", "Measure weights, quantisers and compressed tensors", add_study},
   };
   std::map<const CLI::App*, Command> commands;
   for (const Entry& entry : entries) {

@@ -28,6 +28,45 @@ uint64_t features_of(uint64_t triangle) {
   return 0;
 }
 
+// The JSON in the file's metadata.
+Result<Json> list_of(const SafetensorsFile& file) {
+  const auto text = file.metadata().find(kMetadataKey);
+  if (text == file.metadata().end()) return corrupt(file, "has no list of its Hessians");
+  Result<Json> json = parse_json(text->second);
+  if (!json || !json->is_object() || !json->contains("weights") || !(*json)["weights"].is_object()) return corrupt(file, "has a damaged list of its Hessians");
+  return json;
+}
+
+struct ParsedUse {
+  uint64_t number = 0, weight_hash = 0;
+  const TensorView *hessian = nullptr, *tokens = nullptr;
+};
+
+Result<ParsedUse> parse_use(const SafetensorsFile& file, const Json& use) {
+  if (!use.is_object() || !use.contains("hessian") || !use["hessian"].is_number_unsigned() || !use.contains("hash") || !use["hash"].is_string()) {
+    return corrupt(file, "has a damaged list of its Hessians");
+  }
+  const std::string hash = use["hash"].get<std::string>();
+  if (hash.size() != 16 || hash.find_first_not_of("0123456789abcdef") != std::string::npos) return corrupt(file, "has a damaged list of its Hessians");
+  ParsedUse parsed{.number = use["hessian"].get<uint64_t>(), .weight_hash = std::stoull(hash, nullptr, 16)};
+  parsed.hessian = file.find("hessian." + std::to_string(parsed.number));
+  parsed.tokens = file.find("tokens." + std::to_string(parsed.number));
+  const bool sound = parsed.hessian != nullptr && parsed.tokens != nullptr && parsed.hessian->dtype == DType::kF32 && parsed.hessian->shape.size() == 2 &&
+                     parsed.tokens->dtype == DType::kI64 && parsed.tokens->shape.size() == 1 && parsed.tokens->shape[0] == parsed.hessian->shape[0] &&
+                     features_of(parsed.hessian->shape[1]) > 0;
+  if (!sound) return corrupt(file, "Hessian " + std::to_string(parsed.number) + " is missing, or has another dtype or shape");
+  return parsed;
+}
+
+StoredHessian read_stored(const TensorView& hessian, const TensorView& tokens) {
+  StoredHessian stored{.features = features_of(hessian.shape[1])};
+  stored.triangles.resize(hessian.bytes.size() / sizeof(float));
+  std::memcpy(stored.triangles.data(), hessian.bytes.data(), hessian.bytes.size());
+  stored.tokens.resize(tokens.bytes.size() / sizeof(int64_t));
+  std::memcpy(stored.tokens.data(), tokens.bytes.data(), tokens.bytes.size());
+  return stored;
+}
+
 }  // namespace
 
 std::vector<HessianView> StoredHessian::views() const {
@@ -55,6 +94,22 @@ Status write_hessian_file(const fs::path& path, const HessianFile& file) {
   return writer.finish();
 }
 
+Result<HessianFile> read_hessian_file(const fs::path& path) {
+  NWC_ASSIGN_OR_RETURN(const SafetensorsFile file, SafetensorsFile::open(path));
+  NWC_ASSIGN_OR_RETURN(const Json json, list_of(file));
+  HessianFile read;
+  if (json.contains("calibration")) read.calibration = json["calibration"];
+  std::map<uint64_t, std::pair<const TensorView*, const TensorView*>> tensors;
+  for (const auto& [name, use] : json["weights"].items()) {
+    NWC_ASSIGN_OR_RETURN(const ParsedUse parsed, parse_use(file, use));
+    read.weights[name] = {parsed.number, parsed.weight_hash};
+    tensors[parsed.number] = {parsed.hessian, parsed.tokens};
+  }
+  if (!tensors.empty() && tensors.rbegin()->first != tensors.size() - 1) return corrupt(file, "skips numbers of Hessians");
+  for (const auto& [number, pair] : tensors) read.hessians.push_back(read_stored(*pair.first, *pair.second));
+  return read;
+}
+
 Result<HessianStore> HessianStore::open(const fs::path& directory) {
   HessianStore store;
   std::vector<fs::path> paths;
@@ -72,25 +127,10 @@ Result<HessianStore> HessianStore::open(const fs::path& directory) {
   for (const fs::path& path : paths) {
     NWC_ASSIGN_OR_RETURN(SafetensorsFile opened, SafetensorsFile::open(path));
     const SafetensorsFile& file = store.files_.emplace_back(std::move(opened));
-    const auto text = file.metadata().find(kMetadataKey);
-    if (text == file.metadata().end()) return corrupt(file, "has no list of its Hessians");
-    Result<Json> json = parse_json(text->second);
-    if (!json) return corrupt(file, "has a damaged list of its Hessians");
-    if (!json->is_object() || !json->contains("weights") || !(*json)["weights"].is_object()) return corrupt(file, "has a damaged list of its Hessians");
-    for (const auto& [name, use] : (*json)["weights"].items()) {
-      if (!use.is_object() || !use.contains("hessian") || !use["hessian"].is_number_unsigned() || !use.contains("hash") || !use["hash"].is_string()) {
-        return corrupt(file, "has a damaged list of its Hessians");
-      }
-      const std::string number = std::to_string(use["hessian"].get<uint64_t>());
-      Location location{store.files_.size() - 1, file.find("hessian." + number), file.find("tokens." + number), 0};
-      const std::string hash = use["hash"].get<std::string>();
-      if (hash.size() != 16 || hash.find_first_not_of("0123456789abcdef") != std::string::npos) return corrupt(file, "has a damaged list of its Hessians");
-      location.weight_hash = std::stoull(hash, nullptr, 16);
-      const bool sound = location.hessian != nullptr && location.tokens != nullptr && location.hessian->dtype == DType::kF32 && location.hessian->shape.size() == 2 &&
-                         location.tokens->dtype == DType::kI64 && location.tokens->shape.size() == 1 && location.tokens->shape[0] == location.hessian->shape[0] &&
-                         features_of(location.hessian->shape[1]) > 0;
-      if (!sound) return corrupt(file, "Hessian " + number + " is missing, or has another dtype or shape").in_tensor(name);
-      if (!store.weights_.emplace(name, location).second) {
+    NWC_ASSIGN_OR_RETURN(const Json json, list_of(file));
+    for (const auto& [name, use] : json["weights"].items()) {
+      NWC_ASSIGN_OR_RETURN(const ParsedUse parsed, parse_use(file, use));
+      if (!store.weights_.emplace(name, Location{store.files_.size() - 1, parsed.hessian, parsed.tokens, parsed.weight_hash}).second) {
         return Error(ErrorCode::kMismatch, "has Hessians in two files").in_file(path.string()).in_tensor(name).remedy("keep the files of one calibration");
       }
     }
@@ -107,12 +147,7 @@ Result<StoredHessian> HessianStore::find(const TensorView& weight) const {
   if (xxh3(weight.bytes) != location.weight_hash) {
     return Error(ErrorCode::kMismatch, "has the Hessian of other weights").in_file(files_[location.file].path().string()).in_tensor(weight.name).remedy("calibrate this model");
   }
-  StoredHessian stored;
-  stored.features = features_of(location.hessian->shape[1]);
-  stored.triangles.resize(location.hessian->bytes.size() / sizeof(float));
-  std::memcpy(stored.triangles.data(), location.hessian->bytes.data(), location.hessian->bytes.size());
-  stored.tokens.resize(location.tokens->bytes.size() / sizeof(int64_t));
-  std::memcpy(stored.tokens.data(), location.tokens->bytes.data(), location.tokens->bytes.size());
+  StoredHessian stored = read_stored(*location.hessian, *location.tokens);
   files_[location.file].release(*location.hessian);
   return stored;
 }

@@ -42,6 +42,8 @@ struct HessianFile {
   Json calibration;                    // provenance: texts, sequences, length, seed
 };
 
+// Errors: kNotFound, kIo, kCorrupt.
+Result<HessianFile> read_hessian_file(const std::filesystem::path& path);
 // Atomic. Errors: kIo.
 Status write_hessian_file(const std::filesystem::path& path, const HessianFile& file);
 

@@ -1,0 +1,20 @@
+// Our codec as one quantiser among the others: real bytes, real errors.
+#pragma once
+
+#include "encode/encoder_codec.h"
+#include "nwcodec/result.h"
+#include "study/rate_point.h"
+#include "study/samples.h"
+
+namespace nwc {
+
+struct CodecPoint {
+  RatePoint point;          // all bytes of the tensor: stream, scales, levels; the codec file is shared by a checkpoint and not counted
+  double payload_bits = 0;  // tiles alone
+  uint64_t patches = 0;     // weights stored as they are
+};
+
+// Encodes the samples with encode_tensor() as one F32 tensor of level 0. Errors: those of encoding.
+Result<CodecPoint> codec_quantizer(const Samples& samples, const EncoderCodec& codec, int threads);
+
+}  // namespace nwc

@@ -1,0 +1,53 @@
+// The linear weights of a plain checkpoint, as studies go through them.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "encode/selection.h"
+#include "encode/weight_matrix.h"
+#include "nwcodec/checkpoint.h"
+#include "nwcodec/result.h"
+
+namespace nwc {
+
+// Where in the model a tensor stands: "model.layers.3.self_attn.q_proj.weight" has depth 3 and type "self_attn.q_proj". Further numbers
+// (experts) become "*". Without a number among its parts, a tensor has depth -1 and its name as type.
+struct TensorPlace {
+  int64_t depth = -1;
+  std::string type;
+};
+TensorPlace place_of(const std::string& name);
+
+// Thread safety: const members may be called from several threads at once.
+class ModelTensors {
+ public:
+  struct Tensor {
+    WeightMatrix weights;  // points into the checkpoint's mapping
+    std::vector<uint64_t> shape;
+    TensorPlace place;
+    std::string file;      // for messages
+    const SafetensorsFile* shard;
+    const TensorView* view;
+  };
+
+  // Those that `nwcodec compress` would take with the same selection. Errors: those of opening a checkpoint and of a selection;
+  // kInvalidArgument if nothing is selected.
+  static Result<ModelTensors> open(const std::filesystem::path& directory, const SelectionOptions& selection);
+
+  // By depth, then by name.
+  const std::vector<Tensor>& list() const { return tensors_; }
+  // nullptr if there is none of that name.
+  const Tensor* find(const std::string& name) const;
+  // Advises the kernel that the tensor will not be read again soon.
+  static void release(const Tensor& tensor) { tensor.shard->release(*tensor.view); }
+
+ private:
+  explicit ModelTensors(Checkpoint checkpoint) : checkpoint_(std::move(checkpoint)) {}
+  Checkpoint checkpoint_;
+  std::vector<Tensor> tensors_;
+};
+
+}  // namespace nwc

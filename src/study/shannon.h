@@ -1,0 +1,23 @@
+// Limits that no quantiser of a memoryless source passes ("Shannon limit" of the paper's Figure 6).
+#pragma once
+
+#include <optional>
+
+#include "study/rate_point.h"
+#include "study/sorted_source.h"
+#include "study/sources.h"
+
+namespace nwc {
+
+// Differential entropy in bits of the source's distribution (variance 1).
+double differential_entropy(Source source);
+
+// The same, estimated from numbers by Vasicek's spacings of about sqrt(n) neighbours with Ebrahimi's correction at the ends; in
+// the numbers' own unit. nullopt where it is no density: as many neighbours have the same value, as in weights with many zeros.
+std::optional<double> estimated_entropy(const SortedSource& source);
+
+// Shannon's lower bound on the error of independent numbers with that entropy and mean square: 2^(2 entropy) 4^-bits / (2 pi e power).
+// Exact for a Gaussian, where it is 4^-bits; met by none at low rates otherwise. Numbers that depend on each other can be coded with less.
+RatePoint shannon_bound(double entropy, double power, double bits);
+
+}  // namespace nwc

@@ -1,0 +1,28 @@
+// Line charts as SVG text: a grid of panels with one legend.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace nwc {
+
+struct PlotSeries {
+  std::string label;  // series of one label have one colour and one entry in the legend
+  std::vector<std::pair<double, double>> points;  // in drawing order; those that are not finite are left out
+  bool line = true;   // connect the points
+};
+
+struct PlotPanel {
+  std::string title, x_label, y_label;
+  std::vector<PlotSeries> series;
+};
+
+// A complete SVG document, `panels_per_row` panels beside each other. Texts may hold anything: they are escaped, and control characters
+// replaced. Colours are assigned in the order in which labels first occur.
+std::string render_svg(const std::string& title, const std::vector<PlotPanel>& panels, size_t panels_per_row);
+
+// For XML text and attributes.
+std::string xml_escaped(const std::string& text);
+
+}  // namespace nwc

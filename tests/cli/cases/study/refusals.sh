@@ -1,0 +1,14 @@
+# Wrong arguments and what is already there.
+tiny model
+refused 2 nwcodec study
+refused 2 nwcodec study nonsense
+refused 2 nwcodec study statistics model
+refused 1 nwcodec study statistics nowhere -o out
+refused 1 nwcodec study tensors model --compressed model -o out
+refused 1 nwcodec study rate-distortion --tensor x -o out
+refused 1 nwcodec study rate-distortion --samples 5 -o out
+mkdir -p taken
+touch taken/statistics.svg
+refused 1 nwcodec study statistics model -o taken
+quietly nwcodec study statistics model -o taken --force
+grep -q '</svg>' taken/statistics.svg || fail "not overwritten"
