@@ -13,7 +13,6 @@
 #include "model/mxfp4.h"
 
 namespace nwc {
-
 namespace {
 
 // The two tensors that stand for `tensor` in MXFP4, or nothing if it cannot be stored so.
