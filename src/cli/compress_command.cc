@@ -26,7 +26,12 @@ Json to_json(const CompressReport& report) {
                        {"cross_entropy_bits", s.table_bits},
                        {"relative_squared_error", s.squared_weight > 0 ? s.squared_error / s.squared_weight : 0.0},
                        {"escapes", s.escapes},
-                       {"patches", s.patches}});
+                       {"patches", s.patches},
+                       {"columns_per_level", t.columns_per_level},
+                       {"normalised_squared_error", s.weights > 0 ? s.normalised_squared_error / static_cast<double>(s.weights) : 0.0},
+                       {"hessian_weighted_error", s.weighted_error},
+                       {"damping", t.notes.damping},
+                       {"seconds", t.seconds}});
   }
   return {{"tensors", tensors}, {"codec", report.codec.filename().string()}, {"gain", report.gain}, {"shards_from_earlier_run", report.shards_from_earlier_run}, {"input_bytes", report.input_bytes},
           {"output_bytes", report.output_bytes}, {"warnings", report.warnings}};
@@ -96,6 +101,7 @@ void add_compress(CLI::App& app, Command& command) {
       ->needs(hessians);
   app.add_option("--damping", a->options.guide.ldl.damping, "Added to the Hessian's diagonal, as a share of its mean")->check(CLI::Range(0.0, 1.0))->needs(hessians)->capture_default_str();
   app.add_option("--block-size", a->options.guide.ldl.block_size, "Columns quantised together, without feedback among them")->check(CLI::Range(1u, 128u))->needs(hessians)->capture_default_str();
+  app.add_flag("--unsorted{false}", a->options.guide.sort_columns, "Feedback from the last column to the first, instead of from the costliest")->needs(hessians);
   app.add_flag("--no-levels{false}", a->options.guide.levels, "All columns at level 0")->needs(hessians);
   app.add_flag("--no-feedback{false}", a->options.guide.feedback, "No error feedback")->needs(hessians);
   app.add_option("--tile-chunks", a->options.encode.tile_chunks, "Chunks per independently decodable tile, a multiple of 32")

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "base/parallel.h"
 
@@ -64,7 +65,7 @@ bool cholesky(std::vector<double>& a, uint64_t n, int threads) {
 
 // From C with H = C C^T to L: rows below a block times the inverse of its diagonal block.
 FeedbackFactor to_feedback(const std::vector<double>& c, uint64_t n, uint32_t block, int threads) {
-  FeedbackFactor factor{n, block, std::vector<float>(n * n), std::vector<double>(n), 0.0};
+  FeedbackFactor factor{n, block, {}, std::vector<float>(n * n), std::vector<double>(n), 0.0};
   for (uint64_t k = 0; k < n; ++k) factor.pivots[k] = c[k * n + k] * c[k * n + k];
   (void)parallel_for((n + kRowsTogether - 1) / kRowsTogether, threads, [&](size_t item, int) -> Status {
     std::vector<double> x(block);
@@ -89,7 +90,7 @@ struct Factored {
   double damping = 0.0;
 };
 
-Result<Factored> damped_cholesky(std::span<const float> triangle, uint64_t n, double least_damping, int threads) {
+Result<Factored> damped_cholesky(std::span<const float> triangle, uint64_t n, std::span<const uint32_t> order, double least_damping, int threads) {
   if (triangle.size() != n * (n + 1) / 2) {
     return Error(ErrorCode::kInvalidArgument, "Hessian has " + std::to_string(triangle.size()) + " numbers, " + std::to_string(n) + " columns need " +
                                                   std::to_string(n * (n + 1) / 2));
@@ -106,7 +107,10 @@ Result<Factored> damped_cholesky(std::span<const float> triangle, uint64_t n, do
   std::vector<double>& a = factored.c;
   for (double& damping = factored.damping; damping <= kMostDamping; damping = std::max(1e-6, damping * 10)) {
     for (uint64_t i = 0; i < n; ++i) {
-      for (uint64_t j = 0; j <= i; ++j) a[i * n + j] = triangle[i * (i + 1) / 2 + j];
+      for (uint64_t j = 0; j <= i; ++j) {
+        const uint64_t row = std::max(order[i], order[j]), column = std::min(order[i], order[j]);
+        a[i * n + j] = triangle[row * (row + 1) / 2 + column];
+      }
       a[i * n + i] += damping * mean;
     }
     if (cholesky(a, n, threads)) return factored;
@@ -116,16 +120,20 @@ Result<Factored> damped_cholesky(std::span<const float> triangle, uint64_t n, do
 
 }  // namespace
 
-Result<FeedbackFactor> factorise(std::span<const float> triangle, uint64_t n, const LdlOptions& options, int threads) {
+Result<FeedbackFactor> factorise(std::span<const float> triangle, uint64_t n, std::vector<uint32_t> order, const LdlOptions& options, int threads) {
   if (options.block_size < 1 || options.block_size > kMaxBlock) return Error(ErrorCode::kInvalidArgument, "feedback blocks must have 1 to 128 columns");
-  NWC_ASSIGN_OR_RETURN(const Factored factored, damped_cholesky(triangle, n, options.damping, threads));
+  if (order.size() != n) return Error(ErrorCode::kInvalidArgument, "the order of columns has another length than the Hessian");
+  NWC_ASSIGN_OR_RETURN(const Factored factored, damped_cholesky(triangle, n, order, options.damping, threads));
   FeedbackFactor factor = to_feedback(factored.c, n, options.block_size, threads);
+  factor.order = std::move(order);
   factor.damping = factored.damping;
   return factor;
 }
 
 Result<std::vector<double>> inverse_diagonal(std::span<const float> triangle, uint64_t n, double damping, int threads) {
-  NWC_ASSIGN_OR_RETURN(const Factored factored, damped_cholesky(triangle, n, damping, threads));
+  std::vector<uint32_t> order(n);
+  std::iota(order.begin(), order.end(), 0u);
+  NWC_ASSIGN_OR_RETURN(const Factored factored, damped_cholesky(triangle, n, order, damping, threads));
   const std::vector<double>& c = factored.c;
   std::vector<double> diagonal(n);
   NWC_RETURN_IF_ERROR(parallel_for(n, threads, [&](size_t k, int) -> Status {

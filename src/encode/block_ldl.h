@@ -14,13 +14,15 @@ struct LdlOptions {
   uint32_t block_size = 1;   // columns that are quantised together, without feedback among them: 1 to 128
 };
 
-// H = L D L^T with L unit block lower triangular. Columns are quantised from the last to the first, and column k aims at
-//   w_k + sum over j > k, j in another block, of (w_j - decoded w_j) L[j][k],
+// P H P^T = L D L^T with L unit block lower triangular and P an order of the columns. Columns are quantised from the last position to the
+// first, and the one at position k aims at
+//   w_k + sum over positions j > k in another block of (w_j - decoded w_j) L[j][k],
 // with the original w_j: the errors already made, not the corrected targets.
 struct FeedbackFactor {
   uint64_t columns = 0;
   uint32_t block_size = 1;
-  // Row k holds L[k + 1][k], ..., L[columns - 1][k]: [columns][columns], the entries up to k unused.
+  std::vector<uint32_t> order;  // the column at each position
+  // Row k (a position, as all below) holds L[k + 1][k], ..., L[columns - 1][k]: [columns][columns], the entries up to k unused.
   std::vector<float> coefficients;
   // With blocks of 1, D: what an error in column k costs after all others have been compensated.
   std::vector<double> pivots;
@@ -29,10 +31,10 @@ struct FeedbackFactor {
   const float* row(uint64_t column) const { return coefficients.data() + column * columns; }
 };
 
-// `triangle`: the lower triangle row by row, columns * (columns + 1) / 2 numbers. A matrix that is not positive definite is damped ten
+// `order`: the column at each position. `triangle`: the lower triangle row by row, columns * (columns + 1) / 2 numbers. A matrix that is not positive definite is damped ten
 // times more, up to the mean of its diagonal. Independent of `threads`.
-// Errors: kInvalidArgument for options out of range or a triangle of another size; kNonFinite; kCorrupt if no damping helps.
-Result<FeedbackFactor> factorise(std::span<const float> triangle, uint64_t columns, const LdlOptions& options, int threads);
+// Errors: kInvalidArgument for options out of range or a triangle or order of another size; kNonFinite; kCorrupt if no damping helps.
+Result<FeedbackFactor> factorise(std::span<const float> triangle, uint64_t columns, std::vector<uint32_t> order, const LdlOptions& options, int threads);
 
 // The diagonal of the inverse of the Hessian, damped in the same way (Appendix E.3). Errors as above.
 Result<std::vector<double>> inverse_diagonal(std::span<const float> triangle, uint64_t columns, double damping, int threads);

@@ -99,7 +99,7 @@ std::string fingerprint_of(const CompressOptions& options, double gain, const Ch
   if (!options.hessians.empty()) {
     const GuideOptions& g = options.guide;
     text += " steps " + std::to_string(static_cast<int>(g.steps)) + " levels " + std::to_string(g.levels) + " feedback " + std::to_string(g.feedback) + " sensitivity " +
-            std::to_string(static_cast<int>(g.importance.sensitivity)) + " damping " + hex64(std::bit_cast<uint64_t>(g.ldl.damping)) + " block " +
+            std::to_string(static_cast<int>(g.importance.sensitivity)) + " damping " + hex64(std::bit_cast<uint64_t>(g.ldl.damping)) + " sort " + std::to_string(g.sort_columns) + " block " +
             std::to_string(g.ldl.block_size);
     for (const double share : g.importance.shares) text += " share " + hex64(std::bit_cast<uint64_t>(share));
     for (const SafetensorsFile& file : hessians->files()) text += " hessians " + hex64(xxh3(file.header_bytes()));

@@ -20,7 +20,7 @@ QuantisedStripes quantise_stripes(const WeightMatrix& w, uint64_t matrix, uint64
   QuantisedStripes result{.first_stripe = first_stripe, .stripes = stripes, .columns = n, .latents = latents};
   result.symbols.resize(stripes * latents * n);
 
-  // All buffers are [row in the chunk][stripe]: what the transforms take. Errors are kept for every column.
+  // All buffers are [row in the chunk][stripe]: what the transforms take. Errors are kept for every position.
   AlignedVector<float> errors(n * size, 0.0f), target(size), factors(size, 0.0f), network;
   QuantiserScratch scratch;
   scratch.chunks.assign(std::max<size_t>(encoder.analysis().inputs(), length) * stride, 0.0f);
@@ -30,7 +30,8 @@ QuantisedStripes quantise_stripes(const WeightMatrix& w, uint64_t matrix, uint64
       if (row < w.rows) factors[j * stride + i] = scales.row_factor(matrix * w.rows + row);
     }
   }
-  for (uint64_t k = n; k-- > 0;) {
+  for (uint64_t position = n; position-- > 0;) {
+    const uint64_t k = factor.order[position];
     const float scale = scales.columns[matrix * n + k];
     const unsigned level = levels.empty() ? 0 : levels[k];
     for (unsigned j = 0; j < length; ++j) {
@@ -39,10 +40,10 @@ QuantisedStripes quantise_stripes(const WeightMatrix& w, uint64_t matrix, uint64
         target[j * stride + i] = row < w.rows ? w.at(w.index_of(matrix, row, k)) : 0.0f;
       }
     }
-    float* const error = errors.data() + k * size;
+    float* const error = errors.data() + position * size;
     std::copy(target.begin(), target.end(), error);  // of the original: what is decoded comes off below
-    const uint64_t done = std::min(n, (k / factor.block_size + 1) * factor.block_size);
-    add_weighted_columns(errors.data(), size, factor.row(k), done, n, target.data(), size, isa);
+    const uint64_t done = std::min(n, (position / factor.block_size + 1) * factor.block_size);
+    add_weighted_columns(errors.data(), size, factor.row(position), done, n, target.data(), size, isa);
     for (size_t i = 0; i < size; ++i) {
       const float divisor = factors[i];
       scratch.chunks[i] = scale > 0 && divisor > 0 ? target[i] / scale / divisor : 0.0f;
@@ -66,7 +67,7 @@ QuantisedStripes quantise_stripes(const WeightMatrix& w, uint64_t matrix, uint64
         result.squared_error += wrong * wrong;
         result.squared_weight += original * original;
         if (unit > 0) result.normalised_squared_error += wrong * wrong / (unit * unit);
-        if (factor.block_size == 1) result.weighted_error += factor.pivots[k] * missed * missed;
+        if (factor.block_size == 1) result.weighted_error += factor.pivots[position] * missed * missed;
       }
     }
   }

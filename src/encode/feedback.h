@@ -1,4 +1,4 @@
-// Quantisation with error feedback (LDLQ; paper, Section 3.3): columns from the last to the first, each aiming at its original weights plus what the
+// Quantisation with error feedback (LDLQ; paper, Section 3.3): columns one by one, each aiming at its original weights plus what the
 // columns before it left over.
 #pragma once
 

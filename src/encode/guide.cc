@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace nwc {
 namespace {
@@ -19,21 +20,33 @@ Result<std::vector<double>> sensitivity_of(const HessianView& hessian, const Gui
   return values;
 }
 
+// Columns by rising cost of an error as large as their weights: the last are quantised first, when all others can still make up for them.
+std::vector<uint32_t> order_of(const HessianView& hessian, std::span<const double> rms, bool sorted) {
+  std::vector<uint32_t> order(hessian.columns);
+  std::iota(order.begin(), order.end(), 0u);
+  if (!sorted) return order;
+  const auto cost = [&](uint32_t k) { return hessian.triangle[uint64_t{k} * (k + 1) / 2 + k] * rms[k] * rms[k]; };
+  std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return cost(a) < cost(b); });
+  return order;
+}
+
 // Column gains for steps that are all worth the same: the error D_k step_k^2 is then equal in all columns, which is optimal at high
 // rate. A column's step in units of its root mean square may lie far from the tensor's; the codec's nearest level then takes most of
 // the way, so that columns of one level have latents of one width and share their tables well.
 void fill_evenly(const FeedbackFactor& factor, std::span<const double> rms, const LevelErrors& level_errors, bool levels, std::vector<double>& gains,
                  std::vector<uint8_t>& level_of_column) {
+  std::vector<double> pivots(rms.size());  // by column
+  for (uint64_t p = 0; p < rms.size(); ++p) pivots[factor.order[p]] = factor.pivots[p];
   double mean = 0;
   uint64_t counted = 0;
   for (uint64_t k = 0; k < rms.size(); ++k) {
     if (!(rms[k] > 0)) continue;
-    mean += std::log(rms[k] * std::sqrt(factor.pivots[k]));
+    mean += std::log(rms[k] * std::sqrt(pivots[k]));
     ++counted;
   }
   mean /= static_cast<double>(std::max<uint64_t>(1, counted));
   for (uint64_t k = 0; k < rms.size(); ++k) {
-    double log_gain = rms[k] > 0 ? std::log(rms[k] * std::sqrt(factor.pivots[k])) - mean : 0.0;
+    double log_gain = rms[k] > 0 ? std::log(rms[k] * std::sqrt(pivots[k])) - mean : 0.0;
     log_gain = std::clamp(log_gain, -std::log(kMostGain), std::log(kMostGain));
     uint8_t best = 0;
     double left = log_gain;
@@ -44,7 +57,7 @@ void fill_evenly(const FeedbackFactor& factor, std::span<const double> rms, cons
       left = rest;
     }
     gains.push_back(std::exp(left));
-    level_of_column.push_back(best);
+    if (levels) level_of_column.push_back(best);
   }
 }
 
@@ -66,7 +79,7 @@ Result<TensorGuide> make_guide(std::span<const HessianView> hessians, uint64_t m
           .remedy("calibrate this model");
     }
     if (factors && (m == 0 || hessians.size() > 1)) {
-      NWC_ASSIGN_OR_RETURN(FeedbackFactor made, factorise(hessian.triangle, columns, options.ldl, threads));
+      NWC_ASSIGN_OR_RETURN(FeedbackFactor made, factorise(hessian.triangle, columns, order_of(hessian, column_rms.subspan(m * columns, columns), options.sort_columns), options.ldl, threads));
       factor = std::make_shared<const FeedbackFactor>(std::move(made));
     }
     if (options.feedback) guide.feedback.push_back(factor);

@@ -28,6 +28,7 @@ struct GuideOptions {
   StepRule steps = StepRule::kLevels;
   bool levels = true;    // with kLevels: importance levels at all
   bool feedback = true;
+  bool sort_columns = true;  // feedback begins with the columns whose errors cost most; otherwise with the last column
   ImportanceOptions importance;
   LdlOptions ldl;
 };
@@ -42,7 +43,7 @@ struct HessianView {
 using LevelErrors = std::vector<double>;
 
 // The guide of a tensor of `matrices` matrices with a Hessian each (or one for all). `column_rms`, [matrices * columns]: what column
-// scales are made of. Errors: those of factorise(), and kMismatch for a Hessian of another width; they name no tensor.
+// scales are made of, before gains. Errors: those of factorise(), and kMismatch for a Hessian of another width; they name no tensor.
 Result<TensorGuide> make_guide(std::span<const HessianView> hessians, uint64_t matrices, uint64_t columns, std::span<const double> column_rms,
                                const LevelErrors& level_errors, const GuideOptions& options, int threads);
 

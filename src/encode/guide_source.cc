@@ -17,11 +17,11 @@ Result<TensorGuide> GuideSource::guide_of(const TensorView& tensor, const Weight
     if (stored.tokens[m] == 0 && notes != nullptr) notes->unseen_matrices.push_back(m);
   }
   std::vector<double> column_rms;
-  if (options_.steps == StepRule::kWaterFill) {
+  {
     NormalisationOptions plain = normalisation_;
     plain.gain = 1.0;
     NWC_ASSIGN_OR_RETURN(const WeightScales scales, weight_scales(weights, plain, {}, threads_));
-    if (scales.one_scale) {
+    if (scales.one_scale && options_.steps == StepRule::kWaterFill) {
       return Error(ErrorCode::kInvalidArgument, "steps by column need a scale for each column").remedy("normalise by column, or by both");
     }
     column_rms.assign(scales.columns.begin(), scales.columns.end());

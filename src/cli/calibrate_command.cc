@@ -1,0 +1,74 @@
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "base/json.h"
+#include "calibrate/calibrate.h"
+#include "cli/command.h"
+#include "cli/language.h"
+#include "cli/terminal.h"
+
+namespace nwc::cli {
+namespace {
+
+struct Arguments {
+  CalibrateOptions options;
+  std::vector<std::filesystem::path> texts, merge;
+};
+
+Result<CalibrateReport> calibrate_on_files(const Arguments& a, const Progress& progress) {
+  NWC_ASSIGN_OR_RETURN(const Tokenizer tokenizer, Tokenizer::open(a.options.model / "tokenizer.json"));
+  std::vector<CalibrationText> texts;
+  for (const std::filesystem::path& path : a.texts) {
+    NWC_RETURN_IF_ERROR(progress.check_stop());
+    progress.at(texts.size(), a.texts.size(), "tokenizing");
+    NWC_ASSIGN_OR_RETURN(std::vector<int32_t> ids, tokenize_file(tokenizer, path));
+    texts.push_back({path.filename().string(), std::move(ids)});
+  }
+  return calibrate(a.options, texts, progress);
+}
+
+Json to_json(const CalibrateReport& r) {
+  return {{"sequences", r.sequences}, {"tokens", r.tokens}, {"blocks", r.blocks}, {"blocks_from_earlier_run", r.blocks_from_earlier_run}, {"hessians", r.hessians}, {"warnings", r.warnings}};
+}
+
+}  // namespace
+
+void add_calibrate(CLI::App& app, Command& command) {
+  const auto a = std::make_shared<Arguments>();
+  CLI::Option* model = app.add_option("model", a->options.model, "Checkpoint directory, with tokenizer.json")->check(not_empty());
+  CLI::Option* text = app.add_option("--text", a->texts, "Text files to calibrate on")->check(not_empty());
+  app.add_option("-o,--output", a->options.output, "Directory to write Hessians to")->required()->check(not_empty());
+  app.add_option("--sequences", a->options.sequences, "Sequences of each text")->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--length", a->options.length, "Tokens per sequence")->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--seed", a->options.seed, "Which sequences are drawn")->capture_default_str();
+  CLI::Option* merge = app.add_option("--merge", a->merge, "Combine these calibrations of one model instead")->check(not_empty());
+  merge->excludes(model)->excludes(text);
+  app.add_flag("--force", a->options.force, "Overwrite the files of another calibration");
+  add_global_options(app, command);
+  app.callback([a] {
+    if (!a->merge.empty()) return;
+    if (a->options.model.empty()) throw CLI::RequiredError("model");
+    if (a->texts.empty()) throw CLI::RequiredError("--text");
+  });
+  command.run = [a, &command]() -> Status {
+    if (!a->merge.empty()) return merge_calibrations(a->merge, a->options.output, a->options.force);
+    a->options.threads = command.global.threads;
+    Result<CalibrateReport> report = CalibrateReport{};
+    {
+      ProgressLine line(command.global.quiet);
+      report = calibrate_on_files(*a, line.progress());
+      if (!report) return std::move(report).error();
+      for (const std::string& warning : report->warnings) line.note("warning: " + warning);
+    }
+    if (command.global.json) {
+      print_json(to_json(*report));
+    } else {
+      if (report->blocks_from_earlier_run > 0) fmt::print("{} blocks kept from an interrupted run\n", report->blocks_from_earlier_run);
+      fmt::print("{} sequences, {} tokens; {} Hessians of {} blocks\n", report->sequences, report->tokens, report->hessians, report->blocks);
+    }
+    return {};
+  };
+}
+
+}  // namespace nwc::cli
