@@ -108,10 +108,11 @@ TEST(Shannon, EntropiesOfTheSources) {
 }
 
 TEST(Shannon, EstimateAgreesWithTheFormula) {
-  EXPECT_NEAR(*estimated_entropy(gaussian()), differential_entropy(Source::kGaussian), 0.01);
-  EXPECT_NEAR(*estimated_entropy(SortedSource(laplace().values)), differential_entropy(Source::kLaplace), 0.01);
+  const Samples drawn = draw(Source::kGaussian, 1 << 20, 1);
+  EXPECT_NEAR(*estimated_entropy(SortedSource(drawn.values)), differential_entropy(Source::kGaussian), 0.004);
+  EXPECT_NEAR(*estimated_entropy(SortedSource(laplace().values)), differential_entropy(Source::kLaplace), 0.005);
   const Samples student = draw(Source::kStudentT5, 1 << 19, 1);
-  EXPECT_NEAR(*estimated_entropy(SortedSource(student.values)), differential_entropy(Source::kStudentT5), 0.015);
+  EXPECT_NEAR(*estimated_entropy(SortedSource(student.values)), differential_entropy(Source::kStudentT5), 0.006);
   EXPECT_FALSE(estimated_entropy(SortedSource(std::vector<float>(1000, 0.5f))).has_value());
 }
 
@@ -143,6 +144,13 @@ TEST(VectorQuantizer, BeatsTheScalarOneAndKeepsItsBound) {
 }
 
 TEST(VectorQuantizer, FewerPairsThanPoints) { EXPECT_EQ(vector_quantizer(std::vector<float>{1, 2, 3, 4}, 2, 1, 1).nmse, 0); }
+
+TEST(VectorQuantizer, RatesThatTheSamplesCannotJudge) {
+  EXPECT_EQ(largest_vector_bits(2 << 20), 6u);
+  EXPECT_EQ(largest_vector_bits(2 * 64 * 4096), 6u);
+  EXPECT_EQ(largest_vector_bits(2 * 64 * 4096 - 2), 5u);
+  EXPECT_EQ(largest_vector_bits(100), 0u);
+}
 
 }  // namespace
 }  // namespace nwc
