@@ -24,6 +24,8 @@ std::string usage_message(const CLI::App& app, const CLI::ParseError& error, int
   const std::vector<CLI::App*> chosen = app.get_subcommands();
   if (!chosen.empty()) {
     std::string names = chosen.front()->get_name();
+    const bool lacks_inner = !chosen.front()->get_subcommands({}).empty() && chosen.front()->get_subcommands().empty();
+    if (lacks_inner && argc > 2 && argv[2][0] != '-') return fmt::format("'{}' is not a {}; see nwcodec {} --help", argv[2], names, names);
     for (const CLI::App* inner : chosen.front()->get_subcommands()) names += " " + inner->get_name();
     return fmt::format("{}; see nwcodec {} --help", error.what(), names);
   }

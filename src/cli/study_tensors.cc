@@ -40,12 +40,14 @@ void print_table(const TensorStudyReport& report) {
                     fmt::format("{:.2f} steps", t.largest_error)});
   }
   fmt::print("{}\n", format_table(rows));
-  const auto farthest = std::max_element(report.tensors.begin(), report.tensors.end(),
-                                         [](const TensorQuality& a, const TensorQuality& b) { return a.over_ecsq() < b.over_ecsq(); });
-  const auto largest = std::max_element(report.tensors.begin(), report.tensors.end(),
-                                        [](const TensorQuality& a, const TensorQuality& b) { return a.largest_error < b.largest_error; });
-  fmt::print("farthest from ideal entropy-coded scalar quantisation  {:+.3f} dB  {}\n", farthest->over_ecsq(), printable(farthest->name));
-  fmt::print("largest error of a weight                              {:.2f} steps  {}\n", largest->largest_error, printable(largest->name));
+  const auto print_worst = [&](const char* what, const auto& value, const char* unit, bool sign) {
+    const auto worst = std::max_element(report.tensors.begin(), report.tensors.end(),
+                                        [&](const TensorQuality& a, const TensorQuality& b) { return value(a) < value(b); });
+    fmt::print("{}  {}{:.3f} {}  {}\n", what, sign && value(*worst) >= 0 ? "+" : "", value(*worst), unit, printable(worst->name));
+  };
+  print_worst("farthest from ideal ECSQ, midpoints ", [](const TensorQuality& t) { return t.over_ecsq(); }, "dB   ", true);
+  print_worst("farthest from ideal ECSQ, centroids ", [](const TensorQuality& t) { return t.over_ecsq_centroid(); }, "dB   ", true);
+  print_worst("largest error of a weight           ", [](const TensorQuality& t) { return t.largest_error; }, "steps", false);
 }
 
 }  // namespace

@@ -10,11 +10,12 @@
 namespace nwc {
 
 struct ScalarCodebook {
-  std::vector<double> levels;  // ascending, 2^bits
+  std::vector<double> levels;  // ascending, 2^bits; fewer if the source has fewer values
   RatePoint point;
 };
 
-// Levels fitted to `source` by Lloyd's iteration, and the error on it; bits are those of the index alone. 1 <= bits <= 12.
+// Levels fitted to `source`: the best ones whose cells consist of 4,096 bins (exactly, by dynamic programming), then Lloyd's iteration;
+// and the error on it. Bits are those of the index alone. 1 <= bits <= 8.
 ScalarCodebook lloyd_max(const SortedSource& source, unsigned bits);
 
 }  // namespace nwc

@@ -70,7 +70,7 @@ class Curves {
       };
       const uint64_t all = study.samples.values.size();
       add("sq", lloyd_max(sorted, bits).point, all, "levels fitted to the samples");
-      add("vq", vector_quantizer(study.samples.values, bits, options_.seed, options_.threads), all, "pairs, codebook fitted to the samples");
+      if (bits <= largest_vector_bits(all)) add("vq", vector_quantizer(study.samples.values, bits, options_.seed, options_.threads), all, "pairs, codebook fitted to the samples");
       NWC_RETURN_IF_ERROR(add_trellis(study, bits, progress, add));
       add("ecsq-uniform", fit_uniform(sorted, bits, Reconstruction::kMidpoint).point, all, "ideal entropy coder");
       add("ecsq-optimal", optimal_ecsq(sorted, bits), all, "ideal entropy coder, thresholds fitted to the samples");

@@ -27,7 +27,7 @@ struct RateDistortionOptions {
 
 // One quantiser at one rate. Methods:
 //   sq            Lloyd-Max, fixed rate                                   study/lloyd_max.h
-//   vq            pairs, fixed rate                                       study/vector_quantizer.h
+//   vq            pairs, fixed rate; only where the samples can judge it  study/vector_quantizer.h
 //   tcq           QTIP's hybrid code, Q = 9, Gaussian codebook            study/hybrid_code.h
 //   tcq*          the same with Q = 2 bits + 1, Laplace codebook for sources other than a Gaussian or a Hadamard transform
 //   tcq-1mad      QTIP's computed code                                    study/one_mad_code.h

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <vector>
 
 namespace nwc {
 
@@ -21,18 +22,22 @@ double differential_entropy(Source source) {
 }
 
 std::optional<double> estimated_entropy(const SortedSource& source) {
-  const uint64_t n = source.count(), m = static_cast<uint64_t>(std::sqrt(static_cast<double>(n)));
-  if (n < 16) return std::nullopt;
+  constexpr uint64_t kNeighbours = 64;  // on each side
+  const uint64_t n = source.count();
+  if (n < 4 * kNeighbours) return std::nullopt;
+  // The probability between two of n sorted numbers that are k places apart has a Beta(k, n + 1 - k) distribution, whose logarithm
+  // is digamma(k) - digamma(n + 1) on average; digamma(k) = harmonic(k - 1) - Euler's constant.
+  std::vector<double> digamma(2 * kNeighbours + 1, -std::numbers::egamma);
+  for (uint64_t k = 2; k < digamma.size(); ++k) digamma[k] = digamma[k - 1] + 1 / static_cast<double>(k - 1);
+  const double digamma_all = std::log(static_cast<double>(n) + 1) - 0.5 / (static_cast<double>(n) + 1);
   double sum = 0;
   for (uint64_t i = 0; i < n; ++i) {
-    const uint64_t first = i < m ? 0 : i - m, last = std::min(n - 1, i + m);
+    const uint64_t first = i < kNeighbours ? 0 : i - kNeighbours, last = std::min(n - 1, i + kNeighbours);
     const double spacing = source.at(last) - source.at(first);
     if (spacing <= 0) return std::nullopt;
-    // The ends have neighbours on one side only.
-    const double share = 1 + static_cast<double>(std::min({i, n - 1 - i, m})) / static_cast<double>(m);
-    sum += std::log2(static_cast<double>(n) * spacing / (share * static_cast<double>(m)));
+    sum += std::log(spacing) - digamma[last - first] + digamma_all;
   }
-  return sum / static_cast<double>(n);
+  return sum / static_cast<double>(n) / std::numbers::ln2;
 }
 
 RatePoint shannon_bound(double entropy, double power, double bits) {

@@ -12,8 +12,9 @@ namespace nwc {
 // Differential entropy in bits of the source's distribution (variance 1).
 double differential_entropy(Source source);
 
-// The same, estimated from numbers by Vasicek's spacings of about sqrt(n) neighbours with Ebrahimi's correction at the ends; in
-// the numbers' own unit. nullopt where it is no density: as many neighbours have the same value, as in weights with many zeros.
+// The same, estimated from numbers by the distances between each one's 64th neighbours on both sides (Vasicek 1976), without bias where
+// the density is even between them; in the numbers' own unit. nullopt where there is no density: so many neighbours are equal, as
+// in weights with many zeros; or with fewer than 256 numbers.
 std::optional<double> estimated_entropy(const SortedSource& source);
 
 // Shannon's lower bound on the error of independent numbers with that entropy and mean square: 2^(2 entropy) 4^-bits / (2 pi e power).

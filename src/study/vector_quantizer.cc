@@ -11,9 +11,10 @@
 namespace nwc {
 namespace {
 
-constexpr size_t kTrainingPairs = size_t{1} << 17;
-constexpr int kIterations = 40;
-constexpr double kTolerance = 1e-4;
+constexpr size_t kTrainingPairs = size_t{1} << 18;
+constexpr int kIterations = 100;
+constexpr double kTolerance = 2e-5;
+constexpr uint64_t kPairsPerPoint = 64;
 constexpr size_t kPairsTogether = size_t{1} << 14;  // of a work item
 
 float squared_distance_of(const Pair& a, const Pair& b) {
@@ -99,6 +100,12 @@ std::vector<Pair> fit_codebook(std::span<const Pair> pairs, uint32_t size, uint6
     previous = error;
   }
   return points;
+}
+
+unsigned largest_vector_bits(uint64_t count) {
+  unsigned bits = 0;
+  while (2 * (bits + 1) <= kLargestVectorIndex && kPairsPerPoint << (2 * (bits + 1)) <= count / 2) ++bits;
+  return bits;
 }
 
 RatePoint vector_quantizer(std::span<const float> values, unsigned bits, uint64_t seed, int threads) {
