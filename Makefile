@@ -3,7 +3,7 @@ SHELL := /bin/bash
 JOBS ?= $(shell nproc)
 RELEASE := build/release
 
-.PHONY: help demo test test-long test-sanitizers bench fuzz format setup build clean
+.PHONY: help demo test test-long test-sanitizers bench cards fuzz format setup build clean
 
 help:
 	@echo "make demo             install what is missing, build, compress the demo model, show what became of it"
@@ -11,6 +11,7 @@ help:
 	@echo "make test-long        tests that take longer: large checkpoints, kills at random moments, memory"
 	@echo "make test-sanitizers  all tests that need no LibTorch, under address and undefined-behaviour sanitizers"
 	@echo "make bench            kernel benchmarks beside their peers"
+	@echo "make cards            every shipped codec measured again, beside its card (MODELS=... for more models than the demo)"
 	@echo "make fuzz             every fuzz target for 60 s (clang)"
 
 setup:
@@ -39,6 +40,9 @@ test-sanitizers: setup
 bench: build
 	@$(RELEASE)/bin/entropy_bench
 	@$(RELEASE)/bin/synthesis_bench
+
+cards: build
+	@scripts/cards.sh $(RELEASE)/bin/nwcodec $(MODELS)
 
 fuzz: setup
 	@cmake --preset fuzz >/dev/null

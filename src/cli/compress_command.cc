@@ -77,14 +77,15 @@ CLI::Validator whole_groups() {
 void add_compress(CLI::App& app, Command& command) {
   struct Arguments {
     CompressOptions options;
-    std::string codec;
+    std::string codec, profile = "fast";
     bool codec_tables_only = false;
     uint64_t seed = 1;
   };
   const auto a = std::make_shared<Arguments>();
   app.add_option("model", a->options.model, "Checkpoint directory (config.json, *.safetensors)")->required()->check(not_empty());
   app.add_option("-o,--output", a->options.output, "Directory to write")->required()->check(not_empty());
-  app.add_option("--codec", a->codec, std::string("Codec file, or the name of a shipped one (default: ") + kDefaultCodec + ", or with --bits the best of the fast ones)")->check(not_empty());
+  app.add_option("--codec", a->codec, std::string("Codec file, or the name of a shipped one (default: ") + kDefaultCodec + ", or with --bits the best of the profile)")->check(not_empty());
+  app.add_option("--profile", a->profile, "Which shipped codecs --bits chooses among: fast (small decoder), paper (512 x 4)")->check(CLI::IsMember({"fast", "paper"}))->capture_default_str();
   app.add_option("--bits", a->options.bits, "Bits per compressed weight on disk, side information included: chooses codec and gain")
       ->check(CLI::Range(0.5, 12.0));
   app.add_option("--include", a->options.selection.include, "Also compress tensors whose name matches this regular expression")->allow_extra_args(false);
@@ -115,7 +116,7 @@ void add_compress(CLI::App& app, Command& command) {
   add_global_options(app, command);
   command.run = [a, &command]() -> Status {
     if (a->codec.empty() && a->options.bits) {
-      a->options.codecs = default_profile();
+      a->options.codecs = shipped_profile(a->profile);
       if (a->options.codecs.empty()) return Error(ErrorCode::kNotFound, "no shipped codecs found").remedy("name one with --codec");
     } else {
       NWC_ASSIGN_OR_RETURN(std::filesystem::path codec, find_codec(a->codec.empty() ? kDefaultCodec : a->codec));

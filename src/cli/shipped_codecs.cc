@@ -23,12 +23,12 @@ std::vector<fs::path> codec_directories() {
 
 }  // namespace
 
-std::vector<fs::path> default_profile() {
+std::vector<fs::path> shipped_profile(const std::string& profile) {
   std::error_code error;
   for (const fs::path& directory : codec_directories()) {
     std::vector<fs::path> codecs;
     for (const fs::directory_entry& entry : fs::directory_iterator(directory, error)) {
-      if (entry.path().extension() == kExtension && entry.path().filename().string().starts_with("fast-")) codecs.push_back(entry.path());
+      if (entry.path().extension() == kExtension && entry.path().filename().string().starts_with(profile + "-")) codecs.push_back(entry.path());
     }
     std::sort(codecs.begin(), codecs.end());
     if (!codecs.empty()) return codecs;

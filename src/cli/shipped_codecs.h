@@ -16,7 +16,7 @@ inline constexpr const char* kDefaultCodec = "fast-1000";
 // Errors: kNotFound with the names of the shipped codecs.
 Result<std::filesystem::path> find_codec(const std::string& text);
 
-// All shipped codecs of the default profile (names that begin with "fast-"), sorted by name: what a rate is chosen from.
-std::vector<std::filesystem::path> default_profile();
+// All shipped codecs of a profile ("fast": names that begin with "fast-"), sorted by name: what a rate is chosen from.
+std::vector<std::filesystem::path> shipped_profile(const std::string& profile);
 
 }  // namespace nwc::cli

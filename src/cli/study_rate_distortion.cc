@@ -92,7 +92,7 @@ std::function<Status()> add_rate_distortion_study(CLI::App& app, Command& comman
     options.threads = command.global.threads;
     if (!a->model.empty()) options.model = a->model;
     if (a->model.empty() && !options.tensor.empty()) return Error(ErrorCode::kInvalidArgument, "--tensor needs --model");
-    options.codecs = a->codecs.empty() ? default_profile() : std::vector<std::filesystem::path>();
+    options.codecs = a->codecs.empty() ? shipped_profile("fast") : std::vector<std::filesystem::path>();
     for (const std::string& text : a->codecs) {
       NWC_ASSIGN_OR_RETURN(options.codecs.emplace_back(), find_codec(text));
     }

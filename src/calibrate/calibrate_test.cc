@@ -1,0 +1,166 @@
+#include "calibrate/calibrate.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <atomic>
+#include <cmath>
+
+#include "calibrate/second_moment.h"
+#include "calibrate/sequences.h"
+#include "encode/hessian_store.h"
+#include "model/causal_lm.h"
+#include "model/toy_checkpoint.h"
+#include "support/temp_dir.h"
+
+namespace nwc {
+namespace {
+
+namespace fs = std::filesystem;
+
+TEST(DrawSequences, WindowsWithoutOverlapBySeed) {
+  const std::vector<int32_t> ids(1000);
+  const std::vector<int64_t> a = *draw_sequences(ids, 64, 5, 1), b = *draw_sequences(ids, 64, 5, 2);
+  EXPECT_EQ(a, *draw_sequences(ids, 64, 5, 1));
+  EXPECT_NE(a, b);
+  ASSERT_EQ(a.size(), 5u);
+  for (size_t i = 0; i < a.size(); ++i) {
+    EXPECT_EQ(a[i] % 64, 0);
+    EXPECT_LE(a[i] + 64, 1000);
+    EXPECT_TRUE(i == 0 || a[i] > a[i - 1]);
+  }
+  EXPECT_EQ(draw_sequences(ids, 64, 99, 1)->size(), 15u) << "all there are";
+  EXPECT_EQ(draw_sequences(ids, 1001, 1, 1).error().code(), ErrorCode::kInvalidArgument);
+}
+
+TEST(SecondMoment, IsTheMeanOfOuterProducts) {
+  SecondMoment moment(2);
+  moment.add(torch::tensor({1.0f, 2.0f, 3.0f, 4.0f}).view({1, 2, 2}));
+  moment.add(torch::empty({0, 2}));
+  moment.add(torch::tensor({-1.0f, 0.0f}).view({1, 2}));
+  EXPECT_EQ(moment.tokens(), 3);
+  std::vector<float> triangle;
+  moment.append_triangle(triangle);
+  EXPECT_EQ(triangle, (std::vector<float>{11.0f / 3, 14.0f / 3, 20.0f / 3}));
+}
+
+class Calibrate : public ::testing::Test {
+ protected:
+  Calibrate() {
+    testing::write_toy_checkpoint(model_, testing::toy_tensors(1));
+    for (int i = 0; i < 400; ++i) text_.ids.push_back((i * 37 + i / 7) % static_cast<int>(testing::kToyVocab));
+    text_.name = "text";
+  }
+  CalibrateOptions options(const std::string& output) const {
+    return {.model = model_.path(), .output = directory_.path() / output, .sequences = 4, .length = 16, .threads = 1};
+  }
+
+  testing::TempDir directory_, model_;
+  CalibrationText text_;
+};
+
+// Against the inputs of the layers, seen by a hook of this test and multiplied out in binary64.
+TEST_F(Calibrate, HessiansAreTheMeanOfTheInputsOuterProducts) {
+  const Result<CalibrateReport> report = calibrate(options("h"), {&text_, 1}, {});
+  ASSERT_TRUE(report.ok()) << report.error().to_string();
+  EXPECT_EQ(report->tokens, 64);
+  const CausalLm model = *CausalLm::open(model_.path(), {.threads = 1});
+  EXPECT_EQ(report->blocks, model.blocks());
+  EXPECT_EQ(report->hessians, 4 * model.blocks()) << "q, k, v share one; gate and up share one";
+  const HessianStore store = *HessianStore::open(directory_.path() / "h");
+  const Checkpoint checkpoint = *Checkpoint::open(model_.path());
+
+  const torch::NoGradGuard no_gradients;
+  std::map<std::string, at::Tensor> sums;
+  const std::vector<int64_t> begins = *draw_sequences(text_.ids, 16, 4, 1);
+  for (const int64_t begin : begins) {
+    at::Tensor hidden = (*model.embedding())->forward(torch::tensor(at::ArrayRef<int32_t>(text_.ids.data() + begin, 16), torch::kInt64).unsqueeze(0));
+    for (size_t b = 0; b < model.blocks(); ++b) {
+      Block::Options watch;
+      watch.hook = [&](const LinearSpec& linear, const at::Tensor& x) {
+        const at::Tensor rows = x.reshape({-1, x.size(-1)}).to(torch::kFloat64), moment = rows.t().matmul(rows) / 64.0;
+        sums[linear.weight] = sums.count(linear.weight) != 0 ? sums[linear.weight] + moment : moment;
+      };
+      hidden = (*model.block(b))->forward(hidden, watch);
+    }
+  }
+  EXPECT_EQ(sums.size(), 7 * model.blocks());
+  for (const auto& [name, sum] : sums) {
+    const Result<StoredHessian> stored = store.find(*checkpoint.find(name).tensor);
+    ASSERT_TRUE(stored.ok()) << stored.error().to_string();
+    EXPECT_EQ(stored->tokens, (std::vector<int64_t>{64}));
+    ASSERT_EQ(static_cast<int64_t>(stored->features), sum.size(0)) << name;
+    double error = 0, size = 0;
+    for (uint64_t i = 0; i < stored->features; ++i) {
+      for (uint64_t j = 0; j <= i; ++j) {
+        const double wanted = sum[static_cast<int64_t>(i)][static_cast<int64_t>(j)].item<double>(), got = stored->triangles[i * (i + 1) / 2 + j];
+        error += (got - wanted) * (got - wanted);
+        size += wanted * wanted;
+      }
+    }
+    EXPECT_LT(std::sqrt(error / size), 1e-5) << name;
+  }
+}
+
+TEST_F(Calibrate, AnInterruptedRunGoesOn) {
+  std::atomic<bool> stop = false;
+  Progress progress;
+  progress.stop = &stop;
+  progress.report = [&](uint64_t, uint64_t, const std::string& what) { stop = what == "block 1"; };
+  const Result<CalibrateReport> interrupted = calibrate(options("h"), {&text_, 1}, progress);
+  ASSERT_FALSE(interrupted.ok());
+  EXPECT_EQ(interrupted.error().code(), ErrorCode::kInterrupted);
+  const Result<CalibrateReport> resumed = calibrate(options("h"), {&text_, 1}, {});
+  ASSERT_TRUE(resumed.ok()) << resumed.error().to_string();
+  EXPECT_EQ(resumed->blocks_from_earlier_run, 1u);
+  ASSERT_TRUE(calibrate(options("whole"), {&text_, 1}, {}).ok());
+  for (size_t b = 0; b < resumed->blocks; ++b) {
+    const std::string name = "hessians-0000" + std::to_string(b) + ".safetensors";
+    EXPECT_EQ(read_hessian_file(directory_.path() / "h" / name)->hessians[0].triangles, read_hessian_file(directory_.path() / "whole" / name)->hessians[0].triangles);
+  }
+}
+
+TEST_F(Calibrate, OtherFilesAreNotOverwritten) {
+  ASSERT_TRUE(calibrate(options("h"), {&text_, 1}, {}).ok());
+  CalibrateOptions other = options("h");
+  other.seed = 2;
+  EXPECT_EQ(calibrate(other, {&text_, 1}, {}).error().code(), ErrorCode::kExists);
+  other.force = true;
+  EXPECT_TRUE(calibrate(other, {&text_, 1}, {}).ok());
+}
+
+TEST_F(Calibrate, TextsThatAreTooShort) {
+  CalibrateOptions o = options("h");
+  o.sequences = 100;
+  const Result<CalibrateReport> few = calibrate(o, {&text_, 1}, {});
+  ASSERT_TRUE(few.ok());
+  EXPECT_EQ(few->warnings.size(), 1u);
+  text_.ids.resize(15);
+  const Result<CalibrateReport> none = calibrate(options("other"), {&text_, 1}, {});
+  ASSERT_FALSE(none.ok());
+  EXPECT_EQ(none.error().code(), ErrorCode::kInvalidArgument);
+}
+
+// Two halves weigh what their tokens weigh: together they are the whole.
+TEST_F(Calibrate, MergedHalvesAreTheWhole) {
+  CalibrationText first{"first", {text_.ids.begin(), text_.ids.begin() + 16}}, second{"second", {text_.ids.begin() + 16, text_.ids.begin() + 64}};
+  ASSERT_TRUE(calibrate(options("a"), {&first, 1}, {}).ok());
+  ASSERT_TRUE(calibrate(options("b"), {&second, 1}, {}).ok());
+  text_.ids.resize(64);
+  ASSERT_TRUE(calibrate(options("whole"), {&text_, 1}, {}).ok());
+  const fs::path parts[] = {directory_.path() / "a", directory_.path() / "b"};
+  ASSERT_TRUE(merge_calibrations(parts, directory_.path() / "merged", false).ok());
+  EXPECT_EQ(merge_calibrations(parts, directory_.path() / "merged", false).error().code(), ErrorCode::kExists);
+  const HessianFile merged = *read_hessian_file(directory_.path() / "merged/hessians-00001.safetensors");
+  const HessianFile whole = *read_hessian_file(directory_.path() / "whole/hessians-00001.safetensors");
+  ASSERT_EQ(merged.hessians.size(), whole.hessians.size());
+  for (size_t h = 0; h < whole.hessians.size(); ++h) {
+    EXPECT_EQ(merged.hessians[h].tokens, whole.hessians[h].tokens);
+    for (size_t i = 0; i < whole.hessians[h].triangles.size(); ++i) {
+      EXPECT_NEAR(merged.hessians[h].triangles[i], whole.hessians[h].triangles[i], 1e-4 * std::abs(whole.hessians[h].triangles[i]) + 1e-5);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace nwc
