@@ -146,6 +146,13 @@ Status OutputFile::commit() {
     ::unlink(temporary_path_.c_str());
     return io_error("cannot rename into place", final_path_, why);
   }
+  // The name too must survive a power cut. File systems that cannot flush a directory say so; nothing is lost by going on.
+  const std::string folder = final_path_.has_parent_path() ? final_path_.parent_path().string() : std::string(".");
+  const int directory = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (directory >= 0) {
+    (void)::fsync(directory);
+    ::close(directory);
+  }
   return {};
 }
 

@@ -243,20 +243,26 @@ TableChoice choose_tables(const Job& job, SymbolSample sample, bool allow_own) {
   return choice;
 }
 
-// Stripes that one work item quantises with feedback. At least what fills the widest vectors; more share the sweep over the factor.
-constexpr uint64_t kStripesTogether = 16;
+// Stripes of a sample's parts.
+constexpr uint64_t kSampleStripes = 16;
+
+// Stripes that one work item quantises with feedback: up to a block of the transforms, fewer where all threads would not get one.
+uint64_t stripes_together(const Job& job, int threads) {
+  const uint64_t all = job.weights.matrices * job.tiling.stripes(), share = all / static_cast<uint64_t>(threads);
+  return std::clamp<uint64_t>(share, kSampleStripes, kMlpBlock);
+}
 
 std::span<const uint8_t> levels_of_matrix(const Job& job, uint64_t matrix) {
   const std::span<const uint8_t> all(job.guide.levels);
   return all.empty() ? all : all.subspan(matrix * job.weights.columns, job.weights.columns);
 }
 
-std::vector<QuantisedStripes> quantise_with_feedback(const Job& job, int threads) {
-  const uint64_t stripes = job.tiling.stripes(), parts = (stripes + kStripesTogether - 1) / kStripesTogether;
+std::vector<QuantisedStripes> quantise_with_feedback(const Job& job, uint64_t together, int threads) {
+  const uint64_t stripes = job.tiling.stripes(), parts = (stripes + together - 1) / together;
   std::vector<QuantisedStripes> quantised(job.weights.elements() == 0 ? 0 : job.weights.matrices * parts);
   (void)parallel_for(quantised.size(), threads, [&](size_t item, int) -> Status {
-    const uint64_t matrix = item / parts, first = item % parts * kStripesTogether;
-    quantised[item] = quantise_stripes(job.weights, matrix, first, std::min(kStripesTogether, stripes - first), job.scales, levels_of_matrix(job, matrix),
+    const uint64_t matrix = item / parts, first = item % parts * together;
+    quantised[item] = quantise_stripes(job.weights, matrix, first, std::min(together, stripes - first), job.scales, levels_of_matrix(job, matrix),
                                        *job.guide.feedback[matrix], job.encoder);
     return {};
   });
@@ -266,13 +272,13 @@ std::vector<QuantisedStripes> quantise_with_feedback(const Job& job, int threads
 // From at most `parts` runs of stripes of the tensor.
 SymbolSample sample_with_feedback(const Job& job, uint64_t parts, int threads) {
   SymbolSample sample{std::vector<std::vector<int32_t>>(job.encoder.codec().parts().levels() * job.latents), count_symbols(job)};
-  const uint64_t stripes = job.tiling.stripes(), per_matrix = (stripes + kStripesTogether - 1) / kStripesTogether;
+  const uint64_t stripes = job.tiling.stripes(), per_matrix = (stripes + kSampleStripes - 1) / kSampleStripes;
   const uint64_t all = job.weights.elements() == 0 ? 0 : job.weights.matrices * per_matrix, sampled = std::min(parts, all);
   std::vector<QuantisedStripes> quantised(sampled);
   const auto part_of = [&](uint64_t s) { return s * all / sampled; };
   (void)parallel_for(sampled, threads, [&](size_t s, int) -> Status {
-    const uint64_t matrix = part_of(s) / per_matrix, first = part_of(s) % per_matrix * kStripesTogether;
-    quantised[s] = quantise_stripes(job.weights, matrix, first, std::min(kStripesTogether, stripes - first), job.scales, levels_of_matrix(job, matrix),
+    const uint64_t matrix = part_of(s) / per_matrix, first = part_of(s) % per_matrix * kSampleStripes;
+    quantised[s] = quantise_stripes(job.weights, matrix, first, std::min(kSampleStripes, stripes - first), job.scales, levels_of_matrix(job, matrix),
                                     *job.guide.feedback[matrix], job.encoder);
     return {};
   });
@@ -346,9 +352,10 @@ Result<EncodedTensor> encode_tensor(const WeightMatrix& weights, const TensorGui
   if (!guide.levels.empty()) encoded.levels = pack_levels(guide.levels, codec.parts().levels());
   TableChoice tables{codec.parts().tables.set, {}, 0};
   const bool feedback = !guide.feedback.empty();
-  const std::vector<QuantisedStripes> quantised = feedback ? quantise_with_feedback(job, threads) : std::vector<QuantisedStripes>();
+  const uint64_t together = feedback ? stripes_together(job, threads) : 0;
+  const std::vector<QuantisedStripes> quantised = feedback ? quantise_with_feedback(job, together, threads) : std::vector<QuantisedStripes>();
   const auto tile_of = [&](uint64_t number, QuantiserScratch& scratch) {
-    return feedback ? gather_tile(job, quantised, kStripesTogether, number) : analyse_tile(job, number, scratch);
+    return feedback ? gather_tile(job, quantised, together, number) : analyse_tile(job, number, scratch);
   };
   if (options.own_tables) tables = choose_tables(job, sample_tiles_of(job, kSampleTiles, threads, tile_of), true);
 
