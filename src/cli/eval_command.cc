@@ -75,13 +75,13 @@ Result<EvalReport> evaluate_checkpoint(const EvalOptions& options, const Progres
   const WindowOptions windows{.context = options.context, .max_windows = options.windows};
   NWC_ASSIGN_OR_RETURN(const CausalLm model, CausalLm::open(options.checkpoint, {.threads = threads}));
   if (!options.reference) {
-    Result<PerplexityResult> result = perplexity(model, ids, windows, control_of(progress, "perplexity"));
+    Result<PerplexityResult> result = perplexity(model, ids, windows, progress);
     if (!result) return std::move(result).error().in_file(options.checkpoint.string());
     report.perplexity = *result;
     return report;
   }
   NWC_ASSIGN_OR_RETURN(const CausalLm reference, CausalLm::open(*options.reference, {.threads = threads}));
-  Result<DivergenceResult> result = divergence(reference, model, ids, windows, control_of(progress, "divergence"));
+  Result<DivergenceResult> result = divergence(reference, model, ids, windows, progress);
   if (!result) return std::move(result).error().in_file(options.checkpoint.string());
   report.divergence = *result;
   return report;

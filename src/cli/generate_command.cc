@@ -46,7 +46,7 @@ Result<std::string> generate_text(const GenerateTextOptions& options, const Prog
     if (on_text) on_text(text.substr(shown, settled - shown));
     shown = settled;
   };
-  NWC_ASSIGN_OR_RETURN(const GenerateResult result, generate(model, prompt, generation, control_of(progress, "generating")));
+  NWC_ASSIGN_OR_RETURN(const GenerateResult result, generate(model, prompt, generation, progress));
   (void)result;
   const std::string text = tokenizer.decode(ids, true);
   if (on_text && text.size() > shown) on_text(text.substr(shown));

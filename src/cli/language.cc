@@ -16,10 +16,4 @@ Result<std::vector<int32_t>> tokenize_file(const Tokenizer& tokenizer, const std
   return ids;
 }
 
-RunControl control_of(const Progress& progress, const std::string& what) {
-  return {.cancel = progress.stop, .progress = [&progress, what](int64_t done, int64_t total) {
-            progress.at(static_cast<uint64_t>(done), static_cast<uint64_t>(total), what);
-          }};
-}
-
 }  // namespace nwc::cli

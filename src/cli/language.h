@@ -5,9 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "evaluate/control.h"
 #include "model/causal_lm.h"
-#include "nwcodec/progress.h"
 #include "nwcodec/result.h"
 #include "text/tokenizer.h"
 
@@ -15,8 +13,5 @@ namespace nwc::cli {
 
 // The whole file as token ids, in one tokenizer call, without special tokens beyond those that the tokenizer adds.
 Result<std::vector<int32_t>> tokenize_file(const Tokenizer& tokenizer, const std::filesystem::path& text);
-
-// Reports a Progress through a RunControl; `what` names the activity. Refers to `progress`.
-RunControl control_of(const Progress& progress, const std::string& what);
 
 }  // namespace nwc::cli

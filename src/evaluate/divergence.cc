@@ -80,14 +80,14 @@ Result<Sums> compare(const CausalLm& reference, const CausalLm& candidate, const
 }  // namespace
 
 Result<DivergenceResult> divergence(const CausalLm& reference, const CausalLm& candidate, std::span<const int32_t> ids,
-                                    const WindowOptions& options, const RunControl& control) {
+                                    const WindowOptions& options, const Progress& progress) {
   if (reference.spec().vocab_size != candidate.spec().vocab_size) {
     return Error(ErrorCode::kMismatch, fmt::format("the reference has a vocabulary of {}, the candidate one of {}",
                                                    reference.spec().vocab_size, candidate.spec().vocab_size));
   }
   NWC_ASSIGN_OR_RETURN(const Windows windows, cut_windows(ids, reference.spec(), options));
   NWC_RETURN_IF_ERROR(cut_windows(ids, candidate.spec(), options));
-  Steps steps(control, windows.count * static_cast<int64_t>(reference.blocks() + candidate.blocks() + 1));
+  Steps steps(progress, windows.count * static_cast<int64_t>(reference.blocks() + candidate.blocks() + 1), "divergence");
   NWC_ASSIGN_OR_RETURN(
       Sums sums, catch_foreign("comparing two models", [&] { return compare(reference, candidate, windows, &steps); }));
   const MeanEstimate kl = mean_of(sums.window_kl);

@@ -6,7 +6,7 @@
 #include <optional>
 #include <span>
 
-#include "evaluate/control.h"
+#include "evaluate/steps.h"
 #include "evaluate/windows.h"
 #include "model/causal_lm.h"
 #include "nwcodec/result.h"
@@ -32,6 +32,6 @@ struct DivergenceResult {
 // models + 1). Thread safety: may be called from several threads at once. Errors: as perplexity(); kMismatch if the
 // vocabularies differ in size.
 Result<DivergenceResult> divergence(const CausalLm& reference, const CausalLm& candidate, std::span<const int32_t> ids,
-                                    const WindowOptions& options, const RunControl& control);
+                                    const WindowOptions& options, const Progress& progress);
 
 }  // namespace nwc

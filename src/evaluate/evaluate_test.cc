@@ -119,17 +119,18 @@ TEST(PerplexityTest, ProgressRisesToTheTotalAndCancelStops) {
   std::vector<int64_t> done;
   int64_t last_total = 0;
   std::atomic<bool> cancel = false;
-  RunControl control{&cancel, [&](int64_t d, int64_t total) {
-                       done.push_back(d);
-                       last_total = total;
-                     }};
-  ASSERT_TRUE(perplexity(*toy.model, ids, {.context = 32}, control));
+  Progress progress{[&](uint64_t d, uint64_t total, const std::string&) {
+                      done.push_back(static_cast<int64_t>(d));
+                      last_total = static_cast<int64_t>(total);
+                    },
+                    &cancel};
+  ASSERT_TRUE(perplexity(*toy.model, ids, {.context = 32}, progress));
   EXPECT_EQ(last_total, 9);  // 3 windows through 2 blocks and the head
   EXPECT_EQ(done.back(), 9);
   EXPECT_TRUE(std::is_sorted(done.begin(), done.end()));
 
-  control.progress = [&](int64_t d, int64_t) { cancel = d >= 3; };
-  const Result<PerplexityResult> stopped = perplexity(*toy.model, ids, {.context = 32}, control);
+  progress.report = [&](uint64_t d, uint64_t, const std::string&) { cancel = d >= 3; };
+  const Result<PerplexityResult> stopped = perplexity(*toy.model, ids, {.context = 32}, progress);
   ASSERT_FALSE(stopped);
   EXPECT_EQ(stopped.error().code(), ErrorCode::kInterrupted);
 }
@@ -242,7 +243,7 @@ TEST(DivergenceTest, RefusesDifferentVocabularies) {
 TEST(DivergenceTest, CancelStops) {
   const Toy toy(toy_tensors(1));
   const std::atomic<bool> cancel = true;
-  const auto result = divergence(*toy.model, *toy.model, some_ids(64, 16), {.context = 32}, {&cancel, {}});
+  const auto result = divergence(*toy.model, *toy.model, some_ids(64, 16), {.context = 32}, {.report = {}, .stop = &cancel});
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().code(), ErrorCode::kInterrupted);
 }
@@ -332,7 +333,7 @@ TEST(GenerateTest, CancelStopsAndOptionsAreChecked) {
   int tokens = 0;
   GenerateOptions options;
   options.on_token = [&](int32_t) { cancel = ++tokens == 3; };
-  const Result<GenerateResult> stopped = generate(*toy.model, prompt, options, {&cancel, {}});
+  const Result<GenerateResult> stopped = generate(*toy.model, prompt, options, {.report = {}, .stop = &cancel});
   ASSERT_FALSE(stopped);
   EXPECT_EQ(stopped.error().code(), ErrorCode::kInterrupted);
   EXPECT_EQ(tokens, 3);

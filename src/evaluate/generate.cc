@@ -27,11 +27,11 @@ Result<at::Tensor> next_logits(const CausalLm& model, std::span<const int32_t> i
 }
 
 Result<GenerateResult> run(const CausalLm& model, std::span<const int32_t> prompt, const GenerateOptions& options,
-                           const RunControl& control) {
+                           const Progress& progress) {
   const torch::NoGradGuard no_gradients;
   NWC_ASSIGN_OR_RETURN(Sampler sampler, Sampler::create(options.sampling));
   const std::vector<int32_t>& stop_ids = options.stop_ids ? *options.stop_ids : model.spec().eos_token_ids;
-  Steps steps(control, options.max_new_tokens);
+  Steps steps(progress, options.max_new_tokens, "generating");
   KvCache cache(model.blocks());
   std::span<const int32_t> input = prompt;
   int32_t token = 0;
@@ -58,7 +58,7 @@ Result<GenerateResult> run(const CausalLm& model, std::span<const int32_t> promp
 }  // namespace
 
 Result<GenerateResult> generate(const CausalLm& model, std::span<const int32_t> prompt, const GenerateOptions& options,
-                                const RunControl& control) {
+                                const Progress& progress) {
   if (prompt.empty()) {
     return Error(ErrorCode::kInvalidArgument, "the prompt has no tokens").remedy("begin with at least one token");
   }
@@ -70,7 +70,7 @@ Result<GenerateResult> generate(const CausalLm& model, std::span<const int32_t> 
     return Error(ErrorCode::kInvalidArgument, fmt::format("{} new tokens are asked for", options.max_new_tokens));
   }
   NWC_RETURN_IF_ERROR(check_ids(prompt, model.spec()));
-  return catch_foreign("generating text", [&] { return run(model, prompt, options, control); });
+  return catch_foreign("generating text", [&] { return run(model, prompt, options, progress); });
 }
 
 }  // namespace nwc

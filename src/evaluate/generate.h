@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "evaluate/control.h"
+#include "evaluate/steps.h"
 #include "evaluate/sampler.h"
 #include "model/causal_lm.h"
 #include "nwcodec/result.h"
@@ -38,6 +38,6 @@ struct GenerateResult {
 // once. Errors: kInvalidArgument for the prompt or the options; kNonFinite; kInterrupted; kInternal; of loading
 // weights.
 Result<GenerateResult> generate(const CausalLm& model, std::span<const int32_t> prompt, const GenerateOptions& options,
-                                const RunControl& control);
+                                const Progress& progress);
 
 }  // namespace nwc

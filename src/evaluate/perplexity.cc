@@ -55,9 +55,9 @@ Result<std::vector<double>> nll_of_windows(const CausalLm& model, const Windows&
 }  // namespace
 
 Result<PerplexityResult> perplexity(const CausalLm& model, std::span<const int32_t> ids, const WindowOptions& options,
-                                    const RunControl& control) {
+                                    const Progress& progress) {
   NWC_ASSIGN_OR_RETURN(const Windows windows, cut_windows(ids, model.spec(), options));
-  Steps steps(control, windows.count * static_cast<int64_t>(model.blocks() + 1));
+  Steps steps(progress, windows.count * static_cast<int64_t>(model.blocks() + 1), "perplexity");
   NWC_ASSIGN_OR_RETURN(const std::vector<double> nll,
                        catch_foreign("computing perplexity", [&] { return nll_of_windows(model, windows, &steps); }));
   const MeanEstimate estimate = mean_of(nll);

@@ -6,7 +6,7 @@
 #include <span>
 #include <string_view>
 
-#include "evaluate/control.h"
+#include "evaluate/steps.h"
 #include "evaluate/windows.h"
 #include "model/causal_lm.h"
 #include "nwcodec/result.h"
@@ -31,6 +31,6 @@ struct PerplexityResult {
 // called from several threads at once. Errors: those of cut_windows() and of loading weights; kNonFinite if the model's
 // output is not finite; kInterrupted; kInternal.
 Result<PerplexityResult> perplexity(const CausalLm& model, std::span<const int32_t> ids, const WindowOptions& options,
-                                    const RunControl& control);
+                                    const Progress& progress);
 
 }  // namespace nwc

@@ -5,7 +5,7 @@
 #include <functional>
 #include <vector>
 
-#include "evaluate/control.h"
+#include "evaluate/steps.h"
 #include "evaluate/windows.h"
 #include "model/causal_lm.h"
 #include "model/tensor_fwd.h"
