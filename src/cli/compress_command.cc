@@ -90,7 +90,8 @@ void add_compress(CLI::App& app, Command& command) {
       ->check(CLI::Range(0.5, 12.0));
   app.add_option("--include", a->options.selection.include, "Also compress tensors whose name matches this regular expression")->allow_extra_args(false);
   app.add_option("--exclude", a->options.selection.exclude, "Leave alone tensors whose name matches this regular expression")->allow_extra_args(false);
-  app.add_option("--normalisation", a->options.encode.normalisation.kind, kNormalisationHelp)->transform(normalisations());
+  CLI::Option* normalisation =
+      app.add_option("--normalisation", a->options.encode.normalisation.kind, std::string(kNormalisationHelp) + "; column by default, both with --hessians")->transform(normalisations());
   app.add_option("--level", a->options.level, "Importance level of all columns, when there are no Hessians: higher is finer")->capture_default_str();
   CLI::Option* hessians = app.add_option("--hessians", a->options.hessians, "What nwcodec calibrate wrote: importance levels and error feedback")->check(not_empty());
   app.add_option("--steps", a->options.guide.steps, "How finely columns are quantised: levels by quantiles, or a step for each column by water filling")
@@ -114,7 +115,9 @@ void add_compress(CLI::App& app, Command& command) {
   app.add_option("--seed", a->seed, "Accepted for uniformity: compression draws no random numbers");
   app.add_flag("--force", a->options.force, "Replace the checkpoint that stands in the output directory");
   add_global_options(app, command);
-  command.run = [a, &command]() -> Status {
+  command.run = [a, normalisation, &command]() -> Status {
+    // Feedback sees the input side only; rows that are small because their partners elsewhere are large need factors of their own.
+    if (normalisation->count() == 0 && !a->options.hessians.empty()) a->options.encode.normalisation.kind = Normalisation::kBoth;
     if (a->codec.empty() && a->options.bits) {
       a->options.codecs = shipped_profile(a->profile);
       if (a->options.codecs.empty()) return Error(ErrorCode::kNotFound, "no shipped codecs found").remedy("name one with --codec");
