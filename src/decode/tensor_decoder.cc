@@ -160,8 +160,10 @@ Status TensorDecoder::run(std::span<const Slice> slices, DType dtype, std::span<
     slice_offsets.push_back(total);
     total += (slice.row_end - slice.row_begin) * (slice.column_end - slice.column_begin) * element;
     if (slice.row_begin == slice.row_end || slice.column_begin == slice.column_end) continue;
-    const auto groups = std::ranges::equal_range(tiling_->groups(), slice.matrix, {}, &LevelGroup::matrix);
-    for (const LevelGroup& group : groups) {
+    const auto before = [](const LevelGroup& group, uint64_t matrix) { return group.matrix < matrix; };
+    auto next = std::lower_bound(tiling_->groups().begin(), tiling_->groups().end(), slice.matrix, before);
+    for (; next != tiling_->groups().end() && next->matrix == slice.matrix; ++next) {
+      const LevelGroup& group = *next;
       const uint64_t per_stripe = group.columns.size();
       const uint64_t first_chunk = slice.row_begin / chunk_length * per_stripe;
       const uint64_t last_chunk = ((slice.row_end - 1) / chunk_length + 1) * per_stripe - 1;
