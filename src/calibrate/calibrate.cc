@@ -102,12 +102,8 @@ class BlockMoments {
 
 // Whether a file is what this calibration would write for the block. An unreadable one counts as missing.
 bool is_ours(const fs::path& path, const Json& provenance) {
-  const Result<SafetensorsFile> file = SafetensorsFile::open(path);
-  if (!file) return false;
-  const auto text = file->metadata().find("nwcodec.hessians");
-  if (text == file->metadata().end()) return false;
-  const Result<Json> json = parse_json(text->second);
-  return json && json->is_object() && json->contains("calibration") && (*json)["calibration"] == provenance;
+  const Result<Json> calibration = read_calibration(path);
+  return calibration && *calibration == provenance;
 }
 
 Result<CalibrateReport> run(const CalibrateOptions& options, std::span<const CalibrationText> texts, const Progress& progress) {
@@ -139,18 +135,19 @@ Result<CalibrateReport> run(const CalibrateOptions& options, std::span<const Cal
   report.blocks = model.blocks();
 
   std::vector<at::Tensor> batches;
+  NWC_ASSIGN_OR_RETURN(auto embedding, model.embedding());
   for (const CalibrationText& text : texts) {
     Result<std::vector<int64_t>> begins = draw_sequences(text.ids, options.length, options.sequences, options.seed);
     if (!begins) return std::move(begins).error().in_file(text.name);
     if (static_cast<int64_t>(begins->size()) < options.sequences) {
       report.warnings.push_back(fmt::format("{} has only {} sequences of {} tokens", text.name, begins->size(), options.length));
     }
-    NWC_ASSIGN_OR_RETURN(const auto embedding, model.embedding());
     for (const int64_t begin : *begins) {
       const at::Tensor ids = torch::tensor(at::ArrayRef<int32_t>(text.ids.data() + begin, static_cast<size_t>(options.length)), torch::kInt64).unsqueeze(0);
       batches.push_back(embedding->forward(ids));
     }
   }
+  embedding.reset();  // only the blocks are needed from here on
   report.sequences = static_cast<int64_t>(batches.size());
   report.tokens = report.sequences * options.length;
 

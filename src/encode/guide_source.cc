@@ -16,16 +16,13 @@ Result<TensorGuide> GuideSource::guide_of(const TensorView& tensor, const Weight
   for (size_t m = 0; m < stored.tokens.size(); ++m) {
     if (stored.tokens[m] == 0 && notes != nullptr) notes->unseen_matrices.push_back(m);
   }
-  std::vector<double> column_rms;
-  {
-    NormalisationOptions plain = normalisation_;
-    plain.gain = 1.0;
-    NWC_ASSIGN_OR_RETURN(const WeightScales scales, weight_scales(weights, plain, {}, threads_));
-    if (scales.one_scale && options_.steps == StepRule::kWaterFill) {
-      return Error(ErrorCode::kInvalidArgument, "steps by column need a scale for each column").remedy("normalise by column, or by both");
-    }
-    column_rms.assign(scales.columns.begin(), scales.columns.end());
+  NormalisationOptions plain = normalisation_;
+  plain.gain = 1.0;
+  NWC_ASSIGN_OR_RETURN(const WeightScales scales, weight_scales(weights, plain, {}, threads_));
+  if (scales.one_scale && options_.steps == StepRule::kWaterFill) {
+    return Error(ErrorCode::kInvalidArgument, "steps by column need a scale for each column").remedy("normalise by column, or by both");
   }
+  const std::vector<double> column_rms(scales.columns.begin(), scales.columns.end());
   const std::vector<HessianView> views = stored.views();
   Result<TensorGuide> guide = make_guide(views, weights.matrices, weights.columns, column_rms, level_errors, options_, threads_);
   if (!guide) return name(std::move(guide).error());

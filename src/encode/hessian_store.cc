@@ -110,6 +110,12 @@ Result<HessianFile> read_hessian_file(const fs::path& path) {
   return read;
 }
 
+Result<Json> read_calibration(const fs::path& path) {
+  NWC_ASSIGN_OR_RETURN(const SafetensorsFile file, SafetensorsFile::open(path));
+  NWC_ASSIGN_OR_RETURN(const Json json, list_of(file));
+  return json.contains("calibration") ? json["calibration"] : Json();
+}
+
 Result<HessianStore> HessianStore::open(const fs::path& directory) {
   HessianStore store;
   std::vector<fs::path> paths;

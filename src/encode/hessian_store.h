@@ -44,6 +44,8 @@ struct HessianFile {
 
 // Errors: kNotFound, kIo, kCorrupt.
 Result<HessianFile> read_hessian_file(const std::filesystem::path& path);
+// Only what it was made from, without reading the Hessians; null if the file does not say. Errors as above.
+Result<Json> read_calibration(const std::filesystem::path& path);
 // Atomic. Errors: kIo.
 Status write_hessian_file(const std::filesystem::path& path, const HessianFile& file);
 

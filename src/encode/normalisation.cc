@@ -98,6 +98,9 @@ std::vector<double> stored_factors(std::vector<double> rms) {
   return rms;
 }
 
+bool by_column(Normalisation kind) { return kind == Normalisation::kColumn || kind == Normalisation::kBoth; }
+bool by_row(Normalisation kind) { return kind == Normalisation::kRow || kind == Normalisation::kBoth; }
+
 }  // namespace
 
 std::string_view name_of(Normalisation normalisation) {
@@ -112,25 +115,21 @@ std::string_view name_of(Normalisation normalisation) {
 }
 
 uint64_t stored_scales(const WeightMatrix& w, Normalisation kind) {
-  const bool by_column = kind == Normalisation::kColumn || kind == Normalisation::kBoth;
-  const bool by_row = kind == Normalisation::kRow || kind == Normalisation::kBoth;
-  return (by_column ? w.matrices * w.columns : 1) + (by_row ? w.matrices * w.rows : 0);
+  return (by_column(kind) ? w.matrices * w.columns : 1) + (by_row(kind) ? w.matrices * w.rows : 0);
 }
 
 Result<WeightScales> weight_scales(const WeightMatrix& w, const NormalisationOptions& options, std::span<const double> column_gains, int threads) {
-  const bool by_column = options.kind == Normalisation::kColumn || options.kind == Normalisation::kBoth;
-  const bool by_row = options.kind == Normalisation::kRow || options.kind == Normalisation::kBoth;
+  WeightScales scales;
+  scales.one_scale = !by_column(options.kind);
   std::vector<double> columns, factors;
   NWC_ASSIGN_OR_RETURN(columns, column_rms(w, {}, threads));  // refuses what is not finite
-  if (by_row) {
-    for (int turn = 0; turn < (by_column ? kTurns : 1); ++turn) {
-      NWC_ASSIGN_OR_RETURN(factors, row_rms(w, by_column ? std::span<const double>(columns) : std::span<const double>(), threads));
+  if (by_row(options.kind)) {
+    for (int turn = 0; turn < (scales.one_scale ? 1 : kTurns); ++turn) {
+      NWC_ASSIGN_OR_RETURN(factors, row_rms(w, scales.one_scale ? std::span<const double>() : std::span<const double>(columns), threads));
       factors = stored_factors(std::move(factors));
       NWC_ASSIGN_OR_RETURN(columns, column_rms(w, factors, threads));
     }
   }
-  WeightScales scales;
-  scales.one_scale = !by_column;
   if (scales.one_scale) columns = {options.kind == Normalisation::kModel ? options.model_rms : rms_of(columns)};
   for (size_t c = 0; c < columns.size() && !scales.one_scale && !column_gains.empty(); ++c) columns[c] /= column_gains[c];
   for (double& scale : columns) scale = std::min(kLargestScale, scale / options.gain);
