@@ -33,7 +33,7 @@ function(nwc_test name)
   target_compile_options(${name} PRIVATE $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CONFIG:Release>>:-O1>)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   target_compile_definitions(${name} PRIVATE NWC_SOURCE_DIR="${PROJECT_SOURCE_DIR}" NWC_BINARY_DIR="${PROJECT_BINARY_DIR}")
-  target_link_libraries(${name} PRIVATE ${ARG_LIBS} GTest::gtest_main fmt::fmt)
+  target_link_libraries(${name} PRIVATE ${ARG_LIBS} GTest::gtest_main ${NWCODEC_FMT})
   gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 600)
 endfunction()
 

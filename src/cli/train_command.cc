@@ -56,6 +56,8 @@ void add_train(CLI::App& app, Command& command) {
   app.add_option("--exclude", o->selection.exclude, "Leave out tensors whose name matches this regular expression")->allow_extra_args(false);
   app.add_option("--validate-every", o->validate_every, "Steps between validations")->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--save-every", o->save_every, "Steps between saved states")->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--device", o->device, "cpu, or cuda")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, TrainDevice>{{"cpu", TrainDevice::kCpu}, {"cuda", TrainDevice::kCuda}}));
   app.add_option("--seed", o->seed, "Seed of all random numbers")->capture_default_str();
   app.add_flag("--resume", o->resume, "Go on from OUTPUT.training, which an interrupted run left");
   app.add_flag("--force", o->force, "Overwrite the codec file");

@@ -25,6 +25,8 @@ enum class TrainRecipe {
   kPaper,        // random initialisation, constant learning rate
 };
 
+enum class TrainDevice { kCpu, kCuda };
+
 struct TrainOptions {
   std::vector<std::filesystem::path> models;
   std::filesystem::path output;
@@ -49,6 +51,7 @@ struct TrainOptions {
   double heavy_share = 0.0;  // of the training chunks: heavy-tailed synthetic weights (learn/synthetic.h), added to the real ones
   std::optional<std::filesystem::path> from;  // fine-tune this codec (Appendix A.4): it decides chunk, latents, levels and networks
   uint64_t seed = 1;
+  TrainDevice device = TrainDevice::kCpu;  // kCuda: kernels of our own on the current GPU, bf16 inside the residual blocks
   int threads = 0;                  // <= 0: all cores
   int64_t validate_every = 1000, save_every = 1000;
   bool resume = false;              // go on from OUTPUT.training
@@ -70,9 +73,10 @@ struct TrainReport {
 using ValidationCallback = std::function<void(int64_t step, double training_loss, double validation_loss, const std::vector<LevelQuality>&)>;
 
 // Writes the codec to options.output, atomically, and its state to OUTPUT.training now and then (removed at the end), so that
-// `resume` can go on from there to the same result. The same options, seed and threads give the same file.
+// `resume` can go on from there to the same result. The same options, seed and threads (on a GPU: the same GPU) give the same file.
 // Errors: those of reading checkpoints; kInvalidArgument for options out of range and for models without linear weights;
-// kExists; kMismatch for a state of other options; kInterrupted (the state is saved).
+// kExists; kMismatch for a state of other options; kInterrupted (the state is saved); kUnsupported if a GPU is asked
+// for and cannot be used.
 Result<TrainReport> train_codec(const TrainOptions& options, const Progress& progress, const ValidationCallback& on_validation);
 
 }  // namespace nwc
