@@ -89,12 +89,19 @@ Result<Plan> make_plan(const Checkpoint& checkpoint, const Selection& selection,
   return plan;
 }
 
+struct ChosenCodec {
+  fs::path path;
+  EncoderCodec codec;
+  double gain = 1.0;
+};
+
 // Equal for runs that must write the same bytes.
-std::string fingerprint_of(const CompressOptions& options, double gain, const Checkpoint& checkpoint, const HessianStore* hessians, uint64_t codec_hash) {
+std::string fingerprint_of(const CompressOptions& options, const ChosenCodec& chosen, const Checkpoint& checkpoint, const HessianStore* hessians, uint64_t codec_hash) {
   std::string text = "compress " NWCODEC_VERSION_STRING " format " + std::to_string(kFormatVersion) + " codec " + hex64(codec_hash);
   text += " tile " + std::to_string(options.encode.tile_chunks) + " run " + std::to_string(options.encode.run_groups) + " own " +
           std::to_string(options.encode.own_tables) + " normalisation " + std::to_string(static_cast<int>(options.encode.normalisation.kind)) + " gain " +
-          hex64(std::bit_cast<uint64_t>(gain)) + " keep-nonfinite " + std::to_string(options.keep_nonfinite);
+          hex64(std::bit_cast<uint64_t>(chosen.gain)) + " keep-nonfinite " + std::to_string(options.keep_nonfinite);
+  for (const NamedTensor& tensor : decoder_tensors(chosen.codec.decoder)) text += " " + hex64(xxh3(tensor.bytes));
   text += " level " + std::to_string(options.level);
   if (!options.hessians.empty()) {
     const GuideOptions& g = options.guide;
@@ -199,12 +206,6 @@ class ShardWriter {
   uint64_t done_bytes_ = 0;
 };
 
-struct ChosenCodec {
-  fs::path path;
-  EncoderCodec codec;
-  double gain = 1.0;
-};
-
 Result<ChosenCodec> choose_codec(const CompressOptions& options, const EncodeOptions& encode, const Plan& plan, const Selection& selection, const GuideSource* guides, const Progress& progress) {
   std::vector<EncoderCodec> candidates;
   for (const fs::path& path : options.codecs) {
@@ -216,8 +217,10 @@ Result<ChosenCodec> choose_codec(const CompressOptions& options, const EncodeOpt
   for (const ShardPlan& shard : plan.shards) {
     for (const TensorView* tensor : shard.compressed) tensors.push_back({tensor, WeightMatrix::of(*tensor, selection.stored_transposed(*tensor))});
   }
-  NWC_ASSIGN_OR_RETURN(const RateChoice choice, choose_rate(tensors, candidates, *options.bits, encode, guides, options.threads, progress));
-  return ChosenCodec{options.codecs[choice.codec], std::move(candidates[choice.codec]), choice.gain};
+  NWC_ASSIGN_OR_RETURN(RateChoice choice, choose_rate(tensors, candidates, *options.bits, encode, guides, options.threads, progress));
+  EncoderCodec& codec = candidates[choice.codec];
+  codec.decoder.tables.set = std::move(choice.tables);
+  return ChosenCodec{options.codecs[choice.codec], std::move(codec), choice.gain};
 }
 
 }  // namespace
@@ -253,7 +256,7 @@ Result<CompressReport> compress_checkpoint(const CompressOptions& options, const
     return Error(ErrorCode::kInvalidArgument, "has " + std::to_string(codec.decoder.levels()) + " levels, numbered from 0").in_file(chosen.path.string());
   }
   NWC_ASSIGN_OR_RETURN(const MappedFile codec_file, MappedFile::open(chosen.path));
-  const std::string fingerprint = fingerprint_of(options, chosen.gain, checkpoint, hessians ? &*hessians : nullptr, xxh3(codec_file.bytes()));
+  const std::string fingerprint = fingerprint_of(options, chosen, checkpoint, hessians ? &*hessians : nullptr, xxh3(codec_file.bytes()));
   NWC_ASSIGN_OR_RETURN(OutputDirectory output, OutputDirectory::open(options.output, options.model, fingerprint, options.force));
   const fs::path codec_path = output.path() / kCodecFileName;
   NWC_RETURN_IF_ERROR(write_tensors(codec_path, decoder_tensors(codec.decoder), {{kVersionKey, std::to_string(kFormatVersion)}}));

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "encode/checkpoint_tables.h"
+#include "encode/tensor_sample.h"
+
 namespace nwc {
 namespace {
 
@@ -11,6 +14,15 @@ constexpr int kMaxSteps = 8;
 constexpr double kTolerance = 1e-3;     // of the rate asked for
 constexpr double kMaxLog2Gain = 6.0;
 
+struct Estimate {
+  double log2_gain = 0, bits = 0;  // per weight
+  TableSet tables;
+};
+
+Error out_of_reach(double bits) {
+  return Error(ErrorCode::kInvalidArgument, "no gain gives " + std::to_string(bits) + " bits per weight with this codec").remedy("choose another codec or rate");
+}
+
 class RateEstimator {
  public:
   RateEstimator(const std::vector<SelectedTensor>& tensors, const EncodeOptions& options, int threads, const Progress& progress)
@@ -18,18 +30,12 @@ class RateEstimator {
     for (const SelectedTensor& t : tensors) total_ += static_cast<double>(t.weights.elements());
   }
 
-  // Data-free.
-  Result<double> bits(const EncoderCodec& codec, double log2_gain) {
-    NWC_ASSIGN_OR_RETURN(const std::vector<double> one, bits_at(codec, {log2_gain}, nullptr));
-    return one[0];
-  }
-
-  // Bits per weight at each of several gains.
-  Result<std::vector<double>> bits_at(const EncoderCodec& codec, const std::vector<double>& log2_gains, const GuideSource* guides) {
+  // Data-free if `guides` is null.
+  Result<Estimate> at(const EncoderCodec& codec, double log2_gain, const GuideSource* guides) {
     const Encoder encoder(codec, 0);
-    double fixed = 0;
-    for (const NamedTensor& tensor : decoder_tensors(codec.decoder)) fixed += static_cast<double>(tensor.bytes.size());
-    std::vector<double> bytes(log2_gains.size(), fixed);
+    EncodeOptions options = options_;
+    options.normalisation.gain = std::exp2(log2_gain);
+    std::vector<TensorSample> samples;
     for (size_t i = 0; i < tensors_.size(); ++i) {
       const SelectedTensor& t = tensors_[i];
       NWC_RETURN_IF_ERROR(progress_.check_stop());
@@ -38,15 +44,15 @@ class RateEstimator {
       if (guides != nullptr) {
         NWC_ASSIGN_OR_RETURN(guide, guides->guide_of(*t.view, t.weights, encoder.level_errors(), nullptr));
       }
-      for (size_t g = 0; g < log2_gains.size(); ++g) {
-        EncodeOptions options = options_;
-        options.normalisation.gain = std::exp2(log2_gains[g]);
-        NWC_ASSIGN_OR_RETURN(const double estimate, estimate_encoded_bytes(t.weights, guide, encoder, options, kSampleTiles, threads_));
-        bytes[g] += estimate;
-      }
+      NWC_ASSIGN_OR_RETURN(TensorSample sample, sample_tensor(t.weights, guide, encoder, options, kSampleTiles, threads_));
+      samples.push_back(std::move(sample));
     }
-    for (double& b : bytes) b = 8.0 * b / total_;
-    return bytes;
+    DecoderCodec written = codec.decoder;
+    written.tables.set = fit_checkpoint_tables(samples, codec.decoder.tables.set);
+    double bytes = 0;
+    for (const NamedTensor& tensor : decoder_tensors(written)) bytes += static_cast<double>(tensor.bytes.size());
+    for (const TensorSample& sample : samples) bytes += estimated_bytes(sample, written.tables.set, options_.own_tables);
+    return Estimate{log2_gain, 8.0 * bytes / total_, std::move(written.tables.set)};
   }
 
  private:
@@ -57,20 +63,14 @@ class RateEstimator {
   double total_ = 0;
 };
 
-// With guides, a rate is a smooth function of the gain that is a little off the data-free one: the parabola through three points, or its
-// tangent beyond them.
-Status refine(RateEstimator& estimator, const EncoderCodec& codec, double bits, const GuideSource& guides, double& log2_gain, double& expected_bits) {
-  constexpr double kReach = 0.3;
-  const std::vector<double> gains{log2_gain - kReach, log2_gain, log2_gain + kReach};
-  NWC_ASSIGN_OR_RETURN(const std::vector<double> rates, estimator.bits_at(codec, gains, &guides));
-  const double slope = (rates[2] - rates[0]) / 2, bend = (rates[2] + rates[0]) / 2 - rates[1];  // by the unit of kReach
-  const double wanted = bits - rates[1];
-  double x = slope > 0 ? wanted / slope : 0.0;
-  for (int i = 0; i < 20; ++i) x = std::clamp(x - (slope * x + bend * x * x - wanted) / std::max(0.2 * slope, slope + 2 * bend * x), -3.0, 3.0);
-  log2_gain += x * kReach;
-  expected_bits = rates[1] + slope * x + bend * x * x;
-  if (std::abs(log2_gain) > kMaxLog2Gain || std::abs(expected_bits - bits) > 0.05 * bits) {
-    return Error(ErrorCode::kInvalidArgument, "no gain gives " + std::to_string(bits) + " bits per weight with this codec").remedy("choose another codec or rate");
+// Secants from `at` on, whose slope (bits per unit of log2(gain)) is kept.
+Status approach(RateEstimator& estimator, const EncoderCodec& codec, double bits, const GuideSource* guides, int steps, Estimate& at, double& slope) {
+  for (int step = 0; step < steps && std::abs(at.bits - bits) > kTolerance * bits; ++step) {
+    const double next = at.log2_gain + (bits - at.bits) / slope;
+    if (!(std::abs(next) <= kMaxLog2Gain)) return out_of_reach(bits);
+    NWC_ASSIGN_OR_RETURN(Estimate moved, estimator.at(codec, next, guides));
+    slope = std::clamp((moved.bits - at.bits) / (next - at.log2_gain), 0.1, 2.0);
+    at = std::move(moved);
   }
   return {};
 }
@@ -80,31 +80,27 @@ Status refine(RateEstimator& estimator, const EncoderCodec& codec, double bits, 
 Result<RateChoice> choose_rate(const std::vector<SelectedTensor>& tensors, const std::vector<EncoderCodec>& candidates, double bits,
                                const EncodeOptions& options, const GuideSource* guides, int threads, const Progress& progress) {
   RateEstimator estimator(tensors, options, threads, progress);
-  RateChoice choice;
-  double nearest = -1;
+  size_t chosen = 0;
+  Estimate estimate;
   for (size_t i = 0; i < candidates.size(); ++i) {
-    NWC_ASSIGN_OR_RETURN(const double own_rate, estimator.bits(candidates[i], 0.0));
-    if (nearest >= 0 && std::abs(own_rate - bits) >= nearest) continue;
-    nearest = std::abs(own_rate - bits);
-    choice = {i, 1.0, own_rate};
+    NWC_ASSIGN_OR_RETURN(Estimate own, estimator.at(candidates[i], 0.0, nullptr));
+    if (i > 0 && std::abs(own.bits - bits) >= std::abs(estimate.bits - bits)) continue;
+    chosen = i;
+    estimate = std::move(own);
   }
-  double log2_gain = 0, slope = 1.0;  // bits per unit of log2(gain)
-  for (int step = 0; step < kMaxSteps && std::abs(choice.expected_bits - bits) > kTolerance * bits; ++step) {
-    const double next = log2_gain + (bits - choice.expected_bits) / slope;
-    if (!(std::abs(next) <= kMaxLog2Gain)) {
-      return Error(ErrorCode::kInvalidArgument, "no gain gives " + std::to_string(bits) + " bits per weight with this codec").remedy("choose another codec or rate");
-    }
-    NWC_ASSIGN_OR_RETURN(const double rate, estimator.bits(candidates[choice.codec], next));
-    slope = std::clamp((rate - choice.expected_bits) / (next - log2_gain), 0.1, 2.0);
-    log2_gain = next;
-    choice.expected_bits = rate;
-  }
+  double slope = 1.0;
+  NWC_RETURN_IF_ERROR(approach(estimator, candidates[chosen], bits, nullptr, kMaxSteps, estimate, slope));
   if (guides != nullptr) {
-    NWC_RETURN_IF_ERROR(refine(estimator, candidates[choice.codec], bits, *guides, log2_gain, choice.expected_bits));
+    NWC_ASSIGN_OR_RETURN(estimate, estimator.at(candidates[chosen], estimate.log2_gain, guides));
+    NWC_RETURN_IF_ERROR(approach(estimator, candidates[chosen], bits, guides, 1, estimate, slope));
+    // What is left is too little to change tables, and is not worth another look at all tensors.
+    const double rest = (bits - estimate.bits) / slope;
+    if (!(std::abs(rest) < 0.1 && std::abs(estimate.log2_gain + rest) <= kMaxLog2Gain)) return out_of_reach(bits);
+    estimate.log2_gain += rest;
+    estimate.bits = bits;
   }
   // A float's worth of digits is plenty, and keeps the last bits of a secant out of the result.
-  choice.gain = static_cast<double>(static_cast<float>(std::exp2(log2_gain)));
-  return choice;
+  return RateChoice{chosen, static_cast<double>(static_cast<float>(std::exp2(estimate.log2_gain))), std::move(estimate.tables), estimate.bits};
 }
 
 }  // namespace nwc

@@ -67,12 +67,6 @@ struct EncodedTensor {
   EncodeStatistics statistics;
 };
 
-// About how many bytes encode_tensor() will give (stream, scales and levels), from at most `sample_tiles` tiles of each level, or
-// runs of stripes where there is feedback.
-// Same arguments, same estimate. Errors: as encode_tensor().
-Result<double> estimate_encoded_bytes(const WeightMatrix& weights, const TensorGuide& guide, const Encoder& encoder,
-                                      const EncodeOptions& options, uint64_t sample_tiles, int threads);
-
 // `guide` may be empty: data-free. Independent of `threads` and of the
 // instruction set. Errors: kInvalidArgument for options out of range; kNonFinite naming the weight.
 Result<EncodedTensor> encode_tensor(const WeightMatrix& weights, const TensorGuide& guide, const Encoder& encoder,
