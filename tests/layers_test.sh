@@ -15,15 +15,15 @@ forbid() {
 }
 decode=(include/nwcodec src/base src/checkpoint src/format src/entropy src/transform src/decode)
 forbid 'torch/|ATen/|c10/' "${decode[@]}" src/encode src/text src/study
-forbid 'encode/|learn/|model/|evaluate/|calibrate/|text/|study/|cli/' "${decode[@]}"
-forbid 'learn/|model/|evaluate/|calibrate/|text/|study/|cli/' src/encode
+forbid 'encode/|learn/|model/|evaluate/|calibrate/|ablation/|text/|study/|cli/' "${decode[@]}"
+forbid 'learn/|model/|evaluate/|calibrate/|ablation/|text/|study/|cli/' src/encode
 forbid 'encode/|learn/|model/|evaluate/|study/|cli/' src/text
 forbid 'encode/|learn/|calibrate/|text/|study/|cli/' src/model src/evaluate
 forbid 'learn/|evaluate/|text/|study/|cli/' src/calibrate
 forbid 'model/|evaluate/|text/|study/|cli/' src/learn
-forbid 'learn/|model/|evaluate/|text/|cli/' src/study
+forbid 'learn/|model/|evaluate/|ablation/|text/|cli/' src/study
 forbid 'evaluate/' src/model
-forbid 'cli/' src/evaluate
+forbid 'cli/|text/|learn/|calibrate/' src/evaluate src/ablation
 forbid 'nlohmann/|base/|checkpoint/|format/|entropy/|transform/|decode/' include/nwcodec
 # Within decode, lower folders do not know higher ones.
 forbid 'checkpoint/|format/|entropy/|transform/|decode/' src/base

@@ -32,6 +32,8 @@ void add_study(CLI::App& app, Command& command) {
   const Entry entries[] = {
       {"statistics", "Tails of a checkpoint's linear weights, before and after transforms", add_statistics_study},
       {"rate-distortion", "Curves of baseline quantisers and codecs on sources and on a tensor", add_rate_distortion_study},
+      {"ablation", "One checkpoint compressed in several ways at the same rates, with the damage to the model", add_ablation_study},
+      {"fixed-length", "The same transforms trained with fixed-length quantisers instead of an entropy model", add_fixed_length_study},
       {"tensors", "Compressed tensors beside ideal entropy-coded scalar quantisation", add_tensor_study},
   };
   std::vector<std::pair<const CLI::App*, std::function<Status()>>> studies;

@@ -20,6 +20,8 @@ struct StudyArguments {
 // Each adds its options to `app` and returns what runs if it was chosen; `command` is the parent's.
 std::function<Status()> add_statistics_study(CLI::App& app, Command& command);
 std::function<Status()> add_rate_distortion_study(CLI::App& app, Command& command);
+std::function<Status()> add_ablation_study(CLI::App& app, Command& command);
+std::function<Status()> add_fixed_length_study(CLI::App& app, Command& command);
 std::function<Status()> add_tensor_study(CLI::App& app, Command& command);
 
 // -o, --force, and the options that every command has.
