@@ -52,6 +52,7 @@ void add_train(CLI::App& app, Command& command) {
   app.add_option("--max-chunks", o->max_chunks, "Chunks kept in memory, sampled evenly over the tensors")->capture_default_str();
   app.add_option("--heavy-share", o->heavy_share, "Share of heavy-tailed synthetic chunks among the training data")->capture_default_str();
   app.add_option("--from", o->from, "Fine-tune this codec; it decides the networks' shapes")->check(not_empty());
+  app.add_option("--teacher", o->teacher, "Distil this codec: keep its analysis transform and density, learn a synthesis transform for them")->check(not_empty());
   app.add_option("--include", o->selection.include, "Also learn from tensors whose name matches this regular expression")->allow_extra_args(false);
   app.add_option("--exclude", o->selection.exclude, "Leave out tensors whose name matches this regular expression")->allow_extra_args(false);
   app.add_option("--validate-every", o->validate_every, "Steps between validations")->check(CLI::PositiveNumber)->capture_default_str();

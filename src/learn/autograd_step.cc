@@ -10,11 +10,16 @@ class AutogradStep : public TrainingStep {
  public:
   AutogradStep(const TrainOptions& options, const Networks& networks, torch::Tensor training)
       : options_(options), networks_(networks), training_(std::move(training)), levels_(static_cast<int64_t>(options.level_coefficients.size())) {
-    std::vector<torch::Tensor> transforms = networks_.analysis->parameters();
-    for (const torch::Tensor& p : networks_.synthesis->parameters()) transforms.push_back(p);
-    if (options.identity) {
-      for (torch::Tensor& p : transforms) p.set_requires_grad(false);
-    }
+    std::vector<torch::Tensor> transforms;
+    const auto add = [&](torch::nn::Module& net, bool learns) {
+      for (torch::Tensor& p : net.parameters()) {
+        p.set_requires_grad(learns);
+        transforms.push_back(p);
+      }
+    };
+    add(*networks_.analysis, learns_analysis(options));
+    add(*networks_.synthesis, learns_synthesis(options));
+    for (torch::Tensor& p : networks_.density->model_parameters()) p.set_requires_grad(learns_density(options));
     const std::vector<torch::optim::OptimizerParamGroup> groups{torch::optim::OptimizerParamGroup(transforms),
                                                                 torch::optim::OptimizerParamGroup(networks_.density->model_parameters())};
     optimizer_ = std::make_unique<torch::optim::Adam>(groups, torch::optim::AdamOptions(options.learning_rate));

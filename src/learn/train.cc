@@ -39,7 +39,7 @@ Status check_options(const TrainOptions& o) {
   if (o.recipe == TrainRecipe::kLinearStart && o.latents < o.chunk) return invalid("the linear start needs at least as many latents as weights in a chunk");
   if (o.identity && o.recipe != TrainRecipe::kLinearStart) return invalid("identity transforms need the linear start, which sets their scale");
   if (o.identity && o.latents != o.chunk) return invalid("identity transforms have as many latents as weights in a chunk");
-  if (o.identity && o.from) return invalid("a codec to fine-tune has transforms of its own; it cannot be made the identity");
+  if (o.identity && (o.from || o.teacher)) return invalid("a codec to fine-tune or to learn from has transforms of its own; it cannot be made the identity");
   if (o.steps < 1 || o.batch < static_cast<int64_t>(o.level_coefficients.size())) return invalid("steps and batch must be positive");
   if (o.validate_every < 1 || o.save_every < 1) return invalid("validations and saved states must be at least one step apart");
   if (!(o.heavy_share >= 0 && o.heavy_share < 1)) return invalid("the share of heavy-tailed chunks must be at least 0 and below 1");
@@ -69,16 +69,17 @@ Status take_shapes(const EncoderCodec& codec, TrainOptions& o) {
   o.chunk = d.chunk_length();
   o.latents = d.latents();
   o.analysis = shape(codec.analysis);
-  o.synthesis = shape(d.synthesis);
+  if (!o.teacher) o.synthesis = shape(d.synthesis);
   o.density_per_level = codec.density.sets > 1;
   return {};
 }
 
 Result<TrainReport> train(TrainOptions options, const Progress& progress, const ValidationCallback& on_validation) {
-  std::optional<EncoderCodec> from;
-  if (options.from) {
-    NWC_ASSIGN_OR_RETURN(from, read_encoder_codec(*options.from));
-    if (Status status = take_shapes(*from, options); !status) return std::move(status).error().in_file(options.from->string());
+  if (options.from && options.teacher) return invalid("a codec is either fine-tuned or a teacher");
+  std::optional<EncoderCodec> start;
+  if (const std::optional<fs::path>& path = options.teacher ? options.teacher : options.from) {
+    NWC_ASSIGN_OR_RETURN(start, read_encoder_codec(*path));
+    if (Status status = take_shapes(*start, options); !status) return std::move(status).error().in_file(path->string());
   }
   if (options.identity) options.analysis.depth = options.synthesis.depth = 0;
   NWC_RETURN_IF_ERROR(check_options(options));
@@ -95,7 +96,7 @@ Result<TrainReport> train(TrainOptions options, const Progress& progress, const 
   add_heavy_tails(options.heavy_share, options.seed, data);
   torch::set_num_threads(threads);
   const fs::path state_path = options.output.string() + ".training";
-  NWC_ASSIGN_OR_RETURN(Trainer trainer, Trainer::make(options, data, from ? &*from : nullptr, options.resume ? std::optional(state_path) : std::nullopt));
+  NWC_ASSIGN_OR_RETURN(Trainer trainer, Trainer::make(options, data, start ? &*start : nullptr, options.resume ? std::optional(state_path) : std::nullopt));
 
   TrainReport report{data.training_chunks(), data.validation_chunks(), 0, {}};
   while (trainer.step() < options.steps) {

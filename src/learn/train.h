@@ -49,6 +49,8 @@ struct TrainOptions {
   double learning_rate = 1e-3, auxiliary_learning_rate = 1e-3;  // the auxiliary loss fits the density's quantiles
   uint64_t max_chunks = 4'000'000;  // kept in memory, sampled evenly over the tensors if there are more
   double heavy_share = 0.0;  // of the training chunks: heavy-tailed synthetic weights (learn/synthetic.h), added to the real ones
+  // Distillation: a codec whose analysis transform and density are kept, while a synthesis transform of our own shape learns to decode its latents.
+  std::optional<std::filesystem::path> teacher;
   std::optional<std::filesystem::path> from;  // fine-tune this codec (Appendix A.4): it decides chunk, latents, levels and networks
   uint64_t seed = 1;
   TrainDevice device = TrainDevice::kCpu;  // kCuda: kernels of our own on the current GPU, bf16 inside the residual blocks

@@ -189,6 +189,26 @@ TEST_F(TrainTest, FineTuningStartsFromACodec) {
   expect_refused(o, ErrorCode::kUnsupported);
 }
 
+TEST_F(TrainTest, AStudentDecodesItsTeachersLatents) {
+  TrainOptions o = options("teacher");
+  trained(o);
+  TrainOptions student = options("student");
+  student.teacher = o.output;
+  student.synthesis = {20, 2};
+  student.analysis = {999, 9};  // the teacher decides
+  student.steps = 60;
+  trained(student);
+  const EncoderCodec of_teacher = *read_encoder_codec(o.output), of_student = *read_encoder_codec(student.output);
+  EXPECT_EQ(of_student.analysis.in_weight, of_teacher.analysis.in_weight);
+  EXPECT_EQ(of_student.density.layers[0].matrix, of_teacher.density.layers[0].matrix);
+  EXPECT_EQ(of_student.decoder.synthesis.width, 20u);
+  EXPECT_EQ(of_student.decoder.synthesis.depth, 2u);
+  for (size_t l = 0; l < 2; ++l) EXPECT_LT(of_student.nmse[l], 2 * of_teacher.nmse[l]);
+  student.from = o.output;
+  student.output = out / "both";
+  expect_refused(student, ErrorCode::kInvalidArgument);
+}
+
 TEST_F(TrainTest, BadOptionsAreRefused) {
   const auto with = [&](const auto& change) {
     TrainOptions o = options("never");

@@ -43,6 +43,7 @@ Json recipe_of(const TrainOptions& o, const ChunkSet& data) {
               {"normalisation", std::string(name_of(o.normalisation))},
               {"identity", o.identity},
               {"device", o.device == TrainDevice::kCuda ? "cuda" : "cpu"},
+              {"teacher", o.teacher ? o.teacher->filename().string() : std::string()},
               {"from", o.from ? o.from->filename().string() : std::string()},
               {"seed", o.seed}};
 }
@@ -81,12 +82,12 @@ Trainer::Trainer(const TrainOptions& options, const ChunkSet& data)
   if (validation_.size(0) > kValidationChunks) validation_ = validation_.slice(0, 0, c10::nullopt, validation_.size(0) / kValidationChunks + 1);
 }
 
-Result<Trainer> Trainer::make(const TrainOptions& options, const ChunkSet& data, const EncoderCodec* from, const std::optional<fs::path>& state) {
+Result<Trainer> Trainer::make(const TrainOptions& options, const ChunkSet& data, const EncoderCodec* start, const std::optional<fs::path>& state) {
   Trainer trainer(options, data);
-  if (from != nullptr) {
-    trainer.networks_.analysis->set_weights(from->analysis);
-    trainer.networks_.synthesis->set_weights(from->decoder.synthesis);
-    trainer.networks_.density->set_weights(from->density);
+  if (start != nullptr) {
+    trainer.networks_.analysis->set_weights(start->analysis);
+    if (!options.teacher) trainer.networks_.synthesis->set_weights(start->decoder.synthesis);
+    trainer.networks_.density->set_weights(start->density);
   }
   torch::serialize::InputArchive archive;
   if (state) NWC_RETURN_IF_ERROR(trainer.load(*state, archive));

@@ -37,6 +37,11 @@ inline constexpr double kDensityRate = 10.0;
 // [levels, n, latents], its latents with noise added; coefficients: [levels, 1, 1].
 torch::Tensor training_loss(Networks networks, const torch::Tensor& x, const torch::Tensor& noisy, const torch::Tensor& coefficients, double lambda);
 
+// Which parts learn. The auxiliary loss always fits the density's quantiles.
+inline bool learns_analysis(const TrainOptions& o) { return !o.identity && !o.teacher; }
+inline bool learns_synthesis(const TrainOptions& o) { return !o.identity; }
+inline bool learns_density(const TrainOptions& o) { return !o.teacher; }
+
 // Both train `networks` in place. `training`: [n, chunk], float32 on the CPU. Options are valid.
 std::unique_ptr<TrainingStep> make_autograd_step(const TrainOptions& options, const Networks& networks, const torch::Tensor& training);
 // Moves networks and training data to the current GPU, bf16 matrix products inside the residual blocks. Errors: kUnsupported without a GPU, in a

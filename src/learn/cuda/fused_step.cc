@@ -69,7 +69,8 @@ FusedStep::FusedStep(const TrainOptions& options, Networks& networks, const torc
       batch_{static_cast<int>(options.level_coefficients.size()), options.batch / static_cast<int64_t>(options.level_coefficients.size())},
       rows_(batch_.levels * batch_.per_level) {
   const bool paper = options.recipe == TrainRecipe::kPaper;
-  schedule_ = {options.learning_rate, options.auxiliary_learning_rate, paper ? 1.0 : kDensityRate, static_cast<double>(options.steps), !paper, options.identity};
+  schedule_ = {options.learning_rate, options.auxiliary_learning_rate, paper ? 1.0 : kDensityRate, static_cast<double>(options.steps), !paper,
+               learns_analysis(options), learns_synthesis(options), learns_density(options)};
 
   // The flat buffer: networks, density, quantiles.
   int64_t size = 0;
@@ -82,8 +83,9 @@ FusedStep::FusedStep(const TrainOptions& options, Networks& networks, const torc
     return offset;
   };
   analysis_ = plan(networks.analysis, options.analysis, options.chunk, options.latents, place);
-  synthesis_ = plan(networks.synthesis, options.synthesis, options.latents, options.chunk, place);
   groups_.ends[0] = size;
+  synthesis_ = plan(networks.synthesis, options.synthesis, options.latents, options.chunk, place);
+  groups_.ends[1] = size;
   auto density = networks.density->named_parameters();
   for (int i = 0; i < fused::kDensityLayers; ++i) {
     const std::string n = std::to_string(i);
@@ -92,9 +94,9 @@ FusedStep::FusedStep(const TrainOptions& options, Networks& networks, const torc
     if (i + 1 < fused::kDensityLayers) density_.factor[i] = place(density["factor" + n], true);
   }
   sets_ = static_cast<int>(networks.density->quantiles().size(0) / options.latents);
-  groups_.ends[1] = size;
-  quantiles_ = place(density["quantiles"], false);
   groups_.ends[2] = size;
+  quantiles_ = place(density["quantiles"], false);
+  groups_.ends[3] = size;
 
   flat_ = torch::zeros({size}, on_gpu(torch::kFloat32));
   gradient_ = torch::zeros_like(flat_);

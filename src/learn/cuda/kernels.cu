@@ -48,9 +48,11 @@ __global__ void begin_step_kernel(StepState* state, Schedule s) {
   const double done = static_cast<double>(state->step) / s.total_steps;
   const double fall = s.cosine ? fmax(0.01, 0.5 * (1.0 + cospi(done))) : 1.0;
   const int64_t step = ++state->step;
-  state->rates[0] = s.fixed_networks ? 0.0f : static_cast<float>(s.learning_rate * fall);
-  state->rates[1] = static_cast<float>(s.learning_rate * fall * s.density_factor);
-  state->rates[2] = static_cast<float>(s.auxiliary_rate);
+  const float rate = static_cast<float>(s.learning_rate * fall);
+  state->rates[0] = s.learns_analysis ? rate : 0.0f;
+  state->rates[1] = s.learns_synthesis ? rate : 0.0f;
+  state->rates[2] = s.learns_density ? static_cast<float>(s.learning_rate * fall * s.density_factor) : 0.0f;
+  state->rates[3] = static_cast<float>(s.auxiliary_rate);
   state->correction1 = static_cast<float>(1.0 - pow(0.9, static_cast<double>(step)));
   state->correction2 = static_cast<float>(1.0 - pow(0.999, static_cast<double>(step)));
 }

@@ -17,7 +17,7 @@ struct Batch {
   int64_t per_level;
 };
 
-constexpr int kGroups = 3;  // of parameters, by learning rate: networks, density, quantiles
+constexpr int kGroups = 4;  // of parameters, by learning rate: analysis, synthesis, density, quantiles
 
 // Where training stands; in device memory, so that a captured step can be replayed.
 struct StepState {
@@ -30,8 +30,8 @@ struct StepState {
 struct Schedule {
   double learning_rate, auxiliary_rate, density_factor;
   double total_steps;
-  bool cosine;         // else constant
-  bool fixed_networks;  // networks do not learn
+  bool cosine;  // else constant
+  bool learns_analysis, learns_synthesis, learns_density;
 };
 
 // Advances the state by a step and sets its rates.
