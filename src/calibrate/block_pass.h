@@ -22,7 +22,7 @@ struct PassProgress {
   uint64_t total = 0, done = 0;
 };
 
-// `Model` is a CausalLm or the Encoder of a tower; its blocks are numbered from `first_block` in `files`. `batches`, float32 [some, length, hidden], become
+// `Model` is a CausalLm or the EncoderTower of a tower; its blocks are numbered from `first_block` in `files`. `batches`, float32 [some, length, hidden], become
 // the outputs of the last block that runs. Only blocks up to the last whose file is missing run, and only missing files are written, each as soon as it is
 // complete. Errors: of loading; kInterrupted; kIo.
 template <class Model>

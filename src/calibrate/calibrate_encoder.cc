@@ -20,7 +20,7 @@ int64_t batches_of(int64_t count) { return (count + kBatch - 1) / kBatch; }
 
 Json provenance_of(const EncoderModel& model, const EncoderInputs& inputs) {
   Json towers = Json::object();
-  for (const Encoder& tower : model.towers()) {
+  for (const EncoderTower& tower : model.towers()) {
     const std::string& name = tower.spec().name;
     towers[name] = {{"inputs", inputs.count(name)}, {"hash", hex64(inputs.hash(name))}};
   }
@@ -34,7 +34,7 @@ Result<CalibrateReport> run(const CalibrateOptions& options, const std::filesyst
   NWC_ASSIGN_OR_RETURN(const EncoderInputs inputs, EncoderInputs::open(path, model.spec()));
   CalibrateReport report;
   size_t blocks = 0;
-  for (const Encoder& tower : model.towers()) {
+  for (const EncoderTower& tower : model.towers()) {
     const std::string& name = tower.spec().name;
     if (inputs.count(name) > 0) blocks += tower.blocks();
     if (inputs.count(name) == 0) {
@@ -46,14 +46,14 @@ Result<CalibrateReport> run(const CalibrateOptions& options, const std::filesyst
   report.blocks_from_earlier_run = files.from_earlier_run();
   PassProgress steps{progress};
   size_t first = 0;
-  for (const Encoder& tower : model.towers()) {
+  for (const EncoderTower& tower : model.towers()) {
     const int64_t count = inputs.count(tower.spec().name);
     if (count == 0) continue;
     steps.total += files.needed(first, tower.blocks()) * static_cast<uint64_t>(batches_of(count));
     first += tower.blocks();
   }
   first = 0;
-  for (const Encoder& tower : model.towers()) {
+  for (const EncoderTower& tower : model.towers()) {
     const std::string& name = tower.spec().name;
     const int64_t count = inputs.count(name);
     if (count == 0) continue;

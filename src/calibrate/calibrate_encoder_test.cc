@@ -43,7 +43,7 @@ TEST_F(CalibrateEncoder, HessiansAreTheMeanOfTheInputsOuterProducts) {
   const torch::NoGradGuard no_gradients;
   const EncoderModel model = *EncoderModel::open(model_.path(), 1);
   const EncoderInputs inputs = *EncoderInputs::open(images_, model.spec());
-  const Encoder& vision = *model.tower("vision");
+  const EncoderTower& vision = *model.tower("vision");
   std::map<std::string, at::Tensor> wanted;
   at::Tensor hidden = (*vision.input())->forward(inputs.batch("vision", 0, kImages));
   for (size_t b = 0; b < vision.blocks(); ++b) {

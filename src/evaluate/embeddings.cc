@@ -18,7 +18,7 @@ constexpr int64_t kBatch = 8;    // inputs that go through a block together
 constexpr int64_t kGroup = 128;  // inputs for which blocks are loaded once
 
 // The tower's outputs for inputs [first, first + count), [count, ...].
-Result<at::Tensor> embed(const Encoder& tower, const EncoderInputs& inputs, int64_t first, int64_t count, Steps& steps) {
+Result<at::Tensor> embed(const EncoderTower& tower, const EncoderInputs& inputs, int64_t first, int64_t count, Steps& steps) {
   const std::string& name = tower.spec().name;
   std::vector<at::Tensor> given, hidden, outputs;
   NWC_ASSIGN_OR_RETURN(const auto input, tower.input());
@@ -120,8 +120,8 @@ Result<EmbeddingResult> compare(const EncoderModel& reference, const EncoderMode
 
 Result<EmbeddingResult> compare_embeddings(const EncoderModel& reference, const EncoderModel& candidate, const EncoderInputs& inputs, const Progress& progress) {
   uint64_t total = 0;
-  for (const Encoder& tower : reference.towers()) {
-    const Encoder* const other = candidate.tower(tower.spec().name);
+  for (const EncoderTower& tower : reference.towers()) {
+    const EncoderTower* const other = candidate.tower(tower.spec().name);
     if (other == nullptr) return Error(ErrorCode::kMismatch, fmt::format("the reference is a {} model, the candidate a {} model", reference.spec().model_type, candidate.spec().model_type));
     total += static_cast<uint64_t>(inputs.count(tower.spec().name)) * (tower.blocks() + other->blocks());
   }

@@ -35,7 +35,7 @@ class Embeddings : public ::testing::Test {
   static at::Tensor outputs(const testing::TempDir& dir) {
     const torch::NoGradGuard no_gradients;
     const EncoderModel model = *EncoderModel::open(dir.path(), 1);
-    const Encoder& vision = *model.tower("vision");
+    const EncoderTower& vision = *model.tower("vision");
     const std::vector<float> pixels = toy_tensor({kImages, 3, 8, 8}, 1, 5).values;
     at::Tensor x = torch::tensor(at::ArrayRef<float>(pixels)).view({kImages, 3, 8, 8}), hidden = (*vision.input())->forward(x);
     for (size_t b = 0; b < vision.blocks(); ++b) hidden = (*vision.block(b))->forward(hidden, {});

@@ -195,7 +195,7 @@ TEST(EncoderModelTest, ToyModelRunsBlockByBlock) {
   EXPECT_EQ(model->spec().model_type, "dinov2");
   EXPECT_EQ(model->tower("text"), nullptr);
   EXPECT_EQ(model->similarity().error().code(), ErrorCode::kUnsupported);
-  const Encoder* vision = model->tower("vision");
+  const EncoderTower* vision = model->tower("vision");
   ASSERT_NE(vision, nullptr);
   ASSERT_EQ(vision->blocks(), 2u);
   const at::Tensor pixels = wave({1, 3, 8, 8}, 0.3);

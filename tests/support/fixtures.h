@@ -64,7 +64,7 @@ at::Tensor through_blocks(const Model& model, at::Tensor hidden, const BlockWatc
   return hidden;
 }
 
-inline at::Tensor encoded(const Encoder& tower, const at::Tensor& input, const BlockWatch& watch) {
+inline at::Tensor encoded(const EncoderTower& tower, const at::Tensor& input, const BlockWatch& watch) {
   return value_of(tower.output())->forward(through_blocks(tower, value_of(tower.input())->forward(input), watch), input);
 }
 
