@@ -37,7 +37,6 @@ HessianFile BlockMoments::file(const Checkpoint& checkpoint, const Json& provena
   file.calibration = provenance;
   std::map<size_t, size_t> of_input;            // input -> Hessian, for layers that are tensors of their own
   for (const BlockLinear& l : linears_) {
-    const TensorView* tensor = checkpoint.find(l.linear.weight).tensor;
     if (file.weights.contains(l.linear.weight)) {  // another slice of a fused tensor
       append(file.hessians[file.weights[l.linear.weight].hessian], l, warnings);
       continue;
@@ -50,7 +49,9 @@ HessianFile BlockMoments::file(const Checkpoint& checkpoint, const Json& provena
       file.hessians.push_back({.features = static_cast<uint64_t>(l.linear.in_features)});
       append(file.hessians.back(), l, warnings);
     }
-    file.weights[l.linear.weight] = {index, tensor == nullptr ? 0 : xxh3(tensor->bytes)};
+    const Checkpoint::Location weight = checkpoint.find(l.linear.weight);
+    file.weights[l.linear.weight] = {index, weight.tensor == nullptr ? 0 : xxh3(weight.tensor->bytes)};
+    if (weight.tensor != nullptr) weight.shard->release(*weight.tensor);
   }
   return file;
 }
