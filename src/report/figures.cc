@@ -16,7 +16,7 @@ namespace {
 constexpr size_t kDots = 400;                          // columns of a scatter plot
 constexpr size_t kMaxTypes = 12;                       // scatter plots of a report
 constexpr size_t kMapRows = 160, kMapColumns = 400;    // of a level map
-constexpr double kRowHeight = 4;                       // pixels
+constexpr double kRowHeight = 4, kMapHeight = 72;      // pixels; maps of few rows are stretched
 
 double decibels_of(double ratio) { return 10 * std::log10(ratio); }
 
@@ -88,9 +88,9 @@ std::string draw_map(const std::vector<const ReportedTensor*>& rows) {
   }
   const double height = static_cast<double>(rows.size()) * kRowHeight;
   std::string svg = fmt::format(
-      "<svg class=\"map\" xmlns=\"http://www.w3.org/2000/svg\" width=\"{0}\" height=\"{1}\" viewBox=\"0 0 {0} {1}\" preserveAspectRatio=\"none\">\n"
+      "<svg class=\"map\" xmlns=\"http://www.w3.org/2000/svg\" width=\"{0}\" height=\"{1}\" viewBox=\"0 0 {0} {1}\" preserveAspectRatio=\"none\" style=\"height:{2}px\">\n"
       "<rect class=\"frame\" width=\"{0}\" height=\"{1}\" fill=\"none\" stroke=\"#444444\"/>\n",
-      kMapColumns, height);
+      kMapColumns, height, std::max(height, kMapHeight));
   for (const auto& [level, path] : paths) svg += fmt::format("<path class=\"level{}\" d=\"{}\" stroke-width=\"{}\" fill=\"none\"/>\n", level, path, kRowHeight);
   return svg + "</svg>\n";
 }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "report/figures.h"
 
@@ -18,13 +19,13 @@ constexpr const char* kStyle = R"(
 @media (prefers-color-scheme:dark){:root{--paper:#131316;--ink:#ececf0;--soft:#a3a3ad;--line:#3a3a42;--card:#1e1e23;--level1:#31607c;--level2:#f0a04b;--level3:#ff5c97;--level4:#b39ddb}}
 *{box-sizing:border-box}
 body{margin:0 auto;max-width:1400px;padding:16px;background:var(--paper);color:var(--ink);font:15px/1.45 system-ui,sans-serif}
-h1{font-size:1.5rem;margin:.2em 0;overflow-wrap:anywhere}h2{font-size:1.15rem;margin:1.8em 0 .5em}h3{font-size:.9rem;margin:0 0 4px;font-weight:600;overflow-wrap:anywhere}
+h1{font-size:1.5rem;margin:.2em 0;overflow-wrap:anywhere}h2{font-size:1.15rem;margin:1.8em 0 .5em}h3{font-size:.9rem;margin:8px 0 -6px;font-weight:600;overflow-wrap:anywhere}
 p{margin:.4em 0;max-width:75ch}.soft{color:var(--soft)}
 .tiles,.figures,.maps{display:grid;gap:12px}
 .tiles{grid-template-columns:repeat(auto-fit,minmax(150px,1fr));margin:12px 0}
 .tiles div{background:var(--card);border-radius:8px;padding:10px 12px}.tiles b{display:block;font-size:1.25rem}
 .figures{grid-template-columns:repeat(auto-fill,minmax(min(100%,400px),1fr))}
-.maps{grid-template-columns:repeat(auto-fill,minmax(min(100%,300px),1fr))}
+figure.level h3{margin:0 0 4px}.maps{grid-template-columns:repeat(auto-fill,minmax(min(100%,300px),1fr))}
 figure{margin:0;min-width:0}
 svg{display:block;width:100%;height:auto}
 svg.map{width:100%}
@@ -45,6 +46,8 @@ std::string tile(const std::string& value, const std::string& what) { return fmt
 
 std::string megabytes(uint64_t bytes) { return bytes >= 10'000'000 ? fmt::format("{:.0f} MB", static_cast<double>(bytes) / 1e6) : fmt::format("{:.2f} MB", static_cast<double>(bytes) / 1e6); }
 
+std::string millions(uint64_t count) { return count >= 100'000 ? fmt::format("{:.2f} M", static_cast<double>(count) / 1e6) : std::to_string(count); }
+
 std::string seconds_text(double seconds) { return fmt::format("{:.1f} s", seconds); }
 
 std::string summary(const CompressionReport& r) {
@@ -55,7 +58,7 @@ std::string summary(const CompressionReport& r) {
   html += tile(fmt::format("{:.3f}", r.payload_bits), "bits of payload");
   html += tile(decibels_text(r.nmse) + " dB", "error (NMSE)");
   if (r.hessian_error) html += tile(decibels_text(*r.hessian_error) + " dB", "Hessian-weighted error");
-  html += tile(fmt::format("{} tensors", r.tensors.size()), fmt::format("{} weights; {} parameters as they were", r.weights, r.plain_parameters));
+  html += tile(fmt::format("{} tensors", r.tensors.size()), millions(r.weights) + " weights; " + millions(r.plain_parameters) + " parameters as they were");
   html += tile(fmt::format("{:.1f} %", r.input_bytes > 0 ? 100.0 * static_cast<double>(r.output_bytes) / static_cast<double>(r.input_bytes) : 100.0),
                megabytes(r.input_bytes) + " became " + megabytes(r.output_bytes));
   html += tile(seconds_text(seconds), "for all stages");
@@ -71,7 +74,10 @@ std::string warnings(const CompressionReport& r) {
 
 std::string figures(const std::vector<PlotPanel>& panels) {
   std::string html = "<div class=\"figures\">\n";
-  for (const PlotPanel& panel : panels) html += "<figure>" + svg_element("", {panel}, 1) + "</figure>\n";
+  for (PlotPanel panel : panels) {
+    const std::string title = std::exchange(panel.title, {});  // a heading wraps, the title of a plot does not
+    html += "<figure><h3>" + xml_escaped(title) + "</h3>" + svg_element("", {panel}, 1) + "</figure>\n";
+  }
   return html + "</div>\n";
 }
 
@@ -92,7 +98,7 @@ std::string levels_section(const CompressionReport& r) {
   for (size_t l = 1; l < levels; ++l) html += fmt::format("<span class=\"key\" style=\"background:var(--level{})\"></span>level {}", std::min<size_t>(l, 4), l);
   html += "</p>\n<div class=\"maps\">\n";
   for (const LevelMap& map : maps) {
-    html += fmt::format("<figure><h3>{}</h3>{}", xml_escaped(map.type), map.svg);
+    html += fmt::format("<figure class=\"level\"><h3>{}</h3>{}", xml_escaped(map.type), map.svg);
     if (map.shown < map.tensors) html += fmt::format("<p class=\"soft\">{} of {} tensors</p>", map.shown, map.tensors);
     html += "</figure>\n";
   }
