@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <vector>
 
 namespace nwc {
@@ -10,11 +11,10 @@ namespace {
 
 constexpr size_t kNamed = 3;
 
-std::string some_of(std::vector<std::string> names) {
-  const size_t all = names.size();
-  if (all > kNamed) names.resize(kNamed);
-  std::string text = fmt::format("{}", fmt::join(names, ", "));
-  return all > kNamed ? fmt::format("{} and {} more", text, all - kNamed) : text;
+std::string some_of(const std::vector<std::string>& names) {
+  const size_t named = std::min(kNamed, names.size());
+  const std::string text = fmt::format("{}", fmt::join(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(named), ", "));
+  return names.size() > named ? fmt::format("{} and {} more", text, names.size() - named) : text;
 }
 
 }  // namespace
@@ -29,7 +29,7 @@ std::optional<std::string> unseen_experts_warning(std::span<const CompressedTens
     names.push_back(t.shape.size() == 3 ? fmt::format("{} [{}]", t.name, fmt::join(unseen, ", ")) : t.name);
   }
   if (matrices == 0) return std::nullopt;
-  return fmt::format("no token reached {} experts' matrices in calibration, so that all their inputs count alike: {}", matrices, some_of(std::move(names)));
+  return fmt::format("no token reached {} experts' matrices in calibration, so that all their inputs count alike: {}", matrices, some_of(names));
 }
 
 std::optional<std::string> mxfp4_warning(const Checkpoint& checkpoint) {
@@ -44,7 +44,7 @@ std::optional<std::string> mxfp4_warning(const Checkpoint& checkpoint) {
   }
   if (names.empty()) return std::nullopt;
   return fmt::format("{} tensors in MXFP4 stay as they are, with 4.25 bits per weight; to compress them too, store the checkpoint in BF16 first: {}", names.size(),
-                     some_of(std::move(names)));
+                     some_of(names));
 }
 
 }  // namespace nwc
