@@ -14,14 +14,15 @@ forbid() {
   fi
 }
 decode=(include/nwcodec src/base src/checkpoint src/format src/entropy src/transform src/decode)
-forbid 'torch/|ATen/|c10/' "${decode[@]}" src/encode src/text src/study
-forbid 'encode/|learn/|model/|evaluate/|calibrate/|ablation/|text/|study/|cli/' "${decode[@]}"
-forbid 'learn/|model/|evaluate/|calibrate/|ablation/|text/|study/|cli/' src/encode
-forbid 'encode/|learn/|model/|evaluate/|study/|cli/' src/text
-forbid 'encode/|learn/|calibrate/|text/|study/|cli/' src/model src/evaluate
-forbid 'learn/|evaluate/|text/|study/|cli/' src/calibrate
-forbid 'model/|evaluate/|text/|study/|cli/' src/learn
-forbid 'learn/|model/|evaluate/|ablation/|text/|cli/' src/study
+forbid 'torch/|ATen/|c10/' "${decode[@]}" src/encode src/text src/study src/report
+forbid 'encode/|learn/|model/|evaluate/|calibrate/|ablation/|text/|study/|report/|cli/' "${decode[@]}"
+forbid 'learn/|model/|evaluate/|calibrate/|ablation/|text/|study/|report/|cli/' src/encode
+forbid 'encode/|learn/|model/|evaluate/|study/|report/|cli/' src/text
+forbid 'encode/|learn/|calibrate/|text/|study/|report/|cli/' src/model src/evaluate
+forbid 'learn/|evaluate/|text/|study/|report/|cli/' src/calibrate
+forbid 'model/|evaluate/|text/|study/|report/|cli/' src/learn
+forbid 'learn/|model/|evaluate/|ablation/|text/|report/|cli/' src/study
+forbid 'learn/|model/|evaluate/|calibrate/|text/|cli/' src/report
 forbid 'evaluate/' src/model
 forbid 'cli/|text/|learn/|calibrate/' src/evaluate src/ablation
 forbid 'nlohmann/|base/|checkpoint/|format/|entropy/|transform/|decode/' include/nwcodec

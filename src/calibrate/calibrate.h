@@ -1,4 +1,4 @@
-// `nwcodec calibrate`: the Hessian of every linear layer of a language model on given texts (paper, Sections 3.2 and A.2).
+// `nwcodec calibrate`: the Hessian of every linear layer of a model on given texts or images (paper, Sections 3.2, A.2 and A.4).
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,7 @@ struct CalibrateOptions {
 };
 
 struct CalibrateReport {
-  int64_t sequences = 0, tokens = 0;
+  int64_t sequences = 0, tokens = 0;  // of encoders: images and texts, positions
   size_t blocks = 0, blocks_from_earlier_run = 0, hessians = 0;
   std::vector<std::string> warnings;  // short texts; experts that saw few tokens
 };
@@ -38,6 +38,11 @@ struct CalibrateReport {
 // an interrupted run goes on with the first block that is missing. Memory: the hidden states of all sequences, one block, its second moments in
 // binary64. Errors: those of the model; kInvalidArgument for a text shorter than one sequence; kExists; kInterrupted.
 Result<CalibrateReport> calibrate(const CalibrateOptions& options, std::span<const CalibrationText> texts, const Progress& progress);
+
+// The same for an encoder (CLIP, SigLIP, DINOv2) on the images, and texts, of a safetensors file (model/encoder_inputs.h): every position of every image
+// and text counts. Blocks are numbered through the towers, images first. A tower that the file has no input for is left out, with a warning.
+// `sequences`, `length` and `seed` are not used. Errors: those of the model and of the inputs; kExists; kInterrupted.
+Result<CalibrateReport> calibrate_encoder(const CalibrateOptions& options, const std::filesystem::path& inputs, const Progress& progress);
 
 // Combines calibrations of the same model on different texts: second moments weighted by tokens. Errors: kMismatch for other weights.
 Status merge_calibrations(std::span<const std::filesystem::path> inputs, const std::filesystem::path& output, bool force);

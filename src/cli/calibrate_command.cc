@@ -14,10 +14,12 @@ namespace {
 struct Arguments {
   CalibrateOptions options;
   std::vector<std::filesystem::path> texts, merge;
+  std::filesystem::path images;
 };
 
 Result<CalibrateReport> calibrate_on_files(const Arguments& a, const Progress& progress) {
-  NWC_ASSIGN_OR_RETURN(const Tokenizer tokenizer, Tokenizer::open(a.options.model / "tokenizer.json"));
+  if (!a.images.empty()) return calibrate_encoder(a.options, a.images, progress);
+  NWC_ASSIGN_OR_RETURN(const Tokenizer tokenizer, open_tokenizer(a.options.model));
   std::vector<CalibrationText> texts;
   for (const std::filesystem::path& path : a.texts) {
     NWC_RETURN_IF_ERROR(progress.check_stop());
@@ -36,20 +38,22 @@ Json to_json(const CalibrateReport& r) {
 
 void add_calibrate(CLI::App& app, Command& command) {
   const auto a = std::make_shared<Arguments>();
-  CLI::Option* model = app.add_option("model", a->options.model, "Checkpoint directory, with tokenizer.json")->check(not_empty());
+  CLI::Option* model = app.add_option("model", a->options.model, "Checkpoint directory, for --text with tokenizer.json")->check(not_empty());
   CLI::Option* text = app.add_option("--text", a->texts, "Text files to calibrate on")->check(not_empty());
   app.add_option("-o,--output", a->options.output, "Directory to write Hessians to")->required()->check(not_empty());
-  app.add_option("--sequences", a->options.sequences, "Sequences of each text")->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--length", a->options.length, "Tokens per sequence")->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--seed", a->options.seed, "Which sequences are drawn")->capture_default_str();
+  CLI::Option* images = app.add_option("--images", a->images, "For encoders instead: a safetensors file with pixel_values, and input_ids for a text tower")->check(not_empty());
+  CLI::Option* sequences = app.add_option("--sequences", a->options.sequences, "Sequences of each text")->check(CLI::PositiveNumber)->capture_default_str();
+  CLI::Option* length = app.add_option("--length", a->options.length, "Tokens per sequence")->check(CLI::PositiveNumber)->capture_default_str();
+  CLI::Option* seed = app.add_option("--seed", a->options.seed, "Which sequences are drawn")->capture_default_str();
   CLI::Option* merge = app.add_option("--merge", a->merge, "Combine these calibrations of one model instead")->check(not_empty());
-  merge->excludes(model)->excludes(text);
+  merge->excludes(model)->excludes(text)->excludes(images);
+  images->excludes(text)->excludes(sequences)->excludes(length)->excludes(seed);
   app.add_flag("--force", a->options.force, "Overwrite the files of another calibration");
   add_global_options(app, command);
   app.callback([a] {
     if (!a->merge.empty()) return;
     if (a->options.model.empty()) throw CLI::RequiredError("model");
-    if (a->texts.empty()) throw CLI::RequiredError("--text");
+    if (a->texts.empty() && a->images.empty()) throw CLI::RequiredError("--text");
   });
   command.run = [a, &command]() -> Status {
     if (!a->merge.empty()) return merge_calibrations(a->merge, a->options.output, a->options.force);
@@ -65,7 +69,8 @@ void add_calibrate(CLI::App& app, Command& command) {
       print_json(to_json(*report));
     } else {
       if (report->blocks_from_earlier_run > 0) fmt::print("{} blocks kept from an interrupted run\n", report->blocks_from_earlier_run);
-      fmt::print("{} sequences, {} tokens; {} Hessians of {} blocks\n", report->sequences, report->tokens, report->hessians, report->blocks);
+      fmt::print("{} {}, {} {}; {} Hessians of {} blocks\n", report->sequences, a->images.empty() ? "sequences" : "images and texts", report->tokens, a->images.empty() ? "tokens" : "positions",
+                 report->hessians, report->blocks);
     }
     return {};
   };

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <cstdlib>
 #include <map>
@@ -10,6 +11,7 @@
 #include "cli/terminal.h"
 #include "encode/compress.h"
 #include "nwcodec/limits.h"
+#include "report/report.h"
 
 namespace nwc::cli {
 namespace {
@@ -66,6 +68,14 @@ void print_summary(const CompressReport& report) {
              100.0 * static_cast<double>(report.output_bytes) / static_cast<double>(std::max<uint64_t>(1, report.input_bytes)));
 }
 
+std::vector<std::pair<std::string, std::string>> options_given(const CLI::App& app) {
+  std::vector<std::pair<std::string, std::string>> given;
+  for (const CLI::Option* option : app.get_options()) {
+    if (option->count() > 0) given.emplace_back(option->get_name(), fmt::format("{}", fmt::join(option->results(), " ")));
+  }
+  return given;
+}
+
 // A number of chunks per tile.
 CLI::Validator whole_groups() {
   const std::string wrong = fmt::format("must be a multiple of {}", limits::kLanes);
@@ -78,6 +88,7 @@ void add_compress(CLI::App& app, Command& command) {
   struct Arguments {
     CompressOptions options;
     std::string codec, profile = "fast";
+    std::filesystem::path report;
     bool codec_tables_only = false;
     uint64_t seed = 1;
   };
@@ -112,10 +123,11 @@ void add_compress(CLI::App& app, Command& command) {
       ->capture_default_str();
   app.add_flag("--codec-tables-only", a->codec_tables_only, "Never fit frequency tables to a tensor");
   app.add_flag("--keep-nonfinite", a->options.keep_nonfinite, "Store tensors with NaN or infinite weights uncompressed");
+  app.add_option("--report", a->report, "Directory for report.json and report.html: every tensor measured again, with plots")->check(not_empty());
   app.add_option("--seed", a->seed, "Accepted for uniformity: compression draws no random numbers");
   app.add_flag("--force", a->options.force, "Replace the checkpoint that stands in the output directory");
   add_global_options(app, command);
-  command.run = [a, normalisation, &command]() -> Status {
+  command.run = [a, normalisation, &app, &command]() -> Status {
     // Feedback sees the input side only; rows that are small because their partners elsewhere are large need factors of their own.
     if (normalisation->count() == 0 && !a->options.hessians.empty()) a->options.encode.normalisation.kind = Normalisation::kBoth;
     if (a->codec.empty() && a->options.bits) {
@@ -133,6 +145,11 @@ void add_compress(CLI::App& app, Command& command) {
       report = compress_checkpoint(a->options, line.progress());
       if (!report) return std::move(report).error();
       for (const std::string& warning : report->warnings) line.note("warning: " + warning);
+      if (!a->report.empty()) {
+        const ReportOptions options{a->options.model, a->options.output, a->options.hessians, options_given(app), command.global.threads};
+        NWC_ASSIGN_OR_RETURN(const CompressionReport measured, make_report(options, *report, line.progress()));
+        NWC_RETURN_IF_ERROR(write_report(measured, a->report));
+      }
     }
     if (command.global.json) {
       print_json(to_json(*report));

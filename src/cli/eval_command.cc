@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/parallel.h"
 #include "cli/command.h"
+#include "cli/eval_images.h"
 #include "cli/language.h"
 #include "cli/terminal.h"
 #include "model/threads.h"
@@ -15,6 +16,7 @@ namespace nwc::cli {
 namespace {
 
 Json to_json(const EvalReport& report) {
+  if (report.embeddings) return images_json(*report.embeddings);
   const auto number_or_null = [](const std::optional<double>& v) { return v ? Json(*v) : Json(nullptr); };
   if (report.divergence) {
     const DivergenceResult& d = *report.divergence;
@@ -40,6 +42,7 @@ Json to_json(const EvalReport& report) {
 }
 
 void print_text(const EvalReport& report) {
+  if (report.embeddings) return print_images(*report.embeddings);
   const auto plus_minus = [](const std::optional<double>& error, const char* format) {
     return error ? " +- " + fmt::format(fmt::runtime(format), *error) : std::string();
   };
@@ -61,9 +64,10 @@ void print_text(const EvalReport& report) {
 }  // namespace
 
 Result<EvalReport> evaluate_checkpoint(const EvalOptions& options, const Progress& progress) {
+  if (options.images) return evaluate_images(options, progress);
   const int threads = resolve_threads(options.threads);
   set_compute_threads(threads);
-  NWC_ASSIGN_OR_RETURN(const Tokenizer tokenizer, Tokenizer::open(options.checkpoint / "tokenizer.json"));
+  NWC_ASSIGN_OR_RETURN(const Tokenizer tokenizer, open_tokenizer(options.checkpoint));
   NWC_ASSIGN_OR_RETURN(const std::vector<int32_t> ids, tokenize_file(tokenizer, options.text));
   EvalReport report;
   report.tokens = static_cast<int64_t>(ids.size());
@@ -90,11 +94,17 @@ Result<EvalReport> evaluate_checkpoint(const EvalOptions& options, const Progres
 void add_eval(CLI::App& app, Command& command) {
   const auto o = std::make_shared<EvalOptions>();
   app.add_option("checkpoint", o->checkpoint, "Checkpoint directory, plain or compressed")->required()->check(not_empty());
-  app.add_option("--text", o->text, "Text file to score")->required()->check(not_empty());
-  app.add_option("--reference", o->reference, "Checkpoint to compare with: adds KL divergence and top-1 agreement")->check(not_empty());
-  app.add_option("--context", o->context, "Tokens per window")->check(CLI::Range(int64_t{2}, int64_t{1} << 20))->capture_default_str();
-  app.add_option("--windows", o->windows, "Score only the first so many windows; 0 means all")->check(CLI::NonNegativeNumber)->capture_default_str();
+  CLI::Option* text = app.add_option("--text", o->text, "Text file to score")->check(not_empty());
+  CLI::Option* images = app.add_option("--images", o->images, "For encoders instead: a safetensors file with pixel_values, and perhaps input_ids or label_embeds")->check(not_empty());
+  CLI::Option* reference =
+      app.add_option("--reference", o->reference, "Checkpoint to compare with: adds KL divergence and top-1 agreement; for encoders, errors of embeddings and agreement of labels")->check(not_empty());
+  CLI::Option* context = app.add_option("--context", o->context, "Tokens per window")->check(CLI::Range(int64_t{2}, int64_t{1} << 20))->capture_default_str();
+  CLI::Option* windows = app.add_option("--windows", o->windows, "Score only the first so many windows; 0 means all")->check(CLI::NonNegativeNumber)->capture_default_str();
+  images->excludes(text)->excludes(context)->excludes(windows)->needs(reference);
   add_global_options(app, command);
+  app.callback([text, images] {
+    if (text->count() + images->count() == 0) throw CLI::RequiredError("--text");
+  });
   command.run = [o, &command]() -> Status {
     o->threads = command.global.threads;
     Result<EvalReport> report = EvalReport{};

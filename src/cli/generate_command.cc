@@ -30,7 +30,7 @@ size_t settled_length(const std::string& text) {
 Result<std::string> generate_text(const GenerateTextOptions& options, const Progress& progress, const std::function<void(const std::string&)>& on_text) {
   const int threads = resolve_threads(options.threads);
   set_compute_threads(threads);
-  NWC_ASSIGN_OR_RETURN(const Tokenizer tokenizer, Tokenizer::open(options.checkpoint / "tokenizer.json"));
+  NWC_ASSIGN_OR_RETURN(const Tokenizer tokenizer, open_tokenizer(options.checkpoint));
   NWC_ASSIGN_OR_RETURN(std::vector<int32_t> ids, tokenizer.encode(options.prompt, /*add_special_tokens=*/true));
   NWC_ASSIGN_OR_RETURN(const CausalLm model, CausalLm::open(options.checkpoint, {.resident = true, .threads = threads}));
   // Decoded together with the prompt, because the first new token's text may depend on what is before it.

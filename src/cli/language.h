@@ -11,6 +11,9 @@
 
 namespace nwc::cli {
 
+// tokenizer.json of a checkpoint directory. Errors: as Tokenizer::open(); a missing one says where it comes from.
+Result<Tokenizer> open_tokenizer(const std::filesystem::path& checkpoint);
+
 // The whole file as token ids, in one tokenizer call, without special tokens beyond those that the tokenizer adds.
 Result<std::vector<int32_t>> tokenize_file(const Tokenizer& tokenizer, const std::filesystem::path& text);
 

@@ -54,6 +54,7 @@ Status Weights::read(const std::string& name, DType dtype, std::span<std::byte> 
     if (Status status = decoder.decode(dtype, out, threads); !status) {
       return store.locate(std::move(status).error(), weight, *weight.stream);
     }
+    store.checkpoint().shards()[weight.shard].release(*weight.stream);
     return {};
   }
   NWC_RETURN_IF_ERROR(store.verify_plain(weight));
@@ -66,6 +67,8 @@ Status Weights::read(const std::string& name, DType dtype, std::span<std::byte> 
   } else {
     convert_floats(weight.info.dtype, weight.plain->bytes, dtype, out);
   }
+  // The caller has a copy; who reads block by block should not hold the whole checkpoint's pages beside it.
+  store.checkpoint().shards()[weight.shard].release(*weight.plain);
   return {};
 }
 

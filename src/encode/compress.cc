@@ -15,6 +15,7 @@
 #include "checkpoint/output_directory.h"
 #include "checkpoint/safetensors_writer.h"
 #include "checkpoint/side_files.h"
+#include "encode/compress_warnings.h"
 #include "encode/normalisation.h"
 #include "encode/rate_control.h"
 #include "format/checkpoint_config.h"
@@ -235,8 +236,12 @@ Result<CompressReport> compress_checkpoint(const CompressOptions& options, const
   NWC_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::open(options.model));
   NWC_ASSIGN_OR_RETURN(const std::string model_type, read_model_type(options.model));
   NWC_ASSIGN_OR_RETURN(const Selection selection, Selection::make(options.selection, model_type));
+  StageClock clock(report.stages);
+  clock.begin("checking weights");
   NWC_ASSIGN_OR_RETURN(const Plan plan, make_plan(checkpoint, selection, options, report, progress));
-  if (plan.compressed_bytes == 0) {
+  if (plan.compressed_bytes == 0 && !options.selection.exclude.empty() && !options.bits) {
+    report.warnings.push_back("nothing is compressed: no weight is left by --exclude");
+  } else if (plan.compressed_bytes == 0) {
     return Error(ErrorCode::kInvalidArgument, "has no linear weights to compress").in_file(options.model.string()).remedy("name tensors with --include");
   }
 
@@ -248,6 +253,7 @@ Result<CompressReport> compress_checkpoint(const CompressOptions& options, const
   EncodeOptions encode_options = options.encode;
   encode_options.normalisation.model_rms = plan.rms();
   const GuideSource guides(hessians ? &*hessians : nullptr, options.guide, encode_options.normalisation, options.threads);
+  clock.begin("choosing codec and gain");
   NWC_ASSIGN_OR_RETURN(const ChosenCodec chosen, choose_codec(options, encode_options, plan, selection, hessians ? &guides : nullptr, progress));
   const EncoderCodec& codec = chosen.codec;
   encode_options.normalisation.gain = report.gain = chosen.gain;
@@ -265,6 +271,7 @@ Result<CompressReport> compress_checkpoint(const CompressOptions& options, const
 
   const bool has_levels = options.level > 0 || (hessians && options.guide.levels);
   std::error_code ignored;
+  clock.begin("compressing");
   ShardWriter writer(selection, encoder, encode_options, guides, options.level, has_levels, options.threads, progress, plan);
   WeightMap weight_map;
   uint64_t total_size = 0;
@@ -290,8 +297,12 @@ Result<CompressReport> compress_checkpoint(const CompressOptions& options, const
   if (checkpoint.has_index()) NWC_RETURN_IF_ERROR(write_index(output.path(), total_size, weight_map));
   NWC_ASSIGN_OR_RETURN(const std::vector<std::string> dropped, copy_side_files(options.model, output.path(), {"config.json"}));
   report.warnings.insert(report.warnings.end(), dropped.begin(), dropped.end());
+  for (auto& warning : {unseen_experts_warning(report.tensors), mxfp4_warning(checkpoint)}) {
+    if (warning) report.warnings.push_back(*warning);
+  }
   NWC_RETURN_IF_ERROR(write_compressed_config(options.model, output.path(), written_codec.id()));
   NWC_RETURN_IF_ERROR(output.finish());
+  clock.end();
   progress.at(plan.compressed_bytes, plan.compressed_bytes, "done");
   return report;
 }

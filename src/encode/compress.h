@@ -9,6 +9,7 @@
 #include "nwcodec/progress.h"
 #include "encode/guide_source.h"
 #include "encode/selection.h"
+#include "encode/stage_clock.h"
 #include "encode/tensor_encoder.h"
 #include "nwcodec/result.h"
 
@@ -47,6 +48,7 @@ struct CompressReport {
   double gain = 1.0;
   size_t shards_from_earlier_run = 0;
   uint64_t input_bytes = 0, output_bytes = 0;  // of all weight files, codec included
+  std::vector<StageTime> stages;               // vary from run to run
 };
 
 // Shards are written one after another, each atomically; memory stays within a few of the largest tensor's size. On an error

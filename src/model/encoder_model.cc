@@ -15,15 +15,15 @@ Result<std::shared_ptr<const Part>> shared(Result<Part> part) {
 
 }  // namespace
 
-Result<std::shared_ptr<const EncoderInput>> Encoder::input() const {
+Result<std::shared_ptr<const EncoderInput>> EncoderTower::input() const {
   return shared(EncoderInput::load(spec_, *source_));
 }
 
-Result<std::shared_ptr<const Block>> Encoder::block(size_t index) const {
+Result<std::shared_ptr<const Block>> EncoderTower::block(size_t index) const {
   return shared(Block::load(spec_.blocks[index], *source_, nullptr));
 }
 
-Result<std::shared_ptr<const EncoderOutput>> Encoder::output() const {
+Result<std::shared_ptr<const EncoderOutput>> EncoderTower::output() const {
   return shared(EncoderOutput::load(spec_, *source_));
 }
 
@@ -43,8 +43,8 @@ Result<EncoderModel> EncoderModel::create(EncoderModelSpec spec, std::shared_ptr
   return EncoderModel(std::move(spec), std::move(source));
 }
 
-const Encoder* EncoderModel::tower(std::string_view name) const {
-  for (const Encoder& tower : towers_) {
+const EncoderTower* EncoderModel::tower(std::string_view name) const {
+  for (const EncoderTower& tower : towers_) {
     if (tower.spec().name == name) return &tower;
   }
   return nullptr;

@@ -2,7 +2,7 @@
 // over a tower needs the memory of one block and of the hidden states only.
 //
 //   NWC_ASSIGN_OR_RETURN(const EncoderModel model, EncoderModel::open(directory, 0));
-//   const Encoder& vision = *model.tower("vision");
+//   const EncoderTower& vision = *model.tower("vision");
 //   hidden = (*vision.input())->forward(pixels);
 //   for (size_t i = 0; i < vision.blocks(); ++i) hidden = (*vision.block(i))->forward(hidden, {});
 //   vectors = (*vision.output())->forward(hidden, pixels);
@@ -24,9 +24,9 @@ namespace nwc {
 
 // One tower. Computes in float32, whatever the checkpoint stores. Errors: those of the source, by tensor name.
 // Thread safety: const members may be called from several threads at once.
-class Encoder {
+class EncoderTower {
  public:
-  Encoder(EncoderSpec spec, std::shared_ptr<const ParameterSource> source)
+  EncoderTower(EncoderSpec spec, std::shared_ptr<const ParameterSource> source)
       : spec_(std::move(spec)), source_(std::move(source)) {}
 
   const EncoderSpec& spec() const { return spec_; }
@@ -51,9 +51,9 @@ class EncoderModel {
   static Result<EncoderModel> create(EncoderModelSpec spec, std::shared_ptr<const ParameterSource> source);
 
   const EncoderModelSpec& spec() const { return spec_; }
-  const std::vector<Encoder>& towers() const { return towers_; }
+  const std::vector<EncoderTower>& towers() const { return towers_; }
   // nullptr if there is none of that name.
-  const Encoder* tower(std::string_view name) const;
+  const EncoderTower* tower(std::string_view name) const;
   // kUnsupported if the model does not compare images with texts.
   Result<Similarity> similarity() const;
 
@@ -62,7 +62,7 @@ class EncoderModel {
 
   EncoderModelSpec spec_;
   std::shared_ptr<const ParameterSource> source_;
-  std::vector<Encoder> towers_;
+  std::vector<EncoderTower> towers_;
 };
 
 }  // namespace nwc

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "model/encoder_model.h"
-#include "model/toy_checkpoint.h"
+#include "model/toy_encoder.h"
 
 namespace nwc {
 namespace {
@@ -184,40 +184,8 @@ TEST(SimilarityTest, ScaleIsALogarithm) {
   EXPECT_TRUE(torch::allclose(y, torch::tensor({{7.f, 3.f, -3.f}, {-3.f, 5.f, 7.f}})));
 }
 
-constexpr const char* kToyDinov2 = R"({"model_type": "dinov2", "hidden_size": 8, "num_hidden_layers": 2,
-  "num_attention_heads": 2, "mlp_ratio": 3, "image_size": 8, "patch_size": 4, "torch_dtype": "float32"})";
-
-testing::ToyTensors toy_dinov2() {
-  testing::ToyTensors tensors;
-  uint32_t seed = 0;
-  const auto add = [&](const std::string& name, std::vector<uint64_t> shape) {
-    tensors[name] = testing::toy_tensor(std::move(shape), 1, ++seed);
-  };
-  const auto add_linear = [&](const std::string& name, uint64_t in, uint64_t out) {
-    add(name + ".weight", {out, in});
-    add(name + ".bias", {out});
-  };
-  add("embeddings.patch_embeddings.projection.weight", {8, 3, 4, 4});
-  add("embeddings.patch_embeddings.projection.bias", {8});
-  add("embeddings.cls_token", {1, 1, 8});
-  add("embeddings.position_embeddings", {1, 5, 8});
-  for (const std::string prefix : {"encoder.layer.0.", "encoder.layer.1."}) {
-    for (const char* norm : {"norm1", "norm2"}) {
-      add(prefix + norm + ".weight", {8});
-      add(prefix + norm + ".bias", {8});
-    }
-    add(prefix + "layer_scale1.lambda1", {8});
-    add(prefix + "layer_scale2.lambda1", {8});
-    for (const char* part : {"attention.query", "attention.key", "attention.value", "output.dense"}) {
-      add_linear(prefix + "attention." + part, 8, 8);
-    }
-    add_linear(prefix + "mlp.fc1", 8, 24);
-    add_linear(prefix + "mlp.fc2", 24, 8);
-  }
-  add("layernorm.weight", {8});
-  add("layernorm.bias", {8});
-  return tensors;
-}
+using testing::kToyDinov2;
+using testing::toy_dinov2;
 
 TEST(EncoderModelTest, ToyModelRunsBlockByBlock) {
   const TempDir dir;
@@ -227,7 +195,7 @@ TEST(EncoderModelTest, ToyModelRunsBlockByBlock) {
   EXPECT_EQ(model->spec().model_type, "dinov2");
   EXPECT_EQ(model->tower("text"), nullptr);
   EXPECT_EQ(model->similarity().error().code(), ErrorCode::kUnsupported);
-  const Encoder* vision = model->tower("vision");
+  const EncoderTower* vision = model->tower("vision");
   ASSERT_NE(vision, nullptr);
   ASSERT_EQ(vision->blocks(), 2u);
   const at::Tensor pixels = wave({1, 3, 8, 8}, 0.3);

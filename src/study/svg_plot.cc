@@ -14,9 +14,9 @@ namespace {
 constexpr double kPanelWidth = 440, kPanelHeight = 300, kLeft = 62, kRight = 14, kTop = 30, kBottom = 46;
 constexpr double kTitleHeight = 34, kLegendRow = 18, kLegendColumn = 210, kMargin = 12;
 
-// Twelve colours that can be told apart on white; after them, dashes.
+// Twelve colours that can be told apart on white and on near-black; after them, dashes.
 constexpr std::array<const char*, 12> kColours{"#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#17becf",
-                                               "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#000000", "#003f5c"};
+                                               "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#5f6bd8", "#0f8a6d"};
 constexpr std::array<const char*, 4> kDashes{"", "6 3", "2 2", "8 3 2 3"};
 
 struct Range {
@@ -49,8 +49,8 @@ std::string text_at(double x, double y, const char* anchor, double size, const s
   return fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\" font-size=\"{}\"{}>{}</text>\n", x, y, anchor, size, more, xml_escaped(text));
 }
 
-std::string line_at(double x1, double y1, double x2, double y2, const char* colour) {
-  return fmt::format("<line x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\" stroke=\"{}\"/>\n", x1, y1, x2, y2, colour);
+std::string grid_line(double x1, double y1, double x2, double y2) {
+  return fmt::format("<line class=\"grid\" x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\" stroke=\"#e5e5e5\"/>\n", x1, y1, x2, y2);
 }
 
 struct Style {
@@ -84,14 +84,14 @@ class PanelDrawing {
     const double x_step = tick_step(x_), y_step = tick_step(y_);
     // Counted in whole steps, so that rounding adds up nowhere.
     for (double k = std::ceil(x_.low / x_step); k * x_step <= x_.high; ++k) {
-      svg += line_at(at_x(k * x_step), top_ + kTop, at_x(k * x_step), bottom, "#e5e5e5");
+      svg += grid_line(at_x(k * x_step), top_ + kTop, at_x(k * x_step), bottom);
       svg += text_at(at_x(k * x_step), bottom + 15, "middle", 11, fmt::format("{:.6g}", k * x_step + 0.0));
     }
     for (double k = std::ceil(y_.low / y_step); k * y_step <= y_.high; ++k) {
-      svg += line_at(left_ + kLeft, at_y(k * y_step), right, at_y(k * y_step), "#e5e5e5");
+      svg += grid_line(left_ + kLeft, at_y(k * y_step), right, at_y(k * y_step));
       svg += text_at(left_ + kLeft - 5, at_y(k * y_step) + 4, "end", 11, fmt::format("{:.6g}", k * y_step + 0.0));
     }
-    svg += fmt::format("<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\" fill=\"none\" stroke=\"#444444\"/>\n", left_ + kLeft,
+    svg += fmt::format("<rect class=\"frame\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\" fill=\"none\" stroke=\"#444444\"/>\n", left_ + kLeft,
                        top_ + kTop, right - left_ - kLeft, bottom - top_ - kTop);
     svg += text_at((left_ + kLeft + right) / 2, bottom + 34, "middle", 12, panel_.x_label);
     const double middle = (top_ + kTop + bottom) / 2;
@@ -139,7 +139,7 @@ std::string xml_escaped(const std::string& text) {
   return escaped;
 }
 
-std::string render_svg(const std::string& title, const std::vector<PlotPanel>& panels, size_t panels_per_row) {
+std::string svg_element(const std::string& title, const std::vector<PlotPanel>& panels, size_t panels_per_row) {
   std::vector<std::string> labels;
   for (const PlotPanel& panel : panels) {
     for (const PlotSeries& series : panel.series) {
@@ -150,16 +150,16 @@ std::string render_svg(const std::string& title, const std::vector<PlotPanel>& p
   const double width = 2 * kMargin + kPanelWidth * static_cast<double>(across);
   const size_t legend_across = std::max<size_t>(1, static_cast<size_t>((width - 2 * kMargin) / kLegendColumn));
   const size_t legend_down = (labels.size() + legend_across - 1) / legend_across;
-  const double legend_top = kTitleHeight + kPanelHeight * static_cast<double>(down) + kMargin;
+  const double title_height = title.empty() ? 0.0 : kTitleHeight;
+  const double legend_top = title_height + kPanelHeight * static_cast<double>(down) + kMargin;
   const double height = legend_top + kLegendRow * static_cast<double>(legend_down) + kMargin;
   std::string svg = fmt::format(
-      "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
       "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0:.0f}\" height=\"{1:.0f}\" viewBox=\"0 0 {0:.0f} {1:.0f}\" font-family=\"sans-serif\">\n"
-      "<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n",
+      "<rect class=\"background\" width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n",
       width, height);
-  svg += text_at(width / 2, 22, "middle", 15, title);
+  if (!title.empty()) svg += text_at(width / 2, 22, "middle", 15, title);
   for (size_t i = 0; i < panels.size(); ++i) {
-    const double left = kMargin + kPanelWidth * static_cast<double>(i % across), top = kTitleHeight + kPanelHeight * static_cast<double>(i / across);
+    const double left = kMargin + kPanelWidth * static_cast<double>(i % across), top = title_height + kPanelHeight * static_cast<double>(i / across);
     svg += PanelDrawing(panels[i], left, top, labels).draw();
   }
   for (size_t i = 0; i < labels.size(); ++i) {
@@ -170,6 +170,10 @@ std::string render_svg(const std::string& title, const std::vector<PlotPanel>& p
     svg += text_at(x + 28, y + 4, "start", 11, labels[i]);
   }
   return svg + "</svg>\n";
+}
+
+std::string render_svg(const std::string& title, const std::vector<PlotPanel>& panels, size_t panels_per_row) {
+  return "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n" + svg_element(title, panels, panels_per_row);
 }
 
 }  // namespace nwc

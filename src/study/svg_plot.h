@@ -18,8 +18,12 @@ struct PlotPanel {
   std::vector<PlotSeries> series;
 };
 
-// A complete SVG document, `panels_per_row` panels beside each other. Texts may hold anything: they are escaped, and control characters
-// replaced. Colours are assigned in the order in which labels first occur.
+// An SVG element, `panels_per_row` panels beside each other; without a title there is no room for one. Texts may hold anything: they are
+// escaped, and control characters replaced. Colours are assigned in the order in which labels first occur. What a page with a dark background
+// may want to draw otherwise has a class: background, grid, frame.
+std::string svg_element(const std::string& title, const std::vector<PlotPanel>& panels, size_t panels_per_row);
+
+// The same as a complete document.
 std::string render_svg(const std::string& title, const std::vector<PlotPanel>& panels, size_t panels_per_row);
 
 // For XML text and attributes.

@@ -1,0 +1,38 @@
+// The second moments of what a block's linear layers see. Includes LibTorch: private to src/calibrate.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "calibrate/second_moment.h"
+#include "encode/hessian_store.h"
+#include "model/block_spec.h"
+#include "nwcodec/checkpoint.h"
+
+namespace nwc {
+
+// Fed by the hook of Block::forward() while batches go through the block. Not thread-safe.
+class BlockMoments {
+ public:
+  // As linears_of() lists them.
+  explicit BlockMoments(std::vector<BlockLinear> linears);
+
+  // Called for every linear layer in the order of linears_of(); of layers with a common input, the first counts.
+  void see(const LinearSpec& linear, const at::Tensor& x);
+  void end_batch();
+
+  // The means. Experts that saw few tokens are appended to `warnings`.
+  HessianFile file(const Checkpoint& checkpoint, const Json& provenance, std::vector<std::string>& warnings) const;
+
+ private:
+  const BlockLinear& next_of(const LinearSpec& linear);
+  void append(StoredHessian& hessian, const BlockLinear& l, std::vector<std::string>& warnings) const;
+
+  std::vector<BlockLinear> linears_;
+  std::vector<SecondMoment> inputs_;
+  size_t next_ = 0, last_ = SIZE_MAX;
+};
+
+}  // namespace nwc

@@ -1,0 +1,85 @@
+#include <fmt/format.h>
+#include <torch/torch.h>
+
+#include "base/hash.h"
+#include "base/parallel.h"
+#include "calibrate/block_pass.h"
+#include "calibrate/calibrate.h"
+#include "calibrate/hessian_files.h"
+#include "model/encoder_inputs.h"
+#include "model/encoder_model.h"
+#include "model/foreign.h"
+#include "model/threads.h"
+
+namespace nwc {
+namespace {
+
+constexpr int64_t kBatch = 8;  // images or texts: some thousand positions
+
+int64_t batches_of(int64_t count) { return (count + kBatch - 1) / kBatch; }
+
+Json provenance_of(const EncoderModel& model, const EncoderInputs& inputs) {
+  Json towers = Json::object();
+  for (const EncoderTower& tower : model.towers()) {
+    const std::string& name = tower.spec().name;
+    towers[name] = {{"inputs", inputs.count(name)}, {"hash", hex64(inputs.hash(name))}};
+  }
+  return {{"file", inputs.path().filename().string()}, {"towers", towers}};
+}
+
+Result<CalibrateReport> run(const CalibrateOptions& options, const std::filesystem::path& path, const Progress& progress) {
+  set_compute_threads(resolve_threads(options.threads));
+  NWC_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::open(options.model));
+  NWC_ASSIGN_OR_RETURN(const EncoderModel model, EncoderModel::open(options.model, options.threads));
+  NWC_ASSIGN_OR_RETURN(const EncoderInputs inputs, EncoderInputs::open(path, model.spec()));
+  CalibrateReport report;
+  size_t blocks = 0;
+  for (const EncoderTower& tower : model.towers()) {
+    const std::string& name = tower.spec().name;
+    if (inputs.count(name) > 0) blocks += tower.blocks();
+    if (inputs.count(name) == 0) {
+      report.warnings.push_back(fmt::format("{} has no input for the {} tower, which is not calibrated; compress with --exclude on its tensors", path.filename().string(), name));
+    }
+  }
+  NWC_ASSIGN_OR_RETURN(const HessianFiles files, HessianFiles::open(options.output, blocks, provenance_of(model, inputs), options.force));
+  report.blocks = blocks;
+  report.blocks_from_earlier_run = files.from_earlier_run();
+  PassProgress steps{progress};
+  size_t first = 0;
+  for (const EncoderTower& tower : model.towers()) {
+    const int64_t count = inputs.count(tower.spec().name);
+    if (count == 0) continue;
+    steps.total += files.needed(first, tower.blocks()) * static_cast<uint64_t>(batches_of(count));
+    first += tower.blocks();
+  }
+  first = 0;
+  for (const EncoderTower& tower : model.towers()) {
+    const std::string& name = tower.spec().name;
+    const int64_t count = inputs.count(name);
+    if (count == 0) continue;
+    std::vector<at::Tensor> batches;
+    {
+      NWC_ASSIGN_OR_RETURN(const auto input, tower.input());
+      for (int64_t begin = 0; begin < count; begin += kBatch) {
+        NWC_RETURN_IF_ERROR(progress.check_stop());
+        batches.push_back(input->forward(inputs.batch(name, begin, std::min(kBatch, count - begin))));
+      }
+    }
+    report.sequences += count;
+    for (const at::Tensor& hidden : batches) report.tokens += hidden.size(0) * hidden.size(1);
+    NWC_RETURN_IF_ERROR(pass_blocks(tower, batches, files, first, checkpoint, steps, report));
+    first += tower.blocks();
+  }
+  return report;
+}
+
+}  // namespace
+
+Result<CalibrateReport> calibrate_encoder(const CalibrateOptions& options, const std::filesystem::path& inputs, const Progress& progress) {
+  return catch_foreign("calibration", [&]() -> Result<CalibrateReport> {
+    const torch::NoGradGuard no_gradients;
+    return run(options, inputs, progress);
+  });
+}
+
+}  // namespace nwc

@@ -1,0 +1,178 @@
+#include "report/report.h"
+
+#include <algorithm>
+#include <limits>
+#include <map>
+#include <set>
+#include <tuple>
+
+#include "base/file.h"
+#include "decode/weight_store.h"
+#include "encode/hessian_store.h"
+#include "encode/selection.h"
+#include "format/tiling.h"
+#include "nwcodec/inspect.h"
+#include "nwcodec/version.h"
+#include "report/measure.h"
+#include "report/report_html.h"
+#include "report/report_json.h"
+#include "study/model_tensors.h"
+
+namespace nwc {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A directory's own name, also where the path ends in a slash.
+std::string name_of_directory(const fs::path& path) {
+  const fs::path normal = fs::absolute(path).lexically_normal();
+  return (normal.has_filename() ? normal : normal.parent_path()).filename().string();
+}
+
+// Two towers have blocks of the same names: what stands before the number tells them apart.
+void name_towers(std::vector<ReportedTensor>& tensors) {
+  const auto tower_of = [](const ReportedTensor& t) { return t.depth < 0 ? std::string() : t.name.substr(0, t.name.find('.')); };
+  std::set<std::string> towers;
+  for (const ReportedTensor& t : tensors) {
+    if (t.depth >= 0) towers.insert(tower_of(t));
+  }
+  if (towers.size() < 2) return;
+  for (ReportedTensor& t : tensors) {
+    if (t.depth >= 0) t.type = tower_of(t) + " " + t.type;
+  }
+}
+
+struct Sums {
+  double error = 0, weight = 0, weighted_error = 0, weighted_weight = 0;
+};
+
+class Measurer {
+ public:
+  Measurer(const Checkpoint& original, const Selection& selection, const WeightStore& store, const HessianStore* hessians, int threads)
+      : original_(original), selection_(selection), store_(store), hessians_(hessians), threads_(threads) {}
+
+  Result<ReportedTensor> measure(const TensorReport& inspected, Sums& sums) const {
+    const Checkpoint::Location source = original_.find(inspected.name);
+    if (source.tensor == nullptr || source.tensor->shape != inspected.shape || !is_weight_dtype(source.tensor->dtype)) {
+      return Error(ErrorCode::kMismatch, "is not in the original, or has another shape there")
+          .in_file(original_.directory().string())
+          .in_tensor(inspected.name)
+          .remedy("report on a compressed checkpoint with the model that it was made from");
+    }
+    const WeightMatrix weights = WeightMatrix::of(*source.tensor, selection_.stored_transposed(*source.tensor));
+    const StoredWeight& stored = store_.weights().at(inspected.name);
+    NWC_ASSIGN_OR_RETURN(const TensorDecoder decoder, store_.open_stream(stored));
+    std::optional<StoredHessian> hessian;
+    if (hessians_ != nullptr) {
+      Result<StoredHessian> found = hessians_->find(*source.tensor);
+      if (!found && found.error().code() != ErrorCode::kNotFound) return std::move(found).error();
+      if (found) hessian = *std::move(found);
+    }
+    Result<TensorMeasures> measured = measure_tensor(weights, decoder, hessian ? &*hessian : nullptr, threads_);
+    if (!measured) return store_.locate(std::move(measured).error(), stored, *stored.stream);
+    source.shard->release(*source.tensor);
+    store_.checkpoint().shards()[stored.shard].release(*stored.stream);
+
+    const TensorPlace place = place_of(inspected.name);
+    ReportedTensor line{.name = inspected.name, .type = place.type, .depth = place.depth, .shape = inspected.shape, .weights = inspected.weights};
+    line.payload_bits = inspected.payload_bits_per_weight();
+    line.bits = inspected.bits_per_weight();
+    line.columns_per_level = inspected.columns_per_level;
+    line.own_tables = inspected.own_tables;
+    line.nmse = measured->squared_weight > 0 ? measured->squared_error / measured->squared_weight : 0.0;
+    if (measured->weighted_weight > 0) line.hessian_error = measured->weighted_error / measured->weighted_weight;
+    for (size_t k = 0; k < measured->column_error.size(); ++k) {
+      const double weight = measured->column_weight[k];
+      line.column_error.push_back(weight > 0 ? static_cast<float>(measured->column_error[k] / weight) : std::numeric_limits<float>::quiet_NaN());
+    }
+    if (hessian) line.diagonal = diagonal_of(*hessian, weights.matrices);
+    if (stored.levels != nullptr) {
+      NWC_ASSIGN_OR_RETURN(line.levels, unpack_levels(stored.levels->bytes, weights.matrices * weights.columns, store_.codec().parts().levels()));
+    }
+    sums.error += measured->squared_error;
+    sums.weight += measured->squared_weight;
+    sums.weighted_error += measured->weighted_error;
+    sums.weighted_weight += measured->weighted_weight;
+    return line;
+  }
+
+ private:
+  static std::vector<float> diagonal_of(const StoredHessian& hessian, uint64_t matrices) {
+    std::vector<float> diagonal;
+    const std::vector<HessianView> views = hessian.views();
+    for (uint64_t m = 0; m < matrices; ++m) {
+      const HessianView& view = views[views.size() == 1 ? 0 : m];
+      for (uint64_t k = 0; k < view.columns; ++k) diagonal.push_back(view.triangle[k * (k + 1) / 2 + k]);
+    }
+    return diagonal;
+  }
+
+  const Checkpoint& original_;
+  const Selection& selection_;
+  const WeightStore& store_;
+  const HessianStore* hessians_;
+  int threads_;
+};
+
+}  // namespace
+
+Result<CompressionReport> make_report(const ReportOptions& options, const CompressReport& run, const Progress& progress) {
+  CompressionReport report{.version = NWCODEC_VERSION_STRING, .model = name_of_directory(options.model), .codec = run.codec.filename().string(), .gain = run.gain, .options = options.options};
+  report.stages = run.stages;
+  report.warnings = run.warnings;
+  StageClock clock(report.stages);
+  clock.begin("measuring");
+  NWC_ASSIGN_OR_RETURN(report.model_type, read_model_type(options.model));
+  NWC_ASSIGN_OR_RETURN(const Selection selection, Selection::make({}, report.model_type));
+  NWC_ASSIGN_OR_RETURN(const Checkpoint original, Checkpoint::open(options.model));
+  NWC_ASSIGN_OR_RETURN(const CheckpointReport inspected, inspect_checkpoint(options.compressed, false));
+  NWC_ASSIGN_OR_RETURN(const WeightStore store, WeightStore::open(options.compressed));
+  std::optional<HessianStore> hessians;
+  if (!options.hessians.empty()) {
+    NWC_ASSIGN_OR_RETURN(hessians, HessianStore::open(options.hessians));
+  }
+  report.weights = inspected.weights;
+  report.payload_bits = inspected.payload_bits_per_weight();
+  report.bits = inspected.bits_per_weight();
+  report.plain_parameters = inspected.plain_parameters;
+  report.input_bytes = inspected.original_bytes;
+  report.output_bytes = inspected.file_bytes;
+
+  std::map<std::string, const CompressedTensorReport*> compressed_now;
+  for (const CompressedTensorReport& t : run.tensors) compressed_now.emplace(t.name, &t);
+  const Measurer measurer(original, selection, store, hessians ? &*hessians : nullptr, options.threads);
+  Sums sums;
+  uint64_t done = 0;
+  for (const TensorReport& tensor : inspected.tensors) {
+    NWC_RETURN_IF_ERROR(progress.check_stop());
+    progress.at(done, inspected.weights, "measuring");
+    done += tensor.weights;
+    NWC_ASSIGN_OR_RETURN(ReportedTensor line, measurer.measure(tensor, sums));
+    if (const auto found = compressed_now.find(tensor.name); found != compressed_now.end()) {
+      const CompressedTensorReport& t = *found->second;
+      line.patches = t.statistics.patches;
+      line.escapes = t.statistics.escapes;
+      line.seconds = t.seconds;
+      if (hessians) line.damping = t.notes.damping;
+    }
+    report.tensors.push_back(std::move(line));
+  }
+  report.nmse = sums.weight > 0 ? sums.error / sums.weight : 0.0;
+  if (sums.weighted_weight > 0) report.hessian_error = sums.weighted_error / sums.weighted_weight;
+  name_towers(report.tensors);
+  std::sort(report.tensors.begin(), report.tensors.end(),
+            [](const ReportedTensor& a, const ReportedTensor& b) { return std::tie(a.depth, a.name) < std::tie(b.depth, b.name); });
+  clock.end();
+  progress.at(inspected.weights, inspected.weights, "done");
+  return report;
+}
+
+Status write_report(const CompressionReport& report, const fs::path& directory) {
+  std::error_code error;
+  fs::create_directories(directory, error);
+  if (error) return Error(ErrorCode::kIo, "cannot be created: " + error.message()).in_file(directory.string());
+  NWC_RETURN_IF_ERROR(write_file(directory / kReportJson, report_json(report)));
+  return write_file(directory / kReportHtml, report_html(report));
+}
+
+}  // namespace nwc
