@@ -14,12 +14,15 @@ forbid() {
   fi
 }
 decode=(include/nwcodec src/base src/checkpoint src/format src/entropy src/transform src/decode)
-forbid 'torch/|ATen/|c10/' "${decode[@]}" src/encode src/text src/study
-forbid 'encode/|learn/|model/|evaluate/|calibrate/|text/|study/|cli/' "${decode[@]}"
-forbid 'learn/|model/|evaluate/|calibrate/|text/|study/|cli/' src/encode
+forbid 'torch/|ATen/|c10/' "${decode[@]}" src/team src/encode src/text src/study
+forbid 'mpi\.h' "${decode[@]}" $(ls -d src/*/ | grep -v '^src/team/') src/team/team.h
+forbid 'encode/|learn/|model/|evaluate/|calibrate/|recover/|team/|text/|study/|cli/' "${decode[@]}"
+forbid 'encode/|learn/|model/|evaluate/|calibrate/|recover/|text/|study/|cli/' src/team
+forbid 'learn/|model/|evaluate/|calibrate/|recover/|text/|study/|cli/' src/encode
 forbid 'encode/|learn/|model/|evaluate/|study/|cli/' src/text
-forbid 'encode/|learn/|calibrate/|text/|study/|cli/' src/model src/evaluate
-forbid 'learn/|evaluate/|text/|study/|cli/' src/calibrate
+forbid 'encode/|learn/|calibrate/|recover/|text/|study/|cli/' src/model src/evaluate
+forbid 'learn/|evaluate/|recover/|text/|study/|cli/' src/calibrate
+forbid 'learn/|evaluate/|calibrate/|text/|study/|cli/' src/recover
 forbid 'model/|evaluate/|text/|study/|cli/' src/learn
 forbid 'learn/|model/|evaluate/|text/|cli/' src/study
 forbid 'evaluate/' src/model

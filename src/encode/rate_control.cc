@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "team/team.h"
+
 namespace nwc {
 namespace {
 
@@ -13,8 +15,8 @@ constexpr double kMaxLog2Gain = 6.0;
 
 class RateEstimator {
  public:
-  RateEstimator(const std::vector<SelectedTensor>& tensors, const EncodeOptions& options, int threads, const Progress& progress)
-      : tensors_(tensors), options_(options), threads_(threads), progress_(progress) {
+  RateEstimator(const std::vector<SelectedTensor>& tensors, const EncodeOptions& options, int threads, Team& team, const Progress& progress)
+      : tensors_(tensors), options_(options), threads_(threads), team_(team), progress_(progress) {
     for (const SelectedTensor& t : tensors) total_ += static_cast<double>(t.weights.elements());
   }
 
@@ -29,8 +31,8 @@ class RateEstimator {
     const Encoder encoder(codec, 0);
     double fixed = 0;
     for (const NamedTensor& tensor : decoder_tensors(codec.decoder)) fixed += static_cast<double>(tensor.bytes.size());
-    std::vector<double> bytes(log2_gains.size(), fixed);
-    for (size_t i = 0; i < tensors_.size(); ++i) {
+    std::vector<double> estimates(tensors_.size() * log2_gains.size(), 0.0);
+    for (size_t i = team_.rank(); i < tensors_.size(); i += team_.size()) {
       const SelectedTensor& t = tensors_[i];
       NWC_RETURN_IF_ERROR(progress_.check_stop());
       progress_.at(guides == nullptr ? 0 : i, tensors_.size(), "choosing the rate");
@@ -41,10 +43,12 @@ class RateEstimator {
       for (size_t g = 0; g < log2_gains.size(); ++g) {
         EncodeOptions options = options_;
         options.normalisation.gain = std::exp2(log2_gains[g]);
-        NWC_ASSIGN_OR_RETURN(const double estimate, estimate_encoded_bytes(t.weights, guide, encoder, options, kSampleTiles, threads_));
-        bytes[g] += estimate;
+        NWC_ASSIGN_OR_RETURN(estimates[i * log2_gains.size() + g], estimate_encoded_bytes(t.weights, guide, encoder, options, kSampleTiles, threads_));
       }
     }
+    NWC_RETURN_IF_ERROR(team_.gather(estimates));
+    std::vector<double> bytes(log2_gains.size(), fixed);
+    for (size_t k = 0; k < estimates.size(); ++k) bytes[k % bytes.size()] += estimates[k];
     for (double& b : bytes) b = 8.0 * b / total_;
     return bytes;
   }
@@ -53,6 +57,7 @@ class RateEstimator {
   const std::vector<SelectedTensor>& tensors_;
   const EncodeOptions& options_;
   int threads_;
+  Team& team_;
   const Progress& progress_;
   double total_ = 0;
 };
@@ -78,8 +83,8 @@ Status refine(RateEstimator& estimator, const EncoderCodec& codec, double bits, 
 }  // namespace
 
 Result<RateChoice> choose_rate(const std::vector<SelectedTensor>& tensors, const std::vector<EncoderCodec>& candidates, double bits,
-                               const EncodeOptions& options, const GuideSource* guides, int threads, const Progress& progress) {
-  RateEstimator estimator(tensors, options, threads, progress);
+                               const EncodeOptions& options, const GuideSource* guides, int threads, Team& team, const Progress& progress) {
+  RateEstimator estimator(tensors, options, threads, team, progress);
   RateChoice choice;
   double nearest = -1;
   for (size_t i = 0; i < candidates.size(); ++i) {

@@ -66,8 +66,8 @@ for ((round = 1; round <= kills; ++round)); do
     echo "round $round: $report"
   else
     compress "$work/out" >"$work/summary" 2>"$work/errors" || fail "the second run: $(cat "$work/errors")"
-    kept=$(sed -n 's/ shards kept.*//p' "$work/summary")
-    echo "round $round: $report; ${kept:-0} shards kept"
+    kept=$(sed -n 's/ blocks kept.*//p' "$work/summary")
+    echo "round $round: $report; ${kept:-0} blocks kept"
   fi
   diff "$work/wanted.sums" <(sums "$work/out") || fail "not the files of an uninterrupted run"
 done
