@@ -1,7 +1,5 @@
 # A rank that is killed takes the others with it within seconds; the same command goes on from the blocks that were complete.
-command -v mpirun >/dev/null || skip "no mpirun"
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-mpirun --oversubscribe -n 1 "$NWCODEC" --version >/dev/null 2>&1 || skip "mpirun does not start processes here"
+needs_mpi
 tiny model --hidden 384 --layers 12
 quietly nwcodec compress model -o wanted
 mpirun --oversubscribe --bind-to none -n 2 bash -c 'echo $$ >pid.$OMPI_COMM_WORLD_RANK; exec "$@"' - "$NWCODEC" compress model -o out --threads 1 --quiet >/dev/null 2>message &

@@ -1,7 +1,5 @@
 # An error of one rank ends all; its message names the rank and the item.
-command -v mpirun >/dev/null || skip "no mpirun"
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-mpirun --oversubscribe -n 1 "$NWCODEC" --version >/dev/null 2>&1 || skip "mpirun does not start processes here"
+needs_mpi
 quietly nwcodec calibrate "$DEMO" --text "$DEMO_TEXT" -o hessians --sequences 2 --length 32 --threads 1
 tiny model --hidden 128 --layers 4
 code=0

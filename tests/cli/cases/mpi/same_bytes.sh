@@ -1,8 +1,7 @@
 # Two processes write what one writes, with and without recovery, and share the work.
-command -v mpirun >/dev/null || skip "no mpirun"
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OPENBLAS_NUM_THREADS=1
+needs_mpi
+export OPENBLAS_NUM_THREADS=1
 ranks() { mpirun --oversubscribe --bind-to none -n 2 "$NWCODEC" "$@" --threads 1; }
-mpirun --oversubscribe -n 1 "$NWCODEC" --version >/dev/null 2>&1 || skip "mpirun does not start processes here"
 tiny model --hidden 128 --layers 6 --shards 2
 quietly nwcodec compress model -o one
 ranks compress model -o two --json >report
