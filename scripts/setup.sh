@@ -6,6 +6,7 @@ packages=(
   build-essential cmake ninja-build ccache pkg-config git ca-certificates
   libtorch-dev libopenblas0-pthread            # training, forward passes; the BLAS that makes them fast
   libhwy-dev libxxhash-dev libfmt-dev nlohmann-json3-dev libcli11-dev libpcre2-dev libicu-dev
+  libopenmpi-dev openmpi-bin                   # several processes on one checkpoint
   libgtest-dev libbenchmark-dev libzstd-dev    # tests and benchmarks
   clang libclang-rt-14-dev                     # fuzz targets
 )

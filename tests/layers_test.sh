@@ -14,15 +14,19 @@ forbid() {
   fi
 }
 decode=(include/nwcodec src/base src/checkpoint src/format src/entropy src/transform src/decode)
-forbid 'torch/|ATen/|c10/' "${decode[@]}" src/encode src/text src/study src/report
-forbid 'encode/|learn/|model/|evaluate/|calibrate/|ablation/|text/|study/|report/|cli/' "${decode[@]}"
-forbid 'learn/|model/|evaluate/|calibrate/|ablation/|text/|study/|report/|cli/' src/encode
+forbid 'torch/|ATen/|c10/' "${decode[@]}" src/team src/encode src/text src/study src/report
+forbid 'mpi\.h' "${decode[@]}" $(ls -d src/*/ | grep -v '^src/team/') src/team/team.h
+above='learn/|model/|evaluate/|calibrate/|recover/|ablation/|text/|study/|report/|cli/'
+forbid "encode/|team/|$above" "${decode[@]}"
+forbid "encode/|$above" src/team
+forbid "$above" src/encode
 forbid 'encode/|learn/|model/|evaluate/|study/|report/|cli/' src/text
-forbid 'encode/|learn/|calibrate/|text/|study/|report/|cli/' src/model src/evaluate
-forbid 'learn/|evaluate/|text/|study/|report/|cli/' src/calibrate
-forbid 'model/|evaluate/|text/|study/|report/|cli/' src/learn
-forbid 'learn/|model/|evaluate/|ablation/|text/|report/|cli/' src/study
-forbid 'learn/|model/|evaluate/|calibrate/|text/|cli/' src/report
+forbid 'encode/|learn/|calibrate/|recover/|ablation/|text/|study/|report/|cli/' src/model src/evaluate
+forbid 'learn/|evaluate/|recover/|ablation/|text/|study/|report/|cli/' src/calibrate
+forbid 'learn/|evaluate/|calibrate/|ablation/|text/|study/|report/|cli/' src/recover
+forbid 'model/|evaluate/|recover/|ablation/|text/|study/|report/|cli/' src/learn
+forbid 'learn/|model/|evaluate/|recover/|ablation/|text/|report/|cli/' src/study
+forbid 'learn/|model/|evaluate/|calibrate/|recover/|ablation/|text/|cli/' src/report
 forbid 'evaluate/' src/model
 forbid 'cli/|text/|learn/|calibrate/' src/evaluate src/ablation
 forbid 'nlohmann/|base/|checkpoint/|format/|entropy/|transform/|decode/' include/nwcodec

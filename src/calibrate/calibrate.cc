@@ -8,6 +8,8 @@
 #include "calibrate/block_pass.h"
 #include "calibrate/hessian_files.h"
 #include "calibrate/sequences.h"
+#include "encode/calibration_sequences.h"
+#include "encode/hessian_store.h"
 #include "model/causal_lm.h"
 #include "model/foreign.h"
 #include "model/threads.h"
@@ -33,12 +35,14 @@ Result<CalibrateReport> run(const CalibrateOptions& options, std::span<const Cal
     return Error(ErrorCode::kInvalidArgument, fmt::format("the model was made for {} positions, fewer than --length {}", model.spec().max_positions, options.length))
         .in_file(options.model.string());
   }
-  NWC_ASSIGN_OR_RETURN(const HessianFiles files, HessianFiles::open(options.output, model.blocks(), provenance_of(options, texts), options.force));
+  const Json provenance = provenance_of(options, texts);
+  NWC_ASSIGN_OR_RETURN(const HessianFiles files, HessianFiles::open(options.output, model.blocks(), provenance, options.force));
   CalibrateReport report;
   report.blocks = files.blocks();
   report.blocks_from_earlier_run = files.from_earlier_run();
 
   std::vector<at::Tensor> batches;
+  CalibrationSequences drawn{.calibration = provenance};
   NWC_ASSIGN_OR_RETURN(auto embedding, model.embedding());
   for (const CalibrationText& text : texts) {
     Result<std::vector<int64_t>> begins = draw_sequences(text.ids, options.length, options.sequences, options.seed);
@@ -46,12 +50,15 @@ Result<CalibrateReport> run(const CalibrateOptions& options, std::span<const Cal
     if (static_cast<int64_t>(begins->size()) < options.sequences) {
       report.warnings.push_back(fmt::format("{} has only {} sequences of {} tokens", text.name, begins->size(), options.length));
     }
+    std::vector<CalibrationSequences::Sequence>& of_text = drawn.texts.emplace_back();
     for (const int64_t begin : *begins) {
+      of_text.emplace_back(text.ids.begin() + begin, text.ids.begin() + begin + options.length);
       const at::Tensor ids = torch::tensor(at::ArrayRef<int32_t>(text.ids.data() + begin, static_cast<size_t>(options.length)), torch::kInt64).unsqueeze(0);
       batches.push_back(embedding->forward(ids));
     }
   }
   embedding.reset();  // only the blocks are needed from here on
+  NWC_RETURN_IF_ERROR(write_sequences(sequences_file(options.output), drawn));
   report.sequences = static_cast<int64_t>(batches.size());
   report.tokens = report.sequences * options.length;
 

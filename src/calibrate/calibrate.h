@@ -35,7 +35,7 @@ struct CalibrateReport {
 };
 
 // Runs the sequences through the model block by block and writes one file per block (encode/hessian_store.h), each as soon as it is complete, so that
-// an interrupted run goes on with the first block that is missing. Memory: the hidden states of all sequences, one block, its second moments in
+// an interrupted run goes on with the first block that is missing, and the sequences themselves (encode/calibration_sequences.h). Memory: the hidden states of all sequences, one block, its second moments in
 // binary64. Errors: those of the model; kInvalidArgument for a text shorter than one sequence; kExists; kInterrupted.
 Result<CalibrateReport> calibrate(const CalibrateOptions& options, std::span<const CalibrationText> texts, const Progress& progress);
 
@@ -44,7 +44,8 @@ Result<CalibrateReport> calibrate(const CalibrateOptions& options, std::span<con
 // `sequences`, `length` and `seed` are not used. Errors: those of the model and of the inputs; kExists; kInterrupted.
 Result<CalibrateReport> calibrate_encoder(const CalibrateOptions& options, const std::filesystem::path& inputs, const Progress& progress);
 
-// Combines calibrations of the same model on different texts: second moments weighted by tokens. Errors: kMismatch for other weights.
+// Combines calibrations of the same model on different texts: second moments weighted by tokens,
+// and all their sequences if each has them. Errors: kMismatch for other weights.
 Status merge_calibrations(std::span<const std::filesystem::path> inputs, const std::filesystem::path& output, bool force);
 
 }  // namespace nwc

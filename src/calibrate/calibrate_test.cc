@@ -8,6 +8,7 @@
 
 #include "calibrate/second_moment.h"
 #include "calibrate/sequences.h"
+#include "encode/calibration_sequences.h"
 #include "encode/hessian_store.h"
 #include "model/causal_lm.h"
 #include "model/toy_checkpoint.h"
@@ -151,6 +152,12 @@ TEST_F(Calibrate, MergedHalvesAreTheWhole) {
   const fs::path parts[] = {directory_.path() / "a", directory_.path() / "b"};
   ASSERT_TRUE(merge_calibrations(parts, directory_.path() / "merged", false).ok());
   EXPECT_EQ(merge_calibrations(parts, directory_.path() / "merged", false).error().code(), ErrorCode::kExists);
+  // The sequences too: one of the first text, three of the second.
+  const CalibrationSequences sequences = *read_sequences(sequences_file(directory_.path() / "merged"));
+  ASSERT_EQ(sequences.texts.size(), 2u);
+  EXPECT_EQ(sequences.texts[0], (std::vector<CalibrationSequences::Sequence>{{text_.ids.begin(), text_.ids.begin() + 16}}));
+  ASSERT_EQ(sequences.texts[1].size(), 3u);
+  EXPECT_EQ(sequences.texts[1][2], CalibrationSequences::Sequence(text_.ids.begin() + 48, text_.ids.end()));
   const HessianFile merged = *read_hessian_file(directory_.path() / "merged/hessians-00001.safetensors");
   const HessianFile whole = *read_hessian_file(directory_.path() / "whole/hessians-00001.safetensors");
   ASSERT_EQ(merged.hessians.size(), whole.hessians.size());

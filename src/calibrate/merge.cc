@@ -2,12 +2,39 @@
 #include <cstring>
 
 #include "calibrate/calibrate.h"
+#include "encode/calibration_sequences.h"
 #include "encode/hessian_store.h"
 
 namespace nwc {
 namespace {
 
 namespace fs = std::filesystem;
+
+// Where they came from, one after another.
+Json merged_provenance(const Json& a, const Json& b) {
+  Json merged = Json::array();
+  for (const Json* part : {&a, &b}) {
+    if (part->contains("merged")) {
+      for (const Json& each : (*part)["merged"]) merged.push_back(each);
+    } else {
+      merged.push_back(*part);
+    }
+  }
+  return {{"merged", merged}};
+}
+
+// Calibrations made by older versions have no sequences; then the merged one has none either.
+Status merge_sequences(std::span<const fs::path> inputs, const fs::path& output) {
+  CalibrationSequences all;
+  for (const fs::path& input : inputs) {
+    Result<CalibrationSequences> part = read_sequences(sequences_file(input));
+    if (!part && part.error().code() == ErrorCode::kNotFound) return {};
+    if (!part) return std::move(part).error();
+    all.calibration = all.texts.empty() ? part->calibration : merged_provenance(all.calibration, part->calibration);
+    for (auto& text : part->texts) all.texts.push_back(std::move(text));
+  }
+  return write_sequences(sequences_file(output), all);
+}
 
 // Adds `other`'s second moments to those of `into`, each weighted by its tokens.
 Status merge_into(HessianFile& into, const HessianFile& other, const fs::path& path) {
@@ -32,15 +59,7 @@ Status merge_into(HessianFile& into, const HessianFile& other, const fs::path& p
       a.tokens[m] += b.tokens[m];
     }
   }
-  Json merged = Json::array();
-  for (const Json* part : {static_cast<const Json*>(&into.calibration), &other.calibration}) {
-    if (part->contains("merged")) {
-      for (const Json& each : (*part)["merged"]) merged.push_back(each);
-    } else {
-      merged.push_back(*part);
-    }
-  }
-  into.calibration = {{"merged", merged}};
+  into.calibration = merged_provenance(into.calibration, other.calibration);
   return {};
 }
 
@@ -62,7 +81,7 @@ Status merge_calibrations(std::span<const fs::path> inputs, const fs::path& outp
     }
     NWC_RETURN_IF_ERROR(write_hessian_file(output / name, merged));
   }
-  return {};
+  return merge_sequences(inputs, output);
 }
 
 }  // namespace nwc

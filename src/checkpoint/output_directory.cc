@@ -20,7 +20,7 @@ Error io_error(const char* what, const fs::path& path, const std::error_code& wh
 
 // The files that make a directory a checkpoint, and what an interrupted run left.
 bool is_checkpoint_file(const std::string& name) {
-  return name == kMarkerName || name == kIndexFileName || name == kCodecFileName || name.ends_with(".partial") ||
+  return name == kMarkerName || name == kWorkFolder || name == kIndexFileName || name == kCodecFileName || name.ends_with(".partial") ||
          (name.starts_with("model") && name.ends_with(".safetensors"));
 }
 

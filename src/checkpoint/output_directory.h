@@ -8,6 +8,9 @@
 
 namespace nwc {
 
+// Below an output directory: what belongs to an unfinished run and not to the checkpoint.
+inline constexpr const char* kWorkFolder = ".nwcodec";
+
 // While a run is unfinished the directory holds a hidden marker file with the run's fingerprint. Files under their final names
 // are always whole (base/file.h), so a second run with the same fingerprint keeps them and goes on.
 class OutputDirectory {

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <map>
 #include <memory>
@@ -11,7 +12,9 @@
 #include "cli/terminal.h"
 #include "encode/compress.h"
 #include "nwcodec/limits.h"
+#include "recover/recover.h"
 #include "report/report.h"
+#include "team/team.h"
 
 namespace nwc::cli {
 namespace {
@@ -34,8 +37,9 @@ Json to_json(const CompressReport& report) {
                        {"hessian_weighted_error", s.weighted_error},
                        {"damping", t.notes.damping},
                        {"seconds", t.seconds}});
+    if (t.recovery) tensors.back()["block_error"] = {{"before_recovery", t.recovery->error_before}, {"after_recovery", t.recovery->error_after}};
   }
-  return {{"tensors", tensors}, {"codec", report.codec.filename().string()}, {"gain", report.gain}, {"shards_from_earlier_run", report.shards_from_earlier_run}, {"input_bytes", report.input_bytes},
+  return {{"tensors", tensors}, {"codec", report.codec.filename().string()}, {"gain", report.gain}, {"blocks_from_earlier_run", report.blocks_from_earlier_run}, {"input_bytes", report.input_bytes},
           {"output_bytes", report.output_bytes}, {"warnings", report.warnings}};
 }
 
@@ -53,7 +57,7 @@ void print_summary(const CompressReport& report) {
     stream_bytes += t.stream_bytes;
     side_bytes += t.side_bytes;
   }
-  if (report.shards_from_earlier_run > 0) fmt::print("{} shards kept from an interrupted run\n", report.shards_from_earlier_run);
+  if (report.blocks_from_earlier_run > 0) fmt::print("{} blocks kept from an interrupted run\n", report.blocks_from_earlier_run);
   if (report.gain != 1.0) fmt::print("codec {}, gain {:.4f}\n", report.codec.filename().string(), report.gain);
   if (sum.weights > 0) {
     const double weights = static_cast<double>(sum.weights);
@@ -82,16 +86,38 @@ CLI::Validator whole_groups() {
   return {[wrong](std::string& text) { return std::strtoul(text.c_str(), nullptr, 10) % limits::kLanes == 0 ? std::string() : wrong; }, "", "multiple"};
 }
 
+struct Arguments {
+  CompressOptions options;
+  std::string codec, profile = "fast";
+  std::filesystem::path report;
+  bool codec_tables_only = false;
+  bool recover = false;
+  RecoverOptions recovery;
+};
+
+Result<CompressReport> compress_together(const Arguments& a, Team& team, const Progress& progress) {
+  std::unique_ptr<BlockCompressor> recovery;
+  if (a.recover) {
+    NWC_ASSIGN_OR_RETURN(recovery, make_recovery(a.options.model, a.options.hessians, a.recovery, a.options.threads));
+  }
+  return compress_checkpoint(a.options, progress, recovery.get(), &team);
+}
+
+void add_recovery_options(CLI::App& app, CLI::Option* hessians, Arguments& a) {
+  RecoverOptions& r = a.recovery;
+  CLI::Option* recover = app.add_flag("--recover", a.recover, "Train what is left of a block after each of its layers is compressed, on the sequences of the calibration")->needs(hessians);
+  app.add_option("--recover-sequences", r.sequences, "How many of the calibration's sequences; one in eight is for validation")->check(CLI::Range(int64_t{2}, int64_t{1} << 30))->needs(recover)->capture_default_str();
+  app.add_option("--recover-length", r.length, "Tokens of each sequence that are used; 0 means all")->check(CLI::NonNegativeNumber)->needs(recover)->capture_default_str();
+  app.add_option("--recover-epochs", r.epochs, "Passes over them after each layer")->check(CLI::Range(0, 1000))->needs(recover)->capture_default_str();
+  app.add_option("--recover-batch", r.batch, "Sequences per step")->check(CLI::PositiveNumber)->needs(recover)->capture_default_str();
+  app.add_option("--recover-rate", r.learning_rate, "Learning rate, as a share of a tensor's root mean square")->check(CLI::Range(1e-9, 1.0))->needs(recover)->capture_default_str();
+  app.add_flag("--recover-anyway", r.harmful_too, "Also families that it makes worse (gpt_oss)")->needs(recover);
+  app.add_option("--seed", r.seed, "Order of the sequences in recovery; nothing else is random")->capture_default_str();
+}
+
 }  // namespace
 
 void add_compress(CLI::App& app, Command& command) {
-  struct Arguments {
-    CompressOptions options;
-    std::string codec, profile = "fast";
-    std::filesystem::path report;
-    bool codec_tables_only = false;
-    uint64_t seed = 1;
-  };
   const auto a = std::make_shared<Arguments>();
   app.add_option("model", a->options.model, "Checkpoint directory (config.json, *.safetensors)")->required()->check(not_empty());
   app.add_option("-o,--output", a->options.output, "Directory to write")->required()->check(not_empty());
@@ -124,7 +150,7 @@ void add_compress(CLI::App& app, Command& command) {
   app.add_flag("--codec-tables-only", a->codec_tables_only, "Never fit frequency tables to a tensor");
   app.add_flag("--keep-nonfinite", a->options.keep_nonfinite, "Store tensors with NaN or infinite weights uncompressed");
   app.add_option("--report", a->report, "Directory for report.json and report.html: every tensor measured again, with plots")->check(not_empty());
-  app.add_option("--seed", a->seed, "Accepted for uniformity: compression draws no random numbers");
+  add_recovery_options(app, hessians, *a);
   app.add_flag("--force", a->options.force, "Replace the checkpoint that stands in the output directory");
   add_global_options(app, command);
   command.run = [a, normalisation, &app, &command]() -> Status {
@@ -139,11 +165,19 @@ void add_compress(CLI::App& app, Command& command) {
     }
     a->options.threads = command.global.threads;
     a->options.encode.own_tables = !a->codec_tables_only;
+    NWC_ASSIGN_OR_RETURN(const std::unique_ptr<Team> team, join_team());
     Result<CompressReport> report = CompressReport{};
     {
-      ProgressLine line(command.global.quiet);
-      report = compress_checkpoint(a->options, line.progress());
+      ProgressLine line(command.global.quiet || !team->leads());
+      report = compress_together(*a, *team, line.progress());
+      if (!report && team->size() > 1) {
+        // The others may be waiting for this process.
+        fmt::print(stderr, "{}\n", printable(fmt::format("nwcodec: rank {}: {}", team->rank(), report.error().to_string())));
+        std::fflush(stderr);
+        team->abort();
+      }
       if (!report) return std::move(report).error();
+      if (!team->leads()) return {};
       for (const std::string& warning : report->warnings) line.note("warning: " + warning);
       if (!a->report.empty()) {
         const ReportOptions options{a->options.model, a->options.output, a->options.hessians, options_given(app), command.global.threads};

@@ -1,94 +1,32 @@
 #include "encode/compress.h"
 
 #include <algorithm>
-#include <chrono>
-#include <cmath>
 #include <bit>
 #include <map>
 #include <set>
 
 #include "base/file.h"
 #include "base/hash.h"
-#include "base/parallel.h"
 #include "checkpoint/checksums.h"
 #include "checkpoint/index.h"
 #include "checkpoint/output_directory.h"
-#include "checkpoint/safetensors_writer.h"
 #include "checkpoint/side_files.h"
+#include "encode/assembly.h"
+#include "encode/block_compressor.h"
+#include "encode/compress_plan.h"
 #include "encode/compress_warnings.h"
-#include "encode/normalisation.h"
+#include "encode/part_file.h"
 #include "encode/rate_control.h"
+#include "encode/tensor_compressor.h"
 #include "format/checkpoint_config.h"
-#include "format/tiling.h"
+#include "format/stream_header.h"
 #include "nwcodec/version.h"
+#include "team/team.h"
 
 namespace nwc {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr uint64_t kCopyPiece = 16u << 20;  // passthrough tensors are copied in pieces of this size
-
-// What happens to each tensor of a shard.
-struct ShardPlan {
-  const SafetensorsFile* file;
-  std::vector<const TensorView*> compressed, plain;
-};
-
-struct Plan {
-  std::vector<ShardPlan> shards;
-  uint64_t compressed_bytes = 0;  // of the originals, for progress
-  uint64_t weights = 0;           // in them
-  double squares = 0;             // of the weights
-
-  double rms() const { return weights > 0 ? std::sqrt(squares / static_cast<double>(weights)) : 0.0; }
-};
-
-// Decides about every tensor and looks for weights that cannot be compressed, before anything is written.
-Result<Plan> make_plan(const Checkpoint& checkpoint, const Selection& selection, const CompressOptions& options, CompressReport& report,
-                       const Progress& progress) {
-  Plan plan;
-  uint64_t checked = 0, total = 0;
-  for (const SafetensorsFile& shard : checkpoint.shards()) {
-    for (const TensorView& tensor : shard.tensors()) total += tensor.bytes.size();
-  }
-  for (const SafetensorsFile& shard : checkpoint.shards()) {
-    ShardPlan& shard_plan = plan.shards.emplace_back(ShardPlan{&shard, {}, {}});
-    for (const TensorView& tensor : shard.tensors()) {
-      NWC_RETURN_IF_ERROR(progress.check_stop());
-      progress.at(checked, total, "checking weights");
-      checked += tensor.bytes.size();
-      if (tensor.name == kChecksumTensorName) continue;
-      report.input_bytes += tensor.bytes.size();
-      if (tensor.name.ends_with(kStreamSuffix) || tensor.name.ends_with(kScalesSuffix) || tensor.name.ends_with(kLevelsSuffix)) {
-        return Error(ErrorCode::kInvalidArgument, "is part of a compressed checkpoint")
-            .in_file(shard.path().string())
-            .in_tensor(tensor.name)
-            .remedy("compress the original, or decompress this one first");
-      }
-      bool compress = selection.wants(tensor);
-      if (compress) {
-        const WeightMatrix weights = WeightMatrix::of(tensor, selection.stored_transposed(tensor));
-        Result<double> squares = sum_of_squares(weights, options.threads);
-        shard.release(tensor);
-        if (squares) {
-          plan.weights += weights.elements();
-          plan.squares += *squares;
-        } else if (options.keep_nonfinite && squares.error().code() == ErrorCode::kNonFinite) {
-          report.warnings.push_back(tensor.name + " is stored uncompressed: " + squares.error().message());
-          compress = false;
-        } else {
-          return std::move(squares).error().in_file(shard.path().string());
-        }
-      }
-      (compress ? shard_plan.compressed : shard_plan.plain).push_back(&tensor);
-      if (compress) plan.compressed_bytes += tensor.bytes.size();
-    }
-    std::sort(shard_plan.compressed.begin(), shard_plan.compressed.end(),
-              [](const TensorView* a, const TensorView* b) { return a->name < b->name; });
-  }
-  return plan;
-}
 
 struct ChosenCodec {
   fs::path path;
@@ -97,7 +35,7 @@ struct ChosenCodec {
 };
 
 // Equal for runs that must write the same bytes.
-std::string fingerprint_of(const CompressOptions& options, const ChosenCodec& chosen, const Checkpoint& checkpoint, const HessianStore* hessians, uint64_t codec_hash) {
+std::string fingerprint_of(const CompressOptions& options, const ChosenCodec& chosen, const Checkpoint& checkpoint, const HessianStore* hessians, uint64_t codec_hash, const BlockCompressor& blocks) {
   std::string text = "compress " NWCODEC_VERSION_STRING " format " + std::to_string(kFormatVersion) + " codec " + hex64(codec_hash);
   text += " tile " + std::to_string(options.encode.tile_chunks) + " run " + std::to_string(options.encode.run_groups) + " own " +
           std::to_string(options.encode.own_tables) + " normalisation " + std::to_string(static_cast<int>(options.encode.normalisation.kind)) + " gain " +
@@ -119,95 +57,11 @@ std::string fingerprint_of(const CompressOptions& options, const ChosenCodec& ch
     const auto time = fs::last_write_time(shard.path(), error).time_since_epoch().count();
     text += " shard " + shard.path().filename().string() + " " + hex64(xxh3(shard.header_bytes())) + " " + std::to_string(time);
   }
+  text += " blocks " + blocks.fingerprint();
   return "nwcodec " + hex64(xxh3(text)) + "\n";
 }
 
-// Whether a shard of an earlier run is whole: every byte of it has a checksum.
-bool verifies(const fs::path& path) {
-  const Result<SafetensorsFile> file = SafetensorsFile::open(path);
-  if (!file) return false;
-  const Result<Checksums> checksums = Checksums::of(*file);
-  if (!checksums) return false;
-  return std::all_of(file->tensors().begin(), file->tensors().end(), [&](const TensorView& tensor) {
-    const bool good = checksums->verify(tensor).ok();
-    file->release(tensor);
-    return good;
-  });
-}
-
-class ShardWriter {
- public:
-  ShardWriter(const Selection& selection, const Encoder& encoder, const EncodeOptions& options, const GuideSource& guides, unsigned level, bool has_levels,
-              int threads, const Progress& progress, const Plan& plan)
-      : selection_(selection), encoder_(encoder), options_(options), guides_(guides), level_(level), has_levels_(has_levels), threads_(threads), progress_(progress), plan_(plan) {}
-
-  // Counts a shard that an earlier run wrote.
-  void skip(const ShardPlan& shard) {
-    for (const TensorView* tensor : shard.compressed) done_bytes_ += tensor->bytes.size();
-  }
-
-  Status write(const ShardPlan& shard, const fs::path& path, CompressReport& report) {
-    std::vector<PlannedTensor> fixed;
-    std::vector<std::string> growing;
-    for (const TensorView* tensor : shard.plain) fixed.push_back({tensor->name, tensor->dtype, tensor->shape});
-    for (const TensorView* tensor : shard.compressed) {
-      const WeightMatrix weights = WeightMatrix::of(*tensor, selection_.stored_transposed(*tensor));
-      fixed.push_back({tensor->name + kScalesSuffix, DType::kF16, {stored_scales(weights, options_.normalisation.kind)}});
-      if (has_levels_) fixed.push_back({tensor->name + kLevelsSuffix, DType::kU8, {packed_level_bytes(weights.matrices * weights.columns, encoder_.codec().parts().levels())}});
-      growing.push_back(tensor->name + kStreamSuffix);
-    }
-    std::map<std::string, std::string> metadata = shard.file->metadata();
-    metadata[kVersionKey] = std::to_string(kFormatVersion);
-    NWC_ASSIGN_OR_RETURN(SafetensorsWriter writer,
-                         SafetensorsWriter::create(path, std::move(fixed), std::move(growing), std::move(metadata), {.checksums = true}));
-    for (const TensorView* tensor : shard.plain) {
-      for (uint64_t at = 0; at < tensor->bytes.size(); at += kCopyPiece) {
-        NWC_RETURN_IF_ERROR(progress_.check_stop());
-        NWC_RETURN_IF_ERROR(writer.write(tensor->name, at, tensor->bytes.subspan(at, std::min(kCopyPiece, tensor->bytes.size() - at))));
-        shard.file->release(*tensor);
-      }
-    }
-    for (const TensorView* tensor : shard.compressed) {
-      NWC_RETURN_IF_ERROR(progress_.check_stop());
-      progress_.at(done_bytes_, plan_.compressed_bytes, tensor->name);
-      const WeightMatrix weights = WeightMatrix::of(*tensor, selection_.stored_transposed(*tensor));
-      const auto started = std::chrono::steady_clock::now();
-      CompressedTensorReport line{.name = tensor->name, .shape = tensor->shape};
-      NWC_ASSIGN_OR_RETURN(TensorGuide guide, guides_.guide_of(*tensor, weights, encoder_.level_errors(), &line.notes));
-      if (level_ > 0) guide.levels.assign(weights.matrices * weights.columns, static_cast<uint8_t>(level_));
-      Result<EncodedTensor> encoded = encode_tensor(weights, guide, encoder_, options_, threads_);
-      if (!encoded) return std::move(encoded).error().in_file(shard.file->path().string()).in_tensor(tensor->name);
-      NWC_RETURN_IF_ERROR(writer.write(tensor->name + kScalesSuffix, 0, encoded->scales));
-      if (has_levels_) NWC_RETURN_IF_ERROR(writer.write(tensor->name + kLevelsSuffix, 0, encoded->levels));
-      NWC_RETURN_IF_ERROR(writer.append(tensor->name + kStreamSuffix, encoded->stream));
-      line.statistics = encoded->statistics;
-      line.stream_bytes = encoded->stream.size();
-      line.side_bytes = encoded->scales.size() + encoded->levels.size();
-      line.columns_per_level.resize(encoder_.codec().parts().levels());
-      for (const uint8_t l : guide.levels) ++line.columns_per_level[l];
-      if (guide.levels.empty()) line.columns_per_level[0] = weights.matrices * weights.columns;
-      line.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
-      report.tensors.push_back(std::move(line));
-      done_bytes_ += tensor->bytes.size();
-      shard.file->release(*tensor);
-    }
-    return writer.finish();
-  }
-
- private:
-  const Selection& selection_;
-  const Encoder& encoder_;
-  const EncodeOptions& options_;
-  const GuideSource& guides_;
-  unsigned level_;
-  bool has_levels_;
-  int threads_;
-  const Progress& progress_;
-  const Plan& plan_;
-  uint64_t done_bytes_ = 0;
-};
-
-Result<ChosenCodec> choose_codec(const CompressOptions& options, const EncodeOptions& encode, const Plan& plan, const Selection& selection, const GuideSource* guides, const Progress& progress) {
+Result<ChosenCodec> choose_codec(const CompressOptions& options, const EncodeOptions& encode, const CompressPlan& plan, const Selection& selection, const GuideSource* guides, Team& team, const Progress& progress) {
   std::vector<EncoderCodec> candidates;
   for (const fs::path& path : options.codecs) {
     NWC_ASSIGN_OR_RETURN(EncoderCodec codec, read_encoder_codec(path));
@@ -218,15 +72,119 @@ Result<ChosenCodec> choose_codec(const CompressOptions& options, const EncodeOpt
   for (const ShardPlan& shard : plan.shards) {
     for (const TensorView* tensor : shard.compressed) tensors.push_back({tensor, WeightMatrix::of(*tensor, selection.stored_transposed(*tensor))});
   }
-  NWC_ASSIGN_OR_RETURN(RateChoice choice, choose_rate(tensors, candidates, *options.bits, encode, guides, options.threads, progress));
+  NWC_ASSIGN_OR_RETURN(RateChoice choice, choose_rate(tensors, candidates, *options.bits, encode, guides, options.threads, team, progress));
   EncoderCodec& codec = candidates[choice.codec];
   codec.decoder.tables.set = std::move(choice.tables);
   return ChosenCodec{options.codecs[choice.codec], std::move(codec), choice.gain};
 }
 
+// Shards that an earlier run has completed, as the leading process saw it.
+struct EarlierShards {
+  std::vector<double> whole;  // of each shard: 1 if it is there and whole
+  bool hold(const CompressPlan& plan, const SafetensorsFile* shard) const {
+    for (size_t s = 0; s < plan.shards.size(); ++s) {
+      if (plan.shards[s].file == shard) return whole[s] == 1.0;
+    }
+    return false;
+  }
+};
+
+Result<EarlierShards> find_whole_shards(const CompressPlan& plan, const OutputDirectory* output, Team& team) {
+  EarlierShards earlier{std::vector<double>(plan.shards.size(), 0.0)};
+  for (size_t s = 0; output != nullptr && s < plan.shards.size(); ++s) {
+    const std::string name = plan.shards[s].file->path().filename().string();
+    if (!output->has_from_earlier_run(name)) continue;
+    const Result<SafetensorsFile> file = SafetensorsFile::open(output->path() / name);
+    if (file && verifies(*file)) earlier.whole[s] = 1.0;
+  }
+  NWC_RETURN_IF_ERROR(team.gather(earlier.whole));
+  return earlier;
+}
+
+// Whether nothing of what an item gives is still wanted.
+bool is_superseded(const WorkItem& item, const PartContents& contents, const EarlierShards& earlier, const CompressPlan& plan, const Checkpoint& checkpoint) {
+  return std::all_of(item.members.begin(), item.members.end(), [&](const WorkItem::Member& member) { return earlier.hold(plan, member.shard); }) &&
+         std::all_of(contents.replaced.begin(), contents.replaced.end(), [&](const TensorView* tensor) { return earlier.hold(plan, checkpoint.find(tensor->name).shard); });
+}
+
+Status compress_item(const WorkItem& item, size_t number, const PartStore& parts, const Checkpoint& checkpoint, const TensorCompressor& tensors, BlockCompressor& blocks,
+                     const CompressPlan& plan, const Progress& progress) {
+  const Progress inside{.report = [&](uint64_t done, uint64_t, const std::string& what) { progress.at(item.begin + done, plan.compressed_bytes, what); },
+                        .stop = progress.stop};
+  NWC_ASSIGN_OR_RETURN(PartWriter part, PartWriter::create(parts.path_of(number), parts.fingerprint(), blocks.contents(item, checkpoint), tensors));
+  NWC_RETURN_IF_ERROR(blocks.compress(item, tensors, part, inside));
+  return part.finish();
+}
+
+// Claims items until there are none left. Returns, of each item, 1 if this process found it done.
+Result<std::vector<double>> work_through(const std::vector<WorkItem>& items, const EarlierShards& earlier, const PartStore& parts, const Checkpoint& checkpoint,
+                                         const TensorCompressor& tensors, BlockCompressor& blocks, const CompressPlan& plan, OutputDirectory* output, Team& team,
+                                         const Progress& progress) {
+  std::vector<double> found(items.size(), 0.0);
+  for (;;) {
+    NWC_RETURN_IF_ERROR(progress.check_stop());
+    NWC_ASSIGN_OR_RETURN(const size_t number, team.claim());
+    if (number >= items.size()) return found;
+    const WorkItem& item = items[number];
+    if (is_superseded(item, blocks.contents(item, checkpoint), earlier, plan, checkpoint) || parts.find(number)) {
+      found[number] = 1.0;
+      continue;
+    }
+    Status done = compress_item(item, number, parts, checkpoint, tensors, blocks, plan, progress);
+    if (!done && done.error().code() == ErrorCode::kInterrupted) return done.error();
+    if (!done) return std::move(done).error().in_tensor(item.name);
+    if (output != nullptr) output->keep_progress();
+  }
+}
+
+// Shards, index and everything else of the checkpoint, by the leading process.
+Status assemble(const CompressOptions& options, const Checkpoint& checkpoint, const CompressPlan& plan, const std::vector<WorkItem>& items, const EarlierShards& earlier,
+                const PartStore& store, uint64_t codec_id, OutputDirectory& output, CompressReport& report, const Progress& progress) {
+  std::vector<Part> parts;
+  for (size_t i = 0; i < items.size(); ++i) {
+    if (std::optional<Part> part = store.find(i)) parts.push_back(std::move(*part));
+  }
+  PartIndex index;
+  std::map<std::string, const CompressedTensorReport*> reports;
+  for (const Part& part : parts) {
+    index.add(part);
+    for (const CompressedTensorReport& line : part.reports()) reports[line.name] = &line;
+  }
+  WeightMap weight_map;
+  uint64_t total_size = 0;
+  std::error_code ignored;
+  report.output_bytes = fs::file_size(output.path() / kCodecFileName, ignored);
+  for (size_t s = 0; s < plan.shards.size(); ++s) {
+    const ShardPlan& shard = plan.shards[s];
+    const std::string name = shard.file->path().filename().string();
+    const fs::path path = output.path() / name;
+    if (earlier.whole[s] != 1.0) NWC_RETURN_IF_ERROR(assemble_shard(shard, index, path, progress));
+    for (const TensorView* tensor : shard.compressed) {
+      if (const auto line = reports.find(tensor->name); line != reports.end()) report.tensors.push_back(*line->second);
+    }
+    NWC_ASSIGN_OR_RETURN(const SafetensorsFile written, SafetensorsFile::open(path));
+    for (const TensorView& tensor : written.tensors()) {
+      if (tensor.name != kChecksumTensorName) weight_map.emplace(tensor.name, name);
+      total_size += tensor.bytes.size();
+    }
+    report.output_bytes += fs::file_size(path, ignored);
+  }
+  if (checkpoint.has_index()) NWC_RETURN_IF_ERROR(write_index(output.path(), total_size, weight_map));
+  NWC_ASSIGN_OR_RETURN(const std::vector<std::string> dropped, copy_side_files(options.model, output.path(), {"config.json"}));
+  report.warnings.insert(report.warnings.end(), dropped.begin(), dropped.end());
+  NWC_RETURN_IF_ERROR(write_compressed_config(options.model, output.path(), codec_id));
+  NWC_RETURN_IF_ERROR(store.remove_all());
+  return output.finish();
+}
+
 }  // namespace
 
-Result<CompressReport> compress_checkpoint(const CompressOptions& options, const Progress& progress) {
+Result<CompressReport> compress_checkpoint(const CompressOptions& options, const Progress& progress, BlockCompressor* blocks, Team* team) {
+  PlainBlockCompressor plain;
+  if (blocks == nullptr) blocks = &plain;
+  const std::unique_ptr<Team> alone = make_solo_team();
+  if (team == nullptr) team = alone.get();
+
   CompressReport report;
   NWC_RETURN_IF_ERROR(check_options(options.encode));
   if (options.codecs.empty() || (options.codecs.size() > 1 && !options.bits)) {
@@ -238,7 +196,9 @@ Result<CompressReport> compress_checkpoint(const CompressOptions& options, const
   NWC_ASSIGN_OR_RETURN(const Selection selection, Selection::make(options.selection, model_type));
   StageClock clock(report.stages);
   clock.begin("checking weights");
-  NWC_ASSIGN_OR_RETURN(const Plan plan, make_plan(checkpoint, selection, options, report, progress));
+  NWC_ASSIGN_OR_RETURN(const CompressPlan plan, make_plan(checkpoint, selection, options.keep_nonfinite, options.threads, progress));
+  report.input_bytes = plan.input_bytes;
+  report.warnings = plan.warnings;
   if (plan.compressed_bytes == 0 && !options.selection.exclude.empty() && !options.bits) {
     report.warnings.push_back("nothing is compressed: no weight is left by --exclude");
   } else if (plan.compressed_bytes == 0) {
@@ -254,7 +214,7 @@ Result<CompressReport> compress_checkpoint(const CompressOptions& options, const
   encode_options.normalisation.model_rms = plan.rms();
   const GuideSource guides(hessians ? &*hessians : nullptr, options.guide, encode_options.normalisation, options.threads);
   clock.begin("choosing codec and gain");
-  NWC_ASSIGN_OR_RETURN(const ChosenCodec chosen, choose_codec(options, encode_options, plan, selection, hessians ? &guides : nullptr, progress));
+  NWC_ASSIGN_OR_RETURN(const ChosenCodec chosen, choose_codec(options, encode_options, plan, selection, hessians ? &guides : nullptr, *team, progress));
   const EncoderCodec& codec = chosen.codec;
   encode_options.normalisation.gain = report.gain = chosen.gain;
   report.codec = chosen.path;
@@ -262,48 +222,39 @@ Result<CompressReport> compress_checkpoint(const CompressOptions& options, const
     return Error(ErrorCode::kInvalidArgument, "has " + std::to_string(codec.decoder.levels()) + " levels, numbered from 0").in_file(chosen.path.string());
   }
   NWC_ASSIGN_OR_RETURN(const MappedFile codec_file, MappedFile::open(chosen.path));
-  const std::string fingerprint = fingerprint_of(options, chosen, checkpoint, hessians ? &*hessians : nullptr, xxh3(codec_file.bytes()));
-  NWC_ASSIGN_OR_RETURN(OutputDirectory output, OutputDirectory::open(options.output, options.model, fingerprint, options.force));
-  const fs::path codec_path = output.path() / kCodecFileName;
-  NWC_RETURN_IF_ERROR(write_tensors(codec_path, decoder_tensors(codec.decoder), {{kVersionKey, std::to_string(kFormatVersion)}}));
+  const std::string fingerprint = fingerprint_of(options, chosen, checkpoint, hessians ? &*hessians : nullptr, xxh3(codec_file.bytes()), *blocks);
+  const PartStore parts(options.output / kWorkFolder, fingerprint);
+  const fs::path codec_path = options.output / kCodecFileName;
+  std::optional<OutputDirectory> output;
+  if (team->leads()) {
+    NWC_ASSIGN_OR_RETURN(output, OutputDirectory::open(options.output, options.model, fingerprint, options.force));
+    if (team->size() > 1) output->keep_progress();  // others may complete blocks that this process does not know of
+    NWC_RETURN_IF_ERROR(write_tensors(codec_path, decoder_tensors(codec.decoder), {{kVersionKey, std::to_string(kFormatVersion)}}));
+    NWC_RETURN_IF_ERROR(parts.create_directory());
+  }
+  NWC_RETURN_IF_ERROR(team->meet());
   NWC_ASSIGN_OR_RETURN(const Codec written_codec, Codec::open(codec_path));
   const Encoder encoder(codec, written_codec.id());
-
   const bool has_levels = options.level > 0 || (hessians && options.guide.levels);
-  std::error_code ignored;
   clock.begin("compressing");
-  ShardWriter writer(selection, encoder, encode_options, guides, options.level, has_levels, options.threads, progress, plan);
-  WeightMap weight_map;
-  uint64_t total_size = 0;
-  report.output_bytes = fs::file_size(codec_path, ignored);
-  for (const ShardPlan& shard : plan.shards) {
-    const std::string name = shard.file->path().filename().string();
-    const fs::path path = output.path() / name;
-    if (output.has_from_earlier_run(name) && verifies(path)) {
-      writer.skip(shard);
-      ++report.shards_from_earlier_run;
-    } else {
-      NWC_RETURN_IF_ERROR(writer.write(shard, path, report));
-      output.keep_progress();
-    }
-    NWC_ASSIGN_OR_RETURN(const SafetensorsFile written, SafetensorsFile::open(path));
-    for (const TensorView& tensor : written.tensors()) {
-      if (tensor.name != kChecksumTensorName) weight_map.emplace(tensor.name, name);
-      total_size += tensor.bytes.size();
-    }
-    report.output_bytes += fs::file_size(path, ignored);
-  }
+  const TensorCompressor tensors(selection, encoder, guides, {encode_options, options.level, has_levels, options.threads});
 
-  if (checkpoint.has_index()) NWC_RETURN_IF_ERROR(write_index(output.path(), total_size, weight_map));
-  NWC_ASSIGN_OR_RETURN(const std::vector<std::string> dropped, copy_side_files(options.model, output.path(), {"config.json"}));
-  report.warnings.insert(report.warnings.end(), dropped.begin(), dropped.end());
-  for (auto& warning : {unseen_experts_warning(report.tensors), mxfp4_warning(checkpoint)}) {
-    if (warning) report.warnings.push_back(*warning);
+  const std::vector<WorkItem> items = work_items(plan);
+  OutputDirectory* const own_output = output ? &*output : nullptr;
+  NWC_ASSIGN_OR_RETURN(const EarlierShards earlier, find_whole_shards(plan, own_output, *team));
+  NWC_ASSIGN_OR_RETURN(std::vector<double> found, work_through(items, earlier, parts, checkpoint, tensors, *blocks, plan, own_output, *team, progress));
+  NWC_RETURN_IF_ERROR(team->gather(found));
+  report.blocks_from_earlier_run = static_cast<size_t>(std::count(found.begin(), found.end(), 1.0));
+  if (output) {
+    if (report.blocks_from_earlier_run > 0) output->keep_progress();
+    NWC_RETURN_IF_ERROR(assemble(options, checkpoint, plan, items, earlier, parts, written_codec.id(), *output, report, progress));
+    for (auto& warning : {unseen_experts_warning(report.tensors), mxfp4_warning(checkpoint)}) {
+      if (warning) report.warnings.push_back(*warning);
+    }
   }
-  NWC_RETURN_IF_ERROR(write_compressed_config(options.model, output.path(), written_codec.id()));
-  NWC_RETURN_IF_ERROR(output.finish());
   clock.end();
   progress.at(plan.compressed_bytes, plan.compressed_bytes, "done");
+  NWC_RETURN_IF_ERROR(team->meet());
   return report;
 }
 

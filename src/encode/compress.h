@@ -11,9 +11,13 @@
 #include "encode/selection.h"
 #include "encode/stage_clock.h"
 #include "encode/tensor_encoder.h"
+#include "encode/tensor_report.h"
 #include "nwcodec/result.h"
 
 namespace nwc {
+
+class BlockCompressor;
+class Team;
 
 struct CompressOptions {
   std::filesystem::path model;   // input directory
@@ -31,29 +35,22 @@ struct CompressOptions {
   int threads = 0;              // <= 0: all cores. Never changes the output
 };
 
-struct CompressedTensorReport {
-  std::string name;
-  std::vector<uint64_t> shape;
-  EncodeStatistics statistics;
-  uint64_t stream_bytes = 0, side_bytes = 0;  // stream; scales and levels
-  std::vector<uint64_t> columns_per_level;
-  GuideSource::Notes notes;
-  double seconds = 0;  // of computing; varies from run to run
-};
-
 struct CompressReport {
-  std::vector<CompressedTensorReport> tensors;  // those compressed by this run, in the order of writing
+  std::vector<CompressedTensorReport> tensors;  // shard by shard, by name; without those of shards that an earlier run completed
   std::vector<std::string> warnings;
   std::filesystem::path codec;  // the one used
   double gain = 1.0;
-  size_t shards_from_earlier_run = 0;
+  size_t blocks_from_earlier_run = 0;  // work items (encode/compress_plan.h) found done
   uint64_t input_bytes = 0, output_bytes = 0;  // of all weight files, codec included
   std::vector<StageTime> stages;               // vary from run to run
 };
 
-// Shards are written one after another, each atomically; memory stays within a few of the largest tensor's size. On an error
-// before the first shard is complete, nothing is left behind; afterwards, complete shards stay for a second run to go on
-// from. Errors: those of reading; kNonFinite by tensor name, before anything is written; kExists; kIo; kInterrupted.
-Result<CompressReport> compress_checkpoint(const CompressOptions& options, const Progress& progress);
+// Blocks are compressed one by one, by whichever process of the team claims them, each to a part of its own in a hidden folder of the output; at the
+// end the leading process makes shards of them. The bytes do not depend on the number of processes or threads. Memory stays within a few of the largest
+// tensor's size (and what `blocks` needs). On an error before the first block is complete, nothing is left behind; afterwards, complete blocks stay for a
+// second run to go on from. `blocks`: nullptr for tensors as they are. `team`: nullptr for this process alone; all its processes call this with the
+// same arguments, and only the leading one's report is filled in. Errors: those of reading; kNonFinite by tensor name, before anything is written;
+// kExists; kIo; kInterrupted.
+Result<CompressReport> compress_checkpoint(const CompressOptions& options, const Progress& progress, BlockCompressor* blocks = nullptr, Team* team = nullptr);
 
 }  // namespace nwc

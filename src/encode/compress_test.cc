@@ -25,6 +25,7 @@ using testing::TempDir;
 using testing::TinyCheckpoint;
 
 constexpr const char* kMarker = ".nwcodec-unfinished";
+constexpr const char* kParts[] = {".nwcodec/part-00000.safetensors", ".nwcodec/part-00001.safetensors"};  // of layers.0 and layers.1
 const std::set<std::string> kCompressed{"model.layers.0.mlp.up_proj.weight", "model.layers.1.mlp.up_proj.weight", "model.layers.1.self_attn.q_proj.weight"};
 
 CompressOptions options_for(const TinyCheckpoint& tiny, const std::string& out = "out") {
@@ -390,13 +391,13 @@ TEST(Resume, CompressionGoesOnToTheSameBytes) {
       EXPECT_EQ(error->code(), ErrorCode::kInterrupted);
       if (fs::exists(options.output)) {
         EXPECT_TRUE(fs::exists(options.output / kMarker));
-        EXPECT_TRUE(fs::exists(options.output / kShards[0])) << "nothing is kept before the first shard";
+        EXPECT_TRUE(fs::exists(options.output / kParts[0]) || fs::exists(options.output / kShards[0])) << "nothing is kept before the first block";
         for (const auto& [name, bytes] : contents_of(options.output)) EXPECT_FALSE(name.ends_with(".partial")) << name;
         ++kept;
       }
       const Result<CompressReport> resumed = compress_checkpoint(options, {});
       ASSERT_TRUE(resumed.ok()) << resumed.error().to_string();
-      EXPECT_LE(resumed->shards_from_earlier_run, 1u);
+      EXPECT_LE(resumed->blocks_from_earlier_run, 2u);
     }
     EXPECT_EQ(contents_of(options.output), whole) << "stopped after report " << k;
   }
@@ -423,7 +424,7 @@ TEST(Resume, DecompressionGoesOnToTheSameBytes) {
   EXPECT_GE(kept, 1);
 }
 
-// A run that was stopped in its second shard.
+// A run that was stopped in its second block.
 class Unfinished : public ::testing::Test {
  protected:
   Unfinished() {
@@ -432,36 +433,64 @@ class Unfinished : public ::testing::Test {
     const Progress progress{.report = [&](uint64_t, uint64_t, const std::string& what) { stop = what.find("layers.1") != std::string::npos; }, .stop = &stop};
     const Result<CompressReport> report = compress_checkpoint(options_for(tiny), progress);
     EXPECT_TRUE(!report.ok() && report.error().code() == ErrorCode::kInterrupted);
-    EXPECT_TRUE(fs::exists(tiny.out() / kShards[0]));
-    EXPECT_FALSE(fs::exists(tiny.out() / kShards[1]));
+    EXPECT_TRUE(fs::exists(tiny.out() / kParts[0]));
+    EXPECT_FALSE(fs::exists(tiny.out() / kParts[1]));
+    EXPECT_FALSE(fs::exists(tiny.out() / kShards[0]));
   }
   TinyCheckpoint tiny;
 };
 
-TEST_F(Unfinished, KeepsItsCompleteShards) {
-  const auto time = fs::last_write_time(tiny.out() / kShards[0]);
+TEST_F(Unfinished, KeepsItsCompleteBlocks) {
   const CompressReport report = compressed(options_for(tiny));
-  EXPECT_EQ(report.shards_from_earlier_run, 1u);
-  EXPECT_EQ(report.tensors.size(), 2u) << "of the second shard";
-  EXPECT_EQ(fs::last_write_time(tiny.out() / kShards[0]), time);
+  EXPECT_EQ(report.blocks_from_earlier_run, 1u);
+  EXPECT_EQ(report.tensors.size(), 3u) << "those of the first run too";
   EXPECT_EQ(contents_of(tiny.out()), contents_of(tiny.out("whole")));
   EXPECT_FALSE(fs::exists(tiny.out() / kMarker));
 }
 
-TEST_F(Unfinished, ADamagedShardIsEncodedAgain) {
-  const std::string good = read_file(tiny.out() / kShards[0]);
+TEST_F(Unfinished, ADamagedBlockIsCompressedAgain) {
+  const std::string good = read_file(tiny.out() / kParts[0]);
+  std::vector<std::string> damaged{good.substr(0, good.size() / 2), ""};
   for (const size_t at : {size_t{3}, size_t{40}, good.size() / 2, good.size() - 1}) {
-    std::string bad = good;
-    bad[at] = static_cast<char>(bad[at] ^ 4);
-    std::ofstream(tiny.out() / kShards[0], std::ios::binary) << bad;
-    const std::string marker = read_file(tiny.out() / kMarker);
-    const CompressReport report = compressed(options_for(tiny));
-    EXPECT_EQ(report.shards_from_earlier_run, at == 3 ? 0u : 1u) << "the second shard is there from the second round on";
-    EXPECT_EQ(contents_of(tiny.out()), contents_of(tiny.out("whole")));
-    std::ofstream(tiny.out() / kMarker, std::ios::binary) << marker;  // unfinished again
+    damaged.push_back(good);
+    damaged.back()[at] = static_cast<char>(good[at] ^ 4);
   }
-  std::ofstream(tiny.out() / kShards[0], std::ios::binary) << good.substr(0, good.size() / 2);
-  EXPECT_EQ(compressed(options_for(tiny)).shards_from_earlier_run, 1u) << "the second shard is whole, the first was cut";
+  for (size_t i = 0; i < damaged.size(); ++i) {
+    const fs::path copy = tiny.out("copy" + std::to_string(i));
+    fs::copy(tiny.out(), copy, fs::copy_options::recursive);
+    std::ofstream(copy / kParts[0], std::ios::binary) << damaged[i];
+    EXPECT_EQ(compressed(options_for(tiny, copy.filename())).blocks_from_earlier_run, 0u) << i;
+    EXPECT_EQ(contents_of(copy), contents_of(tiny.out("whole"))) << i;
+  }
+}
+
+// The parts of a run are of no use to another, even where somebody carried them over.
+TEST_F(Unfinished, PartsOfAnotherRunAreNotTaken) {
+  CompressOptions others = options_for(tiny, "others");
+  others.encode.own_tables = false;
+  std::atomic<bool> stop = false;
+  const Progress progress{.report = [&](uint64_t, uint64_t, const std::string& what) { stop = what.find("layers.1") != std::string::npos; }, .stop = &stop};
+  EXPECT_FALSE(compress_checkpoint(others, progress).ok());
+  fs::copy_file(tiny.out("others") / kParts[0], tiny.out() / kParts[0], fs::copy_options::overwrite_existing);
+  EXPECT_EQ(compressed(options_for(tiny)).blocks_from_earlier_run, 0u);
+  EXPECT_EQ(contents_of(tiny.out()), contents_of(tiny.out("whole")));
+}
+
+// Killed between the removal of the parts and that of the marker: the shards themselves say what is done.
+TEST_F(Unfinished, AShardIsAsGoodAsItsParts) {
+  const std::string marker = read_file(tiny.out() / kMarker);
+  const auto unfinished_again = [&] { std::ofstream(tiny.out() / kMarker, std::ios::binary) << marker; };
+  compressed(options_for(tiny));
+  unfinished_again();
+  const auto time = fs::last_write_time(tiny.out() / kShards[0]);
+  EXPECT_EQ(compressed(options_for(tiny)).blocks_from_earlier_run, 2u);
+  EXPECT_EQ(fs::last_write_time(tiny.out() / kShards[0]), time);
+  EXPECT_EQ(contents_of(tiny.out()), contents_of(tiny.out("whole")));
+  std::string bad = read_file(tiny.out() / kShards[0]);
+  bad[bad.size() / 2] ^= 4;
+  std::ofstream(tiny.out() / kShards[0], std::ios::binary) << bad;
+  unfinished_again();
+  EXPECT_EQ(compressed(options_for(tiny)).blocks_from_earlier_run, 1u) << "the second shard is whole";
   EXPECT_EQ(contents_of(tiny.out()), contents_of(tiny.out("whole")));
 }
 
@@ -489,7 +518,7 @@ TEST_F(Unfinished, OtherOptionsOrInputsAreRefused) {
 TEST_F(Unfinished, ForceStartsAnew) {
   CompressOptions options = options_for(tiny);
   options.force = true;
-  EXPECT_EQ(compressed(options).shards_from_earlier_run, 0u);
+  EXPECT_EQ(compressed(options).blocks_from_earlier_run, 0u);
   EXPECT_EQ(contents_of(tiny.out()), contents_of(tiny.out("whole")));
 }
 

@@ -4,7 +4,9 @@
 #include <cmath>
 
 #include "encode/checkpoint_tables.h"
+#include "encode/sample_exchange.h"
 #include "encode/tensor_sample.h"
+#include "team/team.h"
 
 namespace nwc {
 namespace {
@@ -25,8 +27,8 @@ Error out_of_reach(double bits) {
 
 class RateEstimator {
  public:
-  RateEstimator(const std::vector<SelectedTensor>& tensors, const EncodeOptions& options, int threads, const Progress& progress)
-      : tensors_(tensors), options_(options), threads_(threads), progress_(progress) {
+  RateEstimator(const std::vector<SelectedTensor>& tensors, const EncodeOptions& options, int threads, Team& team, const Progress& progress)
+      : tensors_(tensors), options_(options), threads_(threads), team_(team), progress_(progress) {
     for (const SelectedTensor& t : tensors) total_ += static_cast<double>(t.weights.elements());
   }
 
@@ -35,8 +37,8 @@ class RateEstimator {
     const Encoder encoder(codec, 0);
     EncodeOptions options = options_;
     options.normalisation.gain = std::exp2(log2_gain);
-    std::vector<TensorSample> samples;
-    for (size_t i = 0; i < tensors_.size(); ++i) {
+    std::vector<TensorSample> samples(tensors_.size());
+    for (size_t i = team_.rank(); i < tensors_.size(); i += team_.size()) {
       const SelectedTensor& t = tensors_[i];
       NWC_RETURN_IF_ERROR(progress_.check_stop());
       progress_.at(guides == nullptr ? 0 : i, tensors_.size(), "choosing the rate");
@@ -44,9 +46,9 @@ class RateEstimator {
       if (guides != nullptr) {
         NWC_ASSIGN_OR_RETURN(guide, guides->guide_of(*t.view, t.weights, encoder.level_errors(), nullptr));
       }
-      NWC_ASSIGN_OR_RETURN(TensorSample sample, sample_tensor(t.weights, guide, encoder, options, kSampleTiles, threads_));
-      samples.push_back(std::move(sample));
+      NWC_ASSIGN_OR_RETURN(samples[i], sample_tensor(t.weights, guide, encoder, options, kSampleTiles, threads_));
     }
+    NWC_RETURN_IF_ERROR(share_samples(samples, team_));
     DecoderCodec written = codec.decoder;
     written.tables.set = fit_checkpoint_tables(samples, codec.decoder.tables.set);
     double bytes = 0;
@@ -59,6 +61,7 @@ class RateEstimator {
   const std::vector<SelectedTensor>& tensors_;
   const EncodeOptions& options_;
   int threads_;
+  Team& team_;
   const Progress& progress_;
   double total_ = 0;
 };
@@ -78,8 +81,8 @@ Status approach(RateEstimator& estimator, const EncoderCodec& codec, double bits
 }  // namespace
 
 Result<RateChoice> choose_rate(const std::vector<SelectedTensor>& tensors, const std::vector<EncoderCodec>& candidates, double bits,
-                               const EncodeOptions& options, const GuideSource* guides, int threads, const Progress& progress) {
-  RateEstimator estimator(tensors, options, threads, progress);
+                               const EncodeOptions& options, const GuideSource* guides, int threads, Team& team, const Progress& progress) {
+  RateEstimator estimator(tensors, options, threads, team, progress);
   size_t chosen = 0;
   Estimate estimate;
   for (size_t i = 0; i < candidates.size(); ++i) {

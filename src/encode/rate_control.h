@@ -13,6 +13,8 @@
 
 namespace nwc {
 
+class Team;
+
 struct RateChoice {
   size_t codec = 0;      // index into the candidates
   double gain = 1.0;
@@ -29,9 +31,10 @@ struct SelectedTensor {
 // A codec's rate moves by about log2(gain) bits when normalised weights are multiplied by a gain that the column scales undo. The
 // candidate whose own rate (gain 1, data-free) is nearest to `bits` is taken, so that its networks and levels work near where they were trained,
 // and its gain is found by secants on estimates from samples of every tensor, to which its tables are fitted each time. With guides, which change
-// the rate, two more estimates follow, for which each tensor's guide is made again. Same arguments, same choice, whatever `threads`.
+// the rate, two more estimates follow, for which each tensor's guide is made again. Same arguments, same choice, whatever `threads`. The team's
+// processes share the tensors among them, and all get the choice.
 // Errors: kInvalidArgument if no gain within the encoder's range gives that rate; those of encoding.
 Result<RateChoice> choose_rate(const std::vector<SelectedTensor>& tensors, const std::vector<EncoderCodec>& candidates, double bits,
-                               const EncodeOptions& options, const GuideSource* guides, int threads, const Progress& progress);
+                               const EncodeOptions& options, const GuideSource* guides, int threads, Team& team, const Progress& progress);
 
 }  // namespace nwc

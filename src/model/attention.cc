@@ -4,6 +4,7 @@
 #include <limits>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 namespace nwc {
 namespace {
@@ -47,7 +48,9 @@ at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
   const int64_t before = keys - queries;  // keys older than the first query
   const int64_t step = std::clamp(kScores / (group * keys), kMinQueries, kMaxQueries);
   const at::Tensor scaled = q * visibility.scale;
-  at::Tensor out = torch::empty({batch, queries, kv_heads, group, head_dim}, q.options());
+  if (q.numel() == 0) return torch::empty({batch, queries, heads * head_dim}, q.options());
+  // Pieces are put together at the end instead of copied into one tensor as they come, which would make the backward pass go over all of it for each.
+  std::vector<std::vector<at::Tensor>> pieces(static_cast<size_t>(batch));  // of a sequence: [queries, kv_heads, group, head_dim] each
 
   for (int64_t begin = 0; begin < queries; begin += step) {
     const int64_t count = std::min(step, queries - begin);
@@ -58,6 +61,7 @@ at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
       const at::Tensor some_q = scaled.select(0, b).narrow(0, begin, count);
       const at::Tensor some_k = k.select(0, b).narrow(0, first_key, seen);
       const at::Tensor some_v = v.select(0, b).narrow(0, first_key, seen);
+      std::vector<at::Tensor> of_heads;
       for (int64_t h = 0; h < kv_heads; ++h) {
         const at::Tensor rows = some_q.narrow(1, h * group, group).reshape({count * group, head_dim});
         const at::Tensor scores = torch::mm(rows, some_k.select(1, h).t()).view({count, group, seen});
@@ -66,11 +70,14 @@ at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
         at::Tensor mixed = torch::mm(shares, some_v.select(1, h)).view({count, group, head_dim});
         if (visibility.sinks.defined())
           mixed = mixed * kept_share(scores, visibility.sinks.narrow(0, h * group, group));
-        out.select(0, b).narrow(0, begin, count).select(1, h).copy_(mixed);
+        of_heads.push_back(mixed.view({count, group, head_dim}));
       }
+      pieces[static_cast<size_t>(b)].push_back(torch::stack(of_heads, 1));
     }
   }
-  return out.view({batch, queries, heads * head_dim});
+  std::vector<at::Tensor> sequences;
+  for (const std::vector<at::Tensor>& of_sequence : pieces) sequences.push_back(torch::cat(of_sequence, 0));
+  return torch::stack(sequences, 0).view({batch, queries, heads * head_dim});
 }
 
 Result<Attention> Attention::load(const AttentionSpec& spec, const ParameterSource& source,

@@ -1,4 +1,4 @@
-// LibTorch's thread count, for callers that do not include LibTorch.
+// The thread count of LibTorch and of its BLAS, for callers that do not include LibTorch.
 #pragma once
 
 namespace nwc {

@@ -82,3 +82,11 @@ await() {
     sleep 0.02
   done
 }
+
+# Skips the case where two processes cannot share a compression: no launcher, or a program without MPI.
+needs_mpi() {
+  export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+  command -v mpirun >/dev/null || skip "no mpirun"
+  mpirun --oversubscribe -n 1 "$NWCODEC" --version >/dev/null 2>&1 || skip "mpirun does not start processes here"
+  if mpirun --oversubscribe -n 2 "$NWCODEC" compress absent -o absent 2>&1 | grep -q 'built without MPI'; then skip "built without MPI"; fi
+}

@@ -2,10 +2,13 @@
 # kill -9 at random moments of a compression. After each kill every file under a final name must verify; the same command again
 # must finish and write what an uninterrupted run writes, and leave no hidden file. Every third round the second run is killed
 # too.
-# usage: kill_test.sh NWCODEC TOOLS_DIR CHECKPOINT KILLS
+# usage: kill_test.sh NWCODEC TOOLS_DIR CHECKPOINT KILLS [OPTION...]
+# Options are passed on to nwcodec compress (--hessians and the like).
 # Without the checkpoint a synthetic one takes its place. NWCODEC_KILL_SEED chooses other moments.
 set -euo pipefail
 nwcodec=$1 tools=$2 checkpoint=$3 kills=$4
+shift 4
+options=("$@")
 RANDOM=${NWCODEC_KILL_SEED:-1}
 work=$(mktemp -d "${TMPDIR:-/tmp}/nwcodec-kill.XXXXXX")
 trap 'rm -rf "$work"' EXIT
@@ -23,7 +26,7 @@ fail() {
 
 sums() { (cd "$1" && find . -type f | sort | xargs sha256sum); }
 milliseconds() { echo $(($(date +%s%N) / 1000000)); }
-compress() { "$nwcodec" compress "$checkpoint" -o "$1" --threads 1 --quiet; }
+compress() { "$nwcodec" compress "$checkpoint" -o "$1" --threads 1 --quiet ${options[@]+"${options[@]}"}; }
 
 round=0 began=$(milliseconds)
 compress "$work/wanted" >/dev/null
@@ -36,7 +39,7 @@ echo "an uninterrupted run takes $whole ms and writes $total files of weights"
 run_and_kill() {
   local pid delay=$((RANDOM * whole / 32768))
   # Not through the function: that would be a shell of its own, and the kill would leave the program running.
-  "$nwcodec" compress "$checkpoint" -o "$work/out" --threads 1 --quiet >/dev/null 2>&1 &
+  "$nwcodec" compress "$checkpoint" -o "$work/out" --threads 1 --quiet ${options[@]+"${options[@]}"} >/dev/null 2>&1 &
   pid=$!
   sleep "$(printf '%d.%03d' $((delay / 1000)) $((delay % 1000)))"
   kill -9 $pid 2>/dev/null || true
@@ -47,7 +50,12 @@ run_and_kill() {
   fi
   local good
   good=$("$tools/verify_shards" "$work/out") || fail "a file does not verify"
-  outcome+=", $good of $total files there, all whole"
+  outcome+=", $good of $total files there"
+  if [ -d "$work/out/.nwcodec" ]; then
+    good=$("$tools/verify_shards" "$work/out/.nwcodec") || fail "a block does not verify"
+    outcome+=" and $good blocks"
+  fi
+  outcome+=", all whole"
   # The marker goes last: without it the run was complete, though the process may still have been there.
   if [ -e "$work/out/config.json" ] && [ ! -e "$work/out/.nwcodec-unfinished" ]; then outcome="over before the kill"; fi
 }
@@ -66,8 +74,8 @@ for ((round = 1; round <= kills; ++round)); do
     echo "round $round: $report"
   else
     compress "$work/out" >"$work/summary" 2>"$work/errors" || fail "the second run: $(cat "$work/errors")"
-    kept=$(sed -n 's/ shards kept.*//p' "$work/summary")
-    echo "round $round: $report; ${kept:-0} shards kept"
+    kept=$(sed -n 's/ blocks kept.*//p' "$work/summary")
+    echo "round $round: $report; ${kept:-0} blocks kept"
   fi
   diff "$work/wanted.sums" <(sums "$work/out") || fail "not the files of an uninterrupted run"
 done

@@ -1,5 +1,5 @@
-# A full disk: one line that names the file and says what to do; no output directory if nothing was complete; complete shards
-# stay for a second run.
+# A full disk: one line that names the file and says what to do; no output directory if nothing was complete; complete
+# blocks stay for a second run.
 tiny model --hidden 128 --layers 4 --shards 2
 quietly nwcodec compress model -o good
 cat >on_small_disk.sh <<'SCRIPT'
@@ -16,10 +16,10 @@ refused 1 nwcodec decompress good -o disk/plain
 absent disk/plain
 mount -o remount,size=320k disk
 refused 1 nwcodec compress model -o disk/out
-"$TOOLS/verify_shards" disk/out
-ls -A disk/out
+"$TOOLS/verify_shards" disk/out/.nwcodec
+ls -A disk/out disk/out/.nwcodec
 mount -o remount,size=20m disk
-nwcodec compress model -o disk/out --json | check_json /shards_from_earlier_run=1
+nwcodec compress model -o disk/out --json | check_json /blocks_from_earlier_run=2
 same disk/out good
 SCRIPT
 unshare="unshare --mount"

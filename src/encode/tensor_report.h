@@ -1,0 +1,36 @@
+// What compressing one tensor came to.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "encode/guide_source.h"
+#include "encode/tensor_encoder.h"
+#include "nwcodec/result.h"
+
+namespace nwc {
+
+struct CompressedTensorReport {
+  std::string name;
+  std::vector<uint64_t> shape;
+  EncodeStatistics statistics;
+  uint64_t stream_bytes = 0, side_bytes = 0;  // stream; scales and levels
+  std::vector<uint64_t> columns_per_level;
+  GuideSource::Notes notes;
+  double seconds = 0;  // of computing; varies from run to run
+  // With recovery: the squared error of the block's output once this tensor and those before it are compressed, as a share of what the block adds to
+  // its input, before and after the rest was trained.
+  struct Recovery {
+    double error_before = 0, error_after = 0;
+  };
+  std::optional<Recovery> recovery = {};
+};
+
+// Every field, as parts of an unfinished run keep them. Errors: kCorrupt.
+Json to_json(const CompressedTensorReport& report);
+Result<CompressedTensorReport> tensor_report_from(const Json& json);
+
+}  // namespace nwc

@@ -1,0 +1,122 @@
+// Ranks of an MPI job. The list that they share is a counter of rank 0, where a thread serves it, so that a claim never waits for
+// that rank to come out of its own work.
+#include <mpi.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <cstdlib>
+#include <thread>
+
+#include "team/launcher.h"
+#include "team/team.h"
+
+namespace nwc {
+namespace {
+
+constexpr int kClaimTag = 1, kItemTag = 2, kStopTag = 3;
+constexpr std::chrono::milliseconds kPoll{1};
+
+Status checked(int code, const char* what) {
+  if (code == MPI_SUCCESS) return {};
+  char text[MPI_MAX_ERROR_STRING] = "";
+  int length = 0;
+  MPI_Error_string(code, text, &length);
+  return Error(ErrorCode::kInternal, std::string("MPI: ") + what + " failed: " + text);
+}
+
+class MpiTeam : public Team {
+ public:
+  static Result<std::unique_ptr<Team>> join() {
+    int provided = 0;
+    NWC_RETURN_IF_ERROR(checked(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided), "joining the job"));
+    if (provided < MPI_THREAD_MULTIPLE) return Error(ErrorCode::kUnsupported, "this MPI library cannot be used by several threads of a process");
+    auto team = std::unique_ptr<MpiTeam>(new MpiTeam);
+    MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+    // Messages of the list and of meetings in spaces of their own.
+    NWC_RETURN_IF_ERROR(checked(MPI_Comm_dup(MPI_COMM_WORLD, &team->list_), "joining the job"));
+    MPI_Comm_rank(MPI_COMM_WORLD, &team->rank_);
+    MPI_Comm_size(MPI_COMM_WORLD, &team->size_);
+    if (team->rank_ == 0) team->server_ = std::thread([raw = team.get()] { raw->serve(); });
+    return std::unique_ptr<Team>(std::move(team));
+  }
+
+  ~MpiTeam() override {
+    if (server_.joinable()) {
+      // The server leaves when every other rank has said that it claims no more.
+      server_.join();
+    } else if (rank_ > 0) {
+      MPI_Send(nullptr, 0, MPI_BYTE, 0, kStopTag, list_);
+    }
+    MPI_Comm_free(&list_);
+    MPI_Finalize();
+  }
+
+  size_t rank() const override { return static_cast<size_t>(rank_); }
+  size_t size() const override { return static_cast<size_t>(size_); }
+
+  Result<size_t> claim() override {
+    if (rank_ == 0) return next_.fetch_add(1);
+    uint64_t item = 0;
+    NWC_RETURN_IF_ERROR(checked(MPI_Send(nullptr, 0, MPI_BYTE, 0, kClaimTag, list_), "claiming an item"));
+    NWC_RETURN_IF_ERROR(checked(MPI_Recv(&item, 1, MPI_UINT64_T, 0, kItemTag, list_, MPI_STATUS_IGNORE), "claiming an item"));
+    return static_cast<size_t>(item);
+  }
+
+  Status meet() override {
+    // Not MPI_Barrier, which spins: a rank may wait for minutes beside others that need the core.
+    MPI_Request request;
+    NWC_RETURN_IF_ERROR(checked(MPI_Ibarrier(MPI_COMM_WORLD, &request), "meeting"));
+    for (int done = 0; done == 0;) {
+      NWC_RETURN_IF_ERROR(checked(MPI_Test(&request, &done, MPI_STATUS_IGNORE), "meeting"));
+      if (done == 0) std::this_thread::sleep_for(kPoll);
+    }
+    return {};
+  }
+
+  Status gather(std::span<double> values) override {
+    NWC_RETURN_IF_ERROR(meet());
+    return checked(MPI_Allreduce(MPI_IN_PLACE, values.data(), static_cast<int>(values.size()), MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD), "gathering");
+  }
+
+  void abort() override {
+    MPI_Abort(MPI_COMM_WORLD, 1);
+    std::_Exit(1);
+  }
+
+ private:
+  MpiTeam() = default;
+
+  void serve() {
+    for (int leaving = size_ - 1; leaving > 0;) {
+      int there = 0;
+      MPI_Status status;
+      if (MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, list_, &there, &status) != MPI_SUCCESS) return;
+      if (there == 0) {
+        std::this_thread::sleep_for(kPoll);
+        continue;
+      }
+      MPI_Recv(nullptr, 0, MPI_BYTE, status.MPI_SOURCE, status.MPI_TAG, list_, MPI_STATUS_IGNORE);
+      if (status.MPI_TAG == kStopTag) {
+        --leaving;
+        continue;
+      }
+      const uint64_t item = next_.fetch_add(1);
+      MPI_Send(&item, 1, MPI_UINT64_T, status.MPI_SOURCE, kItemTag, list_);
+    }
+  }
+
+  int rank_ = 0, size_ = 1;
+  MPI_Comm list_ = MPI_COMM_NULL;
+  std::atomic<uint64_t> next_{0};
+  std::thread server_;  // of rank 0
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Team>> join_team() {
+  if (launched_processes() == 0) return make_solo_team();
+  return MpiTeam::join();
+}
+
+}  // namespace nwc
