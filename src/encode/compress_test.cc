@@ -137,8 +137,14 @@ TEST(Compress, IncludeAndExclude) {
   EXPECT_EQ(report.tensors[1].name, "lm_head.weight");
   options.output = tiny.out("none");
   options.selection = {.include = {}, .exclude = {"."}};
+  const CompressReport nothing = compressed(options);
+  EXPECT_TRUE(nothing.tensors.empty());
+  ASSERT_EQ(nothing.warnings.size(), 1u);
+  EXPECT_NE(nothing.warnings[0].find("nothing is compressed"), std::string::npos);
+  options.output = tiny.out("rate of nothing");
+  options.bits = 3;
   expect_refused(compress_checkpoint(options, {}), ErrorCode::kInvalidArgument);
-  EXPECT_FALSE(fs::exists(tiny.out("none")));
+  EXPECT_FALSE(fs::exists(options.output));
 }
 
 TEST(Compress, HitsARate) {
