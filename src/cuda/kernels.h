@@ -1,0 +1,38 @@
+// The CUDA kernels' entry points. They enqueue on `stream` and return a cudaError_t (0: accepted); they neither allocate, validate nor
+// synchronise. cuda/plan.h prepares their arguments.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "cuda/device_types.h"
+
+struct CUstream_st;
+
+namespace nwc::cuda {
+
+// --- `fast`: compressed bytes to weights in one kernel (F16, BF16)
+
+// Tables without raw bits, runs of one group. `network` is the codec's, in binary32, for the rare chunks that leave binary16.
+int fast_decode(const Segment* segments, uint32_t segment_count, const Tile* tiles, uint32_t tile_count, const Group* groups,
+                const Network* network, uint32_t* statuses, int multiprocessors, CUstream_st* stream);
+// The entropy decoder of fast_decode() alone: tile t's symbols go to symbols[(first_block * 32 + chunk) * 16 + channel], shifted so that
+// the escape is kFastEscape. Patches and escapes are not read.
+int fast_symbols(const Segment* segments, uint32_t segment_count, const Tile* tiles, uint32_t tile_count, const Group* groups,
+                 uint8_t* symbols, uint32_t* statuses, int multiprocessors, CUstream_st* stream);
+
+// --- any codec, in passes over scratch memory
+
+// Entropy decoding: a warp per tile; latents in binary32 to `latents`, escapes included. Clears `states` and `repairs`.
+int decode_latents(const Tile* tiles, uint32_t tile_count, const Group* groups, uint32_t latents_per_chunk, float* latents,
+                   TileState* states, uint32_t* repairs, uint32_t* statuses, CUstream_st* stream);
+// The network in binary32, in the order of operations of the CPU kernels: the same bits. With `repairs` only the chunks whose bits are
+// set there, block by block of 32; without, all. `block_tiles` names the tile of each block of 32 chunks.
+int exact_synthesis(const Network* network, uint32_t width, uint32_t outputs, uint32_t inputs, const Tile* tiles, const uint32_t* block_tiles,
+                    uint32_t block_count, const Group* groups, const float* latents, const uint32_t* repairs, TileState* states,
+                    uint32_t* statuses, int multiprocessors, CUstream_st* stream);
+// Puts the patches in; refuses tiles whose weights stay not finite.
+int apply_patches(const Tile* tiles, uint32_t tile_count, const Group* groups, uint32_t chunk_length, const TileState* states,
+                  uint32_t* statuses, CUstream_st* stream);
+
+}  // namespace nwc::cuda
