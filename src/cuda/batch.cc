@@ -20,8 +20,10 @@ struct CudaBatch::State {
   Blob blob;
   PinnedMemory pinned;  // of the blob's size
   // Offsets in the blob.
-  size_t groups_at = 0, fast_tiles_at = 0, tiles_at = 0, segments_at = 0, block_tiles_at = 0;
+  size_t groups_at = 0, fast_tiles_at = 0, tiles_at = 0, segments_at = 0, block_tiles_at = 0, items_at = 0;
   uint32_t fast_tiles = 0, tiles = 0, segments = 0, blocks = 0, fast_blocks = 0;
+  // Of `blocks`, those that go through the wgmma kernel come first, in so many items.
+  uint32_t wide_blocks = 0, items = 0;
   // Offsets in the scratch memory, behind the blob.
   size_t latents_at = 0, states_at = 0, repairs_at = 0, scratch_bytes = 0;
   struct Source {
@@ -93,9 +95,11 @@ class Planner {
   void finish(CudaBatch::State& state) {
     // Tiles of one level and one set of tables together, so that tables are seldom loaded.
     std::stable_sort(fast_.begin(), fast_.end(), [](const Planned& a, const Planned& b) { return a.image < b.image; });
+    std::stable_partition(general_.begin(), general_.end(), [](const Planned& p) { return p.wide; });
     state.groups_at = blob.append(groups_);
     for (const auto& [field, target] : group_pointers_) blob.point(state.groups_at + field, target);
     std::vector<uint32_t> block_tiles;
+    std::vector<WideItem> items;
     uint64_t latents = 0;
     for (std::vector<Planned>* tiles : {&fast_, &general_}) {
       uint64_t blocks = 0;
@@ -106,7 +110,11 @@ class Planner {
         if (tiles == &fast_) continue;
         planned.tile.latents_at = latents;
         latents += uint64_t{here} * 32 * decoder_.codec->parts().latents();
-        block_tiles.insert(block_tiles.end(), here, static_cast<uint32_t>(&planned - tiles->data()));
+        const uint32_t number = static_cast<uint32_t>(&planned - tiles->data());
+        block_tiles.insert(block_tiles.end(), here, number);
+        if (!planned.wide) continue;
+        state.wide_blocks = static_cast<uint32_t>(blocks);
+        for (uint32_t first = 0; first < planned.tile.chunks; first += kWideChunks) items.push_back({number, first});
       }
       std::vector<Tile> bare;
       for (const Planned& planned : *tiles) {
@@ -118,6 +126,8 @@ class Planner {
       (tiles == &fast_ ? state.fast_blocks : state.blocks) = static_cast<uint32_t>(blocks);
     }
     state.block_tiles_at = blob.append(block_tiles);
+    state.items_at = blob.append(items);
+    state.items = static_cast<uint32_t>(items.size());
     std::vector<Segment> segments;
     std::vector<const LevelImages*> images;
     for (uint32_t t = 0; t < fast_.size(); ++t) {
@@ -147,6 +157,7 @@ class Planner {
     Tile tile;
     CudaBatch::State::Source source;
     size_t image;
+    bool wide;
   };
 
   size_t images_of(const TensorDecoder& stream, unsigned level) {
@@ -203,7 +214,7 @@ class Planner {
                                             .first_stripe = span.first_chunk / group.columns.size(),
                                             .first_place = static_cast<uint32_t>(span.first_chunk % group.columns.size()),
                                             .group = static_cast<uint32_t>(groups_.size() - 1), .latents_at = 0, .first_block = 0},
-                                           {number, t}, image_number});
+                                           {number, t}, image_number, !fast && decoder_.wide_network != nullptr && tensor.dtype != DType::kF32});
     }
     if (fast_.size() + general_.size() > UINT32_MAX / 2048) return Error(ErrorCode::kLimit, "too many tiles in one batch").remedy("decode fewer tensors together");
     return {};
@@ -259,9 +270,16 @@ Status CudaBatch::decode(void* scratch, uint32_t* statuses, CUstream_st* stream)
   const TransformWeights& w = d.synthesis();
   const auto size = [](size_t n) { return static_cast<uint32_t>(n); };
   NWC_RETURN_IF_ERROR(checked(decode_latents(tiles, s.tiles, groups, size(w.inputs), latents, states, repairs, general_statuses, stream), "launching the entropy decoder"));
-  NWC_RETURN_IF_ERROR(checked(exact_synthesis(d.network, size(w.width), size(w.outputs), size(w.inputs), tiles, block_tiles, s.blocks, groups, latents, nullptr,
-                                              states, general_statuses, d.multiprocessors, stream),
+  NWC_RETURN_IF_ERROR(checked(wide_synthesis(d.wide_network, tiles, at.operator()<WideItem>(s.items_at), s.items, groups, latents, repairs, general_statuses,
+                                             d.multiprocessors, stream),
                               "launching the network"));
+  const auto exactly = [&](uint32_t first_block, uint32_t end_block, const uint32_t* only) {
+    return checked(exact_synthesis(d.network, size(w.width), size(w.outputs), size(w.inputs), tiles, block_tiles, first_block, end_block, groups, latents, only, states,
+                                   general_statuses, d.multiprocessors, stream),
+                   "launching the network");
+  };
+  NWC_RETURN_IF_ERROR(exactly(0, s.wide_blocks, repairs));
+  NWC_RETURN_IF_ERROR(exactly(s.wide_blocks, s.blocks, nullptr));
   return checked(apply_patches(tiles, s.tiles, groups, size(w.outputs), states, general_statuses, stream), "launching the patches");
 }
 

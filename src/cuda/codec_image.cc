@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstddef>
 
+#include "base/bytes.h"
 #include "base/half.h"
 
 namespace nwc::cuda {
@@ -58,18 +59,19 @@ std::optional<FastNetwork> fast_network(const TransformWeights& w, unsigned leve
     return pair(weight[j * inputs + k], weight[j * inputs + k + 1]);
   };
   for (unsigned lane = 0; lane < 32; ++lane) {
-    const auto word = [&](unsigned number) -> uint32_t& { return network.words[number / 4][lane][number % 4]; };
+    const auto word = [&](unsigned number) -> uint32_t& { return network.weights[number / 4][lane][number % 4]; };
+    const auto vector = [&](unsigned number) { return network.vectors[number][lane % 4]; };
     const unsigned column = 2 * (lane % 4);
     for (unsigned t = 0; t < 4; ++t) {
       const size_t j = 8 * t + column;
       for (unsigned part = 0; part < 2; ++part) word(2 * t + part) = operand_b(w.in_weight, kFastLatents, t, 0, part, lane);
-      word(48 + t) = pair(w.in_bias[j], w.in_bias[j + 1]);
-      word(76 + t) = pair(embedding(0)[j], embedding(0)[j + 1]);
+      vector(0)[t] = pair(w.in_bias[j], w.in_bias[j + 1]);
+      vector(7)[t] = pair(embedding(0)[j], embedding(0)[j + 1]);
       for (unsigned b = 0; b < 2; ++b) {
         for (unsigned i = 0; i < 4; ++i) word(8 + 16 * b + 4 * t + i) = operand_b(blocks[b].weight, kFastWidth, t, i / 2, i % 2, lane);
-        word(52 + 12 * b + t) = pair(blocks[b].bias[j], blocks[b].bias[j + 1]);
-        word(56 + 12 * b + t) = pair(w.blocks[b].gain[j], w.blocks[b].gain[j + 1]);
-        word(60 + 12 * b + t) = pair(w.blocks[b].offset[j], w.blocks[b].offset[j + 1]);
+        vector(1 + 3 * b)[t] = pair(blocks[b].bias[j], blocks[b].bias[j + 1]);
+        vector(2 + 3 * b)[t] = pair(w.blocks[b].gain[j], w.blocks[b].gain[j + 1]);
+        vector(3 + 3 * b)[t] = pair(w.blocks[b].offset[j], w.blocks[b].offset[j + 1]);
       }
     }
     // Operand A: outputs lane / 4 and + 8 by inputs k, k + 1, then both with k + 8.
@@ -82,6 +84,56 @@ std::optional<FastNetwork> fast_network(const TransformWeights& w, unsigned leve
   }
   for (size_t j = 0; j < kFastChunk; ++j) network.out_bias[j] = w.out_bias[j];
   return network;
+}
+
+std::optional<size_t> append_wide_network(Blob& blob, const TransformWeights& w) {
+  if (w.inputs != kWideLatents || w.outputs != kWideChunk || w.width != kWideWidth || w.depth == 0) return std::nullopt;
+  std::vector<Centred> blocks;
+  bool fits = fit(w.in_weight) && fit(w.in_bias) && fit(w.out_weight) && fit(w.embedding);
+  for (const TransformWeights::Block& block : w.blocks) {
+    blocks.push_back(centred(block, w.width));
+    fits = fits && fit(blocks.back().weight) && fit(blocks.back().bias) && fit(block.gain) && fit(block.offset);
+  }
+  if (!fits) return std::nullopt;
+
+  // `outputs` rows of 64 inputs each, 16-byte pieces swizzled in groups of eight rows, as wgmma reads them in its 128-byte mode.
+  std::vector<std::byte> stages;
+  const auto panel = [&](const std::vector<float>& weight, size_t inputs, size_t first_output, size_t outputs, size_t first_input) {
+    const size_t at = stages.size();
+    stages.resize(at + outputs * 128);
+    for (size_t n = 0; n < outputs; ++n) {
+      for (size_t k = 0; k < 64 && first_input + k < inputs; ++k) {
+        const uint16_t bits = half_from_float(weight[(first_output + n) * inputs + first_input + k]);
+        store_le(stages.data() + at + n * 128 + ((k / 8) ^ (n % 8)) * 16 + k % 8 * 2, bits);
+      }
+    }
+  };
+  for (size_t n = 0; n < w.width; n += kWidePass) panel(w.in_weight, w.inputs, n, kWidePass, 0);
+  for (const Centred& block : blocks) {
+    for (size_t n = 0; n < w.width; n += kWidePass) {
+      for (size_t k = 0; k < w.width; k += 64) panel(block.weight, w.width, n, kWidePass, k);
+    }
+  }
+  for (size_t k = 0; k < w.width; k += 64) panel(w.out_weight, w.width, 0, w.outputs, k);
+
+  std::vector<uint4_words> vectors;
+  for (size_t level = 0; level < w.levels; ++level) {
+    for (size_t i = 0; i < w.width; i += 2) vectors.push_back({{pair(w.in_bias[i], w.in_bias[i + 1])}});
+    for (size_t b = 0; b < w.depth; ++b) {
+      const TransformWeights::Block& block = w.blocks[b];
+      const float* const embedding = w.embedding.data() + ((w.embedding_sets == 1 ? 0 : b) * w.levels + level) * w.width;
+      for (size_t i = 0; i < w.width; i += 2) {
+        vectors.push_back({{pair(blocks[b].bias[i], blocks[b].bias[i + 1]), pair(block.gain[i], block.gain[i + 1]), pair(block.offset[i], block.offset[i + 1]),
+                            pair(embedding[i], embedding[i + 1])}});
+      }
+    }
+  }
+  const size_t at = blob.reserve(sizeof(WideNetwork));
+  blob.at<WideNetwork>(at)->depth = static_cast<uint32_t>(w.depth);
+  blob.point(at + offsetof(WideNetwork, stages), blob.append(stages));
+  blob.point(at + offsetof(WideNetwork, vectors), blob.append(vectors));
+  blob.point(at + offsetof(WideNetwork, out_bias), blob.append(w.out_bias));
+  return at;
 }
 
 std::optional<FastTables> fast_tables(const DecodingTables& tables, unsigned level, std::span<const float> centers) {

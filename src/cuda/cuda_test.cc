@@ -248,6 +248,17 @@ TEST(Cuda, NumbersBeyondHalfPrecision) {
   expect_agreement(pair, device, tensor);
 }
 
+TEST(Cuda, NumbersBeyondHalfPrecisionInTheWideNetwork) {
+  SKIP_WITHOUT_DEVICE();
+  std::mt19937 random(16);
+  EncoderCodec codec = shipped("paper-300").codec;
+  for (float& v : codec.decoder.synthesis.in_weight) v *= 20000;
+  for (float& v : codec.decoder.synthesis.out_weight) v *= 0x1p-14f;
+  const Pair pair(codec);
+  const CudaDecoder device = pair.device();
+  expect_agreement(pair, device, encode(pair, {40, 200}, false, false, {.tile_chunks = 128, .run_groups = 1}, 0, random));
+}
+
 // Streams changed at random behind sound checksums: the GPU accepts what the CPU accepts, and decodes it alike.
 void compare_verdicts(const Pair& pair, uint16_t run_groups, int rounds, std::mt19937& random) {
   const CudaDecoder device = pair.device();
@@ -316,6 +327,8 @@ TEST(Cuda, NonsenseBehindSoundChecksums) {
   compare_verdicts(shipped("fast-300"), 1, 300, random);
   if (HasFatalFailure()) return;
   compare_verdicts(Pair(testing::residual_codec()), 2, 300, random);
+  if (HasFatalFailure()) return;
+  compare_verdicts(shipped("paper-300"), 1, 60, random);
 }
 
 // What checksums catch is refused while planning; with them left out, the decoder itself refuses nearly every flip and survives the rest.

@@ -49,6 +49,7 @@ Result<CudaDecoder> CudaDecoder::create(std::shared_ptr<const Codec> codec, int 
     const std::optional<FastNetwork> network = fast_network(parts.synthesis, level);
     networks_at.push_back(network ? blob.append(std::span(&*network, 1)) : kNone);
   }
+  const std::optional<size_t> wide_at = major == 9 ? append_wide_network(blob, parts.synthesis) : std::nullopt;
   NWC_ASSIGN_OR_RETURN(state->memory, DeviceMemory::of(blob.size()));
   std::vector<std::byte> bytes(blob.size());
   blob.write(state->memory.data(), bytes.data());
@@ -57,6 +58,7 @@ Result<CudaDecoder> CudaDecoder::create(std::shared_ptr<const Codec> codec, int 
     return at == kNone ? nullptr : reinterpret_cast<const T*>(state->memory.bytes() + at);
   };
   state->network = resolve.operator()<Network>(network_at);
+  state->wide_network = resolve.operator()<WideNetwork>(wide_at.value_or(kNone));
   for (unsigned level = 0; level < parts.levels(); ++level) {
     state->channels.push_back(resolve.operator()<Channel>(channels_at[level]));
     state->fast_tables.push_back(resolve.operator()<FastTables>(tables_at[level]));

@@ -18,6 +18,7 @@ struct CudaDecoder::State {
   cuda::DeviceMemory memory;
   // Device pointers; by level where there are several.
   const cuda::Network* network = nullptr;
+  const cuda::WideNetwork* wide_network = nullptr;  // null: another shape, or no Hopper
   std::vector<const cuda::Channel*> channels;
   std::vector<const cuda::FastTables*> fast_tables;    // null: not for the fused kernel
   std::vector<const cuda::FastNetwork*> fast_networks;  // likewise

@@ -34,12 +34,16 @@ struct FastTables {
   FastSymbol symbols[kFastLatents][256];
 };
 
-// g_s of one level for mma.m16n8k16, in binary16, as registers of a lane: lane l's word i is words[i / 4][l][i % 4]. Means over outputs are
-// taken out of the blocks' weights (so LayerNorm need not), the last embedding is multiplied into the output layer.
+// g_s of one level for mma.m16n8k16, in binary16, as registers of a lane. Means over outputs are taken out of the blocks' weights (so
+// LayerNorm need not), the last embedding is multiplied into the output layer.
 struct FastNetwork {
-  // 0-7 input layer, 8-39 blocks, 40-47 output layer; 48-51 input bias; 52-63 block 0: bias, gain, offset; 64-75 block 1; 76-79 embedding.
-  uint32_t words[20][32][4];
+  uint32_t weights[12][32][4];  // of lane l: 0-1 input layer, 2-5 and 6-9 blocks, 10-11 output layer
+  uint32_t vectors[8][4][4];    // of lanes l % 4: input bias; bias, gain, offset of both blocks; embedding of the first
   float out_bias[kFastChunk];
+};
+
+struct alignas(16) uint4_words {
+  uint32_t w[4];
 };
 
 // One channel's table for the general kernel.
@@ -98,6 +102,26 @@ struct Segment {
   uint32_t begin, end;
   const FastTables* tables;
   const FastNetwork* network;
+};
+
+// The shape of the shipped `paper` codecs, which the wgmma kernel is compiled for; any depth.
+inline constexpr uint32_t kWideLatents = 16, kWideChunk = 16, kWideWidth = 512;
+inline constexpr uint32_t kWidePass = 128;                        // outputs computed together
+inline constexpr uint32_t kWideStageBytes = kWidePass * 128;  // by 64 inputs in binary16
+inline constexpr uint32_t kWideChunks = 128;            // worked on together
+// g_s for the wgmma kernel.
+struct WideNetwork {
+  // Operands in the order of their use, each as it stands in shared memory (128-byte swizzle): one of the input layer (16 inputs)
+  // for every 128 outputs; for each block and every 128 outputs, eight of 64 inputs; the output layer.
+  const uint8_t* stages;
+  // [levels][1 + depth][256]: of outputs 2 i, 2 i + 1 in binary16: bias, gain, offset, embedding. Layer 0 is the input layer: a bias.
+  const uint4_words* vectors;
+  const float* out_bias;  // [16]
+  uint32_t depth;
+};
+// Chunks [first_chunk, first_chunk + 128) of a tile, as far as they exist.
+struct WideItem {
+  uint32_t tile, first_chunk;
 };
 
 // Weights of one tile that the network gave as not finite, waiting for patches.

@@ -7,6 +7,8 @@
 // tables of one level in shared memory.
 #include <cuda_runtime.h>
 
+#include <type_traits>
+
 #include "cuda/kernels.h"
 #include "cuda/tile_access.cuh"
 
@@ -14,17 +16,19 @@ namespace nwc::cuda {
 namespace {
 
 constexpr uint32_t kC = kFastLatents, kN = kFastChunk, kW = kFastWidth;
-constexpr uint32_t kRingWords = 128, kSegmentWords = 64;  // a refill brings 128 bytes, a word of 32 bits per lane
+constexpr uint32_t kSegmentWords = 128, kRingWords = 2 * kSegmentWords;  // a refill brings 8 bytes per lane
+constexpr uint32_t kStepsPerCheck = 4;                    // steps between looks at the ring: they take at most kSegmentWords
 constexpr uint32_t kLatentStride = 48;                    // bytes from a chunk's latents to the next one's: no bank conflicts for ldmatrix
 constexpr uint32_t kRowStride = 80;                       // bytes of a row of 32 weights, likewise
 
-struct WarpBuffers {
+// Aligned to the ring, so that an offset into it can be or-ed to its address.
+struct alignas(512) WarpBuffers {
   uint32_t ring[kRingWords / 2];
-  alignas(16) uint8_t staging[32 * kLatentStride];  // latents of 32 chunks, then 16 rows of weights
+  alignas(16) uint8_t staging[kN * 32 * sizeof(float)];  // latents of 32 chunks, then rows of weights
   float scales[32];
 };
-static_assert(16 * kRowStride <= 32 * kLatentStride);
-struct Shared {
+static_assert(sizeof(WarpBuffers::ring) == 512 && 32 * kLatentStride <= sizeof(WarpBuffers::staging));
+struct alignas(4096) Shared {  // for the same reason
   FastTables tables;
   FastNetwork network;
   uint32_t next_tile;
@@ -54,7 +58,8 @@ struct WordStream {
   uint32_t* ring;
   const uint32_t* source;  // aligned down
   uint32_t source_words, shift;  // of 32 bits; 8 * the bytes that were aligned away
-  uint32_t filled = 0, low, high;  // words in the ring so far; the next 128 bytes, already asked for
+  uint32_t filled = 0;           // bytes in the ring so far
+  uint32_t ahead[3];             // the lane's part of the next segment, already asked for
 
   __device__ WordStream(uint32_t* ring_, const uint8_t* words, const uint8_t* end, uint32_t lane) : ring(ring_) {
     const uintptr_t address = reinterpret_cast<uintptr_t>(words);
@@ -64,40 +69,62 @@ struct WordStream {
     ask(lane);
   }
   __device__ void ask(uint32_t lane) {
-    const uint32_t at = filled / 2 + lane;
-    low = at < source_words ? __ldg(source + at) : 0;
-    high = at + 1 < source_words ? __ldg(source + at + 1) : 0;
+    const uint32_t at = filled / 4 + 2 * lane;
+#pragma unroll
+    for (uint32_t i = 0; i < 3; ++i) ahead[i] = at + i < source_words ? __ldg(source + at + i) : 0;
   }
   __device__ void push(uint32_t lane) {
     __syncwarp();
-    ring[(filled / 2 + lane) % (kRingWords / 2)] = __funnelshift_r(low, high, shift);
-    filled += kSegmentWords;
+    *reinterpret_cast<uint2*>(ring + (filled / 4 + 2 * lane) % (kRingWords / 2)) =
+        make_uint2(__funnelshift_r(ahead[0], ahead[1], shift), __funnelshift_r(ahead[1], ahead[2], shift));
+    filled += 2 * kSegmentWords;
     ask(lane);
     __syncwarp();
   }
 };
 
-// One step: the symbol of a lane's state, and words for the states that fell below their bound.
-__device__ inline FastSymbol step(uint32_t& state, uint32_t& next, const Shared& shared, uint32_t c, const uint16_t* ring, uint32_t active_lanes,
-                                  uint32_t lanes_below, uint32_t& symbol) {
-  symbol = shared.tables.symbol_of_slot[c][state & (kSlots - 1)];
-  const FastSymbol entry = shared.tables.symbols[c][symbol];
-  state += (state >> 12) * static_cast<uint32_t>(entry.frequency_less_total) - (entry.latent_and_start & 0xFFFF);
-  const bool wants = state < kLowerBound;
-  const uint32_t wanting = __ballot_sync(kAllLanes, wants) & active_lanes;
-  if (wants) state = state << 16 | ring[(next + __popc(wanting & lanes_below)) % kRingWords];
-  next += __popc(wanting);
-  return entry;
+// One step: the symbol of a lane's state, and words for the states that fell below `bound` (0 for a lane without a chunk). `next` is the
+// byte of the next word. Returns the symbol's latent (upper half) and start.
+template <uint32_t kChannel>
+__device__ inline uint32_t step(uint32_t& state, uint32_t& next, uint32_t slots, uint32_t symbols, uint32_t ring, uint32_t bound, uint32_t lanes_below,
+                                uint32_t& symbol) {
+  uint32_t difference, latent_and_start;
+  asm("ld.shared.u8 %0, [%1 + %2];" : "=r"(symbol) : "r"((state & (kSlots - 1)) | slots), "n"(kChannel * kSlots));
+  asm("ld.shared.v2.u32 {%0, %1}, [%2 + %3];" : "=r"(difference), "=r"(latent_and_start) : "r"(symbols + 8 * symbol), "n"(kChannel * 2048));
+  state += (state >> 12) * difference - (latent_and_start & 0xFFFF);
+  asm volatile(
+      "{\n"
+      ".reg .pred wants;\n"
+      ".reg .b32 wanting, at, word;\n"
+      "setp.lt.u32 wants, %0, %2;\n"
+      "vote.sync.ballot.b32 wanting, wants, 0xffffffff;\n"
+      "and.b32 at, wanting, %3;\n"
+      "popc.b32 at, at;\n"
+      "mad.lo.u32 at, at, 2, %1;\n"
+      "lop3.b32 at, at, 510, %4, 0xEA;\n"  // (at & 510) | ring
+      "ld.shared.u16 word, [at];\n"
+      "@wants prmt.b32 %0, word, %0, 0x5410;\n"
+      "popc.b32 wanting, wanting;\n"
+      "mad.lo.u32 %1, wanting, 2, %1;\n"
+      "}"
+      : "+r"(state), "+r"(next) : "r"(bound), "r"(lanes_below), "r"(ring) : "memory");
+  return latent_and_start;
 }
 
 struct Cursor {  // where a group begins, to decode it again
-  uint32_t state, next, side;
+  uint32_t state, word, side;
 };
 
 // A group of chunks in binary32, from its words on: the rare case, one chunk per lane. Returns how many weights are not finite; they are
 // appended to `pending`.
-__device__ __noinline__ void decode_exactly(const Tile& tile, const Group& group, const Network& net, const TileHead& head, Cursor cursor,
-                                            uint32_t first_chunk, uint32_t lane, uint32_t& non_finite, uint32_t& pending) {
+struct Pending {
+  uint32_t count, position;  // lane n keeps the n-th position
+};
+__device__ __noinline__ Pending decode_exactly(const Tile* tile_, const Group* group_, const Network* net_, uint32_t words_at, uint32_t word_count, Cursor cursor,
+                                               uint32_t first_chunk, uint32_t lane, Pending pending) {
+  const Tile& tile = *tile_;
+  const Group& group = *group_;
+  const Network& net = *net_;
   float x[kW], u[kW];
   const bool active = first_chunk + lane < tile.chunks;
   SideReader side{tile.bytes, cursor.side, tile.size};
@@ -107,10 +134,10 @@ __device__ __noinline__ void decode_exactly(const Tile& tile, const Group& group
     if (active) cursor.state = (entry >> 8 & 0xFFF) * (cursor.state >> 12) + (entry >> 20);
     const uint32_t wanting = __ballot_sync(kAllLanes, active && cursor.state < kLowerBound);
     if (wanting >> lane & 1) {
-      const uint32_t at = cursor.next + __popc(wanting & ((1u << lane) - 1));
-      cursor.state = cursor.state << 16 | (at < head.word_count ? tile.bytes[head.words_at + 2 * at] | tile.bytes[head.words_at + 2 * at + 1] << 8 : 0);
+      const uint32_t at = cursor.word + __popc(wanting & ((1u << lane) - 1));
+      cursor.state = cursor.state << 16 | (at < word_count ? tile.bytes[words_at + 2 * at] | tile.bytes[words_at + 2 * at + 1] << 8 : 0);
     }
-    cursor.next += __popc(wanting);
+    cursor.word += __popc(wanting);
     int32_t value = channel.minimum + static_cast<int32_t>(entry & 0xFF);
     for (uint32_t escaped = __ballot_sync(kAllLanes, active && (entry & 0xFF) == channel.escape); escaped != 0; escaped &= escaped - 1) {
       int32_t spelled = 0;
@@ -153,66 +180,85 @@ __device__ __noinline__ void decode_exactly(const Tile& tile, const Group& group
     }
     for (uint32_t losses = __ballot_sync(kAllLanes, lost); losses != 0; losses &= losses - 1) {
       const uint32_t position = (first_chunk + static_cast<uint32_t>(__ffs(losses)) - 1) * kN + j;
-      if (lane == non_finite) pending = position;  // lane n keeps the n-th
-      ++non_finite;
+      if (lane == pending.count) pending.position = position;
+      ++pending.count;
     }
   }
+  return pending;
 }
 
-// Spelled-out latents of the group in `rows`, in the order of the stream. False if they are damaged.
-__device__ __noinline__ bool read_escapes(SideReader& side, const Group& group, uint8_t* row, uint32_t lane) {
+// Spelled-out latents of the group in the lanes' rows, in the order of the stream. Returns where the next escape begins, ~0u if they are damaged.
+__device__ __noinline__ uint32_t read_escapes(const uint8_t* bytes, uint32_t at, uint32_t end, const Channel* channels, uint8_t* row, uint32_t lane) {
+  SideReader side{bytes, at, end};
   for (uint32_t c = 0; c < kC; ++c) {
     __half* const latent = reinterpret_cast<__half*>(row) + c;
     for (uint32_t escaped = __ballot_sync(kAllLanes, __hisnan(*latent)); escaped != 0; escaped &= escaped - 1) {
       int32_t value;
-      if (!side.escape(value)) return false;
-      if (lane == static_cast<uint32_t>(__ffs(escaped)) - 1) *latent = __float2half_rn(static_cast<float>(value) + group.channels[c].center);
+      if (!side.escape(value)) return ~0u;
+      if (lane == static_cast<uint32_t>(__ffs(escaped)) - 1) *latent = __float2half_rn(static_cast<float>(value) + channels[c].center);
     }
   }
-  return true;
+  return side.at;
 }
 
-__device__ inline uint4 fragment(const FastNetwork& network, uint32_t index, uint32_t lane) {
-  return *reinterpret_cast<const uint4*>(network.words[index][lane]);
+struct Words {
+  uint32_t w[4];
+};
+__device__ inline Words weight(const FastNetwork& network, uint32_t index, uint32_t lane) {
+  const uint4 v = *reinterpret_cast<const uint4*>(network.weights[index][lane]);
+  return {{v.x, v.y, v.z, v.w}};
+}
+__device__ inline Words vector(const FastNetwork& network, uint32_t index, uint32_t lane) {
+  const uint4 v = *reinterpret_cast<const uint4*>(network.vectors[index][lane % 4]);
+  return {{v.x, v.y, v.z, v.w}};
 }
 
-// x = max(0, layer_norm(W h + b)) of 16 chunks: h, x in the layout of mma's results, a pair of registers per 8 outputs.
+// h += max(0, layer_norm(W h + b)) of 32 chunks: h[m][t] are outputs 8 t.. of chunks 16 m.. in the layout of mma's results.
 template <uint32_t kBlock>
-__device__ inline void residual(const FastNetwork& network, uint32_t (&h)[4][2], uint32_t lane) {
-  constexpr uint32_t kWeights = 2 + 4 * kBlock, kVectors = 13 + 3 * kBlock;
-  const uint32_t a[2][4] = {{h[0][0], h[0][1], h[1][0], h[1][1]}, {h[2][0], h[2][1], h[3][0], h[3][1]}};
-  uint32_t u[4][2];
-  const uint4 bias4 = fragment(network, kVectors, lane);
-  const uint32_t bias[4] = {bias4.x, bias4.y, bias4.z, bias4.w};
+__device__ inline void residual(const FastNetwork& network, uint32_t (&h)[2][4][2], uint32_t lane) {
+  uint32_t u[2][4][2];
+  const Words bias = vector(network, 1 + 3 * kBlock, lane);
 #pragma unroll
   for (uint32_t t = 0; t < 4; ++t) {
-    const uint4 w = fragment(network, kWeights + t, lane);
-    mma_half(u[t], a[0], w.x, w.y, bias[t], bias[t]);
-    mma_half(u[t], a[1], w.z, w.w, u[t][0], u[t][1]);
+    const Words w = weight(network, 2 + 4 * kBlock + t, lane);
+#pragma unroll
+    for (uint32_t m = 0; m < 2; ++m) {
+      const uint32_t a[2][4] = {{h[m][0][0], h[m][0][1], h[m][1][0], h[m][1][1]}, {h[m][2][0], h[m][2][1], h[m][3][0], h[m][3][1]}};
+      mma_half(u[m][t], a[0], w.w[0], w.w[1], bias.w[t], bias.w[t]);
+      mma_half(u[m][t], a[1], w.w[2], w.w[3], u[m][t][0], u[m][t][1]);
+    }
   }
   // Sums of squares are the diagonal of U U^T; registers of an operand with chunks as rows serve as one with chunks as columns.
-  float low[4] = {}, high[4] = {};
-#pragma unroll
-  for (uint32_t s = 0; s < 2; ++s) {
-    const uint32_t v[4] = {u[2 * s][0], u[2 * s][1], u[2 * s + 1][0], u[2 * s + 1][1]};
-    mma_float(low, v, v[0], v[2]);
-    mma_float(high, v, v[1], v[3]);
-  }
   const uint32_t quad = lane / 4, diagonal = quad * 4 + quad / 2;
-  const float squares_low = __shfl_sync(kAllLanes, quad % 2 ? low[1] : low[0], diagonal);
-  const float squares_high = __shfl_sync(kAllLanes, quad % 2 ? high[3] : high[2], diagonal);
-  const float r_low = rsqrtf(fmaf(squares_low, 1.0f / kW, 1e-5f)), r_high = rsqrtf(fmaf(squares_high, 1.0f / kW, 1e-5f));
-  // Below 2^-13 binary16 loses digits: let binary32 do it. (NaN stays NaN.)
-  const __half2 r[2] = {__float2half2_rn(r_low < 0x1p-13f ? __int_as_float(0x7FC00000) : r_low),
-                        __float2half2_rn(r_high < 0x1p-13f ? __int_as_float(0x7FC00000) : r_high)};
-  const uint4 gain4 = fragment(network, kVectors + 1, lane), offset4 = fragment(network, kVectors + 2, lane);
-  const uint32_t gain[4] = {gain4.x, gain4.y, gain4.z, gain4.w}, offset[4] = {offset4.x, offset4.y, offset4.z, offset4.w};
+  __half2 r[2][2];
 #pragma unroll
-  for (uint32_t t = 0; t < 4; ++t) {
+  for (uint32_t m = 0; m < 2; ++m) {
+    float low[4] = {}, high[4] = {};
+#pragma unroll
+    for (uint32_t s = 0; s < 2; ++s) {
+      const uint32_t v[4] = {u[m][2 * s][0], u[m][2 * s][1], u[m][2 * s + 1][0], u[m][2 * s + 1][1]};
+      mma_float(low, v, v[0], v[2]);
+      mma_float(high, v, v[1], v[3]);
+    }
+    const float squares[2] = {__shfl_sync(kAllLanes, quad % 2 ? low[1] : low[0], diagonal), __shfl_sync(kAllLanes, quad % 2 ? high[3] : high[2], diagonal)};
 #pragma unroll
     for (uint32_t i = 0; i < 2; ++i) {
-      const __half2 x = __hfma2_relu(__hmul2(as_half2(u[t][i]), r[i]), as_half2(gain[t]), as_half2(offset[t]));
-      h[t][i] = bits_of(__hadd2(as_half2(h[t][i]), x));
+      float scale;
+      asm("rsqrt.approx.ftz.f32 %0, %1;" : "=f"(scale) : "f"(fmaf(squares[i], 1.0f / kW, 1e-5f)));
+      // Below 2^-13 binary16 loses digits: let binary32 do it. (NaN stays NaN.)
+      r[m][i] = __float2half2_rn(scale < 0x1p-13f ? __int_as_float(0x7FC00000) : scale);
+    }
+  }
+  const Words gain = vector(network, 2 + 3 * kBlock, lane), offset = vector(network, 3 + 3 * kBlock, lane);
+#pragma unroll
+  for (uint32_t m = 0; m < 2; ++m) {
+#pragma unroll
+    for (uint32_t t = 0; t < 4; ++t) {
+#pragma unroll
+      for (uint32_t i = 0; i < 2; ++i) {
+        const __half2 x = __hfma2_relu(__hmul2(as_half2(u[m][t][i]), r[m][i]), as_half2(gain.w[t]), as_half2(offset.w[t]));
+        h[m][t][i] = bits_of(__hadd2(as_half2(h[m][t][i]), x));
+      }
     }
   }
 }
@@ -220,228 +266,233 @@ __device__ inline void residual(const FastNetwork& network, uint32_t (&h)[4][2],
 // g_s of 32 chunks whose latents stand in `staging`: y[n][..] are rows lane / 4 and + 8 of chunks 8 n + 2 (lane % 4) and + 1, as mma
 // leaves them: {row, chunk}, {row, chunk + 1}, {row + 8, chunk}, {row + 8, chunk + 1}.
 __device__ inline void synthesise(const FastNetwork& network, const uint8_t* staging, uint32_t lane, float (&y)[4][4]) {
+  uint32_t h[2][4][2];
+  {
+    const Words in[2] = {weight(network, 0, lane), weight(network, 1, lane)}, bias = vector(network, 0, lane);
 #pragma unroll
-  for (uint32_t m = 0; m < 2; ++m) {
-    uint32_t z[4];
-    ldmatrix(z, shared_address(staging) + (m * 16 + lane % 16) * kLatentStride + lane / 16 * 16);
-    uint32_t h[4][2];
-    const uint4 bias4 = fragment(network, 12, lane);
-    const uint32_t bias[4] = {bias4.x, bias4.y, bias4.z, bias4.w};
-    const uint4 in0 = fragment(network, 0, lane), in1 = fragment(network, 1, lane);
-    mma_half(h[0], z, in0.x, in0.y, bias[0], bias[0]);
-    mma_half(h[1], z, in0.z, in0.w, bias[1], bias[1]);
-    mma_half(h[2], z, in1.x, in1.y, bias[2], bias[2]);
-    mma_half(h[3], z, in1.z, in1.w, bias[3], bias[3]);
-    residual<0>(network, h, lane);
-    const uint4 embedding4 = fragment(network, 19, lane);
-    const uint32_t embedding[4] = {embedding4.x, embedding4.y, embedding4.z, embedding4.w};
+    for (uint32_t m = 0; m < 2; ++m) {
+      uint32_t z[4];
+      ldmatrix(z, shared_address(staging) + (m * 16 + lane % 16) * kLatentStride + lane / 16 * 16);
 #pragma unroll
-    for (uint32_t t = 0; t < 4; ++t) {
-#pragma unroll
-      for (uint32_t i = 0; i < 2; ++i) h[t][i] = bits_of(__hmul2(as_half2(h[t][i]), as_half2(embedding[t])));
+      for (uint32_t t = 0; t < 4; ++t) mma_half(h[m][t], z, in[t / 2].w[t % 2 * 2], in[t / 2].w[t % 2 * 2 + 1], bias.w[t], bias.w[t]);
     }
-    residual<1>(network, h, lane);
+  }
+  residual<0>(network, h, lane);
+  const Words embedding = vector(network, 7, lane);
 #pragma unroll
-    for (uint32_t half = 0; half < 2; ++half) {
-      float (&out)[4] = y[2 * m + half];
-      out[0] = out[1] = network.out_bias[lane / 4];
-      out[2] = out[3] = network.out_bias[lane / 4 + 8];
+  for (uint32_t i = 0; i < 16; ++i) h[i / 8][i / 2 % 4][i % 2] = bits_of(__hmul2(as_half2(h[i / 8][i / 2 % 4][i % 2]), as_half2(embedding.w[i / 2 % 4])));
+  residual<1>(network, h, lane);
+  const float bias_low = network.out_bias[lane / 4], bias_high = network.out_bias[lane / 4 + 8];
 #pragma unroll
-      for (uint32_t s = 0; s < 2; ++s) {
-        const uint4 w = fragment(network, 10 + s, lane);
-        const uint32_t a[4] = {w.x, w.y, w.z, w.w};
-        mma_float(out, a, h[2 * s][half], h[2 * s + 1][half]);
-      }
-    }
+  for (uint32_t n = 0; n < 4; ++n) y[n][0] = y[n][1] = bias_low, y[n][2] = y[n][3] = bias_high;
+#pragma unroll
+  for (uint32_t s = 0; s < 2; ++s) {
+    const Words w = weight(network, 10 + s, lane);
+#pragma unroll
+    for (uint32_t n = 0; n < 4; ++n) mma_float(y[n], w.w, h[n / 2][2 * s][n % 2], h[n / 2][2 * s + 1][n % 2]);
   }
 }
 
 // Two weights of neighbouring columns, rounded to nearest even; too large ones become the largest number.
-__device__ inline uint32_t pack(float first, float second, uint32_t dtype) {
+template <uint32_t kType>
+__device__ inline uint32_t pack(float first, float second) {
   uint32_t packed;
-  if (dtype == kBF16) {
-    first = fminf(fmaxf(first, -3.38953139e38f), 3.38953139e38f);
-    second = fminf(fmaxf(second, -3.38953139e38f), 3.38953139e38f);
-    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(packed) : "f"(second), "f"(first));
+  if constexpr (kType == kBF16) {
+    asm("cvt.rn.satfinite.bf16x2.f32 %0, %1, %2;" : "=r"(packed) : "f"(second), "f"(first));
   } else {
-    first = fminf(fmaxf(first, -65504.0f), 65504.0f);
-    second = fminf(fmaxf(second, -65504.0f), 65504.0f);
-    asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(packed) : "f"(second), "f"(first));
+    asm("cvt.rn.satfinite.f16x2.f32 %0, %1, %2;" : "=r"(packed) : "f"(second), "f"(first));
   }
   return packed;
 }
 
-// Where the lane's chunk of the current group goes.
-struct LanePlace {
-  uint64_t stripe;
-  uint32_t place;  // index into the group's columns
-
-  __device__ LanePlace(const Group& group, const Tile& tile, uint32_t lane) {
-    const uint64_t index = uint64_t{tile.first_place} + lane, stripes = index / group.count;
-    stripe = tile.first_stripe + stripes;
-    place = static_cast<uint32_t>(index - stripes * group.count);
-  }
-  __device__ void advance(uint32_t count) {
-    if (count >= 64) {  // at most one stripe on
-      place += 32;
-      if (place >= count) place -= count, ++stripe;
-    } else {
-      place += 32;
-      stripe += place / count;
-      place %= count;
-    }
-  }
-};
-
-// Weights of a group of chunks, scaled, converted and written. `column`, `scale` are the lane's chunk's.
-__device__ inline void store_group(const Group& group, const float (&y)[4][4], WarpBuffers& buffers, uint32_t lane, bool active, uint64_t stripe,
-                                   uint32_t column, float scale) {
-  const uint64_t first_row = __shfl_sync(kAllLanes, stripe, 0) * kN;
-  const uint32_t first_column = __shfl_sync(kAllLanes, column, 0);
-  const bool lane_fits = active && stripe * kN == first_row && column == first_column + lane;
-  const bool together = __all_sync(kAllLanes, lane_fits) && group.column_step == 1 && first_row >= group.row_begin && first_row + kN <= group.row_end &&
-                        first_column >= group.column_begin && uint64_t{first_column} + 32 <= group.column_end;
-  __syncwarp();
-  buffers.scales[lane] = scale;
-  __syncwarp();
-  // A group may straddle two stripes, so factors of rows are the lanes' own unless all are in one.
-  const bool one_stripe = __all_sync(kAllLanes, !active || stripe * kN == first_row);
-  float factor_low = 1, factor_high = 1;
-  if (group.factors != nullptr && one_stripe) {
-    const uint64_t low = first_row + lane / 4, high = low + 8;
-    if (low < group.row_end) factor_low = group.factors[low];
-    if (high < group.row_end) factor_high = group.factors[high];
-  }
-  if (one_stripe || group.factors == nullptr) {
+// The rows and columns of a group whose chunks are neighbouring columns of one stripe, inside the slice and on boundaries of 16 bytes:
+// `corner` is its first weight.
+template <uint32_t kType>
+__device__ inline void store_together(float (&y)[4][4], WarpBuffers& buffers, const float* factors, uint16_t* corner, int64_t row_step, uint32_t lane) {
+  if (factors != nullptr) {
+    const float low = factors[lane / 4], high = factors[lane / 4 + 8];
 #pragma unroll
     for (uint32_t n = 0; n < 4; ++n) {
       const float2 s = *reinterpret_cast<const float2*>(&buffers.scales[8 * n + 2 * (lane % 4)]);
-      uint8_t* const at = buffers.staging + lane / 4 * kRowStride + 16 * n + 4 * (lane % 4);
-      *reinterpret_cast<uint32_t*>(at) = pack(__fmul_rn(__fmul_rn(y[n][0], s.x), factor_low), __fmul_rn(__fmul_rn(y[n][1], s.y), factor_low), group.dtype);
-      *reinterpret_cast<uint32_t*>(at + 8 * kRowStride) =
-          pack(__fmul_rn(__fmul_rn(y[n][2], s.x), factor_high), __fmul_rn(__fmul_rn(y[n][3], s.y), factor_high), group.dtype);
-    }
-    __syncwarp();
-    const int64_t row_at = static_cast<int64_t>(first_row - group.row_begin), column_at = static_cast<int64_t>(first_column - group.column_begin);
-    uint16_t* const corner = static_cast<uint16_t*>(group.out) + row_at * group.row_step + column_at;
-    if (together && (reinterpret_cast<uintptr_t>(corner) & 15) == 0 && group.row_step % 8 == 0) {
-#pragma unroll
-      for (uint32_t i = 0; i < 2; ++i) {
-        const uint32_t row = lane / 4 + 8 * i, piece = lane % 4;
-        *reinterpret_cast<uint4*>(corner + row * group.row_step + 8 * piece) =
-            *reinterpret_cast<const uint4*>(buffers.staging + row * kRowStride + 16 * piece);
-      }
-    } else if (active && column >= group.column_begin && column < group.column_end) {
-      const uint64_t row = stripe * kN;
-      for (uint32_t j = 0; j < kN; ++j) {
-        if (row + j < group.row_begin || row + j >= group.row_end) continue;
-        const int64_t at = static_cast<int64_t>(row + j - group.row_begin) * group.row_step + static_cast<int64_t>(column - group.column_begin) * group.column_step;
-        static_cast<uint16_t*>(group.out)[at] = *reinterpret_cast<const uint16_t*>(buffers.staging + j * kRowStride + 2 * lane);
-      }
+      y[n][0] = y[n][0] * s.x * low, y[n][1] = y[n][1] * s.y * low, y[n][2] = y[n][2] * s.x * high, y[n][3] = y[n][3] * s.y * high;
     }
   } else {
-    // Both stripes' factors: half the rows at a time as binary32 through shared memory, so that a lane has its own chunk.
-    float* const rows = reinterpret_cast<float*>(buffers.staging);
 #pragma unroll
-    for (uint32_t half = 0; half < 2; ++half) {
-      __syncwarp();
-#pragma unroll
-      for (uint32_t n = 0; n < 4; ++n) {
-        rows[lane / 4 * 32 + 8 * n + 2 * (lane % 4)] = y[n][2 * half];
-        rows[lane / 4 * 32 + 8 * n + 2 * (lane % 4) + 1] = y[n][2 * half + 1];
-      }
-      __syncwarp();
-      for (uint32_t j = 0; active && j < 8; ++j) store_weight(group, stripe * kN + 8 * half + j, column, rows[j * 32 + lane]);
+    for (uint32_t n = 0; n < 4; ++n) {
+      const float2 s = *reinterpret_cast<const float2*>(&buffers.scales[8 * n + 2 * (lane % 4)]);
+      y[n][0] *= s.x, y[n][1] *= s.y, y[n][2] *= s.x, y[n][3] *= s.y;
     }
   }
+  uint8_t* const at = buffers.staging + lane / 4 * kRowStride + 4 * (lane % 4);
+#pragma unroll
+  for (uint32_t n = 0; n < 4; ++n) {
+    *reinterpret_cast<uint32_t*>(at + 16 * n) = pack<kType>(y[n][0], y[n][1]);
+    *reinterpret_cast<uint32_t*>(at + 16 * n + 8 * kRowStride) = pack<kType>(y[n][2], y[n][3]);
+  }
   __syncwarp();
+  const uint8_t* const from = buffers.staging + lane / 4 * kRowStride + 16 * (lane % 4);
+  uint16_t* const to = corner + lane / 4 * row_step + 8 * (lane % 4);
+  *reinterpret_cast<uint4*>(to) = *reinterpret_cast<const uint4*>(from);
+  *reinterpret_cast<uint4*>(to + 8 * row_step) = *reinterpret_cast<const uint4*>(from + 8 * kRowStride);
 }
 
+// Any group: rows of 32 chunks in binary32, a lane writes its chunk's.
+__device__ __noinline__ void store_apart(const Group* group, const float* rows, uint64_t stripe, uint32_t place, uint32_t lane, bool active) {
+  if (!active) return;
+  const uint64_t column = group->columns != nullptr ? group->columns[place] : place;
+  const uint64_t row = stripe * kN;
+  if (column < group->column_begin || column >= group->column_end) return;
+  const float scale = group->scales[column];
+  const float* const factors = group->factors;
+  const uint32_t first = row >= group->row_begin ? 0 : static_cast<uint32_t>(min(group->row_begin - row, uint64_t{kN}));
+  const uint32_t last = row >= group->row_end ? 0 : static_cast<uint32_t>(min(group->row_end - row, uint64_t{kN}));
+  const int64_t step = group->row_step;
+  uint16_t* const out = static_cast<uint16_t*>(group->out) + (static_cast<int64_t>(row) - static_cast<int64_t>(group->row_begin)) * step +
+                        static_cast<int64_t>(column - group->column_begin) * group->column_step;
+  const bool bf16 = group->dtype == kBF16;
+  for (uint32_t j = first; j < last; ++j) {
+    const float weight = rows[j * 32 + lane] * scale * (factors != nullptr ? factors[row + j] : 1.0f);
+    out[j * step] = static_cast<uint16_t>(bf16 ? pack<kBF16>(weight, 0.0f) : pack<kF16>(weight, 0.0f));
+  }
+}
+
+// Patches, which may mend what is not finite.
+__device__ __noinline__ uint32_t finish_tile(const Tile* tile, const Group* group, uint32_t side_at, Pending pending, uint32_t lane) {
+  const auto is_pending = [&](uint32_t position) { return __any_sync(kAllLanes, pending.position == position); };
+  return apply_tile_patches({tile->bytes, side_at, tile->size}, *tile, *group, kN, lane, is_pending) == pending.count ? kTileDecoded : kTileDamaged;
+}
+
+template <uint32_t kNumber>
+using Number = std::integral_constant<uint32_t, kNumber>;
+
 template <bool kSymbolsOnly>
-__device__ uint32_t decode_tile(const Tile& tile, const Group& group, const Network* network, const Shared& shared, WarpBuffers& buffers,
-                                uint8_t* symbols, uint32_t lane) {
+__device__ uint32_t decode_tile(const Tile* tile_at, const Group* group, const Network* network, const Shared& shared, WarpBuffers& buffers, uint8_t* symbols,
+                                uint32_t lane) {
+  const Tile tile = *tile_at;
   TileHead head;
   if (!open_tile(tile, lane, head)) return kTileDamaged;
   WordStream words(buffers.ring, tile.bytes + head.words_at, tile.bytes + head.side_at, lane);
-  const uint16_t* const ring = reinterpret_cast<const uint16_t*>(buffers.ring);
-  const uint32_t lanes_below = (1u << lane) - 1;
-  uint32_t state = head.state, next = 0, non_finite = 0, pending = ~0u;
-  SideReader side{tile.bytes, head.side_at, tile.size};
-  LanePlace place(group, tile, lane);
-  for (uint32_t first = 0; first < tile.chunks; first += 32) {
+  const uint32_t lanes_below = (1u << lane) - 1, ring = shared_address(buffers.ring);
+  const uint32_t slot_table = shared_address(&shared.tables.symbol_of_slot), symbol_table = shared_address(&shared.tables.symbols);
+  uint32_t state = head.state, next = 0, side_at = head.side_at;
+  Pending pending{0, ~0u};
+
+  // Places: the group's first chunk is column number `place` of the level, in `stripe`.
+  const uint32_t count = group->count;
+  uint32_t place = tile.first_place;
+  uint64_t stripe = tile.first_stripe;
+  const bool straight = group->columns == nullptr && group->column_step == 1 && group->row_step % 8 == 0 && reinterpret_cast<uintptr_t>(group->out) % 16 == 0;
+  const uint32_t column_begin = static_cast<uint32_t>(group->column_begin), column_end = static_cast<uint32_t>(group->column_end);
+
+  for (uint32_t first = 0; __any_sync(kAllLanes, first < tile.chunks); first += 32) {
     const bool active = first + lane < tile.chunks;
-    const uint32_t left = tile.chunks - first, active_lanes = left >= 32 ? kAllLanes : (1u << left) - 1;
     if (!active && state != kLowerBound) state = 0;  // its last step is behind it; 0 shows at the end
-    const uint32_t resting = state;
-    const Cursor cursor{state, next, side.at};
-    const uint32_t column = kSymbolsOnly || !active ? 0 : group.columns != nullptr ? group.columns[place.place] : place.place;
-    const float scale = kSymbolsOnly || !active ? 0.0f : group.scales[column];
+    const Cursor cursor{state, next / 2, side_at};
+    const uint32_t bound = active ? kLowerBound : 0;
+    const bool together = __all_sync(kAllLanes, straight && place + 32 <= column_end && place >= column_begin && (place - column_begin) % 8 == 0 && first + 32 <= tile.chunks &&
+                          stripe * kN >= group->row_begin && stripe * kN + kN <= group->row_end);
+    const float scale = !kSymbolsOnly && together ? __ldg(group->scales + place + lane) : 0.0f;
     uint32_t z[kC / 2];
-    uint4 row_symbols{};
-    uint32_t* const packed_symbols = reinterpret_cast<uint32_t*>(&row_symbols);
-#pragma unroll
-    for (uint32_t c = 0; c < kC; c += 2) {
-      if (words.filled - next < 64) words.push(lane);  // two steps take at most 64 words
+    uint32_t packed_symbols[kC / 4] = {};
+    const auto pair = [&](auto channel) {
+      constexpr uint32_t c = decltype(channel)::value;
+      if (c % kStepsPerCheck == 0 && __any_sync(kAllLanes, words.filled - next < 2 * kSegmentWords)) words.push(lane);  // uniform anyhow, but now nvcc sees it
       uint32_t symbol[2];
-      const FastSymbol a = step(state, next, shared, c, ring, active_lanes, lanes_below, symbol[0]);
-      const FastSymbol b = step(state, next, shared, c + 1, ring, active_lanes, lanes_below, symbol[1]);
+      const uint32_t a = step<c>(state, next, slot_table, symbol_table, ring, bound, lanes_below, symbol[0]);
+      const uint32_t b = step<c + 1>(state, next, slot_table, symbol_table, ring, bound, lanes_below, symbol[1]);
       if (kSymbolsOnly) packed_symbols[c / 4] |= (symbol[0] | symbol[1] << 8) << 16 * (c / 2 % 2);
-      z[c / 2] = __byte_perm(a.latent_and_start, b.latent_and_start, 0x7632);
-    }
-    if (!active) state = resting;
+      z[c / 2] = __byte_perm(a, b, 0x7632);
+    };
+    pair(Number<0>()), pair(Number<2>()), pair(Number<4>()), pair(Number<6>());
+    pair(Number<8>()), pair(Number<10>()), pair(Number<12>()), pair(Number<14>());
+    if (!active) state = cursor.state;
     if (kSymbolsOnly) {
-      if (active) *reinterpret_cast<uint4*>(symbols + (size_t{tile.first_block} * 32 + first + lane) * kC) = row_symbols;
+      if (active) {
+        *reinterpret_cast<uint4*>(symbols + (size_t{tile.first_block} * 32 + first + lane) * kC) =
+            make_uint4(packed_symbols[0], packed_symbols[1], packed_symbols[2], packed_symbols[3]);
+      }
       continue;
     }
-    // NaN marks an escape.
-    __half2 any = __hmul2(as_half2(z[0]), __half2(0, 0));
-#pragma unroll
-    for (uint32_t i = 1; i < kC / 2; ++i) any = __hfma2(as_half2(z[i]), __half2(0, 0), any);
-    const bool escaped = active && (__hisnan(__low2half(any)) || __hisnan(__high2half(any)));
     uint8_t* const row = buffers.staging + lane * kLatentStride;
-    if (!active) {
+    if (first + 32 > tile.chunks && !active) {
 #pragma unroll
       for (uint32_t i = 0; i < kC / 2; ++i) z[i] = 0;
     }
     reinterpret_cast<uint4*>(row)[0] = make_uint4(z[0], z[1], z[2], z[3]);
     reinterpret_cast<uint4*>(row)[1] = make_uint4(z[4], z[5], z[6], z[7]);
-    if (__any_sync(kAllLanes, escaped) && !read_escapes(side, group, row, lane)) return kTileDamaged;
+    buffers.scales[lane] = scale;
     __syncwarp();
     float y[4][4];
-    synthesise(shared.network, buffers.staging, lane, y);
-    float check = 0;
+    bool finite_now = false;
+    for (uint32_t attempt = 0; attempt < 2 && !finite_now; ++attempt) {
+      if (attempt == 1) {  // NaN marks an escape; what is still not finite is too large for binary16
+        side_at = read_escapes(tile.bytes, side_at, tile.size, group->channels, row, lane);
+        if (__any_sync(kAllLanes, side_at == ~0u)) return kTileDamaged;
+        __syncwarp();
+      }
+      synthesise(shared.network, buffers.staging, lane, y);
+      float check = 0;
 #pragma unroll
-    for (uint32_t n = 0; n < 4; ++n) check = fmaf(y[n][0], 0.0f, fmaf(y[n][1], 0.0f, check));
-    if (__all_sync(kAllLanes, check == 0.0f)) {
-      store_group(group, y, buffers, lane, active, place.stripe, column, scale);
-    } else {
-      decode_exactly(tile, group, *network, head, cursor, first, lane, non_finite, pending);
-      __syncwarp();
+      for (uint32_t n = 0; n < 4; ++n) check = fmaf(y[n][0], 0.0f, fmaf(y[n][1], 0.0f, check));
+      finite_now = __all_sync(kAllLanes, check == 0.0f);
     }
-    place.advance(group.count);
+    if (finite_now && together) {
+      uint16_t* const corner = static_cast<uint16_t*>(group->out) + static_cast<int64_t>(stripe * kN - group->row_begin) * group->row_step + (place - column_begin);
+      const float* const factors = group->factors != nullptr ? group->factors + stripe * kN : nullptr;
+      if (__any_sync(kAllLanes, group->dtype == kBF16)) {
+        store_together<kBF16>(y, buffers, factors, corner, group->row_step, lane);
+      } else {
+        store_together<kF16>(y, buffers, factors, corner, group->row_step, lane);
+      }
+    } else if (finite_now) {
+      float* const rows = reinterpret_cast<float*>(buffers.staging) + lane / 4 * 32 + 2 * (lane % 4);
+      __syncwarp();
+#pragma unroll
+      for (uint32_t n = 0; n < 4; ++n) {
+        *reinterpret_cast<float2*>(rows + 8 * n) = make_float2(y[n][0], y[n][1]);
+        *reinterpret_cast<float2*>(rows + 8 * n + 8 * 32) = make_float2(y[n][2], y[n][3]);
+      }
+      __syncwarp();
+      uint64_t lane_stripe = stripe;
+      uint32_t lane_place = place + lane;
+      if (lane_place >= count) {
+        lane_stripe += lane_place / count;
+        lane_place %= count;
+      }
+      store_apart(group, reinterpret_cast<const float*>(buffers.staging), lane_stripe, lane_place, lane, active);
+    } else {
+      pending = decode_exactly(tile_at, group, network, head.words_at, head.word_count, cursor, first, lane, pending);
+    }
+    __syncwarp();
+    place += 32;
+    if (__any_sync(kAllLanes, place >= count)) {
+      stripe += place / count;
+      place %= count;
+    }
   }
-  if (!__all_sync(kAllLanes, state == kLowerBound) || next != head.word_count) return kTileDamaged;
-  if (kSymbolsOnly || (side.at == tile.size && non_finite == 0)) return kTileDecoded;
-  if (non_finite > kMaxNonFinite) return kTileDamaged;
-  const auto is_pending = [&](uint32_t position) { return __any_sync(kAllLanes, pending == position); };
-  return apply_tile_patches(side, tile, group, kN, lane, is_pending) == non_finite ? kTileDecoded : kTileDamaged;
+  if (!__all_sync(kAllLanes, state == kLowerBound && next == 2 * head.word_count)) return kTileDamaged;
+  if (kSymbolsOnly || __all_sync(kAllLanes, side_at == tile.size && pending.count == 0)) return kTileDecoded;
+  if (__any_sync(kAllLanes, pending.count > kMaxNonFinite)) return kTileDamaged;
+  return finish_tile(tile_at, group, side_at, pending, lane);
 }
 
 template <uint32_t kWarps, bool kSymbolsOnly>
 __global__ void __launch_bounds__(32 * kWarps, 1)
 fast_decode_kernel(const Segment* segments, uint32_t segment_count, const Tile* tiles, uint32_t tile_count, const Group* groups,
                    const Network* network, uint8_t* symbols, uint32_t* statuses) {
-  extern __shared__ __align__(16) uint8_t memory[];
-  Shared& shared = *reinterpret_cast<Shared*>(memory);
-  WarpBuffers& buffers = reinterpret_cast<WarpBuffers*>(memory + (sizeof(Shared) + 15) / 16 * 16)[threadIdx.x / 32];
+  extern __shared__ uint8_t memory[];
+  // Aligned by hand: the window's own alignment is smaller.
+  const uint32_t wasted = (alignof(Shared) - shared_address(memory) % alignof(Shared)) % alignof(Shared);
+  Shared& shared = *reinterpret_cast<Shared*>(memory + wasted);
+  WarpBuffers& buffers = reinterpret_cast<WarpBuffers*>(memory + wasted + sizeof(Shared))[threadIdx.x / 32];
   const uint32_t lane = threadIdx.x % 32;
   // A run of neighbouring tiles each, so that tables are seldom loaded.
   const uint32_t begin = static_cast<uint32_t>(uint64_t{tile_count} * blockIdx.x / gridDim.x);
   const uint32_t end = static_cast<uint32_t>(uint64_t{tile_count} * (blockIdx.x + 1) / gridDim.x);
-  for (uint32_t s = 0; s < segment_count; ++s) {
+  for (uint32_t s = 0; __any_sync(kAllLanes, s < segment_count); ++s) {
     const Segment segment = segments[s];
-    if (segment.end <= begin) continue;
-    if (segment.begin >= end) break;
+    if (__any_sync(kAllLanes, segment.end <= begin)) continue;
+    if (__any_sync(kAllLanes, segment.begin >= end)) break;
     const uint32_t last = min(segment.end, end);
     __syncthreads();
     const auto copy = [](void* to, const void* from, uint32_t bytes) {
@@ -455,9 +506,8 @@ fast_decode_kernel(const Segment* segments, uint32_t segment_count, const Tile* 
       uint32_t number = 0;
       if (lane == 0) number = atomicAdd(&shared.next_tile, 1u);
       number = __shfl_sync(kAllLanes, number, 0);
-      if (number >= last) break;
-      const Tile tile = tiles[number];
-      const uint32_t status = decode_tile<kSymbolsOnly>(tile, groups[tile.group], network, shared, buffers, symbols, lane);
+      if (__any_sync(kAllLanes, number >= last)) break;
+      const uint32_t status = decode_tile<kSymbolsOnly>(tiles + number, groups + tiles[number].group, network, shared, buffers, symbols, lane);
       __syncwarp();
       if (lane == 0) statuses[number] = status;
     }
@@ -468,7 +518,7 @@ template <uint32_t kWarps, bool kSymbolsOnly>
 int launch(const Segment* segments, uint32_t segment_count, const Tile* tiles, uint32_t tile_count, const Group* groups, const Network* network,
            uint8_t* symbols, uint32_t* statuses, int multiprocessors, CUstream_st* stream) {
   if (tile_count == 0) return cudaSuccess;
-  constexpr int kBytes = (sizeof(Shared) + 15) / 16 * 16 + kWarps * sizeof(WarpBuffers);
+  constexpr int kBytes = alignof(Shared) + sizeof(Shared) + kWarps * sizeof(WarpBuffers);
   const auto kernel = fast_decode_kernel<kWarps, kSymbolsOnly>;
   if (const cudaError_t error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kBytes)) return error;
   const uint32_t blocks = tile_count < static_cast<uint32_t>(multiprocessors) ? tile_count : static_cast<uint32_t>(multiprocessors);

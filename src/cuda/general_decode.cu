@@ -132,7 +132,7 @@ __device__ void residual_block(const Block& block, const float* embedding, uint3
 }
 
 __global__ void __launch_bounds__(kThreads)
-exact_synthesis_kernel(const Network* network, uint32_t chunks, const Tile* tiles, const uint32_t* block_tiles, uint32_t block_count,
+exact_synthesis_kernel(const Network* network, uint32_t chunks, const Tile* tiles, const uint32_t* block_tiles, uint32_t first_block, uint32_t end_block,
                        const Group* groups, const float* latents, const uint32_t* repairs, TileState* states, const uint32_t* statuses) {
   extern __shared__ float shared[];
   const Network net = *network;
@@ -141,8 +141,8 @@ exact_synthesis_kernel(const Network* network, uint32_t chunks, const Tile* tile
   float* const u = x + rows * chunks;
   float* const mean_and_r = u + rows * chunks;
   const uint32_t pieces = 32 / chunks;
-  for (uint32_t item = blockIdx.x; item < block_count * pieces; item += gridDim.x) {
-    const uint32_t block = item / pieces, number = block_tiles[block], piece = item % pieces;
+  for (uint32_t item = blockIdx.x; item < (end_block - first_block) * pieces; item += gridDim.x) {
+    const uint32_t block = first_block + item / pieces, number = block_tiles[block], piece = item % pieces;
     const uint32_t wanted = repairs != nullptr ? repairs[block] : kAllLanes;
     if (wanted == 0 || statuses[number] != kTileDecoded) continue;
     const Tile tile = tiles[number];
@@ -214,16 +214,16 @@ int decode_latents(const Tile* tiles, uint32_t tile_count, const Group* groups, 
 }
 
 int exact_synthesis(const Network* network, uint32_t width, uint32_t outputs, uint32_t inputs, const Tile* tiles, const uint32_t* block_tiles,
-                    uint32_t block_count, const Group* groups, const float* latents, const uint32_t* repairs, TileState* states,
-                    uint32_t* statuses, int multiprocessors, CUstream_st* stream) {
-  if (block_count == 0) return cudaSuccess;
+                    uint32_t first_block, uint32_t end_block, const Group* groups, const float* latents, const uint32_t* repairs, TileState* states,
+                    const uint32_t* statuses, int multiprocessors, CUstream_st* stream) {
+  if (first_block == end_block) return cudaSuccess;
   const uint32_t rows = width > inputs ? (width > outputs ? width : outputs) : (inputs > outputs ? inputs : outputs);
   uint32_t chunks = 32;  // as many side by side as shared memory holds
   const auto bytes = [&] { return (2 * size_t{rows} + 2) * chunks * sizeof(float); };
   while (bytes() > 160 * 1024) chunks /= 2;  // a width of 4096 leaves 4
   if (const cudaError_t error = cudaFuncSetAttribute(exact_synthesis_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes()))) return error;
-  const uint32_t items = block_count * (32 / chunks), grid = static_cast<uint32_t>(multiprocessors) * 4;
-  exact_synthesis_kernel<<<items < grid ? items : grid, kThreads, bytes(), stream>>>(network, chunks, tiles, block_tiles, block_count, groups, latents,
+  const uint32_t items = (end_block - first_block) * (32 / chunks), grid = static_cast<uint32_t>(multiprocessors) * 4;
+  exact_synthesis_kernel<<<items < grid ? items : grid, kThreads, bytes(), stream>>>(network, chunks, tiles, block_tiles, first_block, end_block, groups, latents,
                                                                                     repairs, states, statuses);
   return cudaGetLastError();
 }

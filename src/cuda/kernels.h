@@ -27,10 +27,14 @@ int fast_symbols(const Segment* segments, uint32_t segment_count, const Tile* ti
 int decode_latents(const Tile* tiles, uint32_t tile_count, const Group* groups, uint32_t latents_per_chunk, float* latents,
                    TileState* states, uint32_t* repairs, uint32_t* statuses, CUstream_st* stream);
 // The network in binary32, in the order of operations of the CPU kernels: the same bits. With `repairs` only the chunks whose bits are
-// set there, block by block of 32; without, all. `block_tiles` names the tile of each block of 32 chunks.
+// set there, block by block of 32; without, all. Blocks [first_block, end_block); `block_tiles` names the tile of each.
 int exact_synthesis(const Network* network, uint32_t width, uint32_t outputs, uint32_t inputs, const Tile* tiles, const uint32_t* block_tiles,
-                    uint32_t block_count, const Group* groups, const float* latents, const uint32_t* repairs, TileState* states,
-                    uint32_t* statuses, int multiprocessors, CUstream_st* stream);
+                    uint32_t first_block, uint32_t end_block, const Group* groups, const float* latents, const uint32_t* repairs, TileState* states,
+                    const uint32_t* statuses, int multiprocessors, CUstream_st* stream);
+// The network of the `paper` profile on Hopper's tensor cores (F16, BF16): activations in binary16, sums in binary32. Chunks that leave
+// binary16 get their bits in `repairs` set, for exact_synthesis(). Devices of compute capability 9.0 only.
+int wide_synthesis(const WideNetwork* network, const Tile* tiles, const WideItem* items, uint32_t item_count, const Group* groups, const float* latents,
+                   uint32_t* repairs, const uint32_t* statuses, int multiprocessors, CUstream_st* stream);
 // Puts the patches in; refuses tiles whose weights stay not finite.
 int apply_patches(const Tile* tiles, uint32_t tile_count, const Group* groups, uint32_t chunk_length, const TileState* states,
                   uint32_t* statuses, CUstream_st* stream);

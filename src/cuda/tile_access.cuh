@@ -49,12 +49,12 @@ struct TileHead {
 __device__ inline bool open_tile(const Tile& tile, uint32_t lane, TileHead& head) {
   const uint32_t lanes = tile.chunks < 32 ? tile.chunks : 32;
   head.words_at = 4 + 4 * lanes;
-  if (tile.size < head.words_at) return false;
+  // Votes on what all lanes agree on anyway let nvcc see that the warp stays together.
+  if (__any_sync(kAllLanes, tile.size < head.words_at)) return false;
   head.word_count = load_u32(tile.bytes);
-  if (head.word_count > (tile.size - head.words_at) / 2) return false;
   head.side_at = head.words_at + 2 * head.word_count;
   head.state = lane < lanes ? load_u32(tile.bytes + 4 + 4 * lane) : kLowerBound;
-  return __all_sync(kAllLanes, head.state >= kLowerBound);
+  return __all_sync(kAllLanes, head.state >= kLowerBound && head.word_count <= (tile.size - head.words_at) / 2);
 }
 
 // Where the weights of a chunk go: its column and the first row of its stripe.
