@@ -1,21 +1,27 @@
 // Decoding on a CUDA device, every figure beside its floor: bytes over the measured copy bandwidth, operations over the matrix rate that
 // cuBLAS reaches here. Medians over rotating inputs that do not fit the L2 cache. docs/results.md holds the figures.
 //
-// usage: cuda_bench CODECS_DIR [SYMBOLS_FILE]   (writes the symbols of one tensor for peers that are measured elsewhere)
+// usage: cuda_bench CODECS_DIR [SYMBOLS_FILE [SCRATCH_DIR]]   (writes the symbols of one tensor for peers that are measured elsewhere; with a
+// directory, also writes a checkpoint of Llama 3 8B's shapes there and loads it)
 #include <cuda_runtime_api.h>
 #include <dlfcn.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <functional>
 #include <random>
 
 #include "base/file.h"
+#include "base/half.h"
 #include "cuda/device_test.h"
 #include "decode/tensor_decoder.h"
-#include "encode/random_variates.h"
+#include "checkpoint/safetensors_writer.h"
+#include "base/hash.h"
+#include "format/stream_header.h"
+#include "nwcodec/cuda_checkpoint.h"
 
 namespace nwc {
 namespace {
@@ -87,7 +93,7 @@ struct Cublas {
   // y [n][m] = x [n][k] W^T, W [m][k], all row-major bf16.
   void product(int m, int n, int k, const void* w, const void* x, void* y) const {
     const float one = 1, zero = 0;
-    constexpr int kTransposed = 1, kPlain = 0, kBf16 = 14, kFloat = 68, kDefault = -1;
+    constexpr int kTransposed = 1, kPlain = 0, kBf16 = 14, kFloat = 68 /* CUBLAS_COMPUTE_32F */, kDefault = -1;
     if (gemm(handle, kTransposed, kPlain, m, n, k, &one, w, kBf16, k, x, kBf16, k, &zero, y, kBf16, m, kFloat, kDefault) != 0) fail("cublasGemmEx");
   }
 };
@@ -149,7 +155,120 @@ double single(const Coder& coder, const std::vector<Encoded>& tensors, int copie
   return seconds;
 }
 
-void run(const std::filesystem::path& codecs, const char* symbols_file) {
+// The same stream under another name: tensor id and checksums are the only bytes that depend on it.
+std::vector<std::byte> renamed(const Encoded& tensor, const std::string& name) {
+  ParsedStream parsed = need(parse_stream(tensor.stream));
+  parsed.header.tensor_id = xxh3(name);
+  std::vector<TileIndexEntry> index;
+  for (size_t t = 0; t < parsed.tiles.size(); ++t) {
+    const ParsedStream::Tile& tile = parsed.tiles[t];
+    index.push_back({tile.size, tile_checksum(std::span(tensor.stream).subspan(tile.offset, tile.size), parsed.header.tensor_id, t)});
+  }
+  std::vector<std::byte> stream = serialise_stream_head(parsed.header, parsed.own_tables, index);
+  stream.insert(stream.end(), tensor.stream.begin() + static_cast<ptrdiff_t>(parsed.tiles[0].offset), tensor.stream.end());
+  return stream;
+}
+
+double seconds_since(std::chrono::steady_clock::time_point begin) { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(); }
+
+// Llama 3 8B's linear layers, each shape encoded once and stored under all its names, and its embeddings plain; loaded from the page cache.
+void checkpoint(const std::filesystem::path& codecs, const std::filesystem::path& directory, double bandwidth) {
+  std::filesystem::create_directories(directory);
+  EncoderCodec codec = need(read_encoder_codec(codecs / "fast-300.safetensors"));
+  const std::filesystem::path codec_path = directory / "codec.safetensors";
+  need(write_tensors(codec_path, decoder_tensors(codec.decoder), {{kVersionKey, "1"}}));
+  const uint64_t id = xxh3(need(MappedFile::open(codec_path)).bytes());
+  const Encoder encoder(codec, id);
+  struct Kind {
+    const char* name;
+    uint64_t rows, columns;
+  };
+  const Kind kinds[] = {{"self_attn.q_proj", 4096, 4096}, {"self_attn.k_proj", 1024, 4096}, {"self_attn.v_proj", 1024, 4096}, {"self_attn.o_proj", 4096, 4096},
+                        {"mlp.gate_proj", 14336, 4096},   {"mlp.up_proj", 14336, 4096},     {"mlp.down_proj", 4096, 14336}};
+  const EncodeOptions options{.tile_chunks = 512, .run_groups = 1, .normalisation = {.gain = 1.17}};
+  std::vector<Encoded> layer;
+  double weights = 0;
+  const auto encoding = std::chrono::steady_clock::now();
+  for (const Kind& kind : kinds) {
+    std::vector<float> values(kind.rows * kind.columns);
+    uint64_t state = kind.rows + kind.columns;  // uniform numbers summed: near enough to a Gaussian, and quick
+    for (float& v : values) {
+      float sum = 0;
+      state = state * 6364136223846793005u + 1442695040888963407u;
+      for (int i = 0; i < 4; ++i) sum += static_cast<float>(state >> (16 * i) & 0xFFFF);
+      v = (sum - 131070.0f) * 5e-7f;
+    }
+    std::vector<uint16_t> bf16(values.size());
+    for (size_t i = 0; i < values.size(); ++i) bf16[i] = bf16_from_float(values[i]);
+    const TensorView tensor{"w", DType::kBF16, {kind.rows, kind.columns}, std::as_bytes(std::span(bf16)), 0};
+    EncodedTensor encoded = need(encode_tensor(WeightMatrix::of(tensor, false), {}, encoder, options, 0));
+    layer.push_back({"w", std::move(encoded.stream), std::move(encoded.scales), {}, encoded.header});
+    weights += static_cast<double>(values.size());
+  }
+  report("one layer of 8B encoded on the CPU", fmt::format("{:.1f} s", seconds_since(encoding)), "", fmt::format("{:.0f} M weights, random numbers included", weights * 1e-6));
+  std::vector<std::string> streams;
+  std::vector<PlannedTensor> fixed;
+  for (int l = 0; l < 32; ++l) {
+    for (size_t k = 0; k < layer.size(); ++k) {
+      const std::string name = fmt::format("model.layers.{}.{}.weight", l, kinds[k].name);
+      streams.push_back(name + kStreamSuffix);
+      fixed.push_back({name + kScalesSuffix, DType::kF16, {layer[k].scales.size() / 2}});
+    }
+  }
+  const std::vector<std::byte> embedding(size_t{128256} * 4096 * 2, std::byte{0x3C});
+  for (const char* name : {"model.embed_tokens.weight", "lm_head.weight"}) fixed.push_back({name, DType::kBF16, {128256, 4096}});
+  SafetensorsWriter writer = need(SafetensorsWriter::create(directory / "model.safetensors", fixed, streams, {{kVersionKey, "1"}}, {.checksums = true}));
+  for (const char* name : {"model.embed_tokens.weight", "lm_head.weight"}) need(writer.write(name, 0, embedding));
+  for (size_t i = 0; i < streams.size(); ++i) {
+    const Encoded& tensor = layer[i % layer.size()];
+    const std::string name = streams[i].substr(0, streams[i].size() - std::string(kStreamSuffix).size());
+    need(writer.write(name + kScalesSuffix, 0, tensor.scales));
+    need(writer.append(streams[i], renamed(tensor, name)));
+  }
+  need(writer.finish());
+  const double bytes = static_cast<double>(std::filesystem::file_size(directory / "model.safetensors"));
+  for (const bool verify : {true, false}) {
+    for (int round = 0; round < 2; ++round) {
+      const auto loading = std::chrono::steady_clock::now();
+      const CudaWeights loaded = need(CudaWeights::load(directory, {.verify = verify}, {}));
+      need(cudaDeviceSynchronize());
+      const double seconds = seconds_since(loading);
+      double out = 0;
+      for (const CudaWeights::Tensor& t : loaded.list()) out += static_cast<double>(t.bytes);
+      report(fmt::format("8B checkpoint to GPU memory{}, {}", verify ? ", verified" : "", round == 0 ? "first" : "again"), fmt::format("{:.2f} s, {:.1f} GB/s out", seconds, out / seconds * 1e-9),
+             fmt::format("{:.1f} ms", (bytes + out) / bandwidth * 1e3), fmt::format("{:.2f} GB of files, {:.2f} GB of weights", bytes * 1e-9, out * 1e-9));
+    }
+  }
+}
+
+// y = W x for a few x: from the compressed bytes, through cuBLAS from bf16, and decoded first.
+void products(const Coder& coder, const std::vector<Encoded>& tensors, const Cublas& cublas, double bandwidth) {
+  std::vector<DeviceRun> runs;
+  for (size_t i = 0; i < 8; ++i) runs.push_back(need(DeviceRun::of(coder.device, {&tensors[i % tensors.size()]}, {.verify = false})));
+  for (const DeviceRun& run : runs) need(run.enqueue());
+  const cuda::DeviceMemory x = need(cuda::DeviceMemory::of(16 * kSide * 2)), y = need(cuda::DeviceMemory::of(16 * kSide * 4));
+  const std::vector<uint16_t> ones(16 * kSide, 0x3800);
+  need(cudaMemcpy(x.data(), ones.data(), x.size(), cudaMemcpyHostToDevice));
+  need(cudaMemset(y.data(), 0, y.size()));
+  for (const uint32_t batch : {1u, 4u, 16u}) {
+    const auto fused = [&](int i) {
+      const DeviceRun& run = runs[static_cast<size_t>(i) % runs.size()];
+      need(run.batch().multiply(run.scratch(), x.data(), static_cast<float*>(y.data()), batch, run.status_words(), nullptr));
+    };
+    const auto dense = [&](int i) { cublas.product(kSide, static_cast<int>(batch), kSide, runs[static_cast<size_t>(i) % runs.size()].out(0), x.data(), y.data()); };
+    const double ours = median_seconds(50, fused);
+    const double peer = cublas.gemm != nullptr ? median_seconds(50, dense) : 0;
+    const double both = cublas.gemm != nullptr ? median_seconds(50, [&](int i) {
+      need(runs[static_cast<size_t>(i) % runs.size()].enqueue());
+      dense(i);
+    }) : 0;
+    report(fmt::format("matrix-vector product, batch {}", batch), us(ours), us(static_cast<double>(tensors[0].stream.size()) / bandwidth),
+           fmt::format("cuBLAS bf16 {}, decoded then cuBLAS {}", us(peer), us(both)));
+  }
+  for (const DeviceRun& run : runs) need(run.verdict());
+}
+
+void run(const std::filesystem::path& codecs, const char* symbols_file, const char* scratch) {
   const double bandwidth = copy_bandwidth();
   const Cublas cublas;
   const double rate = matrix_rate(cublas);
@@ -197,6 +316,7 @@ void run(const std::filesystem::path& codecs, const char* symbols_file) {
       std::fclose(file);
     }
   }
+  products(fast, tensors, cublas, bandwidth);
   {
     const Coder paper(codecs / "paper-300.safetensors");
     const uint64_t flops = paper.codec.decoder.synthesis.flops_per_chunk() * kWeights / 16;
@@ -204,6 +324,7 @@ void run(const std::filesystem::path& codecs, const char* symbols_file) {
     const double seconds = single(paper, paper_tensors, 3, 5, bandwidth, "paper, one 4096x4096");
     report("paper, matrix rate reached", fmt::format("{:.0f} TFLOP/s", static_cast<double>(flops) / seconds * 1e-12), fmt::format("{:.2f} ms", rate > 0 ? static_cast<double>(flops) / rate * 1e3 : 0), "");
   }
+  if (scratch != nullptr) checkpoint(codecs, scratch, bandwidth);
 }
 
 }  // namespace
@@ -212,5 +333,5 @@ void run(const std::filesystem::path& codecs, const char* symbols_file) {
 int main(int argc, char** argv) {
   if (argc < 2) nwc::fail("usage: cuda_bench CODECS_DIR [SYMBOLS_FILE]");
   if (nwc::cuda_device_count() == 0) nwc::fail("no CUDA device");
-  nwc::run(argv[1], argc > 2 ? argv[2] : nullptr);
+  nwc::run(argv[1], argc > 2 ? argv[2] : nullptr, argc > 3 ? argv[3] : nullptr);
 }

@@ -92,8 +92,10 @@ class CudaBatch {
   // Tiles that go through the fused kernel; the others take passes over scratch memory.
   size_t fused_tile_count() const;
 
-  // Enqueues the copy of tables and tile descriptions to scratch memory, from pinned memory of this batch.
-  Status upload(void* scratch, CUstream_st* stream) const;
+  // Page-locked host memory that upload() wants; the caller's until the copy is done.
+  size_t staging_bytes() const;
+  // Enqueues the copy of tables and tile descriptions to scratch memory.
+  Status upload(void* scratch, void* staging, CUstream_st* stream) const;
   // Enqueues the decoding; allocates nothing, waits for nothing. `scratch` is what upload() was given, earlier on the stream. `statuses`:
   // device memory for tile_count() words.
   Status decode(void* scratch, uint32_t* statuses, CUstream_st* stream) const;
@@ -104,6 +106,12 @@ class CudaBatch {
   // of the tiles, each tile's chunks rounded up to 32; escapes are 255, other symbols are shifted accordingly.
   size_t symbol_bytes() const;
   Status decode_symbols(void* scratch, uint8_t* symbols, uint32_t* statuses, CUstream_st* stream) const;
+
+  // y[b][row] += sum over columns of W[row][column] x[b][column], straight from the compressed bytes: x is [batch][columns] in F16, y
+  // [batch][rows] in F32, batch 1 to 16, all in device memory. For a batch of one whole two-dimensional tensor that is not transposed, has a
+  // multiple of 32 columns, no levels and only fused tiles (errors: kUnsupported). A tile with patches, or numbers beyond binary16, gets
+  // the status kCudaTileDamaged; y is then unusable, and the matrix wants decode().
+  Status multiply(void* scratch, const void* x, float* y, uint32_t batch, uint32_t* statuses, CUstream_st* stream) const;
 
   struct State;
 

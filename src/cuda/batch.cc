@@ -18,12 +18,14 @@ using namespace cuda;
 struct CudaBatch::State {
   const CudaDecoder::State* decoder = nullptr;
   Blob blob;
-  PinnedMemory pinned;  // of the blob's size
   // Offsets in the blob.
   size_t groups_at = 0, fast_tiles_at = 0, tiles_at = 0, segments_at = 0, block_tiles_at = 0, items_at = 0;
   uint32_t fast_tiles = 0, tiles = 0, segments = 0, blocks = 0, fast_blocks = 0;
   // Of `blocks`, those that go through the wgmma kernel come first, in so many items.
   uint32_t wide_blocks = 0, items = 0;
+  // Tiles of these go through the fused kernel's entropy decoder.
+  size_t quick_segments_at = 0;
+  uint32_t quick_segments = 0;
   // Offsets in the scratch memory, behind the blob.
   size_t latents_at = 0, states_at = 0, repairs_at = 0, scratch_bytes = 0;
   struct Source {
@@ -32,6 +34,8 @@ struct CudaBatch::State {
   };
   std::vector<Source> sources;  // of each status
   std::vector<std::string> names;
+  // Of the only tensor, if multiply() takes it.
+  uint32_t product_rows = 0, product_columns = 0;
 };
 
 CudaBatch::CudaBatch(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -39,6 +43,7 @@ CudaBatch::CudaBatch(CudaBatch&&) noexcept = default;
 CudaBatch& CudaBatch::operator=(CudaBatch&&) noexcept = default;
 CudaBatch::~CudaBatch() = default;
 size_t CudaBatch::scratch_bytes() const { return state_->scratch_bytes; }
+size_t CudaBatch::staging_bytes() const { return state_->blob.size(); }
 size_t CudaBatch::tile_count() const { return state_->sources.size(); }
 size_t CudaBatch::fused_tile_count() const { return state_->fast_tiles; }
 size_t CudaBatch::symbol_bytes() const { return size_t{state_->fast_blocks} * 32 * kFastLatents; }
@@ -55,7 +60,7 @@ struct LevelImages {
   const Channel* channels = nullptr;
   const FastTables* tables = nullptr;
   size_t channels_at = 0, tables_at = 0;  // in the blob, if the pointers are null
-  bool own = false, fast = false;
+  bool own = false, quick = false;  // quick: there are tables for the fused kernel
   const FastNetwork* network = nullptr;
 };
 
@@ -77,6 +82,10 @@ class Planner {
     } else {
       for (uint64_t m = 0; m < h.matrices && h.elements() > 0; ++m) slices.push_back({m, 0, h.rows, 0, h.columns});
     }
+    if (number == 0 && !tensor.slice && h.matrices == 1 && !h.transposed && !h.has_levels && h.columns % 32 == 0 && h.rows < UINT32_MAX && h.columns < UINT32_MAX) {
+      product_rows = static_cast<uint32_t>(h.rows);
+      product_columns = static_cast<uint32_t>(h.columns);
+    }
     scales_at_ = blob.append(stream.scales());
     factors_at_ = blob.append(stream.row_factors());
     images_.clear();
@@ -95,7 +104,7 @@ class Planner {
   void finish(CudaBatch::State& state) {
     // Tiles of one level and one set of tables together, so that tables are seldom loaded.
     std::stable_sort(fast_.begin(), fast_.end(), [](const Planned& a, const Planned& b) { return a.image < b.image; });
-    std::stable_partition(general_.begin(), general_.end(), [](const Planned& p) { return p.wide; });
+    std::stable_sort(general_.begin(), general_.end(), [](const Planned& a, const Planned& b) { return a.wide != b.wide ? a.wide : a.image < b.image; });
     state.groups_at = blob.append(groups_);
     for (const auto& [field, target] : group_pointers_) blob.point(state.groups_at + field, target);
     std::vector<uint32_t> block_tiles;
@@ -128,21 +137,8 @@ class Planner {
     state.block_tiles_at = blob.append(block_tiles);
     state.items_at = blob.append(items);
     state.items = static_cast<uint32_t>(items.size());
-    std::vector<Segment> segments;
-    std::vector<const LevelImages*> images;
-    for (uint32_t t = 0; t < fast_.size(); ++t) {
-      const LevelImages& image = all_images_[fast_[t].image];
-      if (segments.empty() || images.back() != &image) {
-        segments.push_back({t, t, image.tables, image.network});
-        images.push_back(&image);
-      }
-      segments.back().end = t + 1;
-    }
-    state.segments_at = blob.append(segments);
-    state.segments = static_cast<uint32_t>(segments.size());
-    for (size_t s = 0; s < segments.size(); ++s) {
-      if (images[s]->own) blob.point(state.segments_at + s * sizeof(Segment) + offsetof(Segment, tables), images[s]->tables_at);
-    }
+    append_segments(fast_, state.segments_at, state.segments);
+    append_segments(general_, state.quick_segments_at, state.quick_segments);
     state.blob = std::move(blob);
     state.latents_at = aligned(state.blob.size());
     state.states_at = aligned(state.latents_at + latents * sizeof(float));
@@ -151,6 +147,7 @@ class Planner {
   }
 
   Blob blob;
+  uint32_t product_rows = 0, product_columns = 0;  // of the first tensor, see State
 
  private:
   struct Planned {
@@ -159,6 +156,27 @@ class Planner {
     size_t image;
     bool wide;
   };
+
+  // Neighbouring tiles with the same tables in shared memory.
+  void append_segments(const std::vector<Planned>& tiles, size_t& at, uint32_t& count) {
+    std::vector<Segment> segments;
+    std::vector<size_t> images;
+    for (uint32_t t = 0; t < tiles.size(); ++t) {
+      if (&tiles == &general_ && tiles[t].tile.quick == 0) continue;
+      const LevelImages& image = all_images_[tiles[t].image];
+      if (segments.empty() || images.back() != tiles[t].image || segments.back().end != t) {
+        segments.push_back({t, t, image.tables, image.network});
+        images.push_back(tiles[t].image);
+      }
+      segments.back().end = t + 1;
+    }
+    at = blob.append(segments);
+    count = static_cast<uint32_t>(segments.size());
+    for (size_t s = 0; s < segments.size(); ++s) {
+      const LevelImages& image = all_images_[images[s]];
+      if (image.own) blob.point(at + s * sizeof(Segment) + offsetof(Segment, tables), image.tables_at);
+    }
+  }
 
   size_t images_of(const TensorDecoder& stream, unsigned level) {
     if (const auto found = images_.find(level); found != images_.end()) return found->second;
@@ -171,13 +189,13 @@ class Planner {
       const std::vector<float>& centers = decoder_.codec->parts().tables.centers;
       image.own = true;
       image.channels_at = append_channels(blob, stream.tables(), level, centers);
-      const std::optional<FastTables> tables = image.network != nullptr ? fast_tables(stream.tables(), level, centers) : std::nullopt;
-      image.fast = tables.has_value();
+      const std::optional<FastTables> tables = fast_tables(stream.tables(), level, centers);
+      image.quick = tables.has_value();
       if (tables) image.tables_at = blob.append(std::span(&*tables, 1));
     } else {
       image.channels = decoder_.channels[level];
       image.tables = decoder_.fast_tables[level];
-      image.fast = image.tables != nullptr && image.network != nullptr;
+      image.quick = image.tables != nullptr;
       codec_images_[level] = all_images_.size();
     }
     images_[level] = all_images_.size();
@@ -202,7 +220,7 @@ class Planner {
     if (!stream.row_factors().empty()) group_pointers_.push_back({field + offsetof(Group, factors), factors_at_ + slice.matrix * h.rows * sizeof(float)});
     if (image.own) group_pointers_.push_back({field + offsetof(Group, channels), image.channels_at});
 
-    const bool fast = image.fast && h.run_groups == 1 && tensor.dtype != DType::kF32;
+    const bool quick = image.quick && h.run_groups == 1, fast = quick && image.network != nullptr && tensor.dtype != DType::kF32;
     const TensorDecoder::TileRange range = stream.tiles_of_rows(group, slice.row_begin, slice.row_end);
     if (options_.verify) {
       NWC_RETURN_IF_ERROR(parallel_for(range.end - range.begin, options_.threads, [&](size_t i, int) { return stream.verify_tile(range.begin + i); }));
@@ -213,7 +231,7 @@ class Planner {
       (fast ? fast_ : general_).push_back({{.bytes = static_cast<const uint8_t*>(tensor.device_stream) + tile.offset, .size = tile.size, .chunks = span.chunks,
                                             .first_stripe = span.first_chunk / group.columns.size(),
                                             .first_place = static_cast<uint32_t>(span.first_chunk % group.columns.size()),
-                                            .group = static_cast<uint32_t>(groups_.size() - 1), .latents_at = 0, .first_block = 0},
+                                            .group = static_cast<uint32_t>(groups_.size() - 1), .quick = quick ? 1u : 0u, .latents_at = 0, .first_block = 0},
                                            {number, t}, image_number, !fast && decoder_.wide_network != nullptr && tensor.dtype != DType::kF32});
     }
     if (fast_.size() + general_.size() > UINT32_MAX / 2048) return Error(ErrorCode::kLimit, "too many tiles in one batch").remedy("decode fewer tensors together");
@@ -241,14 +259,17 @@ Result<CudaBatch> CudaBatch::plan(const CudaDecoder& decoder, std::span<const Cu
     state->names.push_back(tensors[t].name);
   }
   planner.finish(*state);
-  NWC_ASSIGN_OR_RETURN(state->pinned, PinnedMemory::of(state->blob.size()));
+  if (tensors.size() == 1) {
+    state->product_rows = planner.product_rows;
+    state->product_columns = planner.product_columns;
+  }
   return CudaBatch(std::move(state));
 }
 
-Status CudaBatch::upload(void* scratch, CUstream_st* stream) const {
+Status CudaBatch::upload(void* scratch, void* staging, CUstream_st* stream) const {
   const State& s = *state_;
-  s.blob.write(scratch, s.pinned.bytes());
-  return checked(cudaMemcpyAsync(scratch, s.pinned.data(), s.blob.size(), cudaMemcpyHostToDevice, stream), "copying tile descriptions");
+  s.blob.write(scratch, static_cast<std::byte*>(staging));
+  return checked(cudaMemcpyAsync(scratch, staging, s.blob.size(), cudaMemcpyHostToDevice, stream), "copying tile descriptions");
 }
 
 Status CudaBatch::decode(void* scratch, uint32_t* statuses, CUstream_st* stream) const {
@@ -269,6 +290,9 @@ Status CudaBatch::decode(void* scratch, uint32_t* statuses, CUstream_st* stream)
   uint32_t* const general_statuses = statuses + s.fast_tiles;
   const TransformWeights& w = d.synthesis();
   const auto size = [](size_t n) { return static_cast<uint32_t>(n); };
+  NWC_RETURN_IF_ERROR(checked(fast_latents(at.operator()<Segment>(s.quick_segments_at), s.quick_segments, tiles, s.tiles, groups, latents, states, repairs,
+                                           general_statuses, d.multiprocessors, stream),
+                              "launching the entropy decoder"));
   NWC_RETURN_IF_ERROR(checked(decode_latents(tiles, s.tiles, groups, size(w.inputs), latents, states, repairs, general_statuses, stream), "launching the entropy decoder"));
   NWC_RETURN_IF_ERROR(checked(wide_synthesis(d.wide_network, tiles, at.operator()<WideItem>(s.items_at), s.items, groups, latents, repairs, general_statuses,
                                              d.multiprocessors, stream),
@@ -290,6 +314,17 @@ Status CudaBatch::decode_symbols(void* scratch, uint8_t* symbols, uint32_t* stat
   return checked(fast_symbols(reinterpret_cast<const Segment*>(base + s.segments_at), s.segments, reinterpret_cast<const Tile*>(base + s.fast_tiles_at), s.fast_tiles,
                               reinterpret_cast<const Group*>(base + s.groups_at), symbols, statuses, s.decoder->multiprocessors, stream),
                  "launching the entropy decoder");
+}
+
+Status CudaBatch::multiply(void* scratch, const void* x, float* y, uint32_t batch, uint32_t* statuses, CUstream_st* stream) const {
+  const State& s = *state_;
+  if (s.product_rows == 0 || s.tiles > 0) return Error(ErrorCode::kUnsupported, "this batch is none of one matrix that can be multiplied without decoding it");
+  if (batch == 0 || batch > 16) return Error(ErrorCode::kInvalidArgument, "batches are of 1 to 16 vectors");
+  std::byte* const base = static_cast<std::byte*>(scratch);
+  return checked(fast_product(reinterpret_cast<const Segment*>(base + s.segments_at), s.segments, reinterpret_cast<const Tile*>(base + s.fast_tiles_at), s.fast_tiles,
+                              reinterpret_cast<const Group*>(base + s.groups_at), s.decoder->network, x, y, batch, s.product_columns, s.product_rows, statuses,
+                              s.decoder->multiprocessors, stream),
+                 "launching the product");
 }
 
 Status CudaBatch::check(std::span<const uint32_t> statuses) const {

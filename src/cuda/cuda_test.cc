@@ -9,6 +9,10 @@
 #include "base/hash.h"
 #include "cuda/device_test.h"
 #include "decode/tensor_decoder.h"
+#include "encode/compress.h"
+#include "nwcodec/cuda_checkpoint.h"
+#include "nwcodec/weights.h"
+#include "support/tiny_checkpoint.h"
 #include "support/tiny_codec.h"
 
 namespace nwc {
@@ -371,6 +375,81 @@ TEST(Cuda, ManyTensorsInOneBatch) {
   for (size_t t = 0; t < tensors.size(); ++t) {
     EXPECT_LT(relative_error(testing::floats_of(DType::kBF16, run->weights(t)), *on_cpu(pair, tensors[t])), 0x1p-8) << t;
   }
+}
+
+// y = W x from the compressed bytes.
+TEST(Cuda, ProductWithoutDecoding) {
+  SKIP_WITHOUT_DEVICE();
+  std::mt19937 random(10);
+  const Pair pair = shipped("fast-300");
+  const CudaDecoder device = pair.device();
+  for (const auto& [rows, columns] : {std::pair<uint64_t, uint64_t>{40, 96}, {256, 1024}, {17, 32}}) {
+    for (const bool both : {false, true}) {
+      EncodeOptions options{.tile_chunks = 96, .run_groups = 1};
+      if (both) options.normalisation.kind = Normalisation::kBoth;
+      const Encoded tensor = encode(pair, {rows, columns}, false, false, options, 0, random);
+      const std::vector<float> w = *on_cpu(pair, tensor);
+      const Result<DeviceRun> run = DeviceRun::of(device, {&tensor}, {});
+      ASSERT_TRUE(run.ok());
+      for (const uint32_t batch : {1u, 5u, 8u, 16u}) {
+        std::vector<uint16_t> x;
+        for (const float v : testing::random_values(batch * columns, 1, random)) x.push_back(half_from_float(v));
+        Result<cuda::DeviceMemory> device_x = cuda::DeviceMemory::of(x.size() * 2), device_y = cuda::DeviceMemory::of(batch * rows * 4);
+        ASSERT_TRUE(device_x.ok() && device_y.ok());
+        ASSERT_EQ(cudaMemcpy(device_x->data(), x.data(), x.size() * 2, cudaMemcpyHostToDevice), cudaSuccess);
+        ASSERT_EQ(cudaMemset(device_y->data(), 0, device_y->size()), cudaSuccess);
+        ASSERT_TRUE(run->batch().multiply(run->scratch(), device_x->data(), static_cast<float*>(device_y->data()), batch, run->status_words(), nullptr).ok());
+        const Status verdict = run->verdict();
+        ASSERT_TRUE(verdict.ok()) << verdict.error().to_string();
+        std::vector<float> y(batch * rows), expected;
+        ASSERT_EQ(cudaMemcpy(y.data(), device_y->data(), device_y->size(), cudaMemcpyDeviceToHost), cudaSuccess);
+        for (uint32_t b = 0; b < batch; ++b) {
+          for (uint64_t r = 0; r < rows; ++r) {
+            double sum = 0;
+            for (uint64_t c = 0; c < columns; ++c) sum += double{w[r * columns + c]} * float_from_half(x[b * columns + c]);
+            expected.push_back(static_cast<float>(sum));
+          }
+        }
+        EXPECT_LT(relative_error(y, expected), 1e-2) << rows << " x " << columns << ", batch " << batch;
+      }
+    }
+  }
+  const Encoded odd = encode(pair, {40, 90}, false, false, {.tile_chunks = 96, .run_groups = 1}, 0, random);
+  EXPECT_FALSE(DeviceRun::of(device, {&odd}, {})->batch().multiply(nullptr, nullptr, nullptr, 1, nullptr, nullptr).ok());
+}
+
+// A checkpoint decompressed through the device, and loaded to it, has the CPU's weights.
+TEST(Cuda, WholeCheckpoints) {
+  SKIP_WITHOUT_DEVICE();
+  const testing::TinyCheckpoint checkpoint;
+  CompressOptions compress{.model = checkpoint.model(), .output = checkpoint.out("small"), .codecs = {checkpoint.codec()}};
+  ASSERT_TRUE(compress_checkpoint(compress, {}).ok());
+  const Result<std::unique_ptr<DecodeBackend>> backend = cuda_decode_backend("cuda", compress.output);
+  ASSERT_TRUE(backend.ok());
+  for (const bool on_device : {false, true}) {
+    DecompressOptions options{.input = compress.output, .output = checkpoint.out(on_device ? "device" : "cpu"), .dtype = DType::kF32};
+    if (on_device) options.backend = backend->get();
+    const Result<DecompressReport> report = decompress_checkpoint(options, {});
+    ASSERT_TRUE(report.ok()) << report.error().to_string();
+  }
+  const Result<Weights> cpu = Weights::open(checkpoint.out("cpu")), device = Weights::open(checkpoint.out("device"));
+  ASSERT_TRUE(cpu.ok() && device.ok());
+  const Result<CudaWeights> loaded = CudaWeights::load(compress.output, {.dtype = DType::kF32}, {});
+  ASSERT_TRUE(loaded.ok()) << loaded.error().to_string();
+  ASSERT_EQ(loaded->list().size(), cpu->list().size());
+  for (const WeightInfo& info : cpu->list()) {
+    Bytes expected(info.elements() * bits_of(info.dtype) / 8), actual(expected.size());
+    ASSERT_TRUE(cpu->read(info.name, info.dtype, expected).ok());
+    ASSERT_TRUE(device->read(info.name, info.dtype, actual).ok());
+    EXPECT_EQ(actual, expected) << info.name;
+    const CudaWeights::Tensor* const tensor = loaded->find(info.name);
+    ASSERT_NE(tensor, nullptr);
+    ASSERT_EQ(tensor->bytes, expected.size());
+    ASSERT_EQ(cudaMemcpy(actual.data(), tensor->data, actual.size(), cudaMemcpyDeviceToHost), cudaSuccess);
+    EXPECT_EQ(actual, expected) << info.name;
+  }
+  EXPECT_FALSE(cuda_decode_backend("cuda:x", compress.output).ok());
+  EXPECT_FALSE(cuda_decode_backend("cuda:99", compress.output).ok());
 }
 
 }  // namespace

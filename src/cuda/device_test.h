@@ -50,7 +50,8 @@ class DeviceRun {
     NWC_ASSIGN_OR_RETURN(run.scratch_, cuda::DeviceMemory::of(run.batch_->scratch_bytes()));
     NWC_ASSIGN_OR_RETURN(run.statuses_, cuda::DeviceMemory::of(run.batch_->tile_count() * 4));
     cudaMemset(run.statuses_.data(), 0xFF, run.statuses_.size());
-    NWC_RETURN_IF_ERROR(run.batch_->upload(run.scratch_.data(), nullptr));
+    NWC_ASSIGN_OR_RETURN(run.staging_, cuda::PinnedMemory::of(run.batch_->staging_bytes()));
+    NWC_RETURN_IF_ERROR(run.batch_->upload(run.scratch_.data(), run.staging_.data(), nullptr));
     return run;
   }
   const CudaBatch& batch() const { return *batch_; }
@@ -74,6 +75,7 @@ class DeviceRun {
  private:
   std::vector<cuda::DeviceMemory> streams_, outs_;
   cuda::DeviceMemory scratch_, statuses_;
+  cuda::PinnedMemory staging_;
   std::unique_ptr<CudaBatch> batch_;
 };
 

@@ -38,7 +38,7 @@ struct FastTables {
 // LayerNorm need not), the last embedding is multiplied into the output layer.
 struct FastNetwork {
   uint32_t weights[12][32][4];  // of lane l: 0-1 input layer, 2-5 and 6-9 blocks, 10-11 output layer
-  uint32_t vectors[8][4][4];    // of lanes l % 4: input bias; bias, gain, offset of both blocks; embedding of the first
+  uint32_t vectors[11][4][4];   // of lanes l % 4: input bias (2, every word twice); bias (likewise), gain, offset of both blocks; first embedding
   float out_bias[kFastChunk];
 };
 
@@ -92,6 +92,7 @@ struct Tile {
   uint64_t first_stripe;  // of its first chunk
   uint32_t first_place;   // of its first chunk: index into the group's columns
   uint32_t group;
+  uint32_t quick;  // general kernels: entropy decoded by fast_latents()
   // General kernels only.
   uint64_t latents_at;    // float index into the scratch: [latents][stride], stride = chunks rounded up to 32
   uint32_t first_block;   // its first block of 32 chunks among all tiles'

@@ -26,6 +26,7 @@ struct alignas(512) WarpBuffers {
   uint32_t ring[kRingWords / 2];
   alignas(16) uint8_t staging[kN * 32 * sizeof(float)];  // latents of 32 chunks, then rows of weights
   float scales[32];
+  Group group;
 };
 static_assert(sizeof(WarpBuffers::ring) == 512 && 32 * kLatentStride <= sizeof(WarpBuffers::staging));
 struct alignas(4096) Shared {  // for the same reason
@@ -217,14 +218,14 @@ __device__ inline Words vector(const FastNetwork& network, uint32_t index, uint3
 template <uint32_t kBlock>
 __device__ inline void residual(const FastNetwork& network, uint32_t (&h)[2][4][2], uint32_t lane) {
   uint32_t u[2][4][2];
-  const Words bias = vector(network, 1 + 3 * kBlock, lane);
+  const Words bias[2] = {vector(network, 2 + 4 * kBlock, lane), vector(network, 3 + 4 * kBlock, lane)};
 #pragma unroll
   for (uint32_t t = 0; t < 4; ++t) {
     const Words w = weight(network, 2 + 4 * kBlock + t, lane);
 #pragma unroll
     for (uint32_t m = 0; m < 2; ++m) {
       const uint32_t a[2][4] = {{h[m][0][0], h[m][0][1], h[m][1][0], h[m][1][1]}, {h[m][2][0], h[m][2][1], h[m][3][0], h[m][3][1]}};
-      mma_half(u[m][t], a[0], w.w[0], w.w[1], bias.w[t], bias.w[t]);
+      mma_half(u[m][t], a[0], w.w[0], w.w[1], bias[t / 2].w[t % 2 * 2], bias[t / 2].w[t % 2 * 2 + 1]);
       mma_half(u[m][t], a[1], w.w[2], w.w[3], u[m][t][0], u[m][t][1]);
     }
   }
@@ -249,7 +250,7 @@ __device__ inline void residual(const FastNetwork& network, uint32_t (&h)[2][4][
       r[m][i] = __float2half2_rn(scale < 0x1p-13f ? __int_as_float(0x7FC00000) : scale);
     }
   }
-  const Words gain = vector(network, 2 + 3 * kBlock, lane), offset = vector(network, 3 + 3 * kBlock, lane);
+  const Words gain = vector(network, 4 + 4 * kBlock, lane), offset = vector(network, 5 + 4 * kBlock, lane);
 #pragma unroll
   for (uint32_t m = 0; m < 2; ++m) {
 #pragma unroll
@@ -268,17 +269,17 @@ __device__ inline void residual(const FastNetwork& network, uint32_t (&h)[2][4][
 __device__ inline void synthesise(const FastNetwork& network, const uint8_t* staging, uint32_t lane, float (&y)[4][4]) {
   uint32_t h[2][4][2];
   {
-    const Words in[2] = {weight(network, 0, lane), weight(network, 1, lane)}, bias = vector(network, 0, lane);
+    const Words in[2] = {weight(network, 0, lane), weight(network, 1, lane)}, bias[2] = {vector(network, 0, lane), vector(network, 1, lane)};
 #pragma unroll
     for (uint32_t m = 0; m < 2; ++m) {
       uint32_t z[4];
       ldmatrix(z, shared_address(staging) + (m * 16 + lane % 16) * kLatentStride + lane / 16 * 16);
 #pragma unroll
-      for (uint32_t t = 0; t < 4; ++t) mma_half(h[m][t], z, in[t / 2].w[t % 2 * 2], in[t / 2].w[t % 2 * 2 + 1], bias.w[t], bias.w[t]);
+      for (uint32_t t = 0; t < 4; ++t) mma_half(h[m][t], z, in[t / 2].w[t % 2 * 2], in[t / 2].w[t % 2 * 2 + 1], bias[t / 2].w[t % 2 * 2], bias[t / 2].w[t % 2 * 2 + 1]);
     }
   }
   residual<0>(network, h, lane);
-  const Words embedding = vector(network, 7, lane);
+  const Words embedding = vector(network, 10, lane);
 #pragma unroll
   for (uint32_t i = 0; i < 16; ++i) h[i / 8][i / 2 % 4][i % 2] = bits_of(__hmul2(as_half2(h[i / 8][i / 2 % 4][i % 2]), as_half2(embedding.w[i / 2 % 4])));
   residual<1>(network, h, lane);
@@ -365,10 +366,73 @@ __device__ __noinline__ uint32_t finish_tile(const Tile* tile, const Group* grou
 template <uint32_t kNumber>
 using Number = std::integral_constant<uint32_t, kNumber>;
 
-template <bool kSymbolsOnly>
+// What becomes of the symbols.
+enum class Mode { kWeights, kProduct, kLatents, kSymbols };
+
+// Latents of a group in binary32, escapes included: what the general kernels go on with. Returns where the next escape begins, ~0u if they are damaged.
+__device__ inline uint32_t store_latents(const uint32_t (&packed)[kC / 4], const Tile& tile, const Group* group, uint32_t side_at, float* latents, uint32_t first,
+                                         uint32_t lane, bool active) {
+  SideReader side{tile.bytes, side_at, tile.size};
+  const size_t stride = size_t{(tile.chunks + 31) / 32} * 32;
+  float* const to = latents + tile.latents_at + first + lane;
+#pragma unroll
+  for (uint32_t c = 0; c < kC; ++c) {
+    const Channel& channel = group->channels[c];
+    const uint32_t symbol = packed[c / 4] >> 8 * (c % 4) & 0xFF;
+    int32_t value = channel.minimum + static_cast<int32_t>(symbol + channel.escape - kFastEscape);
+    for (uint32_t escaped = __ballot_sync(kAllLanes, active && symbol == kFastEscape); escaped != 0; escaped &= escaped - 1) {
+      int32_t spelled = 0;
+      if (__any_sync(kAllLanes, !side.escape(spelled))) return ~0u;
+      if (lane == static_cast<uint32_t>(__ffs(escaped)) - 1) value = spelled;
+    }
+    to[c * stride] = active ? static_cast<float>(value) + channel.center : 0.0f;
+  }
+  return side.at;
+}
+
+// A matrix-vector product's other factors: x is [batch][columns] in binary16, y [batch][rows] in binary32, added to. batch: 1 to 8, or 16.
+struct Product {
+  const __half* x;
+  float* y;
+  uint32_t batch, columns, rows;
+};
+__device__ inline void add_rows(const Product& product, const float (&sums)[2][4], uint64_t first_row, uint32_t lane) {
+#pragma unroll
+  for (uint32_t part = 0; part < 2; ++part) {
+#pragma unroll
+    for (uint32_t i = 0; i < 4; ++i) {
+      const uint64_t row = first_row + lane / 4 + 8 * (i / 2);
+      const uint32_t b = 8 * part + 2 * (lane % 4) + i % 2;
+      if (row < product.rows && b < product.batch) atomicAdd(product.y + size_t{b} * product.rows + row, sums[part][i]);
+    }
+  }
+}
+// sums += W x of a group whose weights (scaled, 16 rows by 32 neighbouring columns) stand in y as mma leaves them.
+__device__ inline void multiply(const float (&y)[4][4], const Product& product, uint32_t column, float (&sums)[2][4], uint32_t lane) {
+#pragma unroll
+  for (uint32_t s = 0; s < 2; ++s) {
+    const uint32_t a[4] = {pack<kF16>(y[2 * s][0], y[2 * s][1]), pack<kF16>(y[2 * s][2], y[2 * s][3]), pack<kF16>(y[2 * s + 1][0], y[2 * s + 1][1]),
+                           pack<kF16>(y[2 * s + 1][2], y[2 * s + 1][3])};
+#pragma unroll
+    for (uint32_t part = 0; part < 2; ++part) {
+      const uint32_t b = 8 * part + lane / 4;
+      const bool has = b < product.batch;
+      const uint32_t* const x = reinterpret_cast<const uint32_t*>(product.x + size_t{b} * product.columns + column + 16 * s + 2 * (lane % 4));
+      if (part == 0 || product.batch > 8) mma_float(sums[part], a, has ? __ldg(x) : 0, has ? __ldg(x + 4) : 0);
+    }
+  }
+}
+
+template <Mode kMode>
 __device__ uint32_t decode_tile(const Tile* tile_at, const Group* group, const Network* network, const Shared& shared, WarpBuffers& buffers, uint8_t* symbols,
-                                uint32_t lane) {
+                                float* latents, TileState* tile_state, uint32_t* repairs, const Product& product, uint32_t lane) {
+  constexpr bool kSymbolsOnly = kMode == Mode::kSymbols || kMode == Mode::kLatents;
   const Tile tile = *tile_at;
+  float sums[2][4] = {};
+  if (kMode == Mode::kLatents) {
+    if (lane == 0) tile_state->non_finite = 0;
+    for (uint32_t g = lane; g < (tile.chunks + 31) / 32; g += 32) repairs[tile.first_block + g] = 0;
+  }
   TileHead head;
   if (!open_tile(tile, lane, head)) return kTileDamaged;
   WordStream words(buffers.ring, tile.bytes + head.words_at, tile.bytes + head.side_at, lane);
@@ -407,7 +471,10 @@ __device__ uint32_t decode_tile(const Tile* tile_at, const Group* group, const N
     pair(Number<8>()), pair(Number<10>()), pair(Number<12>()), pair(Number<14>());
     if (!active) state = cursor.state;
     if (kSymbolsOnly) {
-      if (active) {
+      if (kMode == Mode::kLatents) {
+        side_at = store_latents(packed_symbols, tile, group, side_at, latents, first, lane, active);
+        if (__any_sync(kAllLanes, side_at == ~0u)) return kTileDamaged;
+      } else if (active) {
         *reinterpret_cast<uint4*>(symbols + (size_t{tile.first_block} * 32 + first + lane) * kC) =
             make_uint4(packed_symbols[0], packed_symbols[1], packed_symbols[2], packed_symbols[3]);
       }
@@ -436,7 +503,17 @@ __device__ uint32_t decode_tile(const Tile* tile_at, const Group* group, const N
       for (uint32_t n = 0; n < 4; ++n) check = fmaf(y[n][0], 0.0f, fmaf(y[n][1], 0.0f, check));
       finite_now = __all_sync(kAllLanes, check == 0.0f);
     }
-    if (finite_now && together) {
+    if (kMode == Mode::kProduct) {
+      if (!finite_now) return kTileDamaged;  // the caller falls back
+      const float* const factors = group->factors != nullptr ? group->factors + stripe * kN : nullptr;
+      const float low = factors != nullptr ? factors[lane / 4] : 1.0f, high = factors != nullptr ? factors[lane / 4 + 8] : 1.0f;
+#pragma unroll
+      for (uint32_t n = 0; n < 4; ++n) {
+        const float2 s = *reinterpret_cast<const float2*>(&buffers.scales[8 * n + 2 * (lane % 4)]);
+        y[n][0] *= s.x * low, y[n][1] *= s.y * low, y[n][2] *= s.x * high, y[n][3] *= s.y * high;
+      }
+      multiply(y, product, place, sums, lane);
+    } else if (finite_now && together) {
       uint16_t* const corner = static_cast<uint16_t*>(group->out) + static_cast<int64_t>(stripe * kN - group->row_begin) * group->row_step + (place - column_begin);
       const float* const factors = group->factors != nullptr ? group->factors + stripe * kN : nullptr;
       if (__any_sync(kAllLanes, group->dtype == kBF16)) {
@@ -466,20 +543,30 @@ __device__ uint32_t decode_tile(const Tile* tile_at, const Group* group, const N
     __syncwarp();
     place += 32;
     if (__any_sync(kAllLanes, place >= count)) {
+      if (kMode == Mode::kProduct) {
+        add_rows(product, sums, stripe * kN, lane);
+#pragma unroll
+        for (uint32_t i = 0; i < 8; ++i) sums[i / 4][i % 4] = 0;
+      }
       stripe += place / count;
       place %= count;
     }
   }
   if (!__all_sync(kAllLanes, state == kLowerBound && next == 2 * head.word_count)) return kTileDamaged;
+  if (kMode == Mode::kProduct) {
+    add_rows(product, sums, stripe * kN, lane);
+    return __all_sync(kAllLanes, side_at == tile.size) ? kTileDecoded : kTileDamaged;
+  }
+  if (kMode == Mode::kLatents && lane == 0) tile_state->side = side_at;
   if (kSymbolsOnly || __all_sync(kAllLanes, side_at == tile.size && pending.count == 0)) return kTileDecoded;
   if (__any_sync(kAllLanes, pending.count > kMaxNonFinite)) return kTileDamaged;
   return finish_tile(tile_at, group, side_at, pending, lane);
 }
 
-template <uint32_t kWarps, bool kSymbolsOnly>
+template <uint32_t kWarps, Mode kMode>
 __global__ void __launch_bounds__(32 * kWarps, 1)
 fast_decode_kernel(const Segment* segments, uint32_t segment_count, const Tile* tiles, uint32_t tile_count, const Group* groups,
-                   const Network* network, uint8_t* symbols, uint32_t* statuses) {
+                   const Network* network, uint8_t* symbols, float* latents, TileState* states, uint32_t* repairs, uint32_t* statuses, Product product) {
   extern __shared__ uint8_t memory[];
   // Aligned by hand: the window's own alignment is smaller.
   const uint32_t wasted = (alignof(Shared) - shared_address(memory) % alignof(Shared)) % alignof(Shared);
@@ -499,7 +586,7 @@ fast_decode_kernel(const Segment* segments, uint32_t segment_count, const Tile* 
       for (uint32_t i = threadIdx.x; i < bytes / 16; i += 32 * kWarps) static_cast<uint4*>(to)[i] = __ldg(static_cast<const uint4*>(from) + i);
     };
     copy(&shared.tables, segment.tables, sizeof(FastTables));
-    if (!kSymbolsOnly) copy(&shared.network, segment.network, sizeof(FastNetwork));
+    if (kMode == Mode::kWeights || kMode == Mode::kProduct) copy(&shared.network, segment.network, sizeof(FastNetwork));
     if (threadIdx.x == 0) shared.next_tile = max(segment.begin, begin);
     __syncthreads();
     for (;;) {
@@ -507,39 +594,56 @@ fast_decode_kernel(const Segment* segments, uint32_t segment_count, const Tile* 
       if (lane == 0) number = atomicAdd(&shared.next_tile, 1u);
       number = __shfl_sync(kAllLanes, number, 0);
       if (__any_sync(kAllLanes, number >= last)) break;
-      const uint32_t status = decode_tile<kSymbolsOnly>(tiles + number, groups + tiles[number].group, network, shared, buffers, symbols, lane);
+      // The group's description comes along: global memory would be asked for it again and again.
+      const uint32_t* const from = reinterpret_cast<const uint32_t*>(groups + tiles[number].group);
+      __syncwarp();
+      if (lane < sizeof(Group) / 4) reinterpret_cast<uint32_t*>(&buffers.group)[lane] = from[lane];
+      __syncwarp();
+      const uint32_t status = decode_tile<kMode>(tiles + number, &buffers.group, network, shared, buffers, symbols, latents, states + number, repairs, product, lane);
       __syncwarp();
       if (lane == 0) statuses[number] = status;
     }
   }
 }
 
-template <uint32_t kWarps, bool kSymbolsOnly>
+template <uint32_t kWarps, Mode kMode>
 int launch(const Segment* segments, uint32_t segment_count, const Tile* tiles, uint32_t tile_count, const Group* groups, const Network* network,
-           uint8_t* symbols, uint32_t* statuses, int multiprocessors, CUstream_st* stream) {
-  if (tile_count == 0) return cudaSuccess;
+           uint8_t* symbols, float* latents, TileState* states, uint32_t* repairs, uint32_t* statuses, const Product& product, int multiprocessors,
+           CUstream_st* stream) {
+  if (tile_count == 0 || segment_count == 0) return cudaSuccess;
   constexpr int kBytes = alignof(Shared) + sizeof(Shared) + kWarps * sizeof(WarpBuffers);
-  const auto kernel = fast_decode_kernel<kWarps, kSymbolsOnly>;
+  const auto kernel = fast_decode_kernel<kWarps, kMode>;
   if (const cudaError_t error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kBytes)) return error;
   const uint32_t blocks = tile_count < static_cast<uint32_t>(multiprocessors) ? tile_count : static_cast<uint32_t>(multiprocessors);
-  kernel<<<blocks, 32 * kWarps, kBytes, stream>>>(segments, segment_count, tiles, tile_count, groups, network, symbols, statuses);
+  kernel<<<blocks, 32 * kWarps, kBytes, stream>>>(segments, segment_count, tiles, tile_count, groups, network, symbols, latents, states, repairs, statuses, product);
   return cudaGetLastError();
 }
-
-#ifndef NWC_FAST_WARPS
-#define NWC_FAST_WARPS 16
-#endif
 
 }  // namespace
 
 int fast_decode(const Segment* segments, uint32_t segment_count, const Tile* tiles, uint32_t tile_count, const Group* groups,
                 const Network* network, uint32_t* statuses, int multiprocessors, CUstream_st* stream) {
-  return launch<NWC_FAST_WARPS, false>(segments, segment_count, tiles, tile_count, groups, network, nullptr, statuses, multiprocessors, stream);
+  return launch<16, Mode::kWeights>(segments, segment_count, tiles, tile_count, groups, network, nullptr, nullptr, nullptr, nullptr, statuses, {}, multiprocessors,
+                                    stream);
+}
+
+int fast_product(const Segment* segments, uint32_t segment_count, const Tile* tiles, uint32_t tile_count, const Group* groups, const Network* network,
+                 const void* x, float* y, uint32_t batch, uint32_t columns, uint32_t rows, uint32_t* statuses, int multiprocessors, CUstream_st* stream) {
+  const Product product{static_cast<const __half*>(x), y, batch, columns, rows};
+  return launch<16, Mode::kProduct>(segments, segment_count, tiles, tile_count, groups, network, nullptr, nullptr, nullptr, nullptr, statuses, product,
+                                    multiprocessors, stream);
+}
+
+int fast_latents(const Segment* segments, uint32_t segment_count, const Tile* tiles, uint32_t tile_count, const Group* groups, float* latents, TileState* states,
+                 uint32_t* repairs, uint32_t* statuses, int multiprocessors, CUstream_st* stream) {
+  return launch<24, Mode::kLatents>(segments, segment_count, tiles, tile_count, groups, nullptr, nullptr, latents, states, repairs, statuses, {}, multiprocessors,
+                                    stream);
 }
 
 int fast_symbols(const Segment* segments, uint32_t segment_count, const Tile* tiles, uint32_t tile_count, const Group* groups,
                  uint8_t* symbols, uint32_t* statuses, int multiprocessors, CUstream_st* stream) {
-  return launch<32, true>(segments, segment_count, tiles, tile_count, groups, nullptr, symbols, statuses, multiprocessors, stream);
+  return launch<32, Mode::kSymbols>(segments, segment_count, tiles, tile_count, groups, nullptr, symbols, nullptr, nullptr, nullptr, statuses, {}, multiprocessors,
+                                    stream);
 }
 
 }  // namespace nwc::cuda

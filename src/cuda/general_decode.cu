@@ -73,6 +73,7 @@ decode_latents_kernel(const Tile* tiles, uint32_t count, const Group* groups, ui
   const uint32_t lane = threadIdx.x % 32, number = blockIdx.x * kWarpsPerBlock + threadIdx.x / 32;
   if (number >= count) return;  // the whole warp
   const Tile tile = tiles[number];
+  if (tile.quick) return;
   if (lane == 0) states[number].non_finite = 0;
   for (uint32_t g = lane; g < (tile.chunks + 31) / 32; g += 32) repairs[tile.first_block + g] = 0;
   const bool whole = decode_tile(tile, groups[tile.group], latents_per_chunk, latents + tile.latents_at, lane, states[number]);

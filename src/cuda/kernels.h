@@ -21,9 +21,18 @@ int fast_decode(const Segment* segments, uint32_t segment_count, const Tile* til
 int fast_symbols(const Segment* segments, uint32_t segment_count, const Tile* tiles, uint32_t tile_count, const Group* groups,
                  uint8_t* symbols, uint32_t* statuses, int multiprocessors, CUstream_st* stream);
 
+// y[b][row] += sum over columns of W[row][column] x[b][column]: weights go from the compressed bytes into the product. One matrix of plain
+// orientation with one level and a multiple of 32 columns, not a slice; x: [batch][columns] in binary16, y: [batch][rows] in binary32, batch 1
+// to 16. A tile with patches, or with chunks that leave binary16, is refused (kTileDamaged): decode that matrix instead.
+int fast_product(const Segment* segments, uint32_t segment_count, const Tile* tiles, uint32_t tile_count, const Group* groups, const Network* network,
+                 const void* x, float* y, uint32_t batch, uint32_t columns, uint32_t rows, uint32_t* statuses, int multiprocessors, CUstream_st* stream);
+// The entropy decoder of fast_decode() for codecs with other networks: does what decode_latents() does, for the tiles in segments.
+int fast_latents(const Segment* segments, uint32_t segment_count, const Tile* tiles, uint32_t tile_count, const Group* groups, float* latents, TileState* states,
+                 uint32_t* repairs, uint32_t* statuses, int multiprocessors, CUstream_st* stream);
+
 // --- any codec, in passes over scratch memory
 
-// Entropy decoding: a warp per tile; latents in binary32 to `latents`, escapes included. Clears `states` and `repairs`.
+// Entropy decoding: a warp per tile that is not `quick`; latents in binary32 to `latents`, escapes included. Clears `states` and `repairs`.
 int decode_latents(const Tile* tiles, uint32_t tile_count, const Group* groups, uint32_t latents_per_chunk, float* latents,
                    TileState* states, uint32_t* repairs, uint32_t* statuses, CUstream_st* stream);
 // The network in binary32, in the order of operations of the CPU kernels: the same bits. With `repairs` only the chunks whose bits are
