@@ -46,9 +46,11 @@ Status at_least(Memory& memory, size_t bytes) {
   return {};
 }
 
+// A tensor, or a part of one that is stored as it is.
 struct Item {
   const StoredWeight* weight;
   CudaWeights::Tensor* tensor;
+  size_t begin, size;  // bytes in the file
 };
 
 // What one group of tensors needs on its way.
@@ -100,7 +102,9 @@ class Loader {
  private:
   static constexpr size_t kSlots = 3;
 
-  static std::span<const std::byte> source(const Item& item) { return item.weight->stream != nullptr ? item.weight->stream->bytes : item.weight->plain->bytes; }
+  static std::span<const std::byte> source(const Item& item) {
+    return (item.weight->stream != nullptr ? item.weight->stream->bytes : item.weight->plain->bytes).subspan(item.begin, item.size);
+  }
 
   // Reads the group's bytes, then enqueues all the rest.
   Status start(Slot& slot, std::span<const Item> items, size_t bytes) {
@@ -111,6 +115,7 @@ class Loader {
       const std::byte* from;
       std::byte* to;
       size_t size;
+      const StoredWeight* verify;  // instead of a copy
     };
     std::vector<Piece> pieces;
     std::vector<size_t> offsets;
@@ -118,10 +123,12 @@ class Loader {
     for (const Item& item : items) {
       const std::span<const std::byte> from = source(item);
       offsets.push_back(offset);
-      for (size_t at = 0; at < from.size(); at += kCopyPiece) pieces.push_back({from.data() + at, slot.host.bytes() + offset + at, std::min(kCopyPiece, from.size() - at)});
+      if (options_.verify && item.weight->plain != nullptr && item.begin == 0) pieces.push_back({nullptr, nullptr, 0, item.weight});
+      for (size_t at = 0; at < from.size(); at += kCopyPiece) pieces.push_back({from.data() + at, slot.host.bytes() + offset + at, std::min(kCopyPiece, from.size() - at), nullptr});
       offset += aligned(from.size());
     }
     NWC_RETURN_IF_ERROR(parallel_for(pieces.size(), options_.threads, [&](size_t i, int) -> Status {
+      if (pieces[i].verify != nullptr) return store_.verify_plain(*pieces[i].verify);
       std::memcpy(pieces[i].to, pieces[i].from, pieces[i].size);
       return {};
     }));
@@ -134,9 +141,8 @@ class Loader {
       const SafetensorsFile& file = store_.checkpoint().shards()[weight.shard];
       const std::span<const std::byte> copy(slot.host.bytes() + offsets[i], source(items[i]).size());
       if (weight.stream == nullptr) {
-        if (options_.verify) NWC_RETURN_IF_ERROR(store_.verify_plain(weight));
         NWC_RETURN_IF_ERROR(copy_plain(slot, items[i], copy, offsets[i]));
-        file.release(*weight.plain);
+        if (items[i].begin + items[i].size == weight.plain->bytes.size()) file.release(*weight.plain);
         continue;
       }
       const std::span<const std::byte> levels = weight.levels != nullptr ? weight.levels->bytes : std::span<const std::byte>();
@@ -159,12 +165,14 @@ class Loader {
 
   // As it is, or converted on the host; the bytes are on their way to the device already.
   Status copy_plain(Slot& slot, const Item& item, std::span<const std::byte> from, size_t offset) {
-    if (item.tensor->dtype == item.weight->info.dtype) {
-      return checked(cudaMemcpyAsync(item.tensor->data, slot.device.bytes() + offset, from.size(), cudaMemcpyDeviceToDevice, slot.stream), "copying a tensor");
+    const DType from_dtype = item.weight->info.dtype, to_dtype = item.tensor->dtype;
+    std::byte* const to = static_cast<std::byte*>(item.tensor->data) + item.begin * bits_of(to_dtype) / bits_of(from_dtype);
+    if (to_dtype == from_dtype) {
+      return checked(cudaMemcpyAsync(to, slot.device.bytes() + offset, from.size(), cudaMemcpyDeviceToDevice, slot.stream), "copying a tensor");
     }
-    std::vector<std::byte> converted(item.tensor->bytes);
-    convert_floats(item.weight->info.dtype, from, item.tensor->dtype, converted);
-    return checked(cudaMemcpy(item.tensor->data, converted.data(), converted.size(), cudaMemcpyHostToDevice), "copying a tensor");
+    std::vector<std::byte> converted(from.size() * bits_of(to_dtype) / bits_of(from_dtype));
+    convert_floats(from_dtype, from, to_dtype, converted);
+    return checked(cudaMemcpy(to, converted.data(), converted.size(), cudaMemcpyHostToDevice), "copying a tensor");
   }
 
   // Waits for the slot's group, if there is one, and looks at its statuses.
@@ -225,7 +233,9 @@ Result<CudaWeights> CudaWeights::load(const std::filesystem::path& directory, co
   for (size_t t = 0; t < weights.size(); ++t) {
     state->tensors[t].device = options.devices[owner[t]];
     state->tensors[t].data = state->memory[owner[t]].bytes() + offset[t];
-    items[owner[t]].push_back({weights[t], &state->tensors[t]});
+    const size_t bytes = weights[t]->stream != nullptr ? weights[t]->stream->bytes.size() : weights[t]->plain->bytes.size();
+    const size_t step = weights[t]->stream != nullptr ? bytes : kGroupBytes;
+    for (size_t begin = 0; begin < bytes; begin += step) items[owner[t]].push_back({weights[t], &state->tensors[t], begin, std::min(step, bytes - begin)});
   }
   // A thread per device; progress is that of a single one.
   const Progress silent{{}, progress.stop};

@@ -65,14 +65,13 @@ std::optional<FastNetwork> fast_network(const TransformWeights& w, unsigned leve
     for (unsigned t = 0; t < 4; ++t) {
       const size_t j = 8 * t + column;
       for (unsigned part = 0; part < 2; ++part) word(2 * t + part) = operand_b(w.in_weight, kFastLatents, t, 0, part, lane);
-      const auto twice = [&](unsigned number, uint32_t bits) { vector(number + t / 2)[t % 2 * 2] = vector(number + t / 2)[t % 2 * 2 + 1] = bits; };
-      twice(0, pair(w.in_bias[j], w.in_bias[j + 1]));
-      vector(10)[t] = pair(embedding(0)[j], embedding(0)[j + 1]);
+      vector(0)[t] = pair(w.in_bias[j], w.in_bias[j + 1]);
+      vector(7)[t] = pair(embedding(0)[j], embedding(0)[j + 1]);
       for (unsigned b = 0; b < 2; ++b) {
         for (unsigned i = 0; i < 4; ++i) word(8 + 16 * b + 4 * t + i) = operand_b(blocks[b].weight, kFastWidth, t, i / 2, i % 2, lane);
-        twice(2 + 4 * b, pair(blocks[b].bias[j], blocks[b].bias[j + 1]));
-        vector(4 + 4 * b)[t] = pair(w.blocks[b].gain[j], w.blocks[b].gain[j + 1]);
-        vector(5 + 4 * b)[t] = pair(w.blocks[b].offset[j], w.blocks[b].offset[j + 1]);
+        vector(1 + 3 * b)[t] = pair(blocks[b].bias[j], blocks[b].bias[j + 1]);
+        vector(2 + 3 * b)[t] = pair(w.blocks[b].gain[j], w.blocks[b].gain[j + 1]);
+        vector(3 + 3 * b)[t] = pair(w.blocks[b].offset[j], w.blocks[b].offset[j + 1]);
       }
     }
     // Operand A: outputs lane / 4 and + 8 by inputs k, k + 1, then both with k + 8.

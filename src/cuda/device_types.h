@@ -38,7 +38,7 @@ struct FastTables {
 // LayerNorm need not), the last embedding is multiplied into the output layer.
 struct FastNetwork {
   uint32_t weights[12][32][4];  // of lane l: 0-1 input layer, 2-5 and 6-9 blocks, 10-11 output layer
-  uint32_t vectors[11][4][4];   // of lanes l % 4: input bias (2, every word twice); bias (likewise), gain, offset of both blocks; first embedding
+  uint32_t vectors[8][4][4];    // of lanes l % 4: input bias; bias, gain, offset of both blocks; embedding of the first
   float out_bias[kFastChunk];
 };
 

@@ -26,7 +26,6 @@ struct alignas(512) WarpBuffers {
   uint32_t ring[kRingWords / 2];
   alignas(16) uint8_t staging[kN * 32 * sizeof(float)];  // latents of 32 chunks, then rows of weights
   float scales[32];
-  Group group;
 };
 static_assert(sizeof(WarpBuffers::ring) == 512 && 32 * kLatentStride <= sizeof(WarpBuffers::staging));
 struct alignas(4096) Shared {  // for the same reason
@@ -218,14 +217,14 @@ __device__ inline Words vector(const FastNetwork& network, uint32_t index, uint3
 template <uint32_t kBlock>
 __device__ inline void residual(const FastNetwork& network, uint32_t (&h)[2][4][2], uint32_t lane) {
   uint32_t u[2][4][2];
-  const Words bias[2] = {vector(network, 2 + 4 * kBlock, lane), vector(network, 3 + 4 * kBlock, lane)};
+  const Words bias = vector(network, 1 + 3 * kBlock, lane);
 #pragma unroll
   for (uint32_t t = 0; t < 4; ++t) {
     const Words w = weight(network, 2 + 4 * kBlock + t, lane);
 #pragma unroll
     for (uint32_t m = 0; m < 2; ++m) {
       const uint32_t a[2][4] = {{h[m][0][0], h[m][0][1], h[m][1][0], h[m][1][1]}, {h[m][2][0], h[m][2][1], h[m][3][0], h[m][3][1]}};
-      mma_half(u[m][t], a[0], w.w[0], w.w[1], bias[t / 2].w[t % 2 * 2], bias[t / 2].w[t % 2 * 2 + 1]);
+      mma_half(u[m][t], a[0], w.w[0], w.w[1], bias.w[t], bias.w[t]);
       mma_half(u[m][t], a[1], w.w[2], w.w[3], u[m][t][0], u[m][t][1]);
     }
   }
@@ -250,7 +249,7 @@ __device__ inline void residual(const FastNetwork& network, uint32_t (&h)[2][4][
       r[m][i] = __float2half2_rn(scale < 0x1p-13f ? __int_as_float(0x7FC00000) : scale);
     }
   }
-  const Words gain = vector(network, 4 + 4 * kBlock, lane), offset = vector(network, 5 + 4 * kBlock, lane);
+  const Words gain = vector(network, 2 + 3 * kBlock, lane), offset = vector(network, 3 + 3 * kBlock, lane);
 #pragma unroll
   for (uint32_t m = 0; m < 2; ++m) {
 #pragma unroll
@@ -269,17 +268,17 @@ __device__ inline void residual(const FastNetwork& network, uint32_t (&h)[2][4][
 __device__ inline void synthesise(const FastNetwork& network, const uint8_t* staging, uint32_t lane, float (&y)[4][4]) {
   uint32_t h[2][4][2];
   {
-    const Words in[2] = {weight(network, 0, lane), weight(network, 1, lane)}, bias[2] = {vector(network, 0, lane), vector(network, 1, lane)};
+    const Words in[2] = {weight(network, 0, lane), weight(network, 1, lane)}, bias = vector(network, 0, lane);
 #pragma unroll
     for (uint32_t m = 0; m < 2; ++m) {
       uint32_t z[4];
       ldmatrix(z, shared_address(staging) + (m * 16 + lane % 16) * kLatentStride + lane / 16 * 16);
 #pragma unroll
-      for (uint32_t t = 0; t < 4; ++t) mma_half(h[m][t], z, in[t / 2].w[t % 2 * 2], in[t / 2].w[t % 2 * 2 + 1], bias[t / 2].w[t % 2 * 2], bias[t / 2].w[t % 2 * 2 + 1]);
+      for (uint32_t t = 0; t < 4; ++t) mma_half(h[m][t], z, in[t / 2].w[t % 2 * 2], in[t / 2].w[t % 2 * 2 + 1], bias.w[t], bias.w[t]);
     }
   }
   residual<0>(network, h, lane);
-  const Words embedding = vector(network, 10, lane);
+  const Words embedding = vector(network, 7, lane);
 #pragma unroll
   for (uint32_t i = 0; i < 16; ++i) h[i / 8][i / 2 % 4][i % 2] = bits_of(__hmul2(as_half2(h[i / 8][i / 2 % 4][i % 2]), as_half2(embedding.w[i / 2 % 4])));
   residual<1>(network, h, lane);
@@ -455,7 +454,7 @@ __device__ uint32_t decode_tile(const Tile* tile_at, const Group* group, const N
     const uint32_t bound = active ? kLowerBound : 0;
     const bool together = __all_sync(kAllLanes, straight && place + 32 <= column_end && place >= column_begin && (place - column_begin) % 8 == 0 && first + 32 <= tile.chunks &&
                           stripe * kN >= group->row_begin && stripe * kN + kN <= group->row_end);
-    const float scale = !kSymbolsOnly && together ? __ldg(group->scales + place + lane) : 0.0f;
+    const float scale = !kSymbolsOnly && (together || kMode == Mode::kProduct) ? __ldg(group->scales + place + lane) : 0.0f;
     uint32_t z[kC / 2];
     uint32_t packed_symbols[kC / 4] = {};
     const auto pair = [&](auto channel) {
@@ -506,7 +505,9 @@ __device__ uint32_t decode_tile(const Tile* tile_at, const Group* group, const N
     if (kMode == Mode::kProduct) {
       if (!finite_now) return kTileDamaged;  // the caller falls back
       const float* const factors = group->factors != nullptr ? group->factors + stripe * kN : nullptr;
-      const float low = factors != nullptr ? factors[lane / 4] : 1.0f, high = factors != nullptr ? factors[lane / 4 + 8] : 1.0f;
+      const uint64_t row_low = stripe * kN + lane / 4;  // rows past the end are padding
+      const float low = factors != nullptr && row_low < product.rows ? factors[lane / 4] : 1.0f;
+      const float high = factors != nullptr && row_low + 8 < product.rows ? factors[lane / 4 + 8] : 1.0f;
 #pragma unroll
       for (uint32_t n = 0; n < 4; ++n) {
         const float2 s = *reinterpret_cast<const float2*>(&buffers.scales[8 * n + 2 * (lane % 4)]);
@@ -594,12 +595,7 @@ fast_decode_kernel(const Segment* segments, uint32_t segment_count, const Tile* 
       if (lane == 0) number = atomicAdd(&shared.next_tile, 1u);
       number = __shfl_sync(kAllLanes, number, 0);
       if (__any_sync(kAllLanes, number >= last)) break;
-      // The group's description comes along: global memory would be asked for it again and again.
-      const uint32_t* const from = reinterpret_cast<const uint32_t*>(groups + tiles[number].group);
-      __syncwarp();
-      if (lane < sizeof(Group) / 4) reinterpret_cast<uint32_t*>(&buffers.group)[lane] = from[lane];
-      __syncwarp();
-      const uint32_t status = decode_tile<kMode>(tiles + number, &buffers.group, network, shared, buffers, symbols, latents, states + number, repairs, product, lane);
+      const uint32_t status = decode_tile<kMode>(tiles + number, groups + tiles[number].group, network, shared, buffers, symbols, latents, states + number, repairs, product, lane);
       __syncwarp();
       if (lane == 0) statuses[number] = status;
     }

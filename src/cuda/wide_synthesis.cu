@@ -1,7 +1,7 @@
 // The network of the `paper` profile on Hopper: 128 chunks go through all layers without leaving the multiprocessor.
 //
-// Two warpgroups have 64 chunks each, their activations as binary16 in shared memory, where wgmma wants its operand A. The weights (2.1 MB,
-// from the L2 cache) stream through stages of shared memory for both. A layer's 512 outputs are computed in four passes of 128:
+// Two warpgroups have 64 chunks each, their activations as binary16 in shared memory, where wgmma wants its operand A. A third streams the
+// weights (2.1 MB, from the L2 cache) through stages of shared memory for both. A layer's 512 outputs are computed in four passes of 128:
 // the passes' sums wait as binary16 in registers until the squares of all 512 are known (two passes of 256 would spill). The warpgroups are not tied to each
 // other, so that one's LayerNorm runs under the other's products.
 #include <cuda_runtime.h>
@@ -16,7 +16,7 @@ constexpr uint32_t kStages = 6, kW = kWideWidth, kPanels = kW / 64, kPasses = kW
 constexpr uint32_t kGroupChunks = 64;                               // of a warpgroup
 constexpr uint32_t kPanelBytes = kGroupChunks * 128;                // 64 chunks by 64 activations
 constexpr uint32_t kGroupBytes = kPanels * kPanelBytes;
-constexpr uint32_t kThreads = 2 * 128;
+constexpr uint32_t kThreads = 3 * 128;
 constexpr uint32_t kSharedBytes = 1024 + 2 * kGroupBytes + kStages * kWideStageBytes + 16 * kStages;
 
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
@@ -30,6 +30,7 @@ constexpr uint32_t kOutBytes = kPanels * kWideChunk * 128;  // the output layer'
 __device__ inline uint32_t shared_address(const void* p) { return static_cast<uint32_t>(__cvta_generic_to_shared(p)); }
 
 __device__ inline void barrier_init(uint32_t barrier, uint32_t arrivals) { asm volatile("mbarrier.init.shared.b64 [%0], %1;" ::"r"(barrier), "r"(arrivals) : "memory"); }
+__device__ inline void barrier_arrive(uint32_t barrier) { asm volatile("mbarrier.arrive.shared.b64 _, [%0];" ::"r"(barrier) : "memory"); }
 __device__ inline void barrier_expect(uint32_t barrier, uint32_t bytes) {
   asm volatile("mbarrier.arrive.expect_tx.shared.b64 _, [%0], %1;" ::"r"(barrier), "r"(bytes) : "memory");
 }
@@ -98,42 +99,24 @@ __device__ inline void fence_for_products() { asm volatile("fence.proxy.async.sh
 __device__ inline __half2 as_half2(uint32_t bits) { return *reinterpret_cast<const __half2*>(&bits); }
 __device__ inline uint32_t bits_of(__half2 v) { return *reinterpret_cast<const uint32_t*>(&v); }
 
-// The stages of weights, filled round and round with the network's operands. Nobody has the job of filling them: the last of the eight
-// warps that are done with a stage asks for what comes next there. So all registers are the warpgroups'.
+// Stages of weights as a consumer sees them.
 struct Stages {
-  uint32_t base, full, counters;  // shared addresses: stages, barriers 8 bytes apart, counts of warps that are done
-  const uint8_t* source;
-  uint32_t operands, total;  // of the network; of all its uses by this block
-  uint32_t sequence = 0, index = 0, parity = 0;
+  uint32_t base, full, empty;  // shared addresses; barriers are 8 bytes apart
+  uint32_t index = 0, parity = 0;
 
-  // One thread.
-  __device__ void ask(uint32_t number, uint32_t stage) const {
-    if (number >= total) return;
-    const uint32_t operand = number % operands, bytes = operand + 1 == operands ? kOutBytes : kWideStageBytes;
-    barrier_expect(full + 8 * stage, bytes);
-    copy_bulk(base + stage * kWideStageBytes, source + size_t{operand} * kWideStageBytes, bytes, full + 8 * stage);
-  }
   __device__ uint32_t wait() const {
     barrier_wait(full + 8 * index, parity);
     return base + index * kWideStageBytes;
   }
   __device__ void advance() {
-    ++sequence;
     if (++index == kStages) index = 0, parity ^= 1;
-  }
-  // The warp's products have read stage number `before` of the sequence.
-  __device__ void release(uint32_t before, uint32_t lane) const {
-    if (lane != 0) return;
-    const uint32_t stage = before % kStages;
-    uint32_t done;
-    asm volatile("atom.acq_rel.cta.shared.add.u32 %0, [%1], 1;" : "=r"(done) : "r"(counters + 4 * stage) : "memory");
-    if (done % 8 == 7) ask(before + kStages, stage);
   }
 };
 
 // 128 outputs: d = sum over `panels` panels of 64 inputs (or 16 inputs of the only one, if kSteps is 1).
 template <uint32_t kSteps>
 __device__ inline void pass(float (&d)[64], uint32_t activations, uint32_t panels, Stages& stages, uint32_t lane) {
+  uint32_t held = ~0u;
 #pragma unroll 1
   for (uint32_t p = 0; p < panels; ++p) {
     const uint32_t weights = stages.wait();
@@ -141,23 +124,17 @@ __device__ inline void pass(float (&d)[64], uint32_t activations, uint32_t panel
 #pragma unroll
     for (uint32_t k = 0; k < kSteps; ++k) product(d, operand(activations + p * kPanelBytes + 32 * k), operand(weights + 32 * k), p + k > 0);
     products_commit();
-    products_wait<1>();
-    if (p > 0) stages.release(stages.sequence - 1, lane);
+    products_wait<1>();  // the stage before is read
+    if (held != ~0u && lane == 0) barrier_arrive(held);
+    held = stages.empty + 8 * stages.index;
     stages.advance();
   }
   products_wait<0>();
-  stages.release(stages.sequence - 1, lane);
+  if (lane == 0) barrier_arrive(held);
 }
 
 // Loads through the pointer are not moved up to before this point: they would take registers that the sums need.
 __device__ inline void keep_here(const uint4_words*& pointer) { asm volatile("" : "+l"(pointer)::"memory"); }
-
-// Volatile: nvcc would rather round where the result is used, and keep twice as many registers until then.
-__device__ inline uint32_t round_now(float low, float high) {
-  uint32_t packed;
-  asm volatile("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(packed) : "f"(high), "f"(low));
-  return packed;
-}
 
 // u = sums + bias as binary16, in the same layout; squares are added up by row.
 __device__ inline void take(const float (&d)[64], const uint4_words* vectors, uint32_t (&u)[32], float (&squares)[2], uint32_t lane) {
@@ -168,8 +145,8 @@ __device__ inline void take(const float (&d)[64], const uint4_words* vectors, ui
     const float a = d[4 * j] + bias.x, b = d[4 * j + 1] + bias.y, c = d[4 * j + 2] + bias.x, e = d[4 * j + 3] + bias.y;
     squares[0] = fmaf(a, a, fmaf(b, b, squares[0]));
     squares[1] = fmaf(c, c, fmaf(e, e, squares[1]));
-    u[2 * j] = round_now(a, b);
-    u[2 * j + 1] = round_now(c, e);
+    u[2 * j] = bits_of(__floats2half2_rn(a, b));
+    u[2 * j + 1] = bits_of(__floats2half2_rn(c, e));
   }
 }
 
@@ -205,7 +182,6 @@ __device__ inline void put(uint32_t activations, const uint4_words* vectors, con
 
 template <bool kFirst>
 __device__ inline void layer(uint32_t activations, const uint4_words* vectors, Stages& stages, uint32_t group, uint32_t lane, uint32_t row) {
-  asm volatile("" : "+r"(lane));
   uint32_t u[kPasses][32];
   float squares[2] = {};
 #pragma unroll
@@ -268,8 +244,8 @@ __device__ void consume(const WideNetwork& network, const Tile* tiles, const Wid
     }
     products_commit();
     products_wait<0>();
+    if (lane == 0) barrier_arrive(stages.empty + 8 * stages.index);
     stages.advance();
-    stages.release(stages.sequence - 1, lane);
     group_barrier(warpgroup);  // the next item's latents go where the activations are
     const bool sound = statuses[item.tile] == kTileDecoded;
 #pragma unroll
@@ -290,6 +266,20 @@ __device__ void consume(const WideNetwork& network, const Tile* tiles, const Wid
   }
 }
 
+__device__ void produce(const WideNetwork& network, uint32_t item_count, uint32_t base, uint32_t full, uint32_t empty) {
+  uint32_t index = 0, parity = 1;  // stages are empty at first
+  const uint32_t operands = kPasses + kPasses * kPanels * network.depth + 1;
+  for (uint32_t i = blockIdx.x; i < item_count; i += gridDim.x) {
+    for (uint32_t s = 0; s < operands; ++s) {
+      const uint32_t bytes = s + 1 == operands ? kOutBytes : kWideStageBytes;
+      barrier_wait(empty + 8 * index, parity);
+      barrier_expect(full + 8 * index, bytes);
+      copy_bulk(base + index * kWideStageBytes, network.stages + size_t{s} * kWideStageBytes, bytes, full + 8 * index);
+      if (++index == kStages) index = 0, parity ^= 1;
+    }
+  }
+}
+
 #endif  // NWC_HAS_WGMMA
 
 __global__ void __launch_bounds__(kThreads, 1)
@@ -298,23 +288,24 @@ wide_synthesis_kernel(const WideNetwork* network_at, const Tile* tiles, const Wi
 #ifdef NWC_HAS_WGMMA
   extern __shared__ uint8_t memory[];
   const uint32_t start = (shared_address(memory) + 1023) & ~1023u;
-  const uint32_t stages_at = start + 2 * kGroupBytes, full = stages_at + kStages * kWideStageBytes, counters = full + 8 * kStages;
+  const uint32_t stages_at = start + 2 * kGroupBytes, full = stages_at + kStages * kWideStageBytes, empty = full + 8 * kStages;
   const WideNetwork network = *network_at;
-  const uint32_t operands = kPasses + kPasses * kPanels * network.depth + 1;
-  const uint32_t items_here = blockIdx.x < item_count ? (item_count - blockIdx.x - 1) / gridDim.x + 1 : 0;
-  const Stages stages{stages_at, full, counters, network.stages, operands, items_here * operands};
   if (threadIdx.x == 0) {
     for (uint32_t s = 0; s < kStages; ++s) {
       barrier_init(full + 8 * s, 1);
-      asm volatile("st.shared.u32 [%0], 0;" ::"r"(counters + 4 * s) : "memory");
+      barrier_init(empty + 8 * s, 8);  // a lane of every consuming warp
     }
     asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
-    fence_for_products();
-    for (uint32_t s = 0; s < kStages; ++s) stages.ask(s, s);
   }
   __syncthreads();
-  const uint32_t warpgroup = threadIdx.x / 128;
-  consume(network, tiles, items, item_count, groups, latents, repairs, statuses, start + warpgroup * kGroupBytes, stages, warpgroup);
+  if (threadIdx.x / 128 == 2) {
+    asm volatile("setmaxnreg.dec.sync.aligned.u32 24;");
+    if (threadIdx.x == 256) produce(network, item_count, stages_at, full, empty);
+  } else {
+    asm volatile("setmaxnreg.inc.sync.aligned.u32 240;");
+    const uint32_t warpgroup = threadIdx.x / 128;
+    consume(network, tiles, items, item_count, groups, latents, repairs, statuses, start + warpgroup * kGroupBytes, Stages{stages_at, full, empty}, warpgroup);
+  }
 #endif
 }
 

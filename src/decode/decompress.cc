@@ -93,7 +93,7 @@ class ShardReader {
       NWC_RETURN_IF_ERROR(progress_.check_stop());
       std::span<const std::byte> piece = bytes.subspan(at, std::min(kPieceBytes, bytes.size() - at));
       if (from != to) {
-        buffer_.resize(piece.size() / bits_of(from) * bits_of(to));
+        buffer_.resize(piece.size() * bits_of(to) / bits_of(from));
         convert_floats(from, piece, to, buffer_);
         piece = buffer_;
       }
