@@ -492,6 +492,7 @@ __device__ uint32_t decode_tile(const Tile* tile_at, const Group* group, const N
     bool finite_now = false;
     for (uint32_t attempt = 0; attempt < 2 && !finite_now; ++attempt) {
       if (attempt == 1) {  // NaN marks an escape; what is still not finite is too large for binary16
+        __syncwarp();
         side_at = read_escapes(tile.bytes, side_at, tile.size, group->channels, row, lane);
         if (__any_sync(kAllLanes, side_at == ~0u)) return kTileDamaged;
         __syncwarp();

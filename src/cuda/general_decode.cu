@@ -132,57 +132,62 @@ __device__ void residual_block(const Block& block, const float* embedding, uint3
   __syncthreads();
 }
 
+// Chunks [first, first + chunks) of a tile, those in `wanted` (bit i: chunk first + i).
+__device__ void synthesise(const Network& net, uint32_t chunks, const Tile& tile, const Group& group, uint32_t first, uint32_t wanted, const float* latents,
+                           TileState& state, float* shared) {
+  const uint32_t rows = max(max(net.width, net.inputs), net.outputs);
+  float* const x = shared;  // both [rows][chunks]
+  float* const u = x + rows * chunks;
+  float* const mean_and_r = u + rows * chunks;
+  const size_t stride = size_t{(tile.chunks + 31) / 32} * 32;
+  for (uint32_t at = threadIdx.x; at < net.inputs * chunks; at += kThreads) x[at] = latents[tile.latents_at + at / chunks * stride + first + at % chunks];
+  __syncthreads();
+  float* h = x;
+  if (net.depth == 0) {
+    for (uint32_t at = threadIdx.x; at < net.inputs * chunks; at += kThreads) x[at] = __fmul_rn(x[at], net.embeddings[group.level * net.width + at / chunks]);
+    __syncthreads();
+  } else {
+    linear(net.in, chunks, x, u);
+    h = u;
+    for (uint32_t b = 0; b < net.depth; ++b) {
+      const float* const embedding = net.embeddings + (size_t{net.embedding_sets == 1 ? 0 : b} * net.levels + group.level) * net.width;
+      residual_block(net.blocks[b], embedding, net.width, chunks, h, x, mean_and_r);
+    }
+  }
+  float* const y = h == x ? u : x;
+  linear(net.out, chunks, h, y);
+  for (uint32_t at = threadIdx.x; at < net.outputs * chunks; at += kThreads) {
+    const uint32_t j = at / chunks, i = at % chunks, chunk = first + i;
+    if (chunk >= tile.chunks || (wanted >> i & 1) == 0) continue;
+    if (!finite(y[at])) {
+      const uint32_t n = atomicAdd(&state.non_finite, 1u);
+      if (n < kMaxNonFinite) state.positions[n] = chunk * net.outputs + j;
+      continue;
+    }
+    const Place place = place_of(group, tile, chunk, net.outputs);
+    store_weight(group, place.row + j, place.column, y[at]);
+  }
+  __syncthreads();
+}
+
 __global__ void __launch_bounds__(kThreads)
 exact_synthesis_kernel(const Network* network, uint32_t chunks, const Tile* tiles, const uint32_t* block_tiles, uint32_t first_block, uint32_t end_block,
                        const Group* groups, const float* latents, const uint32_t* repairs, TileState* states, const uint32_t* statuses) {
   extern __shared__ float shared[];
   const Network net = *network;
-  const uint32_t rows = max(max(net.width, net.inputs), net.outputs);
-  float* const x = shared;  // both [rows][chunks]
-  float* const u = x + rows * chunks;
-  float* const mean_and_r = u + rows * chunks;
-  const uint32_t pieces = 32 / chunks;
-  for (uint32_t item = blockIdx.x; item < (end_block - first_block) * pieces; item += gridDim.x) {
-    const uint32_t block = first_block + item / pieces, number = block_tiles[block], piece = item % pieces;
-    const uint32_t wanted = repairs != nullptr ? repairs[block] : kAllLanes;
-    if (wanted == 0 || statuses[number] != kTileDecoded) continue;
-    const Tile tile = tiles[number];
-    const Group group = groups[tile.group];
-    const uint32_t first = (block - tile.first_block) * 32 + piece * chunks;
-    const size_t stride = size_t{(tile.chunks + 31) / 32} * 32;
-    for (uint32_t at = threadIdx.x; at < net.inputs * chunks; at += kThreads) {
-      x[at] = latents[tile.latents_at + at / chunks * stride + first + at % chunks];
+  const uint32_t pieces = 32 / chunks, items = (end_block - first_block) * pieces;
+  // Repairs are rare, so a thread block looks for them in many items at a time.
+  const uint32_t stretch = repairs != nullptr ? kThreads : 1;
+  for (uint32_t begin = blockIdx.x * stretch; begin < items; begin += gridDim.x * stretch) {
+    const uint32_t mine = begin + threadIdx.x;
+    if (repairs != nullptr && !__syncthreads_or(mine < items && repairs[first_block + mine / pieces] != 0)) continue;
+    for (uint32_t item = begin; item < min(begin + stretch, items); ++item) {
+      const uint32_t block = first_block + item / pieces, number = block_tiles[block], piece = item % pieces;
+      const uint32_t wanted = repairs != nullptr ? repairs[block] : kAllLanes;
+      if (wanted == 0 || statuses[number] != kTileDecoded) continue;
+      const Tile tile = tiles[number];
+      synthesise(net, chunks, tile, groups[tile.group], (block - tile.first_block) * 32 + piece * chunks, wanted >> piece * chunks, latents, states[number], shared);
     }
-    __syncthreads();
-    float* h = x;
-    if (net.depth == 0) {
-      for (uint32_t at = threadIdx.x; at < net.inputs * chunks; at += kThreads) {
-        x[at] = __fmul_rn(x[at], net.embeddings[group.level * net.width + at / chunks]);
-      }
-      __syncthreads();
-    } else {
-      linear(net.in, chunks, x, u);
-      h = u;
-      float* other = x;
-      for (uint32_t b = 0; b < net.depth; ++b) {
-        const float* const embedding = net.embeddings + (size_t{net.embedding_sets == 1 ? 0 : b} * net.levels + group.level) * net.width;
-        residual_block(net.blocks[b], embedding, net.width, chunks, h, other, mean_and_r);
-      }
-    }
-    float* const y = h == x ? u : x;
-    linear(net.out, chunks, h, y);
-    for (uint32_t at = threadIdx.x; at < net.outputs * chunks; at += kThreads) {
-      const uint32_t j = at / chunks, i = at % chunks, chunk = first + i;
-      if (chunk >= tile.chunks || (wanted >> (piece * chunks + i) & 1) == 0) continue;
-      if (!finite(y[at])) {
-        const uint32_t n = atomicAdd(&states[number].non_finite, 1u);
-        if (n < kMaxNonFinite) states[number].positions[n] = chunk * net.outputs + j;
-        continue;
-      }
-      const Place place = place_of(group, tile, chunk, net.outputs);
-      store_weight(group, place.row + j, place.column, y[at]);
-    }
-    __syncthreads();
   }
 }
 
