@@ -503,6 +503,7 @@ __device__ uint32_t decode_tile(const Tile* tile_at, const Group* group, const N
       for (uint32_t n = 0; n < 4; ++n) check = fmaf(y[n][0], 0.0f, fmaf(y[n][1], 0.0f, check));
       finite_now = __all_sync(kAllLanes, check == 0.0f);
     }
+    __syncwarp();  // the latents are read; weights go where they were
     if (kMode == Mode::kProduct) {
       if (!finite_now) return kTileDamaged;  // the caller falls back
       const float* const factors = group->factors != nullptr ? group->factors + stripe * kN : nullptr;
