@@ -147,6 +147,9 @@ void add_compress(CLI::App& app, Command& command) {
       ->check(CLI::Range(32u, limits::kMaxTileChunks))
       ->check(whole_groups())
       ->capture_default_str();
+  app.add_option("--run-groups", a->options.encode.run_groups, "Groups of 32 chunks that are decoded channel by channel: 64 suits CPUs; 1, with tiles of 512, GPUs")
+      ->check(CLI::Range(1u, 2048u))
+      ->capture_default_str();
   app.add_flag("--codec-tables-only", a->codec_tables_only, "Never fit frequency tables to a tensor");
   app.add_flag("--keep-nonfinite", a->options.keep_nonfinite, "Store tensors with NaN or infinite weights uncompressed");
   app.add_option("--report", a->report, "Directory for report.json and report.html: every tensor measured again, with plots")->check(not_empty());

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "cli/command.h"
 #include "cli/terminal.h"
+#include "nwcodec/cuda_checkpoint.h"
 #include "nwcodec/decompress.h"
 
 namespace nwc::cli {
@@ -12,18 +13,24 @@ namespace nwc::cli {
 void add_decompress(CLI::App& app, Command& command) {
   struct Arguments {
     DecompressOptions options;
-    std::string dtype;
+    std::string dtype, device = "cpu";
   };
   const auto a = std::make_shared<Arguments>();
   app.add_option("checkpoint", a->options.input, "Compressed checkpoint directory")->required()->check(not_empty());
   app.add_option("-o,--output", a->options.output, "Directory to write")->required()->check(not_empty());
   app.add_option("--dtype", a->dtype, "Write all float weights as F32, F16 or BF16 (default: as the original had them)")
       ->transform(CLI::IsMember({"F32", "F16", "BF16"}, CLI::ignore_case));
+  app.add_option("--device", a->device, "Decode on cpu, cuda or cuda:NUMBER")->capture_default_str();
   app.add_flag("--force", a->options.force, "Replace the checkpoint that stands in the output directory");
   add_global_options(app, command);
   command.run = [a, &command]() -> Status {
     if (!a->dtype.empty()) a->options.dtype = dtype_from_name(a->dtype);
     a->options.threads = command.global.threads;
+    std::unique_ptr<DecodeBackend> backend;
+    if (a->device != "cpu") {
+      NWC_ASSIGN_OR_RETURN(backend, cuda_decode_backend(a->device, a->options.input));
+      a->options.backend = backend.get();
+    }
     Result<DecompressReport> report = DecompressReport{};
     {
       ProgressLine line(command.global.quiet);

@@ -67,7 +67,13 @@ class ShardReader {
         const uint64_t end = std::min(lines, begin + step);
         const Slice slice = h.transposed ? Slice{matrix, 0, h.rows, begin, end} : Slice{matrix, begin, end, 0, h.columns};
         buffer_.resize((end - begin) * line_elements * element);
-        if (Status status = decoder.decode_slice(slice, dtype, buffer_, options_.threads); !status) {
+        const auto decode_piece = [&]() -> Status {
+          if (options_.backend == nullptr) return decoder.decode_slice(slice, dtype, buffer_, options_.threads);
+          const std::span<const std::byte> levels = weight.levels != nullptr ? weight.levels->bytes : std::span<const std::byte>();
+          return options_.backend->decode({weight.info.name, weight.stream->bytes, weight.scales->bytes, levels, slice.matrix, slice.row_begin, slice.row_end,
+                                           slice.column_begin, slice.column_end, dtype}, buffer_);
+        };
+        if (Status status = decode_piece(); !status) {
           return store_.locate(std::move(status).error(), weight, *weight.stream);
         }
         NWC_RETURN_IF_ERROR(writer.write(weight.info.name, offset, buffer_));
@@ -87,7 +93,7 @@ class ShardReader {
       NWC_RETURN_IF_ERROR(progress_.check_stop());
       std::span<const std::byte> piece = bytes.subspan(at, std::min(kPieceBytes, bytes.size() - at));
       if (from != to) {
-        buffer_.resize(piece.size() / bits_of(from) * bits_of(to));
+        buffer_.resize(piece.size() * bits_of(to) / bits_of(from));
         convert_floats(from, piece, to, buffer_);
         piece = buffer_;
       }
@@ -108,6 +114,7 @@ class ShardReader {
 std::string fingerprint_of(const DecompressOptions& options, const Checkpoint& checkpoint) {
   std::string text = "decompress " NWCODEC_VERSION_STRING;
   if (options.dtype) text += " " + std::string(name_of(*options.dtype));
+  if (options.backend != nullptr) text += " elsewhere";  // another device may round otherwise
   for (const SafetensorsFile& shard : checkpoint.shards()) text += " " + hex64(xxh3(shard.header_bytes()));
   return "nwcodec " + hex64(xxh3(text)) + "\n";
 }

@@ -121,6 +121,13 @@ Status TensorDecoder::verify() const {
   return {};
 }
 
+TensorDecoder::TileRange TensorDecoder::tiles_of_rows(const LevelGroup& group, uint64_t row_begin, uint64_t row_end) const {
+  const uint64_t chunk_length = codec_->parts().chunk_length(), per_stripe = group.columns.size(), tile_chunks = parsed_.header.tile_chunks;
+  const uint64_t first_chunk = row_begin / chunk_length * per_stripe;
+  const uint64_t last_chunk = ((row_end - 1) / chunk_length + 1) * per_stripe - 1;
+  return {group.first_tile + first_chunk / tile_chunks, group.first_tile + last_chunk / tile_chunks + 1};
+}
+
 Status TensorDecoder::decode(DType dtype, std::span<std::byte> out, int threads) const {
   const StreamHeader& h = parsed_.header;
   std::vector<Slice> slices;  // none without elements: then nothing bounds the number of matrices
@@ -163,14 +170,10 @@ Status TensorDecoder::run(std::span<const Slice> slices, DType dtype, std::span<
     const auto before = [](const LevelGroup& group, uint64_t matrix) { return group.matrix < matrix; };
     auto next = std::lower_bound(tiling_->groups().begin(), tiling_->groups().end(), slice.matrix, before);
     for (; next != tiling_->groups().end() && next->matrix == slice.matrix; ++next) {
-      const LevelGroup& group = *next;
-      const uint64_t per_stripe = group.columns.size();
-      const uint64_t first_chunk = slice.row_begin / chunk_length * per_stripe;
-      const uint64_t last_chunk = ((slice.row_end - 1) / chunk_length + 1) * per_stripe - 1;
-      const uint64_t end_tile = group.first_tile + last_chunk / h.tile_chunks + 1;
-      for (uint64_t t = group.first_tile + first_chunk / h.tile_chunks; t < end_tile;) {
+      const TileRange range = tiles_of_rows(*next, slice.row_begin, slice.row_end);
+      for (uint64_t t = range.begin; t < range.end;) {
         uint32_t together = 1;
-        while (together < kTilesTogether && t + together < end_tile && tiling_->tile(t + together).chunks == tiling_->tile(t).chunks) ++together;
+        while (together < kTilesTogether && t + together < range.end && tiling_->tile(t + together).chunks == tiling_->tile(t).chunks) ++together;
         items.push_back({t, together, s});
         t += together;
       }
@@ -180,7 +183,7 @@ Status TensorDecoder::run(std::span<const Slice> slices, DType dtype, std::span<
     return Error(ErrorCode::kInvalidArgument, "output buffer has " + std::to_string(out.size()) + " bytes, the weights take " + std::to_string(total));
   }
 
-  const DecodingTables& tables = own_decoding_tables_ ? *own_decoding_tables_ : codec_->tables();
+  const DecodingTables& tables = this->tables();
   const Isa isa = current_isa();
   const int worker_count = resolve_threads(threads);
   std::vector<Worker> workers(static_cast<size_t>(worker_count));

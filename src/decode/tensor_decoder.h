@@ -45,6 +45,20 @@ class TensorDecoder {
   Status decode_slice(const Slice& slice, DType dtype, std::span<std::byte> out, int threads) const;
   // Decodes nothing, checks the checksum of every tile.
   Status verify() const;
+  Status verify_tile(uint64_t number) const { return check_tile(number); }
+
+  // What the stream holds, for decoders on other devices.
+  const ParsedStream& parsed() const { return parsed_; }
+  const Tiling& tiling() const { return *tiling_; }
+  const DecodingTables& tables() const { return own_decoding_tables_ ? *own_decoding_tables_ : codec_->tables(); }
+  bool has_own_tables() const { return own_decoding_tables_.has_value(); }
+  std::span<const float> scales() const { return scales_; }            // [matrices * columns]
+  std::span<const float> row_factors() const { return row_factors_; }  // [matrices * rows], or empty
+  // Tiles that hold some of a group's weights in rows [row_begin, row_end), not empty.
+  struct TileRange {
+    uint64_t begin, end;
+  };
+  TileRange tiles_of_rows(const LevelGroup& group, uint64_t row_begin, uint64_t row_end) const;
 
  private:
   TensorDecoder() = default;

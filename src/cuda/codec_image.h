@@ -1,0 +1,26 @@
+// A codec's network and tables in the forms that the kernels read.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <vector>
+
+#include "cuda/blob.h"
+#include "cuda/device_types.h"
+#include "decode/codec.h"
+
+namespace nwc::cuda {
+
+// g_s of one level for the fused kernel; nullopt if its shape is another, or its numbers do not fit binary16.
+std::optional<FastNetwork> fast_network(const TransformWeights& weights, unsigned level);
+// Appends a WideNetwork and what it points to; returns its offset, nullopt as fast_network() for its shape.
+std::optional<size_t> append_wide_network(Blob& blob, const TransformWeights& weights);
+// The tables of one level; nullopt if a channel has raw bits.
+std::optional<FastTables> fast_tables(const DecodingTables& tables, unsigned level, std::span<const float> centers);
+
+// Appends a Network and what it points to; returns its offset.
+size_t append_network(Blob& blob, const TransformWeights& weights);
+// Appends the Channels of one level and their slots; returns their offset.
+size_t append_channels(Blob& blob, const DecodingTables& tables, unsigned level, std::span<const float> centers);
+
+}  // namespace nwc::cuda

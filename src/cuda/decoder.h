@@ -1,0 +1,29 @@
+// What a CudaDecoder holds: the codec, and its images in device memory.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "cuda/device_types.h"
+#include "cuda/memory.h"
+#include "decode/codec.h"
+#include "nwcodec/cuda.h"
+
+namespace nwc {
+
+struct CudaDecoder::State {
+  std::shared_ptr<const Codec> codec;
+  int device = 0, multiprocessors = 0;
+  cuda::DeviceMemory memory;
+  // Device pointers; by level where there are several.
+  const cuda::Network* network = nullptr;
+  const cuda::WideNetwork* wide_network = nullptr;  // null: another shape, or no Hopper
+  std::vector<const cuda::Channel*> channels;
+  std::vector<const cuda::FastTables*> fast_tables;    // null: not for the fused kernel
+  std::vector<const cuda::FastNetwork*> fast_networks;  // likewise
+
+  const TransformWeights& synthesis() const { return codec->parts().synthesis; }
+};
+
+}  // namespace nwc

@@ -1,0 +1,136 @@
+// What the CUDA kernels read: flat descriptions of tiles that the binding (cuda/plan.h) has validated and laid out in one block of device
+// memory. Plain C++17, shared by nvcc and the host compiler.
+//
+// All pointers are device pointers. Compressed bytes must be readable up to the next multiple of 4 beyond their end.
+#pragma once
+
+#include <cstdint>
+
+namespace nwc::cuda {
+
+// Output element types, as in nwc::DType.
+inline constexpr uint32_t kF32 = 1, kF16 = 2, kBF16 = 3;
+
+// Status words, one per tile.
+inline constexpr uint32_t kTileDecoded = 0;
+inline constexpr uint32_t kTileDamaged = 1;     // must not be used
+inline constexpr uint32_t kTileUntouched = ~0u;  // what the statuses are before a decode
+
+inline constexpr uint32_t kSlots = 4096;      // of a frequency table
+inline constexpr uint32_t kLowerBound = 1u << 16;  // rANS states are at least this between steps
+
+// A symbol of the fused kernel's tables. Symbol numbers are shifted so that the escape is always kFastEscape.
+inline constexpr uint32_t kFastEscape = 255;
+struct FastSymbol {
+  int32_t frequency_less_total;  // frequency - 4096
+  uint32_t latent_and_start;     // binary16 latent << 16 | start; the escape's latent is NaN
+};
+
+// The shape of the shipped `fast` codecs, which the fused kernel is compiled for.
+inline constexpr uint32_t kFastLatents = 16, kFastChunk = 16, kFastWidth = 32, kFastBlocks = 2;
+// Tables of one level as the fused kernel keeps them in shared memory: a byte per slot, then the symbols.
+struct FastTables {
+  uint8_t symbol_of_slot[kFastLatents][kSlots];
+  FastSymbol symbols[kFastLatents][256];
+};
+
+// g_s of one level for mma.m16n8k16, in binary16, as registers of a lane. Means over outputs are taken out of the blocks' weights (so
+// LayerNorm need not), the last embedding is multiplied into the output layer.
+struct FastNetwork {
+  uint32_t weights[12][32][4];  // of lane l: 0-1 input layer, 2-5 and 6-9 blocks, 10-11 output layer
+  uint32_t vectors[8][4][4];    // of lanes l % 4: input bias; bias, gain, offset of both blocks; embedding of the first
+  float out_bias[kFastChunk];
+};
+
+struct alignas(16) uint4_words {
+  uint32_t w[4];
+};
+
+// One channel's table for the general kernel.
+struct Channel {
+  const uint32_t* slots;  // as in DecodingTable: [4096]
+  int32_t minimum;
+  uint32_t shift, escape;
+  float center;
+};
+
+// y = A x + b as in transform/residual_mlp.h: panels of eight outputs.
+struct Linear {
+  uint32_t inputs, outputs;
+  const float* packed;
+  const float* bias;
+};
+struct Block {
+  Linear linear;
+  const float* gain;
+  const float* offset;
+};
+// g_s in binary32.
+struct Network {
+  uint32_t inputs, outputs, width, depth, levels, embedding_sets;
+  Linear in, out;
+  const Block* blocks;
+  const float* embeddings;  // [embedding_sets][levels][width]
+};
+
+// The columns of one matrix that have one importance level, and where their weights go.
+struct Group {
+  const uint32_t* columns;  // ascending; null: column p is p
+  const float* scales;      // [columns of the matrix]
+  const float* factors;     // [rows], or null: all 1
+  const Channel* channels;  // [latents]
+  void* out;                // the slice's first element
+  int64_t row_step, column_step;  // elements from one row (column) of the slice to the next
+  uint64_t row_begin, row_end, column_begin, column_end;  // the slice
+  uint32_t count;           // columns in the group
+  uint32_t level, dtype, run_groups;
+};
+
+struct Tile {
+  const uint8_t* bytes;
+  uint32_t size, chunks;
+  uint64_t first_stripe;  // of its first chunk
+  uint32_t first_place;   // of its first chunk: index into the group's columns
+  uint32_t group;
+  uint32_t quick;  // general kernels: entropy decoded by fast_latents()
+  // General kernels only.
+  uint64_t latents_at;    // float index into the scratch: [latents][stride], stride = chunks rounded up to 32
+  uint32_t first_block;   // its first block of 32 chunks among all tiles'
+};
+
+// Tiles [begin, end) share tables and level: what the fused kernel loads into shared memory.
+struct Segment {
+  uint32_t begin, end;
+  const FastTables* tables;
+  const FastNetwork* network;
+};
+
+// The shape of the shipped `paper` codecs, which the wgmma kernel is compiled for; any depth.
+inline constexpr uint32_t kWideLatents = 16, kWideChunk = 16, kWideWidth = 512;
+inline constexpr uint32_t kWidePass = 128;                        // outputs computed together
+inline constexpr uint32_t kWideStageBytes = kWidePass * 128;  // by 64 inputs in binary16
+inline constexpr uint32_t kWideChunks = 128;            // worked on together
+// g_s for the wgmma kernel.
+struct WideNetwork {
+  // Operands in the order of their use, each as it stands in shared memory (128-byte swizzle): one of the input layer (16 inputs)
+  // for every 128 outputs; for each block and every 128 outputs, eight of 64 inputs; the output layer.
+  const uint8_t* stages;
+  // [levels][1 + depth][256]: of outputs 2 i, 2 i + 1 in binary16: bias, gain, offset, embedding. Layer 0 is the input layer: a bias.
+  const uint4_words* vectors;
+  const float* out_bias;  // [16]
+  uint32_t depth;
+};
+// Chunks [first_chunk, first_chunk + 128) of a tile, as far as they exist.
+struct WideItem {
+  uint32_t tile, first_chunk;
+};
+
+// Weights of one tile that the network gave as not finite, waiting for patches.
+inline constexpr uint32_t kMaxNonFinite = 12;
+struct TileState {
+  uint32_t side;   // offset of the patches in the tile
+  uint32_t non_finite;
+  uint32_t positions[kMaxNonFinite];
+};
+
+}  // namespace nwc::cuda
