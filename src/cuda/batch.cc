@@ -278,7 +278,7 @@ Status CudaBatch::decode(void* scratch, uint32_t* statuses, CUstream_st* stream)
   std::byte* const base = static_cast<std::byte*>(scratch);
   const auto at = [&]<class T>(size_t offset) { return reinterpret_cast<T*>(base + offset); };
   const Group* const groups = at.operator()<Group>(s.groups_at);
-  NWC_RETURN_IF_ERROR(checked(fast_decode(at.operator()<Segment>(s.segments_at), s.segments, at.operator()<Tile>(s.fast_tiles_at), s.fast_tiles, groups,
+  NWC_RETURN_IF_ERROR(checked(fast_decode(d.fast_shape, at.operator()<Segment>(s.segments_at), s.segments, at.operator()<Tile>(s.fast_tiles_at), s.fast_tiles, groups,
                                           d.network, statuses, d.multiprocessors, stream),
                               "launching the fused decoder"));
   if (s.tiles == 0) return {};
@@ -321,7 +321,7 @@ Status CudaBatch::multiply(void* scratch, const void* x, float* y, uint32_t batc
   if (s.product_rows == 0 || s.tiles > 0) return Error(ErrorCode::kUnsupported, "this batch is none of one matrix that can be multiplied without decoding it");
   if (batch == 0 || batch > 16) return Error(ErrorCode::kInvalidArgument, "batches are of 1 to 16 vectors");
   std::byte* const base = static_cast<std::byte*>(scratch);
-  return checked(fast_product(reinterpret_cast<const Segment*>(base + s.segments_at), s.segments, reinterpret_cast<const Tile*>(base + s.fast_tiles_at), s.fast_tiles,
+  return checked(fast_product(s.decoder->fast_shape, reinterpret_cast<const Segment*>(base + s.segments_at), s.segments, reinterpret_cast<const Tile*>(base + s.fast_tiles_at), s.fast_tiles,
                               reinterpret_cast<const Group*>(base + s.groups_at), s.decoder->network, x, y, batch, s.product_columns, s.product_rows, statuses,
                               s.decoder->multiprocessors, stream),
                  "launching the product");

@@ -1,5 +1,6 @@
 #include "cuda/codec_image.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 
@@ -40,14 +41,33 @@ Centred centred(const TransformWeights::Block& block, size_t width) {
 
 }  // namespace
 
+std::optional<FastShape> fast_shape(const TransformWeights& w) {
+  if (w.inputs != kFastLatents || w.outputs != kFastChunk) return std::nullopt;
+  if (w.depth == 0) return FastShape::kLinear;
+  if (w.width == kFastWidth && w.depth == kFastBlocks) return FastShape::kResidual;
+  return std::nullopt;
+}
+
 std::optional<FastNetwork> fast_network(const TransformWeights& w, unsigned level) {
-  if (w.inputs != kFastLatents || w.outputs != kFastChunk || w.width != kFastWidth || w.depth != kFastBlocks) return std::nullopt;
+  const std::optional<FastShape> shape = fast_shape(w);
+  if (!shape) return std::nullopt;
   FastNetwork network{};
   const auto embedding = [&](size_t block) { return w.embedding.data() + ((w.embedding_sets == 1 ? 0 : block) * w.levels + level) * w.width; };
   std::vector<float> out = w.out_weight;
   for (size_t j = 0; j < w.outputs; ++j) {
-    for (size_t k = 0; k < w.width; ++k) out[j * w.width + k] *= embedding(1)[k];
+    for (size_t k = 0; k < w.width; ++k) out[j * w.width + k] *= embedding(std::max<size_t>(w.depth, 1) - 1)[k];
   }
+  // Operand A: outputs lane / 4 and + 8 by inputs k, k + 1, then both with k + 8.
+  for (unsigned lane = 0; lane < 32; ++lane) {
+    for (unsigned step = 0; step < w.width / 16; ++step) {
+      for (unsigned i = 0; i < 4; ++i) {
+        const size_t j = lane / 4 + 8 * (i % 2), k = 16 * step + 2 * (lane % 4) + 8 * (i / 2);
+        network.weights[10 + step][lane][i] = pair(out[j * w.width + k], out[j * w.width + k + 1]);
+      }
+    }
+  }
+  for (size_t j = 0; j < kFastChunk; ++j) network.out_bias[j] = w.out_bias[j];
+  if (*shape == FastShape::kLinear) return fit(out) ? std::optional(network) : std::nullopt;
   const Centred blocks[] = {centred(w.blocks[0], w.width), centred(w.blocks[1], w.width)};
   bool fits = fit(w.in_weight) && fit(w.in_bias) && fit(out) && fit(w.embedding);
   for (size_t b = 0; b < 2; ++b) fits = fits && fit(blocks[b].weight) && fit(blocks[b].bias) && fit(w.blocks[b].gain) && fit(w.blocks[b].offset);
@@ -74,15 +94,7 @@ std::optional<FastNetwork> fast_network(const TransformWeights& w, unsigned leve
         vector(3 + 3 * b)[t] = pair(w.blocks[b].offset[j], w.blocks[b].offset[j + 1]);
       }
     }
-    // Operand A: outputs lane / 4 and + 8 by inputs k, k + 1, then both with k + 8.
-    for (unsigned step = 0; step < 2; ++step) {
-      for (unsigned i = 0; i < 4; ++i) {
-        const size_t j = lane / 4 + 8 * (i % 2), k = 16 * step + column + 8 * (i / 2);
-        word(40 + 4 * step + i) = pair(out[j * kFastWidth + k], out[j * kFastWidth + k + 1]);
-      }
-    }
   }
-  for (size_t j = 0; j < kFastChunk; ++j) network.out_bias[j] = w.out_bias[j];
   return network;
 }
 

@@ -11,6 +11,8 @@
 
 namespace nwc::cuda {
 
+// Which of the fused kernel's bodies this network is for, if any.
+std::optional<FastShape> fast_shape(const TransformWeights& weights);
 // g_s of one level for the fused kernel; nullopt if its shape is another, or its numbers do not fit binary16.
 std::optional<FastNetwork> fast_network(const TransformWeights& weights, unsigned level);
 // Appends a WideNetwork and what it points to; returns its offset, nullopt as fast_network() for its shape.

@@ -49,6 +49,7 @@ Result<CudaDecoder> CudaDecoder::create(std::shared_ptr<const Codec> codec, int 
     const std::optional<FastNetwork> network = fast_network(parts.synthesis, level);
     networks_at.push_back(network ? blob.append(std::span(&*network, 1)) : kNone);
   }
+  if (const std::optional<FastShape> shape = fast_shape(parts.synthesis)) state->fast_shape = *shape;
   const std::optional<size_t> wide_at = major == 9 ? append_wide_network(blob, parts.synthesis) : std::nullopt;
   NWC_ASSIGN_OR_RETURN(state->memory, DeviceMemory::of(blob.size()));
   std::vector<std::byte> bytes(blob.size());

@@ -22,6 +22,7 @@ struct CudaDecoder::State {
   std::vector<const cuda::Channel*> channels;
   std::vector<const cuda::FastTables*> fast_tables;    // null: not for the fused kernel
   std::vector<const cuda::FastNetwork*> fast_networks;  // likewise
+  cuda::FastShape fast_shape = cuda::FastShape::kLinear;  // of these, if there are any
 
   const TransformWeights& synthesis() const { return codec->parts().synthesis; }
 };

@@ -26,7 +26,8 @@ struct FastSymbol {
   uint32_t latent_and_start;     // binary16 latent << 16 | start; the escape's latent is NaN
 };
 
-// The shape of the shipped `fast` codecs, which the fused kernel is compiled for.
+// The shapes of g_s that the fused kernel is compiled for: a linear map, as the shipped `fast` codecs have it, or two residual blocks of width 32.
+enum class FastShape : uint32_t { kLinear, kResidual };
 inline constexpr uint32_t kFastLatents = 16, kFastChunk = 16, kFastWidth = 32, kFastBlocks = 2;
 // Tables of one level as the fused kernel keeps them in shared memory: a byte per slot, then the symbols.
 struct FastTables {
@@ -35,7 +36,7 @@ struct FastTables {
 };
 
 // g_s of one level for mma.m16n8k16, in binary16, as registers of a lane. Means over outputs are taken out of the blocks' weights (so
-// LayerNorm need not), the last embedding is multiplied into the output layer.
+// LayerNorm need not), the last embedding is multiplied into the output layer. A linear map is its output layer's first part alone.
 struct FastNetwork {
   uint32_t weights[12][32][4];  // of lane l: 0-1 input layer, 2-5 and 6-9 blocks, 10-11 output layer
   uint32_t vectors[8][4][4];    // of lanes l % 4: input bias; bias, gain, offset of both blocks; embedding of the first

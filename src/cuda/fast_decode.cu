@@ -17,6 +17,7 @@ namespace {
 
 constexpr uint32_t kC = kFastLatents, kN = kFastChunk, kW = kFastWidth;
 constexpr uint32_t kSegmentWords = 128, kRingWords = 2 * kSegmentWords;  // a refill brings 8 bytes per lane
+constexpr uint32_t kLinearWarps = 24;                     // in a block; what registers allow
 constexpr uint32_t kStepsPerCheck = 4;                    // steps between looks at the ring: they take at most kSegmentWords
 constexpr uint32_t kLatentStride = 48;                    // bytes from a chunk's latents to the next one's: no bank conflicts for ldmatrix
 constexpr uint32_t kRowStride = 80;                       // bytes of a row of 32 weights, likewise
@@ -155,7 +156,11 @@ __device__ __noinline__ Pending decode_exactly(const Tile* tile_, const Group* g
     }
   };
   float h[kW];
-  linear(net.in, x, h);
+  if (net.depth == 0) {
+    for (uint32_t k = 0; k < kC; ++k) h[k] = __fmul_rn(x[k], net.embeddings[group.level * kC + k]);
+  } else {
+    linear(net.in, x, h);
+  }
   for (uint32_t b = 0; b < net.depth; ++b) {
     const Block& block = net.blocks[b];
     const float* const embedding = net.embeddings + ((net.embedding_sets == 1 ? 0 : b) * net.levels + group.level) * kW;
@@ -265,7 +270,22 @@ __device__ inline void residual(const FastNetwork& network, uint32_t (&h)[2][4][
 
 // g_s of 32 chunks whose latents stand in `staging`: y[n][..] are rows lane / 4 and + 8 of chunks 8 n + 2 (lane % 4) and + 1, as mma
 // leaves them: {row, chunk}, {row, chunk + 1}, {row + 8, chunk}, {row + 8, chunk + 1}.
+template <FastShape kShape>
 __device__ inline void synthesise(const FastNetwork& network, const uint8_t* staging, uint32_t lane, float (&y)[4][4]) {
+  const float bias_low = network.out_bias[lane / 4], bias_high = network.out_bias[lane / 4 + 8];
+#pragma unroll
+  for (uint32_t n = 0; n < 4; ++n) y[n][0] = y[n][1] = bias_low, y[n][2] = y[n][3] = bias_high;
+  if constexpr (kShape == FastShape::kLinear) {
+    const Words w = weight(network, 10, lane);
+#pragma unroll
+    for (uint32_t m = 0; m < 2; ++m) {
+      uint32_t z[4];  // of chunks 16 m.. and 16 m + 8.., first latents 0 to 7, then the others
+      ldmatrix(z, shared_address(staging) + (m * 16 + lane % 16) * kLatentStride + lane / 16 * 16);
+      mma_float(y[2 * m], w.w, z[0], z[2]);
+      mma_float(y[2 * m + 1], w.w, z[1], z[3]);
+    }
+    return;
+  }
   uint32_t h[2][4][2];
   {
     const Words in[2] = {weight(network, 0, lane), weight(network, 1, lane)}, bias = vector(network, 0, lane);
@@ -282,9 +302,6 @@ __device__ inline void synthesise(const FastNetwork& network, const uint8_t* sta
 #pragma unroll
   for (uint32_t i = 0; i < 16; ++i) h[i / 8][i / 2 % 4][i % 2] = bits_of(__hmul2(as_half2(h[i / 8][i / 2 % 4][i % 2]), as_half2(embedding.w[i / 2 % 4])));
   residual<1>(network, h, lane);
-  const float bias_low = network.out_bias[lane / 4], bias_high = network.out_bias[lane / 4 + 8];
-#pragma unroll
-  for (uint32_t n = 0; n < 4; ++n) y[n][0] = y[n][1] = bias_low, y[n][2] = y[n][3] = bias_high;
 #pragma unroll
   for (uint32_t s = 0; s < 2; ++s) {
     const Words w = weight(network, 10 + s, lane);
@@ -422,7 +439,7 @@ __device__ inline void multiply(const float (&y)[4][4], const Product& product, 
   }
 }
 
-template <Mode kMode>
+template <Mode kMode, FastShape kShape>
 __device__ uint32_t decode_tile(const Tile* tile_at, const Group* group, const Network* network, const Shared& shared, WarpBuffers& buffers, uint8_t* symbols,
                                 float* latents, TileState* tile_state, uint32_t* repairs, const Product& product, uint32_t lane) {
   constexpr bool kSymbolsOnly = kMode == Mode::kSymbols || kMode == Mode::kLatents;
@@ -497,7 +514,7 @@ __device__ uint32_t decode_tile(const Tile* tile_at, const Group* group, const N
         if (__any_sync(kAllLanes, side_at == ~0u)) return kTileDamaged;
         __syncwarp();
       }
-      synthesise(shared.network, buffers.staging, lane, y);
+      synthesise<kShape>(shared.network, buffers.staging, lane, y);
       float check = 0;
 #pragma unroll
       for (uint32_t n = 0; n < 4; ++n) check = fmaf(y[n][0], 0.0f, fmaf(y[n][1], 0.0f, check));
@@ -566,7 +583,7 @@ __device__ uint32_t decode_tile(const Tile* tile_at, const Group* group, const N
   return finish_tile(tile_at, group, side_at, pending, lane);
 }
 
-template <uint32_t kWarps, Mode kMode>
+template <uint32_t kWarps, Mode kMode, FastShape kShape>
 __global__ void __launch_bounds__(32 * kWarps, 1)
 fast_decode_kernel(const Segment* segments, uint32_t segment_count, const Tile* tiles, uint32_t tile_count, const Group* groups,
                    const Network* network, uint8_t* symbols, float* latents, TileState* states, uint32_t* repairs, uint32_t* statuses, Product product) {
@@ -597,20 +614,20 @@ fast_decode_kernel(const Segment* segments, uint32_t segment_count, const Tile* 
       if (lane == 0) number = atomicAdd(&shared.next_tile, 1u);
       number = __shfl_sync(kAllLanes, number, 0);
       if (__any_sync(kAllLanes, number >= last)) break;
-      const uint32_t status = decode_tile<kMode>(tiles + number, groups + tiles[number].group, network, shared, buffers, symbols, latents, states + number, repairs, product, lane);
+      const uint32_t status = decode_tile<kMode, kShape>(tiles + number, groups + tiles[number].group, network, shared, buffers, symbols, latents, states + number, repairs, product, lane);
       __syncwarp();
       if (lane == 0) statuses[number] = status;
     }
   }
 }
 
-template <uint32_t kWarps, Mode kMode>
+template <uint32_t kWarps, Mode kMode, FastShape kShape = FastShape::kLinear>
 int launch(const Segment* segments, uint32_t segment_count, const Tile* tiles, uint32_t tile_count, const Group* groups, const Network* network,
            uint8_t* symbols, float* latents, TileState* states, uint32_t* repairs, uint32_t* statuses, const Product& product, int multiprocessors,
            CUstream_st* stream) {
   if (tile_count == 0 || segment_count == 0) return cudaSuccess;
   constexpr int kBytes = alignof(Shared) + sizeof(Shared) + kWarps * sizeof(WarpBuffers);
-  const auto kernel = fast_decode_kernel<kWarps, kMode>;
+  const auto kernel = fast_decode_kernel<kWarps, kMode, kShape>;
   if (const cudaError_t error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kBytes)) return error;
   const uint32_t blocks = tile_count < static_cast<uint32_t>(multiprocessors) ? tile_count : static_cast<uint32_t>(multiprocessors);
   kernel<<<blocks, 32 * kWarps, kBytes, stream>>>(segments, segment_count, tiles, tile_count, groups, network, symbols, latents, states, repairs, statuses, product);
@@ -619,17 +636,17 @@ int launch(const Segment* segments, uint32_t segment_count, const Tile* tiles, u
 
 }  // namespace
 
-int fast_decode(const Segment* segments, uint32_t segment_count, const Tile* tiles, uint32_t tile_count, const Group* groups,
+int fast_decode(FastShape shape, const Segment* segments, uint32_t segment_count, const Tile* tiles, uint32_t tile_count, const Group* groups,
                 const Network* network, uint32_t* statuses, int multiprocessors, CUstream_st* stream) {
-  return launch<16, Mode::kWeights>(segments, segment_count, tiles, tile_count, groups, network, nullptr, nullptr, nullptr, nullptr, statuses, {}, multiprocessors,
-                                    stream);
+  const auto run = shape == FastShape::kLinear ? launch<kLinearWarps, Mode::kWeights, FastShape::kLinear> : launch<16, Mode::kWeights, FastShape::kResidual>;
+  return run(segments, segment_count, tiles, tile_count, groups, network, nullptr, nullptr, nullptr, nullptr, statuses, {}, multiprocessors, stream);
 }
 
-int fast_product(const Segment* segments, uint32_t segment_count, const Tile* tiles, uint32_t tile_count, const Group* groups, const Network* network,
+int fast_product(FastShape shape, const Segment* segments, uint32_t segment_count, const Tile* tiles, uint32_t tile_count, const Group* groups, const Network* network,
                  const void* x, float* y, uint32_t batch, uint32_t columns, uint32_t rows, uint32_t* statuses, int multiprocessors, CUstream_st* stream) {
   const Product product{static_cast<const __half*>(x), y, batch, columns, rows};
-  return launch<16, Mode::kProduct>(segments, segment_count, tiles, tile_count, groups, network, nullptr, nullptr, nullptr, nullptr, statuses, product,
-                                    multiprocessors, stream);
+  const auto run = shape == FastShape::kLinear ? launch<kLinearWarps, Mode::kProduct, FastShape::kLinear> : launch<16, Mode::kProduct, FastShape::kResidual>;
+  return run(segments, segment_count, tiles, tile_count, groups, network, nullptr, nullptr, nullptr, nullptr, statuses, product, multiprocessors, stream);
 }
 
 int fast_latents(const Segment* segments, uint32_t segment_count, const Tile* tiles, uint32_t tile_count, const Group* groups, float* latents, TileState* states,
