@@ -32,10 +32,11 @@ void BlockMoments::end_batch() {
   last_ = SIZE_MAX;
 }
 
-HessianFile BlockMoments::file(const Checkpoint& checkpoint, const Json& provenance, std::vector<std::string>& warnings) const {
+HessianFile BlockMoments::file(const Checkpoint& checkpoint, const Json& provenance,
+                               std::vector<std::string>& warnings) const {
   HessianFile file;
   file.calibration = provenance;
-  std::map<size_t, size_t> of_input;            // input -> Hessian, for layers that are tensors of their own
+  std::map<size_t, size_t> of_input;  // input -> Hessian, for layers that are tensors of their own
   for (const BlockLinear& l : linears_) {
     if (file.weights.contains(l.linear.weight)) {  // another slice of a fused tensor
       append(file.hessians[file.weights[l.linear.weight].hessian], l, warnings);
@@ -67,8 +68,9 @@ void BlockMoments::append(StoredHessian& hessian, const BlockLinear& l, std::vec
   hessian.tokens.push_back(moment.tokens());
   moment.append_triangle(hessian.triangles);
   if (l.expert && static_cast<double>(moment.tokens()) < kFewTokens * static_cast<double>(l.linear.in_features)) {
-    warnings.push_back(fmt::format("{}, expert {}: {} tokens for {} inputs{}", l.linear.weight, *l.expert, moment.tokens(), l.linear.in_features,
-                                   moment.tokens() == 0 ? "; all inputs count alike" : "; damping makes up for the rest"));
+    warnings.push_back(fmt::format(
+        "{}, expert {}: {} tokens for {} inputs{}", l.linear.weight, *l.expert, moment.tokens(), l.linear.in_features,
+        moment.tokens() == 0 ? "; all inputs count alike" : "; damping makes up for the rest"));
   }
 }
 

@@ -1,4 +1,5 @@
-// Takes batches through blocks and writes the Hessian of every linear layer on the way. Includes LibTorch: private to src/calibrate.
+// Takes batches through blocks and writes the Hessian of every linear layer on the way. Includes LibTorch: private to
+// src/calibrate.
 #pragma once
 
 #include <fmt/format.h>
@@ -22,12 +23,13 @@ struct PassProgress {
   uint64_t total = 0, done = 0;
 };
 
-// `Model` is a CausalLm or the EncoderTower of a tower; its blocks are numbered from `first_block` in `files`. `batches`, float32 [some, length, hidden], become
-// the outputs of the last block that runs. Only blocks up to the last whose file is missing run, and only missing files are written, each as soon as it is
-// complete. Errors: of loading; kInterrupted; kIo.
+// `Model` is a CausalLm or the EncoderTower of a tower; its blocks are numbered from `first_block` in `files`.
+// `batches`, float32 [some, length, hidden], become the outputs of the last block that runs. Only blocks up to the last
+// whose file is missing run, and only missing files are written, each as soon as it is complete. Errors: of loading;
+// kInterrupted; kIo.
 template <class Model>
-Status pass_blocks(const Model& model, std::vector<at::Tensor>& batches, const HessianFiles& files, size_t first_block, const Checkpoint& checkpoint, PassProgress& steps,
-                   CalibrateReport& report) {
+Status pass_blocks(const Model& model, std::vector<at::Tensor>& batches, const HessianFiles& files, size_t first_block,
+                   const Checkpoint& checkpoint, PassProgress& steps, CalibrateReport& report) {
   const size_t needed = files.needed(first_block, model.blocks());
   for (size_t b = 0; b < needed; ++b) {
     NWC_ASSIGN_OR_RETURN(const auto block, model.block(b));

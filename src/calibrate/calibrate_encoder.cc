@@ -27,7 +27,8 @@ Json provenance_of(const EncoderModel& model, const EncoderInputs& inputs) {
   return {{"file", inputs.path().filename().string()}, {"towers", towers}};
 }
 
-Result<CalibrateReport> run(const CalibrateOptions& options, const std::filesystem::path& path, const Progress& progress) {
+Result<CalibrateReport> run(const CalibrateOptions& options, const std::filesystem::path& path,
+                            const Progress& progress) {
   set_compute_threads(resolve_threads(options.threads));
   NWC_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::open(options.model));
   NWC_ASSIGN_OR_RETURN(const EncoderModel model, EncoderModel::open(options.model, options.threads));
@@ -38,10 +39,13 @@ Result<CalibrateReport> run(const CalibrateOptions& options, const std::filesyst
     const std::string& name = tower.spec().name;
     if (inputs.count(name) > 0) blocks += tower.blocks();
     if (inputs.count(name) == 0) {
-      report.warnings.push_back(fmt::format("{} has no input for the {} tower, which is not calibrated; compress with --exclude on its tensors", path.filename().string(), name));
+      report.warnings.push_back(fmt::format(
+          "{} has no input for the {} tower, which is not calibrated; compress with --exclude on its tensors",
+          path.filename().string(), name));
     }
   }
-  NWC_ASSIGN_OR_RETURN(const HessianFiles files, HessianFiles::open(options.output, blocks, provenance_of(model, inputs), options.force));
+  NWC_ASSIGN_OR_RETURN(const HessianFiles files,
+                       HessianFiles::open(options.output, blocks, provenance_of(model, inputs), options.force));
   report.blocks = blocks;
   report.blocks_from_earlier_run = files.from_earlier_run();
   PassProgress steps{progress};
@@ -75,7 +79,8 @@ Result<CalibrateReport> run(const CalibrateOptions& options, const std::filesyst
 
 }  // namespace
 
-Result<CalibrateReport> calibrate_encoder(const CalibrateOptions& options, const std::filesystem::path& inputs, const Progress& progress) {
+Result<CalibrateReport> calibrate_encoder(const CalibrateOptions& options, const std::filesystem::path& inputs,
+                                          const Progress& progress) {
   return catch_foreign("calibration", [&]() -> Result<CalibrateReport> {
     const torch::NoGradGuard no_gradients;
     return run(options, inputs, progress);

@@ -20,11 +20,15 @@ class CalibrateEncoder : public ::testing::Test {
  protected:
   CalibrateEncoder() {
     write_toy_checkpoint(model_, testing::toy_dinov2(), testing::kToyDinov2);
-    images_ = directory_.add("images.safetensors", testing::SafetensorsBuilder()
-                                                       .add("pixel_values", "F32", {kImages, 3, 8, 8}, testing::raw<float>(testing::toy_tensor({kImages, 3, 8, 8}, 1, 5).values))
-                                                       .bytes());
+    images_ = directory_.add("images.safetensors",
+                             testing::SafetensorsBuilder()
+                                 .add("pixel_values", "F32", {kImages, 3, 8, 8},
+                                      testing::raw<float>(testing::toy_tensor({kImages, 3, 8, 8}, 1, 5).values))
+                                 .bytes());
   }
-  CalibrateOptions options(const std::string& output) const { return {.model = model_.path(), .output = directory_ / output, .threads = 1}; }
+  CalibrateOptions options(const std::string& output) const {
+    return {.model = model_.path(), .output = directory_ / output, .threads = 1};
+  }
 
   testing::TempDir directory_, model_;
   std::filesystem::path images_;
@@ -47,10 +51,12 @@ TEST_F(CalibrateEncoder, HessiansAreTheMeanOfTheInputsOuterProducts) {
   std::map<std::string, at::Tensor> wanted;
   at::Tensor hidden = (*vision.input())->forward(inputs.batch("vision", 0, kImages));
   for (size_t b = 0; b < vision.blocks(); ++b) {
-    hidden = (*vision.block(b))->forward(hidden, {nullptr, [&](const LinearSpec& linear, const at::Tensor& x) {
-                                                    const at::Tensor rows = x.reshape({-1, x.size(-1)}).to(torch::kFloat64);
-                                                    wanted[linear.weight] = rows.t().matmul(rows) / static_cast<double>(rows.size(0));
-                                                  }});
+    hidden =
+        (*vision.block(b))->forward(hidden, {nullptr, [&](const LinearSpec& linear, const at::Tensor& x) {
+                                               const at::Tensor rows = x.reshape({-1, x.size(-1)}).to(torch::kFloat64);
+                                               wanted[linear.weight] =
+                                                   rows.t().matmul(rows) / static_cast<double>(rows.size(0));
+                                             }});
   }
   EXPECT_EQ(wanted.size(), 12u);
   const HessianStore store = *HessianStore::open(directory_ / "h");
@@ -62,7 +68,8 @@ TEST_F(CalibrateEncoder, HessiansAreTheMeanOfTheInputsOuterProducts) {
     double error = 0, size = 0;
     for (uint64_t i = 0; i < stored->features; ++i) {
       for (uint64_t j = 0; j <= i; ++j) {
-        const double w = matrix[static_cast<int64_t>(i)][static_cast<int64_t>(j)].item<double>(), d = stored->triangles[i * (i + 1) / 2 + j] - w;
+        const double w = matrix[static_cast<int64_t>(i)][static_cast<int64_t>(j)].item<double>(),
+                     d = stored->triangles[i * (i + 1) / 2 + j] - w;
         error += d * d;
         size += w * w;
       }
@@ -78,7 +85,10 @@ TEST_F(CalibrateEncoder, GoesOnAndDoesNotOverwrite) {
   ASSERT_TRUE(again) << again.error().to_string();
   EXPECT_EQ(again->blocks_from_earlier_run, 1u);
   EXPECT_EQ(again->hessians, 4u);
-  const auto other = directory_.add("other.safetensors", testing::SafetensorsBuilder().add("pixel_values", "F32", {1, 3, 8, 8}, testing::raw<float>(std::vector<float>(192, 1))).bytes());
+  const auto other = directory_.add("other.safetensors", testing::SafetensorsBuilder()
+                                                             .add("pixel_values", "F32", {1, 3, 8, 8},
+                                                                  testing::raw<float>(std::vector<float>(192, 1)))
+                                                             .bytes());
   EXPECT_EQ(calibrate_encoder(options("h"), other, {}).error().code(), ErrorCode::kExists);
   CalibrateOptions force = options("h");
   force.force = true;

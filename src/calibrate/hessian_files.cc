@@ -9,7 +9,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-fs::path file_of(const fs::path& directory, size_t block) { return directory / fmt::format("hessians-{:05d}.safetensors", block); }
+fs::path file_of(const fs::path& directory, size_t block) {
+  return directory / fmt::format("hessians-{:05d}.safetensors", block);
+}
 
 // Whether a file is what this calibration would write for the block. An unreadable one counts as missing.
 bool is_ours(const fs::path& path, const Json& provenance) {
@@ -30,14 +32,18 @@ Result<HessianFiles> HessianFiles::open(const fs::path& directory, size_t blocks
     const fs::path path = file_of(directory, b);
     files.missing_[b] = !is_ours(path, provenance);
     if (files.missing_[b] && fs::exists(path, error) && !force) {
-      return Error(ErrorCode::kExists, "is of another calibration, or damaged").in_file(path.string()).remedy("choose another directory, or pass --force");
+      return Error(ErrorCode::kExists, "is of another calibration, or damaged")
+          .in_file(path.string())
+          .remedy("choose another directory, or pass --force");
     }
   }
   files.provenance_ = std::move(provenance);
   return files;
 }
 
-size_t HessianFiles::from_earlier_run() const { return static_cast<size_t>(std::count(missing_.begin(), missing_.end(), false)); }
+size_t HessianFiles::from_earlier_run() const {
+  return static_cast<size_t>(std::count(missing_.begin(), missing_.end(), false));
+}
 
 size_t HessianFiles::needed(size_t first, size_t count) const {
   size_t needed = count;
@@ -45,6 +51,8 @@ size_t HessianFiles::needed(size_t first, size_t count) const {
   return needed;
 }
 
-Status HessianFiles::write(size_t block, const HessianFile& file) const { return write_hessian_file(file_of(directory_, block), file); }
+Status HessianFiles::write(size_t block, const HessianFile& file) const {
+  return write_hessian_file(file_of(directory_, block), file);
+}
 
 }  // namespace nwc

@@ -12,8 +12,8 @@ namespace nwc {
 
 class HessianFiles {
  public:
-  // Creates the directory if need be. `provenance`: what decides about the result, beside the weights. Errors: kExists for a file of another
-  // calibration, or a damaged one, unless `force`; kIo.
+  // Creates the directory if need be. `provenance`: what decides about the result, beside the weights. Errors: kExists
+  // for a file of another calibration, or a damaged one, unless `force`; kIo.
   static Result<HessianFiles> open(const std::filesystem::path& directory, size_t blocks, Json provenance, bool force);
 
   const Json& provenance() const { return provenance_; }

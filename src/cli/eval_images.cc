@@ -8,10 +8,16 @@
 namespace nwc::cli {
 namespace {
 
-Json error_json(const EmbeddingError& e) { return {{"count", e.count}, {"relative_error", e.relative_error}, {"worst_relative_error", e.worst}, {"mean_cosine", e.mean_cosine}}; }
+Json error_json(const EmbeddingError& e) {
+  return {{"count", e.count},
+          {"relative_error", e.relative_error},
+          {"worst_relative_error", e.worst},
+          {"mean_cosine", e.mean_cosine}};
+}
 
 void print_error(const char* what, const EmbeddingError& e) {
-  fmt::print("{:<16} {} embeddings, relative error {:.6f} (worst {:.6f}), mean cosine {:.6f}\n", what, e.count, e.relative_error, e.worst, e.mean_cosine);
+  fmt::print("{:<16} {} embeddings, relative error {:.6f} (worst {:.6f}), mean cosine {:.6f}\n", what, e.count,
+             e.relative_error, e.worst, e.mean_cosine);
 }
 
 }  // namespace

@@ -13,7 +13,8 @@ constexpr size_t kNamed = 3;
 
 std::string some_of(const std::vector<std::string>& names) {
   const size_t named = std::min(kNamed, names.size());
-  const std::string text = fmt::format("{}", fmt::join(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(named), ", "));
+  const std::string text =
+      fmt::format("{}", fmt::join(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(named), ", "));
   return names.size() > named ? fmt::format("{} and {} more", text, names.size() - named) : text;
 }
 
@@ -29,7 +30,8 @@ std::optional<std::string> unseen_experts_warning(std::span<const CompressedTens
     names.push_back(t.shape.size() == 3 ? fmt::format("{} [{}]", t.name, fmt::join(unseen, ", ")) : t.name);
   }
   if (matrices == 0) return std::nullopt;
-  return fmt::format("no token reached {} experts' matrices in calibration, so that all their inputs count alike: {}", matrices, some_of(names));
+  return fmt::format("no token reached {} experts' matrices in calibration, so that all their inputs count alike: {}",
+                     matrices, some_of(names));
 }
 
 std::optional<std::string> mxfp4_warning(const Checkpoint& checkpoint) {
@@ -43,8 +45,10 @@ std::optional<std::string> mxfp4_warning(const Checkpoint& checkpoint) {
     }
   }
   if (names.empty()) return std::nullopt;
-  return fmt::format("{} tensors in MXFP4 stay as they are, with 4.25 bits per weight; to compress them too, store the checkpoint in BF16 first: {}", names.size(),
-                     some_of(names));
+  return fmt::format(
+      "{} tensors in MXFP4 stay as they are, with 4.25 bits per weight; to compress them too, store the checkpoint in "
+      "BF16 first: {}",
+      names.size(), some_of(names));
 }
 
 }  // namespace nwc

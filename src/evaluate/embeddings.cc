@@ -18,7 +18,8 @@ constexpr int64_t kBatch = 8;    // inputs that go through a block together
 constexpr int64_t kGroup = 128;  // inputs for which blocks are loaded once
 
 // The tower's outputs for inputs [first, first + count), [count, ...].
-Result<at::Tensor> embed(const EncoderTower& tower, const EncoderInputs& inputs, int64_t first, int64_t count, Steps& steps) {
+Result<at::Tensor> embed(const EncoderTower& tower, const EncoderInputs& inputs, int64_t first, int64_t count,
+                         Steps& steps) {
   const std::string& name = tower.spec().name;
   std::vector<at::Tensor> given, hidden, outputs;
   NWC_ASSIGN_OR_RETURN(const auto input, tower.input());
@@ -36,7 +37,8 @@ Result<at::Tensor> embed(const EncoderTower& tower, const EncoderInputs& inputs,
   NWC_ASSIGN_OR_RETURN(const auto output, tower.output());
   for (size_t i = 0; i < hidden.size(); ++i) outputs.push_back(output->forward(hidden[i], given[i]));
   at::Tensor all = torch::cat(outputs);
-  if (!all.isfinite().all().item<bool>()) return Error(ErrorCode::kNonFinite, fmt::format("the {} tower's output is not finite", name));
+  if (!all.isfinite().all().item<bool>())
+    return Error(ErrorCode::kNonFinite, fmt::format("the {} tower's output is not finite", name));
   return all;
 }
 
@@ -51,7 +53,9 @@ class ErrorSums {
     cosines_ += ((e * r).sum(1) / (e.norm(2, 1) * length)).sum().item<double>();
     count_ += r.size(0);
   }
-  EmbeddingError result() const { return {count_, std::sqrt(error_ / reference_), worst_, cosines_ / static_cast<double>(count_)}; }
+  EmbeddingError result() const {
+    return {count_, std::sqrt(error_ / reference_), worst_, cosines_ / static_cast<double>(count_)};
+  }
 
  private:
   int64_t count_ = 0;
@@ -67,10 +71,13 @@ struct Labels {
 
 Status check_widths(const at::Tensor& images, const at::Tensor& labels, const EncoderInputs& inputs) {
   if (images.size(1) == labels.size(1)) return {};
-  return Error(ErrorCode::kMismatch, fmt::format("labels have {} features, images {}", labels.size(1), images.size(1))).in_file(inputs.path().string()).in_tensor("label_embeds");
+  return Error(ErrorCode::kMismatch, fmt::format("labels have {} features, images {}", labels.size(1), images.size(1)))
+      .in_file(inputs.path().string())
+      .in_tensor("label_embeds");
 }
 
-Result<EmbeddingResult> compare(const EncoderModel& reference, const EncoderModel& candidate, const EncoderInputs& inputs, Steps& steps) {
+Result<EmbeddingResult> compare(const EncoderModel& reference, const EncoderModel& candidate,
+                                const EncoderInputs& inputs, Steps& steps) {
   const torch::NoGradGuard no_gradients;
   EmbeddingResult result;
   Labels labels;
@@ -81,7 +88,8 @@ Result<EmbeddingResult> compare(const EncoderModel& reference, const EncoderMode
       NWC_ASSIGN_OR_RETURN(const at::Tensor r, embed(*reference.tower(tower), inputs, first, count, steps));
       NWC_ASSIGN_OR_RETURN(const at::Tensor e, embed(*candidate.tower(tower), inputs, first, count, steps));
       if (r.sizes() != e.sizes()) {
-        return Error(ErrorCode::kMismatch, fmt::format("the models' {} towers give [{}] and [{}] numbers", tower, fmt::join(r.sizes(), ", "), fmt::join(e.sizes(), ", ")));
+        return Error(ErrorCode::kMismatch, fmt::format("the models' {} towers give [{}] and [{}] numbers", tower,
+                                                       fmt::join(r.sizes(), ", "), fmt::join(e.sizes(), ", ")));
       }
       sums.add(r, e);
       NWC_RETURN_IF_ERROR(more(r, e));
@@ -107,22 +115,27 @@ Result<EmbeddingResult> compare(const EncoderModel& reference, const EncoderMode
     if (result.labels == 0) return {};
     const at::Tensor by_reference = image_vectors(r), by_candidate = image_vectors(e);
     NWC_RETURN_IF_ERROR(check_widths(by_reference, labels.reference, inputs));
-    const at::Tensor chosen = by_reference.matmul(labels.reference.t()).argmax(1), also = by_candidate.matmul(labels.candidate.t()).argmax(1);
+    const at::Tensor chosen = by_reference.matmul(labels.reference.t()).argmax(1),
+                     also = by_candidate.matmul(labels.candidate.t()).argmax(1);
     agreements += chosen.eq(also).sum().item<int64_t>();
     return {};
   }));
   result.images = sums.result();
-  if (result.labels > 0) result.label_agreement = static_cast<double>(agreements) / static_cast<double>(result.images.count);
+  if (result.labels > 0)
+    result.label_agreement = static_cast<double>(agreements) / static_cast<double>(result.images.count);
   return result;
 }
 
 }  // namespace
 
-Result<EmbeddingResult> compare_embeddings(const EncoderModel& reference, const EncoderModel& candidate, const EncoderInputs& inputs, const Progress& progress) {
+Result<EmbeddingResult> compare_embeddings(const EncoderModel& reference, const EncoderModel& candidate,
+                                           const EncoderInputs& inputs, const Progress& progress) {
   uint64_t total = 0;
   for (const EncoderTower& tower : reference.towers()) {
     const EncoderTower* const other = candidate.tower(tower.spec().name);
-    if (other == nullptr) return Error(ErrorCode::kMismatch, fmt::format("the reference is a {} model, the candidate a {} model", reference.spec().model_type, candidate.spec().model_type));
+    if (other == nullptr)
+      return Error(ErrorCode::kMismatch, fmt::format("the reference is a {} model, the candidate a {} model",
+                                                     reference.spec().model_type, candidate.spec().model_type));
     total += static_cast<uint64_t>(inputs.count(tower.spec().name)) * (tower.blocks() + other->blocks());
   }
   Steps steps(progress, static_cast<int64_t>(total), "embeddings");

@@ -27,8 +27,10 @@ class Embeddings : public ::testing::Test {
     images_.add("pixel_values", "F32", {kImages, 3, 8, 8}, raw<float>(toy_tensor({kImages, 3, 8, 8}, 1, 5).values));
   }
   Result<EmbeddingResult> compared(const testing::TempDir& candidate, const SafetensorsBuilder& file) const {
-    const EncoderModel reference = *EncoderModel::open(reference_.path(), 1), other = *EncoderModel::open(candidate.path(), 1);
-    NWC_ASSIGN_OR_RETURN(const EncoderInputs inputs, EncoderInputs::open(directory_.add("in.safetensors", file.bytes()), reference.spec()));
+    const EncoderModel reference = *EncoderModel::open(reference_.path(), 1),
+                       other = *EncoderModel::open(candidate.path(), 1);
+    NWC_ASSIGN_OR_RETURN(const EncoderInputs inputs,
+                         EncoderInputs::open(directory_.add("in.safetensors", file.bytes()), reference.spec()));
     return compare_embeddings(reference, other, inputs, {});
   }
   // [images, 5, 8]
@@ -37,7 +39,8 @@ class Embeddings : public ::testing::Test {
     const EncoderModel model = *EncoderModel::open(dir.path(), 1);
     const EncoderTower& vision = *model.tower("vision");
     const std::vector<float> pixels = toy_tensor({kImages, 3, 8, 8}, 1, 5).values;
-    at::Tensor x = torch::tensor(at::ArrayRef<float>(pixels)).view({kImages, 3, 8, 8}), hidden = (*vision.input())->forward(x);
+    at::Tensor x = torch::tensor(at::ArrayRef<float>(pixels)).view({kImages, 3, 8, 8}),
+               hidden = (*vision.input())->forward(x);
     for (size_t b = 0; b < vision.blocks(); ++b) hidden = (*vision.block(b))->forward(hidden, {});
     return (*vision.output())->forward(hidden, x);
   }
@@ -58,7 +61,8 @@ TEST_F(Embeddings, OfAModelWithItselfAreEqual) {
 
 TEST_F(Embeddings, MatchTheDefinition) {
   const testing::ToyTensor labels = toy_tensor({4, 8}, 1, 9);
-  const Result<EmbeddingResult> result = compared(candidate_, SafetensorsBuilder(images_).add("label_embeds", "F32", {4, 8}, raw<float>(labels.values)));
+  const Result<EmbeddingResult> result =
+      compared(candidate_, SafetensorsBuilder(images_).add("label_embeds", "F32", {4, 8}, raw<float>(labels.values)));
   ASSERT_TRUE(result) << result.error().to_string();
   const at::Tensor r = outputs(reference_).to(torch::kFloat64), e = outputs(candidate_).to(torch::kFloat64);
   EXPECT_GT(result->images.relative_error, 0.01);
@@ -73,7 +77,9 @@ TEST_F(Embeddings, MatchTheDefinition) {
       double most = -1e9;
       for (int l = 0; l < 4; ++l) {
         double product = 0;
-        for (int f = 0; f < 8; ++f) product += labels.values[static_cast<size_t>(8 * l + f)] * output[i][0][f].item<double>();  // position 0: the class token
+        for (int f = 0; f < 8; ++f)
+          product += labels.values[static_cast<size_t>(8 * l + f)] *
+                     output[i][0][f].item<double>();  // position 0: the class token
         if (product > most) most = product, label = l;
       }
       return label;
@@ -87,7 +93,8 @@ TEST_F(Embeddings, MatchTheDefinition) {
 }
 
 TEST_F(Embeddings, LabelsOfAnotherWidthAreRefused) {
-  const Result<EmbeddingResult> result = compared(candidate_, SafetensorsBuilder(images_).add("label_embeds", "F32", {1, 7}, raw<float>({1, 2, 3, 4, 5, 6, 7})));
+  const Result<EmbeddingResult> result = compared(
+      candidate_, SafetensorsBuilder(images_).add("label_embeds", "F32", {1, 7}, raw<float>({1, 2, 3, 4, 5, 6, 7})));
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().code(), ErrorCode::kMismatch);
   EXPECT_EQ(result.error().message(), "labels have 7 features, images 8");

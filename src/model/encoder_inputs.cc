@@ -31,7 +31,9 @@ at::Tensor floats_of(const TensorView& tensor, int64_t first, int64_t count) {
   at::Tensor values = torch::empty(shape, torch::kFloat32);
   const std::span<float> out(values.data_ptr<float>(), static_cast<size_t>(values.numel()));
   const uint64_t item = item_bytes(tensor);
-  convert_floats(tensor.dtype, tensor.bytes.subspan(static_cast<uint64_t>(first) * item, static_cast<uint64_t>(count) * item), DType::kF32, std::as_writable_bytes(out));
+  convert_floats(tensor.dtype,
+                 tensor.bytes.subspan(static_cast<uint64_t>(first) * item, static_cast<uint64_t>(count) * item),
+                 DType::kF32, std::as_writable_bytes(out));
   return values;
 }
 
@@ -41,15 +43,20 @@ at::Tensor ids_of(const TensorView& tensor, int64_t first, int64_t count) {
   int64_t* const out = ids.data_ptr<int64_t>();
   for (int64_t i = 0; i < count * length; ++i) {
     const auto at = static_cast<uint64_t>(first * length + i);
-    out[i] = tensor.dtype == DType::kI64 ? load_le<int64_t>(tensor.bytes.data() + 8 * at) : load_le<int32_t>(tensor.bytes.data() + 4 * at);
+    out[i] = tensor.dtype == DType::kI64 ? load_le<int64_t>(tensor.bytes.data() + 8 * at)
+                                         : load_le<int32_t>(tensor.bytes.data() + 4 * at);
   }
   return ids;
 }
 
 Status check_floats(const SafetensorsFile& file, const TensorView& tensor, size_t dimensions) {
-  if (!is_weight_dtype(tensor.dtype)) return wrong(ErrorCode::kMismatch, file, tensor, fmt::format("has dtype {}; F32, F16 or BF16 are read", name_of(tensor.dtype)));
+  if (!is_weight_dtype(tensor.dtype))
+    return wrong(ErrorCode::kMismatch, file, tensor,
+                 fmt::format("has dtype {}; F32, F16 or BF16 are read", name_of(tensor.dtype)));
   if (tensor.shape.size() != dimensions || tensor.bytes.empty()) {
-    return wrong(ErrorCode::kMismatch, file, tensor, fmt::format("has shape [{}]; {} dimensions and at least one element are needed", fmt::join(tensor.shape, ", "), dimensions));
+    return wrong(ErrorCode::kMismatch, file, tensor,
+                 fmt::format("has shape [{}]; {} dimensions and at least one element are needed",
+                             fmt::join(tensor.shape, ", "), dimensions));
   }
   for (uint64_t i = 0; i < tensor.shape[0]; ++i) {
     if (!floats_of(tensor, static_cast<int64_t>(i), 1).isfinite().all().item<bool>()) {
@@ -61,29 +68,40 @@ Status check_floats(const SafetensorsFile& file, const TensorView& tensor, size_
 
 Status check_pixels(const SafetensorsFile& file, const TensorView& tensor, const PatchInputSpec& input) {
   NWC_RETURN_IF_ERROR(check_floats(file, tensor, 4));
-  const auto channels = static_cast<uint64_t>(input.projection.shape[1]), patch = static_cast<uint64_t>(input.projection.shape[2]), side = static_cast<uint64_t>(input.image_size);
+  const auto channels = static_cast<uint64_t>(input.projection.shape[1]),
+             patch = static_cast<uint64_t>(input.projection.shape[2]), side = static_cast<uint64_t>(input.image_size);
   const uint64_t height = tensor.shape[2], width = tensor.shape[3];
-  if (tensor.shape[1] != channels) return wrong(ErrorCode::kMismatch, file, tensor, fmt::format("has {} channels, the model takes {}", tensor.shape[1], channels));
+  if (tensor.shape[1] != channels)
+    return wrong(ErrorCode::kMismatch, file, tensor,
+                 fmt::format("has {} channels, the model takes {}", tensor.shape[1], channels));
   if (input.resize_positions && (height < patch || width < patch)) {
-    return wrong(ErrorCode::kMismatch, file, tensor, fmt::format("has images of {} x {}, smaller than a patch of {} x {}", height, width, patch, patch));
+    return wrong(ErrorCode::kMismatch, file, tensor,
+                 fmt::format("has images of {} x {}, smaller than a patch of {} x {}", height, width, patch, patch));
   }
   if (!input.resize_positions && (height != side || width != side)) {
-    return wrong(ErrorCode::kMismatch, file, tensor, fmt::format("has images of {} x {}, the model takes {} x {}", height, width, side, side));
+    return wrong(ErrorCode::kMismatch, file, tensor,
+                 fmt::format("has images of {} x {}, the model takes {} x {}", height, width, side, side));
   }
   return {};
 }
 
 Status check_ids(const SafetensorsFile& file, const TensorView& tensor, const TokenInputSpec& input) {
-  if (tensor.dtype != DType::kI64 && tensor.dtype != DType::kI32) return wrong(ErrorCode::kMismatch, file, tensor, fmt::format("has dtype {}; I64 or I32 are read", name_of(tensor.dtype)));
+  if (tensor.dtype != DType::kI64 && tensor.dtype != DType::kI32)
+    return wrong(ErrorCode::kMismatch, file, tensor,
+                 fmt::format("has dtype {}; I64 or I32 are read", name_of(tensor.dtype)));
   if (tensor.shape.size() != 2 || tensor.bytes.empty()) {
-    return wrong(ErrorCode::kMismatch, file, tensor, fmt::format("has shape [{}]; [texts, length] is needed", fmt::join(tensor.shape, ", ")));
+    return wrong(ErrorCode::kMismatch, file, tensor,
+                 fmt::format("has shape [{}]; [texts, length] is needed", fmt::join(tensor.shape, ", ")));
   }
   if (tensor.shape[1] > static_cast<uint64_t>(input.positions.shape[0])) {
-    return wrong(ErrorCode::kInvalidArgument, file, tensor, fmt::format("has texts of {} tokens, the model takes {}", tensor.shape[1], input.positions.shape[0]));
+    return wrong(ErrorCode::kInvalidArgument, file, tensor,
+                 fmt::format("has texts of {} tokens, the model takes {}", tensor.shape[1], input.positions.shape[0]));
   }
   const at::Tensor ids = ids_of(tensor, 0, static_cast<int64_t>(tensor.shape[0]));
   for (const int64_t id : {ids.min().item<int64_t>(), ids.max().item<int64_t>()}) {
-    if (id < 0 || id >= input.tokens.shape[0]) return wrong(ErrorCode::kInvalidArgument, file, tensor, fmt::format("holds id {}, outside the vocabulary of {}", id, input.tokens.shape[0]));
+    if (id < 0 || id >= input.tokens.shape[0])
+      return wrong(ErrorCode::kInvalidArgument, file, tensor,
+                   fmt::format("holds id {}, outside the vocabulary of {}", id, input.tokens.shape[0]));
   }
   return {};
 }
@@ -98,16 +116,21 @@ Result<EncoderInputs> EncoderInputs::open(const std::filesystem::path& path, con
     const TensorView* const tensor = inputs.view_of(tower.name);
     const auto* const patches = std::get_if<PatchInputSpec>(&tower.input);
     if (tensor == nullptr && patches != nullptr) {
-      return Error(ErrorCode::kNotFound, fmt::format("holds no {}", kPixels)).in_file(path.string()).remedy("write what the model's image processor returns");
+      return Error(ErrorCode::kNotFound, fmt::format("holds no {}", kPixels))
+          .in_file(path.string())
+          .remedy("write what the model's image processor returns");
     }
     if (tensor == nullptr) continue;
-    NWC_RETURN_IF_ERROR(patches != nullptr ? check_pixels(file, *tensor, *patches) : check_ids(file, *tensor, std::get<TokenInputSpec>(tower.input)));
+    NWC_RETURN_IF_ERROR(patches != nullptr ? check_pixels(file, *tensor, *patches)
+                                           : check_ids(file, *tensor, std::get<TokenInputSpec>(tower.input)));
   }
   if (const TensorView* labels = file.find(kLabels)) NWC_RETURN_IF_ERROR(check_floats(file, *labels, 2));
   return inputs;
 }
 
-const TensorView* EncoderInputs::view_of(const std::string& tower) const { return file_.find(tower == "text" ? kIds : kPixels); }
+const TensorView* EncoderInputs::view_of(const std::string& tower) const {
+  return file_.find(tower == "text" ? kIds : kPixels);
+}
 
 int64_t EncoderInputs::count(const std::string& tower) const {
   const TensorView* const tensor = view_of(tower);

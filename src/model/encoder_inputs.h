@@ -17,11 +17,12 @@ namespace nwc {
 //   pixel_values   F32, F16 or BF16 [images, channels, height, width], normalised: for a tower of images
 //   input_ids      I64 or I32 [texts, length], padded as the model wants: for a tower of texts; may be absent
 //   label_embeds   F32, F16 or BF16 [labels, features]; may be absent
-// Memory: the file is mapped, batches are copies. Thread safety: const members may be called from several threads at once.
+// Memory: the file is mapped, batches are copies. Thread safety: const members may be called from several threads at
+// once.
 class EncoderInputs {
  public:
-  // Checks the tensors against the model. Errors: kNotFound without pixel_values; kMismatch and kInvalidArgument for shapes, sizes and ids that the
-  // model cannot take; kNonFinite; each names the tensor.
+  // Checks the tensors against the model. Errors: kNotFound without pixel_values; kMismatch and kInvalidArgument for
+  // shapes, sizes and ids that the model cannot take; kNonFinite; each names the tensor.
   static Result<EncoderInputs> open(const std::filesystem::path& path, const EncoderModelSpec& model);
 
   const std::filesystem::path& path() const { return file_.path(); }

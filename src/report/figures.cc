@@ -13,14 +13,15 @@
 namespace nwc {
 namespace {
 
-constexpr size_t kDots = 400;                          // columns of a scatter plot
-constexpr size_t kMaxTypes = 12;                       // scatter plots of a report
-constexpr size_t kMapRows = 160, kMapColumns = 400;    // of a level map
-constexpr double kRowHeight = 4, kMapHeight = 72;      // pixels; maps of few rows are stretched
+constexpr size_t kDots = 400;                        // columns of a scatter plot
+constexpr size_t kMaxTypes = 12;                     // scatter plots of a report
+constexpr size_t kMapRows = 160, kMapColumns = 400;  // of a level map
+constexpr double kRowHeight = 4, kMapHeight = 72;    // pixels; maps of few rows are stretched
 
 double decibels_of(double ratio) { return 10 * std::log10(ratio); }
 
-PlotPanel by_block(const CompressionReport& report, const std::string& title, const std::string& unit, const std::function<std::optional<double>(const ReportedTensor&)>& value) {
+PlotPanel by_block(const CompressionReport& report, const std::string& title, const std::string& unit,
+                   const std::function<std::optional<double>(const ReportedTensor&)>& value) {
   std::vector<DepthValue> values;
   for (const ReportedTensor& t : report.tensors) {
     if (const std::optional<double> v = value(t)) values.push_back({t.type, t.depth, *v});
@@ -57,7 +58,8 @@ PlotPanel scatter(const ReportedTensor& t) {
   const size_t dots = std::min(kDots, columns.size());
   for (size_t i = 0; i < dots; ++i) {
     const Column& c = columns[dots < 2 ? 0 : i * (columns.size() - 1) / (dots - 1)];  // both ends are among them
-    series.try_emplace(c.level, PlotSeries{fmt::format("level {}", c.level), {}, false}).first->second.points.emplace_back(c.diagonal, c.inverse_error);
+    series.try_emplace(c.level, PlotSeries{fmt::format("level {}", c.level), {}, false})
+        .first->second.points.emplace_back(c.diagonal, c.inverse_error);
   }
   PlotPanel panel{t.name, "log10 of diag(H)", "log10 of 1 / column error", {}};
   for (auto& [level, s] : series) panel.series.push_back(std::move(s));
@@ -82,16 +84,20 @@ std::string draw_map(const std::vector<const ReportedTensor*>& rows) {
     for (size_t x = 0; x < dots.size();) {
       size_t end = x + 1;
       while (end < dots.size() && dots[end] == dots[x]) ++end;
-      if (dots[x] > 0) paths[dots[x]] += fmt::format("M{} {}h{}", x, static_cast<double>(y) * kRowHeight + kRowHeight / 2, end - x);
+      if (dots[x] > 0)
+        paths[dots[x]] += fmt::format("M{} {}h{}", x, static_cast<double>(y) * kRowHeight + kRowHeight / 2, end - x);
       x = end;
     }
   }
   const double height = static_cast<double>(rows.size()) * kRowHeight;
   std::string svg = fmt::format(
-      "<svg class=\"map\" xmlns=\"http://www.w3.org/2000/svg\" width=\"{0}\" height=\"{1}\" viewBox=\"0 0 {0} {1}\" preserveAspectRatio=\"none\" style=\"height:{2}px\">\n"
+      "<svg class=\"map\" xmlns=\"http://www.w3.org/2000/svg\" width=\"{0}\" height=\"{1}\" viewBox=\"0 0 {0} {1}\" "
+      "preserveAspectRatio=\"none\" style=\"height:{2}px\">\n"
       "<rect class=\"frame\" width=\"{0}\" height=\"{1}\" fill=\"none\" stroke=\"#444444\"/>\n",
       kMapColumns, height, std::max(height, kMapHeight));
-  for (const auto& [level, path] : paths) svg += fmt::format("<path class=\"level{}\" d=\"{}\" stroke-width=\"{}\" fill=\"none\"/>\n", level, path, kRowHeight);
+  for (const auto& [level, path] : paths)
+    svg +=
+        fmt::format("<path class=\"level{}\" d=\"{}\" stroke-width=\"{}\" fill=\"none\"/>\n", level, path, kRowHeight);
   return svg + "</svg>\n";
 }
 
@@ -99,12 +105,16 @@ std::string draw_map(const std::vector<const ReportedTensor*>& rows) {
 
 std::vector<PlotPanel> block_panels(const CompressionReport& report) {
   std::vector<PlotPanel> panels;
-  panels.push_back(by_block(report, "error", "NMSE in dB", [](const ReportedTensor& t) { return std::optional(decibels_of(t.nmse)); }));
+  panels.push_back(by_block(report, "error", "NMSE in dB",
+                            [](const ReportedTensor& t) { return std::optional(decibels_of(t.nmse)); }));
   if (report.hessian_error) {
-    panels.push_back(by_block(report, "Hessian-weighted error", "tr(E H E') / tr(W H W') in dB",
-                              [](const ReportedTensor& t) { return t.hessian_error ? std::optional(decibels_of(*t.hessian_error)) : std::nullopt; }));
+    panels.push_back(
+        by_block(report, "Hessian-weighted error", "tr(E H E') / tr(W H W') in dB", [](const ReportedTensor& t) {
+          return t.hessian_error ? std::optional(decibels_of(*t.hessian_error)) : std::nullopt;
+        }));
   }
-  panels.push_back(by_block(report, "bits with side information", "bits per weight", [](const ReportedTensor& t) { return std::optional(t.bits); }));
+  panels.push_back(by_block(report, "bits with side information", "bits per weight",
+                            [](const ReportedTensor& t) { return std::optional(t.bits); }));
   return panels;
 }
 
@@ -138,7 +148,9 @@ std::optional<double> diagonal_correlation(const ReportedTensor& tensor) {
 std::vector<LevelMap> level_maps(const CompressionReport& report) {
   std::vector<LevelMap> maps;
   for (const auto& [type, tensors] : by_type(report)) {
-    const bool any = std::any_of(tensors.begin(), tensors.end(), [](const ReportedTensor* t) { return std::any_of(t->levels.begin(), t->levels.end(), [](uint8_t l) { return l > 0; }); });
+    const bool any = std::any_of(tensors.begin(), tensors.end(), [](const ReportedTensor* t) {
+      return std::any_of(t->levels.begin(), t->levels.end(), [](uint8_t l) { return l > 0; });
+    });
     if (!any) continue;
     const size_t shown = std::min(kMapRows, tensors.size());
     std::vector<const ReportedTensor*> rows;

@@ -9,7 +9,7 @@
 namespace nwc {
 namespace {
 
-constexpr uint64_t kRows = 64;                   // of a work item; what the kernel keeps in registers
+constexpr uint64_t kRows = 64;                    // of a work item; what the kernel keeps in registers
 constexpr uint64_t kDecoded = uint64_t{1} << 24;  // weights decoded at a time
 
 // tr(X H X^T) for the rows of X, given as x[column][kRows].
@@ -38,29 +38,36 @@ struct Buffers {
 
 }  // namespace
 
-Result<TensorMeasures> measure_tensor(const WeightMatrix& w, const TensorDecoder& decoder, const StoredHessian* hessian, int threads) {
+Result<TensorMeasures> measure_tensor(const WeightMatrix& w, const TensorDecoder& decoder, const StoredHessian* hessian,
+                                      int threads) {
   const StreamHeader& header = decoder.header();
-  if (header.matrices != w.matrices || header.rows != w.rows || header.columns != w.columns || header.transposed != w.transposed) {
+  if (header.matrices != w.matrices || header.rows != w.rows || header.columns != w.columns ||
+      header.transposed != w.transposed) {
     return Error(ErrorCode::kMismatch, "has another shape than its stream").in_tensor(w.name);
   }
   std::vector<HessianView> views;
   if (hessian != nullptr) views = hessian->views();
   if (hessian != nullptr && (hessian->features != w.columns || (views.size() != 1 && views.size() != w.matrices))) {
-    return Error(ErrorCode::kMismatch, "has a Hessian of another shape").in_tensor(w.name).remedy("calibrate this model");
+    return Error(ErrorCode::kMismatch, "has a Hessian of another shape")
+        .in_tensor(w.name)
+        .remedy("calibrate this model");
   }
   threads = resolve_threads(threads);
   const Isa isa = current_isa();
   TensorMeasures sums;
   sums.column_error.assign(w.matrices * w.columns, 0.0);
   sums.column_weight.assign(w.matrices * w.columns, 0.0);
-  const uint64_t together = std::clamp(kDecoded / std::max<uint64_t>(1, w.columns) / kRows, uint64_t{1}, (w.rows + kRows - 1) / kRows) * kRows;
+  const uint64_t together =
+      std::clamp(kDecoded / std::max<uint64_t>(1, w.columns) / kRows, uint64_t{1}, (w.rows + kRows - 1) / kRows) *
+      kRows;
   std::vector<float> decoded;
   std::vector<Buffers> buffers(static_cast<size_t>(threads));
   for (uint64_t m = 0; m < w.matrices && w.elements() > 0; ++m) {
     for (uint64_t first = 0; first < w.rows; first += together) {
       const uint64_t rows = std::min(together, w.rows - first);
       decoded.resize(rows * w.columns);
-      NWC_RETURN_IF_ERROR(decoder.decode_slice({m, first, first + rows, 0, w.columns}, DType::kF32, std::as_writable_bytes(std::span(decoded)), threads));
+      NWC_RETURN_IF_ERROR(decoder.decode_slice({m, first, first + rows, 0, w.columns}, DType::kF32,
+                                               std::as_writable_bytes(std::span(decoded)), threads));
       std::vector<Part> parts((rows + kRows - 1) / kRows);  // summed in order
       NWC_RETURN_IF_ERROR(parallel_for(parts.size(), threads, [&](size_t p, int worker) -> Status {
         Buffers& b = buffers[static_cast<size_t>(worker)];

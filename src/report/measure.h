@@ -19,8 +19,10 @@ struct TensorMeasures {
   double weighted_weight = 0;  // tr(W H W^T)
 };
 
-// `hessian` may be nullptr. Takes about as long as decoding, and with Hessians as the feedback of two compressions. Memory: some 100 MB beside the
-// Hessian. Independent of `threads` and of the instruction set. Errors: those of decoding; kMismatch for a decoder or Hessian of another shape.
-Result<TensorMeasures> measure_tensor(const WeightMatrix& original, const TensorDecoder& decoder, const StoredHessian* hessian, int threads);
+// `hessian` may be nullptr. Takes about as long as decoding, and with Hessians as the feedback of two compressions.
+// Memory: some 100 MB beside the Hessian. Independent of `threads` and of the instruction set. Errors: those of
+// decoding; kMismatch for a decoder or Hessian of another shape.
+Result<TensorMeasures> measure_tensor(const WeightMatrix& original, const TensorDecoder& decoder,
+                                      const StoredHessian* hessian, int threads);
 
 }  // namespace nwc

@@ -35,15 +35,18 @@ class Measure : public ::testing::TestWithParam<Case> {};
 TEST_P(Measure, IsTheDefinition) {
   const auto [matrices, rows, columns, hessians, transposed] = GetParam();
   std::mt19937 random(5);
-  const std::vector<uint64_t> shape = transposed ? std::vector<uint64_t>{matrices, columns, rows} : std::vector<uint64_t>{matrices, rows, columns};
-  const OwnedMatrix owned("model.layers.0.w", DType::kF32, shape, testing::random_values(matrices * rows * columns, 0.3, random), transposed);
+  const std::vector<uint64_t> shape =
+      transposed ? std::vector<uint64_t>{matrices, columns, rows} : std::vector<uint64_t>{matrices, rows, columns};
+  const OwnedMatrix owned("model.layers.0.w", DType::kF32, shape,
+                          testing::random_values(matrices * rows * columns, 0.3, random), transposed);
   const WeightMatrix w = owned.matrix();
   const EncoderCodec codec = testing::linear_codec();
   const Encoder encoder(codec, 1);
   TensorGuide guide;
   for (uint64_t k = 0; k < matrices * columns; ++k) guide.levels.push_back(static_cast<uint8_t>(k % 3));
   const EncodedTensor encoded = *encode_tensor(w, guide, encoder, {.tile_chunks = 64}, 1);
-  const TensorDecoder decoder = *TensorDecoder::open(w.name, encoded.stream, encoded.scales, encoded.levels, encoder.codec());
+  const TensorDecoder decoder =
+      *TensorDecoder::open(w.name, encoded.stream, encoded.scales, encoded.levels, encoder.codec());
   StoredHessian stored{.features = columns, .tokens = std::vector<int64_t>(hessians, 9)};
   for (uint64_t h = 0; h < hessians; ++h) append_hessian(stored.triangles, columns, random);
 
@@ -57,7 +60,8 @@ TEST_P(Measure, IsTheDefinition) {
         for (uint64_t i = 0; i < columns; ++i) {
           for (uint64_t j = 0; j < columns; ++j) {
             const uint64_t a = std::max(i, j), b = std::min(i, j);
-            sum += value(w.index_of(m, r, i)) * value(w.index_of(m, r, j)) * static_cast<double>(view.triangle[a * (a + 1) / 2 + b]);
+            sum += value(w.index_of(m, r, i)) * value(w.index_of(m, r, j)) *
+                   static_cast<double>(view.triangle[a * (a + 1) / 2 + b]);
           }
         }
       }
@@ -92,7 +96,8 @@ TEST_P(Measure, IsTheDefinition) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, Measure,
-                         ::testing::Values(Case{1, 150, 33, 1, false}, Case{3, 64, 20, 3, false}, Case{3, 70, 20, 1, false}, Case{2, 100, 18, 2, true}),
+                         ::testing::Values(Case{1, 150, 33, 1, false}, Case{3, 64, 20, 3, false},
+                                           Case{3, 70, 20, 1, false}, Case{2, 100, 18, 2, true}),
                          [](const auto& info) { return "Case" + std::to_string(info.index); });
 
 }  // namespace

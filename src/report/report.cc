@@ -31,7 +31,9 @@ std::string name_of_directory(const fs::path& path) {
 
 // Two towers have blocks of the same names: what stands before the number tells them apart.
 void name_towers(std::vector<ReportedTensor>& tensors) {
-  const auto tower_of = [](const ReportedTensor& t) { return t.depth < 0 ? std::string() : t.name.substr(0, t.name.find('.')); };
+  const auto tower_of = [](const ReportedTensor& t) {
+    return t.depth < 0 ? std::string() : t.name.substr(0, t.name.find('.'));
+  };
   std::set<std::string> towers;
   for (const ReportedTensor& t : tensors) {
     if (t.depth >= 0) towers.insert(tower_of(t));
@@ -48,7 +50,8 @@ struct Sums {
 
 class Measurer {
  public:
-  Measurer(const Checkpoint& original, const Selection& selection, const WeightStore& store, const HessianStore* hessians, int threads)
+  Measurer(const Checkpoint& original, const Selection& selection, const WeightStore& store,
+           const HessianStore* hessians, int threads)
       : original_(original), selection_(selection), store_(store), hessians_(hessians), threads_(threads) {}
 
   Result<ReportedTensor> measure(const TensorReport& inspected, Sums& sums) const {
@@ -74,7 +77,11 @@ class Measurer {
     store_.checkpoint().shards()[stored.shard].release(*stored.stream);
 
     const TensorPlace place = place_of(inspected.name);
-    ReportedTensor line{.name = inspected.name, .type = place.type, .depth = place.depth, .shape = inspected.shape, .weights = inspected.weights};
+    ReportedTensor line{.name = inspected.name,
+                        .type = place.type,
+                        .depth = place.depth,
+                        .shape = inspected.shape,
+                        .weights = inspected.weights};
     line.payload_bits = inspected.payload_bits_per_weight();
     line.bits = inspected.bits_per_weight();
     line.columns_per_level = inspected.columns_per_level;
@@ -83,11 +90,13 @@ class Measurer {
     if (measured->weighted_weight > 0) line.hessian_error = measured->weighted_error / measured->weighted_weight;
     for (size_t k = 0; k < measured->column_error.size(); ++k) {
       const double weight = measured->column_weight[k];
-      line.column_error.push_back(weight > 0 ? static_cast<float>(measured->column_error[k] / weight) : std::numeric_limits<float>::quiet_NaN());
+      line.column_error.push_back(weight > 0 ? static_cast<float>(measured->column_error[k] / weight)
+                                             : std::numeric_limits<float>::quiet_NaN());
     }
     if (hessian) line.diagonal = diagonal_of(*hessian, weights.matrices);
     if (stored.levels != nullptr) {
-      NWC_ASSIGN_OR_RETURN(line.levels, unpack_levels(stored.levels->bytes, weights.matrices * weights.columns, store_.codec().parts().levels()));
+      NWC_ASSIGN_OR_RETURN(line.levels, unpack_levels(stored.levels->bytes, weights.matrices * weights.columns,
+                                                      store_.codec().parts().levels()));
     }
     sums.error += measured->squared_error;
     sums.weight += measured->squared_weight;
@@ -116,8 +125,13 @@ class Measurer {
 
 }  // namespace
 
-Result<CompressionReport> make_report(const ReportOptions& options, const CompressReport& run, const Progress& progress) {
-  CompressionReport report{.version = NWCODEC_VERSION_STRING, .model = name_of_directory(options.model), .codec = run.codec.filename().string(), .gain = run.gain, .options = options.options};
+Result<CompressionReport> make_report(const ReportOptions& options, const CompressReport& run,
+                                      const Progress& progress) {
+  CompressionReport report{.version = NWCODEC_VERSION_STRING,
+                           .model = name_of_directory(options.model),
+                           .codec = run.codec.filename().string(),
+                           .gain = run.gain,
+                           .options = options.options};
   report.stages = run.stages;
   report.warnings = run.warnings;
   StageClock clock(report.stages);
@@ -160,8 +174,9 @@ Result<CompressionReport> make_report(const ReportOptions& options, const Compre
   report.nmse = sums.weight > 0 ? sums.error / sums.weight : 0.0;
   if (sums.weighted_weight > 0) report.hessian_error = sums.weighted_error / sums.weighted_weight;
   name_towers(report.tensors);
-  std::sort(report.tensors.begin(), report.tensors.end(),
-            [](const ReportedTensor& a, const ReportedTensor& b) { return std::tie(a.depth, a.name) < std::tie(b.depth, b.name); });
+  std::sort(report.tensors.begin(), report.tensors.end(), [](const ReportedTensor& a, const ReportedTensor& b) {
+    return std::tie(a.depth, a.name) < std::tie(b.depth, b.name);
+  });
   clock.end();
   progress.at(inspected.weights, inspected.weights, "done");
   return report;

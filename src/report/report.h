@@ -1,4 +1,5 @@
-// What compression did to each tensor of a checkpoint: measured on the finished files, so that it holds whoever wrote them, in how many runs.
+// What compression did to each tensor of a checkpoint: measured on the finished files, so that it holds whoever wrote
+// them, in how many runs.
 #pragma once
 
 #include <cstdint>
@@ -19,16 +20,17 @@ struct ReportedTensor {
   int64_t depth = -1;      // number of the block
   std::vector<uint64_t> shape;
   uint64_t weights = 0;
-  double payload_bits = 0;               // per weight: tiles
-  double bits = 0;                       // with the stream's header, index and tables, scales and levels
-  double nmse = 0;                       // sum (decoded - original)^2 / sum original^2
-  std::optional<double> hessian_error;   // tr(E H E^T) / tr(W H W^T), E = decoded - original; none without a Hessian, or where no token came
+  double payload_bits = 0;              // per weight: tiles
+  double bits = 0;                      // with the stream's header, index and tables, scales and levels
+  double nmse = 0;                      // sum (decoded - original)^2 / sum original^2
+  std::optional<double> hessian_error;  // tr(E H E^T) / tr(W H W^T), E = decoded - original; none without a Hessian, or
+                                        // where no token came
   std::vector<uint64_t> columns_per_level;
   bool own_tables = false;
   // Column by column, [matrices * columns].
-  std::vector<float> column_error;       // squared error over squared weight; NaN for columns of zeros
-  std::vector<float> diagonal;           // diag(H); empty without
-  std::vector<uint8_t> levels;           // empty: all 0
+  std::vector<float> column_error;  // squared error over squared weight; NaN for columns of zeros
+  std::vector<float> diagonal;      // diag(H); empty without
+  std::vector<uint8_t> levels;      // empty: all 0
   // Known only if the tensor was compressed by the run that is reported.
   std::optional<uint64_t> patches, escapes;
   std::optional<double> damping, seconds;
@@ -40,29 +42,33 @@ struct CompressionReport {
   std::vector<std::pair<std::string, std::string>> options;  // as given
   std::vector<ReportedTensor> tensors;                       // by block, then by name
   uint64_t weights = 0;                                      // compressed ones
-  double payload_bits = 0, bits = 0;                         // per compressed weight; `bits` with everything that decoding needs, codec included
+  double payload_bits = 0,
+         bits = 0;  // per compressed weight; `bits` with everything that decoding needs, codec included
   double nmse = 0;
-  std::optional<double> hessian_error;                       // of the sums over all tensors that have one
+  std::optional<double> hessian_error;  // of the sums over all tensors that have one
   uint64_t plain_parameters = 0, input_bytes = 0, output_bytes = 0;
-  std::vector<StageTime> stages;                             // this one included, as the last
+  std::vector<StageTime> stages;  // this one included, as the last
   std::vector<std::string> warnings;
 };
 
 struct ReportOptions {
-  std::filesystem::path model;       // the original, plain
-  std::filesystem::path compressed;  // made from it
-  std::filesystem::path hessians;    // those of the compression; empty: none
+  std::filesystem::path model;                               // the original, plain
+  std::filesystem::path compressed;                          // made from it
+  std::filesystem::path hessians;                            // those of the compression; empty: none
   std::vector<std::pair<std::string, std::string>> options;  // for the reader
-  int threads = 0;                   // never changes the measures
+  int threads = 0;                                           // never changes the measures
 };
 
-// `run` is what compress_checkpoint() said. Errors: those of reading; kMismatch naming a tensor that the two checkpoints do not share.
-Result<CompressionReport> make_report(const ReportOptions& options, const CompressReport& run, const Progress& progress);
+// `run` is what compress_checkpoint() said. Errors: those of reading; kMismatch naming a tensor that the two
+// checkpoints do not share.
+Result<CompressionReport> make_report(const ReportOptions& options, const CompressReport& run,
+                                      const Progress& progress);
 
 inline constexpr const char* kReportJson = "report.json";
 inline constexpr const char* kReportHtml = "report.html";
 
-// Both files into `directory`, which is created if need be; each appears whole or not at all, and replaces one that is there. Errors: kIo.
+// Both files into `directory`, which is created if need be; each appears whole or not at all, and replaces one that is
+// there. Errors: kIo.
 Status write_report(const CompressionReport& report, const std::filesystem::path& directory);
 
 }  // namespace nwc

@@ -40,13 +40,22 @@ th:first-child,td:first-child{text-align:left}
 .warnings{border-left:4px solid var(--level2);padding:4px 12px;background:var(--card);overflow-wrap:anywhere}
 )";
 
-std::string decibels_text(double ratio) { return ratio > 0 ? fmt::format("{:.2f}", 10 * std::log10(ratio)) : std::string("exact"); }
+std::string decibels_text(double ratio) {
+  return ratio > 0 ? fmt::format("{:.2f}", 10 * std::log10(ratio)) : std::string("exact");
+}
 
-std::string tile(const std::string& value, const std::string& what) { return fmt::format("<div><b>{}</b>{}</div>\n", xml_escaped(value), xml_escaped(what)); }
+std::string tile(const std::string& value, const std::string& what) {
+  return fmt::format("<div><b>{}</b>{}</div>\n", xml_escaped(value), xml_escaped(what));
+}
 
-std::string megabytes(uint64_t bytes) { return bytes >= 10'000'000 ? fmt::format("{:.0f} MB", static_cast<double>(bytes) / 1e6) : fmt::format("{:.2f} MB", static_cast<double>(bytes) / 1e6); }
+std::string megabytes(uint64_t bytes) {
+  return bytes >= 10'000'000 ? fmt::format("{:.0f} MB", static_cast<double>(bytes) / 1e6)
+                             : fmt::format("{:.2f} MB", static_cast<double>(bytes) / 1e6);
+}
 
-std::string millions(uint64_t count) { return count >= 100'000 ? fmt::format("{:.2f} M", static_cast<double>(count) / 1e6) : std::to_string(count); }
+std::string millions(uint64_t count) {
+  return count >= 100'000 ? fmt::format("{:.2f} M", static_cast<double>(count) / 1e6) : std::to_string(count);
+}
 
 std::string seconds_text(double seconds) { return fmt::format("{:.1f} s", seconds); }
 
@@ -58,8 +67,11 @@ std::string summary(const CompressionReport& r) {
   html += tile(fmt::format("{:.3f}", r.payload_bits), "bits of payload");
   html += tile(decibels_text(r.nmse) + " dB", "error (NMSE)");
   if (r.hessian_error) html += tile(decibels_text(*r.hessian_error) + " dB", "Hessian-weighted error");
-  html += tile(fmt::format("{} tensors", r.tensors.size()), millions(r.weights) + " weights; " + millions(r.plain_parameters) + " parameters as they were");
-  html += tile(fmt::format("{:.1f} %", r.input_bytes > 0 ? 100.0 * static_cast<double>(r.output_bytes) / static_cast<double>(r.input_bytes) : 100.0),
+  html += tile(fmt::format("{} tensors", r.tensors.size()),
+               millions(r.weights) + " weights; " + millions(r.plain_parameters) + " parameters as they were");
+  html += tile(fmt::format("{:.1f} %", r.input_bytes > 0 ? 100.0 * static_cast<double>(r.output_bytes) /
+                                                               static_cast<double>(r.input_bytes)
+                                                         : 100.0),
                megabytes(r.input_bytes) + " became " + megabytes(r.output_bytes));
   html += tile(seconds_text(seconds), "for all stages");
   return html + "</div>\n";
@@ -84,8 +96,10 @@ std::string figures(const std::vector<PlotPanel>& panels) {
 std::string columns_section(const CompressionReport& r) {
   const std::vector<PlotPanel> panels = column_panels(r);
   if (panels.empty()) return {};
-  return "<h2>Sensitive columns have small errors</h2>\n<p class=\"soft\">diag(H), what an error in a column costs, against the inverse of the column's error; of every layer type the "
-         "tensor of the middle block, some hundred columns each. The farther dots climb to the right, the better bits go where they matter.</p>\n" +
+  return "<h2>Sensitive columns have small errors</h2>\n<p class=\"soft\">diag(H), what an error in a column costs, "
+         "against the inverse of the column's error; of every layer type the "
+         "tensor of the middle block, some hundred columns each. The farther dots climb to the right, the better bits "
+         "go where they matter.</p>\n" +
          figures(panels);
 }
 
@@ -94,8 +108,12 @@ std::string levels_section(const CompressionReport& r) {
   if (maps.empty()) return {};
   size_t levels = 0;
   for (const ReportedTensor& t : r.tensors) levels = std::max(levels, t.columns_per_level.size());
-  std::string html = "<h2>Importance levels</h2>\n<p class=\"soft\">A row per tensor, the first block on top; columns from left to right, where a dot stands for its highest level.";
-  for (size_t l = 1; l < levels; ++l) html += fmt::format("<span class=\"key\" style=\"background:var(--level{})\"></span>level {}", std::min<size_t>(l, 4), l);
+  std::string html =
+      "<h2>Importance levels</h2>\n<p class=\"soft\">A row per tensor, the first block on top; columns from left to "
+      "right, where a dot stands for its highest level.";
+  for (size_t l = 1; l < levels; ++l)
+    html += fmt::format("<span class=\"key\" style=\"background:var(--level{})\"></span>level {}",
+                        std::min<size_t>(l, 4), l);
   html += "</p>\n<div class=\"maps\">\n";
   for (const LevelMap& map : maps) {
     html += fmt::format("<figure class=\"level\"><h3>{}</h3>{}", xml_escaped(map.type), map.svg);
@@ -109,22 +127,28 @@ std::string table(const std::vector<std::vector<std::string>>& rows) {
   std::string html = "<div class=\"table\"><table>\n";
   for (size_t i = 0; i < rows.size(); ++i) {
     html += "<tr>";
-    for (const std::string& cell : rows[i]) html += i == 0 ? "<th>" + xml_escaped(cell) + "</th>" : "<td>" + xml_escaped(cell) + "</td>";
+    for (const std::string& cell : rows[i])
+      html += i == 0 ? "<th>" + xml_escaped(cell) + "</th>" : "<td>" + xml_escaped(cell) + "</td>";
     html += "</tr>\n";
   }
   return html + "</table></div>\n";
 }
 
 std::string tensors_section(const CompressionReport& r) {
-  std::vector<std::vector<std::string>> rows{{"tensor", "shape", "payload", "bits", "NMSE dB", "Hessian-weighted dB", "columns by level", "tables", "patches", "seconds"}};
+  std::vector<std::vector<std::string>> rows{{"tensor", "shape", "payload", "bits", "NMSE dB", "Hessian-weighted dB",
+                                              "columns by level", "tables", "patches", "seconds"}};
   for (size_t i = 0; i < std::min(kMaxRows, r.tensors.size()); ++i) {
     const ReportedTensor& t = r.tensors[i];
-    rows.push_back({t.name, fmt::format("{}", fmt::join(t.shape, " x ")), fmt::format("{:.4f}", t.payload_bits), fmt::format("{:.4f}", t.bits), decibels_text(t.nmse),
-                    t.hessian_error ? decibels_text(*t.hessian_error) : "", fmt::format("{}", fmt::join(t.columns_per_level, " / ")), t.own_tables ? "own" : "codec",
+    rows.push_back({t.name, fmt::format("{}", fmt::join(t.shape, " x ")), fmt::format("{:.4f}", t.payload_bits),
+                    fmt::format("{:.4f}", t.bits), decibels_text(t.nmse),
+                    t.hessian_error ? decibels_text(*t.hessian_error) : "",
+                    fmt::format("{}", fmt::join(t.columns_per_level, " / ")), t.own_tables ? "own" : "codec",
                     t.patches ? std::to_string(*t.patches) : "", t.seconds ? fmt::format("{:.2f}", *t.seconds) : ""});
   }
   std::string html = "<h2>Tensors</h2>\n";
-  if (r.tensors.size() > kMaxRows) html += fmt::format("<p class=\"soft\">The first {} of {}; {} has all.</p>\n", kMaxRows, r.tensors.size(), kReportJson);
+  if (r.tensors.size() > kMaxRows)
+    html +=
+        fmt::format("<p class=\"soft\">The first {} of {}; {} has all.</p>\n", kMaxRows, r.tensors.size(), kReportJson);
   return html + table(rows);
 }
 
@@ -138,11 +162,18 @@ std::string settings_section(const CompressionReport& r) {
 }  // namespace
 
 std::string report_html(const CompressionReport& r) {
-  std::string html = "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n<title>" +
-                     xml_escaped(r.model) + ", compressed</title>\n<style>" + kStyle + "</style>\n</head>\n<body>\n<h1>" + xml_escaped(r.model) + ", compressed</h1>\n";
-  html += fmt::format("<p class=\"soft\">{}codec {}, gain {:.4f}; nwcodec {}</p>\n", r.model_type.empty() ? "" : xml_escaped(r.model_type) + "; ", xml_escaped(r.codec), r.gain, r.version);
+  std::string html =
+      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n<meta name=\"viewport\" "
+      "content=\"width=device-width, initial-scale=1\"/>\n<title>" +
+      xml_escaped(r.model) + ", compressed</title>\n<style>" + kStyle + "</style>\n</head>\n<body>\n<h1>" +
+      xml_escaped(r.model) + ", compressed</h1>\n";
+  html += fmt::format("<p class=\"soft\">{}codec {}, gain {:.4f}; nwcodec {}</p>\n",
+                      r.model_type.empty() ? "" : xml_escaped(r.model_type) + "; ", xml_escaped(r.codec), r.gain,
+                      r.version);
   html += summary(r) + warnings(r);
-  if (!r.tensors.empty()) html += "<h2>Error and bits by block</h2>\n" + figures(block_panels(r)) + columns_section(r) + levels_section(r) + tensors_section(r);
+  if (!r.tensors.empty())
+    html += "<h2>Error and bits by block</h2>\n" + figures(block_panels(r)) + columns_section(r) + levels_section(r) +
+            tensors_section(r);
   return html + settings_section(r) + "</body>\n</html>\n";
 }
 

@@ -7,7 +7,8 @@
 
 namespace nwc {
 
-// Pictures are inline SVG; no scripts, nothing is fetched. Follows the reader's choice of light or dark, and fits a phone.
+// Pictures are inline SVG; no scripts, nothing is fetched. Follows the reader's choice of light or dark, and fits a
+// phone.
 std::string report_html(const CompressionReport& report);
 
 }  // namespace nwc

@@ -20,7 +20,8 @@ namespace {
 namespace fs = std::filesystem;
 using testing::TinyCheckpoint;
 
-// Hessians of the tiny checkpoint's compressed tensors: diagonal, rising from column to column; matrix 1 of the 3-D tensor saw no token.
+// Hessians of the tiny checkpoint's compressed tensors: diagonal, rising from column to column; matrix 1 of the 3-D
+// tensor saw no token.
 void write_hessians(const TinyCheckpoint& tiny, const fs::path& directory) {
   const Checkpoint checkpoint = *Checkpoint::open(tiny.model());
   HessianFile file;
@@ -28,7 +29,8 @@ void write_hessians(const TinyCheckpoint& tiny, const fs::path& directory) {
     StoredHessian hessian{.features = features, .tokens = std::move(tokens)};
     for (const int64_t count : hessian.tokens) {
       for (uint64_t i = 0; i < features; ++i) {
-        for (uint64_t j = 0; j <= i; ++j) hessian.triangles.push_back(count > 0 && i == j ? std::exp(0.1f * static_cast<float>(i)) : 0.0f);
+        for (uint64_t j = 0; j <= i; ++j)
+          hessian.triangles.push_back(count > 0 && i == j ? std::exp(0.1f * static_cast<float>(i)) : 0.0f);
       }
     }
     file.weights[name] = {file.hessians.size(), xxh3(checkpoint.find(name).tensor->bytes)};
@@ -55,7 +57,8 @@ class Report : public ::testing::Test {
     run_ = *compress_checkpoint(options, {});
   }
   CompressionReport made(const CompressReport& run) const {
-    Result<CompressionReport> report = make_report({tiny_.model(), tiny_.out(), tiny_.out("hessians"), {{"--what", "<given>"}}, 1}, run, {});
+    Result<CompressionReport> report =
+        make_report({tiny_.model(), tiny_.out(), tiny_.out("hessians"), {{"--what", "<given>"}}, 1}, run, {});
     if (!report) throw std::runtime_error(report.error().to_string());
     return *std::move(report);
   }
@@ -73,7 +76,8 @@ TEST_F(Report, AgreesWithTheEncoderAndTheFiles) {
   EXPECT_EQ(report.tensors[0].name, "model.layers.0.mlp.up_proj.weight");
   EXPECT_EQ(report.tensors[2].type, "self_attn.q_proj");
   for (const ReportedTensor& t : report.tensors) {
-    const auto encoded = std::find_if(run_.tensors.begin(), run_.tensors.end(), [&](const CompressedTensorReport& r) { return r.name == t.name; });
+    const auto encoded = std::find_if(run_.tensors.begin(), run_.tensors.end(),
+                                      [&](const CompressedTensorReport& r) { return r.name == t.name; });
     ASSERT_NE(encoded, run_.tensors.end());
     // The stored dtype rounds what the encoder saw: binary32 is exact, bfloat16 has 8 bits.
     EXPECT_NEAR(t.nmse / (encoded->statistics.squared_error / encoded->statistics.squared_weight), 1, 1e-2) << t.name;
@@ -100,8 +104,9 @@ TEST_F(Report, TensorsOfAnEarlierRunAreMeasuredToo) {
 
 TEST_F(Report, OfAnotherModelIsRefused) {
   const TinyCheckpoint other;
-  other.write_shards(testing::SafetensorsBuilder().add("model.layers.0.a.weight", "F32", {1}, testing::raw<float>({1})),
-                     testing::SafetensorsBuilder().add("model.layers.0.b.weight", "F32", {1}, testing::raw<float>({1})));
+  other.write_shards(
+      testing::SafetensorsBuilder().add("model.layers.0.a.weight", "F32", {1}, testing::raw<float>({1})),
+      testing::SafetensorsBuilder().add("model.layers.0.b.weight", "F32", {1}, testing::raw<float>({1})));
   const Result<CompressionReport> report = make_report({other.model(), tiny_.out(), {}, {}, 1}, run_, {});
   ASSERT_FALSE(report);
   EXPECT_EQ(report.error().code(), ErrorCode::kMismatch);
@@ -136,7 +141,8 @@ TEST_F(Report, PageIsWellFormedWhateverTheNames) {
   const std::string html = report_html(report);
   EXPECT_TRUE(testing::well_formed(html));
   EXPECT_EQ(html.find("<script"), std::string::npos);
-  for (const char* wanted : {"prefers-color-scheme:dark", "width=device-width", "Importance levels", "log10 of diag(H)", "class=\"level3\""}) {
+  for (const char* wanted : {"prefers-color-scheme:dark", "width=device-width", "Importance levels", "log10 of diag(H)",
+                             "class=\"level3\""}) {
     EXPECT_NE(html.find(wanted), std::string::npos) << wanted;
   }
   EXPECT_EQ(html.find("http", html.find("<body>")), html.find("http://www.w3.org/2000/svg")) << "nothing is fetched";

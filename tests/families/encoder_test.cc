@@ -27,7 +27,8 @@ class EncoderFixture : public ::testing::TestWithParam<const char*> {
   fs::path write_inputs(const std::string& name, int64_t images, bool texts) const {
     torch::manual_seed(3);
     testing::SafetensorsBuilder file;
-    file.add("pixel_values", "F32", {static_cast<uint64_t>(images), 3, 32, 32}, bytes_of(torch::randn({images, 3, 32, 32})));
+    file.add("pixel_values", "F32", {static_cast<uint64_t>(images), 3, 32, 32},
+             bytes_of(torch::randn({images, 3, 32, 32})));
     const at::Tensor ids = torch::randint(2, 320, {48, 16}, torch::kInt64);
     if (texts) file.add("input_ids", "I64", {48, 16}, bytes_of(ids));
     return temporary_.add(name, file.bytes());
@@ -43,8 +44,10 @@ class EncoderFixture : public ::testing::TestWithParam<const char*> {
                                {});
   }
   EmbeddingResult compared(const fs::path& candidate, const fs::path& inputs) const {
-    const EncoderModel reference = testing::value_of(EncoderModel::open(directory(), 1)), other = testing::value_of(EncoderModel::open(candidate, 1));
-    return testing::value_of(compare_embeddings(reference, other, testing::value_of(EncoderInputs::open(inputs, reference.spec())), {}));
+    const EncoderModel reference = testing::value_of(EncoderModel::open(directory(), 1)),
+                       other = testing::value_of(EncoderModel::open(candidate, 1));
+    return testing::value_of(
+        compare_embeddings(reference, other, testing::value_of(EncoderInputs::open(inputs, reference.spec())), {}));
   }
   testing::TempDir temporary_;
 };
@@ -52,15 +55,19 @@ class EncoderFixture : public ::testing::TestWithParam<const char*> {
 TEST_P(EncoderFixture, CalibrationPaysAtTheSameCodec) {
   const bool two_towers = std::string(GetParam()) != "dinov2";
   const fs::path inputs = write_inputs("in.safetensors", 48, two_towers);
-  const Result<CalibrateReport> calibrated = calibrate_encoder({.model = directory(), .output = temporary_ / "hessians", .threads = 1}, inputs, {});
+  const Result<CalibrateReport> calibrated =
+      calibrate_encoder({.model = directory(), .output = temporary_ / "hessians", .threads = 1}, inputs, {});
   ASSERT_TRUE(calibrated) << calibrated.error().to_string();
   EXPECT_EQ(calibrated->blocks, two_towers ? 4u : 2u);
   EXPECT_TRUE(calibrated->warnings.empty());
-  const Result<CompressReport> plain = compress(temporary_ / "plain", {}), guided = compress(temporary_ / "guided", temporary_ / "hessians");
+  const Result<CompressReport> plain = compress(temporary_ / "plain", {}),
+                               guided = compress(temporary_ / "guided", temporary_ / "hessians");
   ASSERT_TRUE(plain) << plain.error().to_string();
   ASSERT_TRUE(guided) << guided.error().to_string();
-  const EmbeddingResult before = compared(temporary_ / "plain", inputs), after = compared(temporary_ / "guided", inputs);
-  std::printf("%s: relative error of image embeddings %.4f data-free, %.4f calibrated\n", GetParam(), before.images.relative_error, after.images.relative_error);
+  const EmbeddingResult before = compared(temporary_ / "plain", inputs),
+                        after = compared(temporary_ / "guided", inputs);
+  std::printf("%s: relative error of image embeddings %.4f data-free, %.4f calibrated\n", GetParam(),
+              before.images.relative_error, after.images.relative_error);
   EXPECT_GT(after.images.relative_error, 0);
   EXPECT_LT(after.images.relative_error, 0.95 * before.images.relative_error);
   EXPECT_EQ(after.texts.has_value(), two_towers);
@@ -75,16 +82,22 @@ TEST_P(EncoderFixture, CalibrationPaysAtTheSameCodec) {
 class TwoTowerFixture : public EncoderFixture {};
 
 TEST_P(TwoTowerFixture, WithoutTextsTheTextTowerIsLeftOut) {
-  const Result<CalibrateReport> calibrated = calibrate_encoder({.model = directory(), .output = temporary_ / "hessians", .threads = 1}, write_inputs("in.safetensors", 9, false), {});
+  const Result<CalibrateReport> calibrated =
+      calibrate_encoder({.model = directory(), .output = temporary_ / "hessians", .threads = 1},
+                        write_inputs("in.safetensors", 9, false), {});
   ASSERT_TRUE(calibrated) << calibrated.error().to_string();
   EXPECT_EQ(calibrated->blocks, 2u);
   ASSERT_EQ(calibrated->warnings.size(), 1u);
-  EXPECT_EQ(calibrated->warnings[0], "in.safetensors has no input for the text tower, which is not calibrated; compress with --exclude on its tensors");
+  EXPECT_EQ(calibrated->warnings[0],
+            "in.safetensors has no input for the text tower, which is not calibrated; compress with --exclude on its "
+            "tensors");
 }
 
-INSTANTIATE_TEST_SUITE_P(Families, EncoderFixture, ::testing::Values("clip", "dinov2", "siglip"), [](const auto& info) { return std::string(info.param); });
+INSTANTIATE_TEST_SUITE_P(Families, EncoderFixture, ::testing::Values("clip", "dinov2", "siglip"),
+                         [](const auto& info) { return std::string(info.param); });
 
-INSTANTIATE_TEST_SUITE_P(Families, TwoTowerFixture, ::testing::Values("clip", "siglip"), [](const auto& info) { return std::string(info.param); });
+INSTANTIATE_TEST_SUITE_P(Families, TwoTowerFixture, ::testing::Values("clip", "siglip"),
+                         [](const auto& info) { return std::string(info.param); });
 
 }  // namespace
 }  // namespace nwc

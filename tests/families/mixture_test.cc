@@ -38,8 +38,11 @@ size_t unseen_in(const fs::path& hessians, const fs::path& model) {
 // Compresses; warns about the experts; every weight that comes back is finite.
 CompressReport expect_sound(const CompressOptions& options, size_t unseen) {
   CompressReport report = testing::value_of(compress_checkpoint(options, {}));
-  const auto warning = std::find_if(report.warnings.begin(), report.warnings.end(), [](const std::string& w) { return w.find("no token reached") != std::string::npos; });
-  EXPECT_TRUE(warning != report.warnings.end() && warning->starts_with("no token reached " + std::to_string(unseen) + " experts' matrices"));
+  const auto warning = std::find_if(report.warnings.begin(), report.warnings.end(), [](const std::string& w) {
+    return w.find("no token reached") != std::string::npos;
+  });
+  EXPECT_TRUE(warning != report.warnings.end() &&
+              warning->starts_with("no token reached " + std::to_string(unseen) + " experts' matrices"));
   const Weights weights = testing::value_of(Weights::open(options.output));
   size_t experts = 0;
   for (const WeightInfo& info : weights.list()) {
@@ -50,7 +53,8 @@ CompressReport expect_sound(const CompressOptions& options, size_t unseen) {
     EXPECT_TRUE(std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); })) << info.name;
   }
   EXPECT_GT(experts, 0u);
-  for (const CompressedTensorReport& t : report.tensors) EXPECT_TRUE(std::isfinite(t.statistics.weighted_error)) << t.name;
+  for (const CompressedTensorReport& t : report.tensors)
+    EXPECT_TRUE(std::isfinite(t.statistics.weighted_error)) << t.name;
   return report;
 }
 
@@ -62,36 +66,41 @@ TEST_P(UnseenExperts, AreCompressedAndReported) {
   const testing::TempDir temporary;
   const CalibrationText text = one_token_text();
   const Result<CalibrateReport> calibrated =
-      calibrate({.model = directory, .output = temporary / "hessians", .sequences = 4, .length = 32, .threads = 1}, {&text, 1}, {});
+      calibrate({.model = directory, .output = temporary / "hessians", .sequences = 4, .length = 32, .threads = 1},
+                {&text, 1}, {});
   ASSERT_TRUE(calibrated) << calibrated.error().to_string();
   const size_t unseen = unseen_in(temporary / "hessians", directory);
   ASSERT_GT(unseen, 0u) << "the text reaches all experts: the test shows nothing";
   EXPECT_TRUE(std::any_of(calibrated->warnings.begin(), calibrated->warnings.end(),
                           [](const std::string& w) { return w.find("0 tokens") != std::string::npos; }));
 
-  CompressOptions options{.model = directory,
-                          .output = temporary / "small",
-                          .codecs = {NWC_SOURCE_CODECS "/fast-100.safetensors", NWC_SOURCE_CODECS "/fast-300.safetensors"},
-                          .bits = 4.0,
-                          .encode = {.normalisation = {.kind = Normalisation::kBoth}},
-                          .hessians = temporary / "hessians",
-                          .threads = 1};
+  CompressOptions options{
+      .model = directory,
+      .output = temporary / "small",
+      .codecs = {NWC_SOURCE_CODECS "/fast-100.safetensors", NWC_SOURCE_CODECS "/fast-300.safetensors"},
+      .bits = 4.0,
+      .encode = {.normalisation = {.kind = Normalisation::kBoth}},
+      .hessians = temporary / "hessians",
+      .threads = 1};
   expect_sound(options, unseen);
   // Of 4 bits on disk, headers of tensors this small take two and more. With 4 bits of payload the model still works.
   options.output = temporary / "larger";
   options.codecs = {NWC_SOURCE_CODECS "/fast-300.safetensors"};
   options.bits.reset();
   for (const CompressedTensorReport& t : expect_sound(options, unseen).tensors) {
-    EXPECT_LT(8.0 * static_cast<double>(t.statistics.payload_bytes) / static_cast<double>(t.statistics.weights), 5.0) << t.name;
+    EXPECT_LT(8.0 * static_cast<double>(t.statistics.payload_bytes) / static_cast<double>(t.statistics.weights), 5.0)
+        << t.name;
     EXPECT_LT(t.statistics.squared_error / t.statistics.squared_weight, 0.03) << t.name;
   }
   const testing::Expected expected(directory);
-  const double error = testing::relative_error(testing::outputs_of(options.output, expected).at("logits"), expected["logits"]);
+  const double error =
+      testing::relative_error(testing::outputs_of(options.output, expected).at("logits"), expected["logits"]);
   std::printf("%s: %zu matrices of experts unseen, relative L2 error of the logits %.3f\n", GetParam(), unseen, error);
   EXPECT_LT(error, 0.4);
 }
 
-INSTANTIATE_TEST_SUITE_P(Families, UnseenExperts, ::testing::Values("gpt_oss", "mixtral", "qwen3_moe"), [](const auto& info) { return std::string(info.param); });
+INSTANTIATE_TEST_SUITE_P(Families, UnseenExperts, ::testing::Values("gpt_oss", "mixtral", "qwen3_moe"),
+                         [](const auto& info) { return std::string(info.param); });
 
 }  // namespace
 }  // namespace nwc

@@ -1,4 +1,5 @@
-// GPT-OSS as it is published, with experts in MXFP4: what is left to compress is compressed, the experts stay, and everything reads the result.
+// GPT-OSS as it is published, with experts in MXFP4: what is left to compress is compressed, the experts stay, and
+// everything reads the result.
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -53,21 +54,26 @@ TEST(Mxfp4, ExpertsStayAndTheRestIsCompressed) {
 
   CalibrationText text{"text", {}};
   for (int i = 0; i < 512; ++i) text.ids.push_back((i * i + 3 * i) % 320);
-  ASSERT_TRUE(calibrate({.model = model.path(), .output = work / "hessians", .sequences = 8, .length = 64, .threads = 1}, {&text, 1}, {}));
-  const Result<CompressReport> report = compress_checkpoint({.model = model.path(),
-                                                             .output = work / "packed",
-                                                             .codecs = {NWC_SOURCE_CODECS "/fast-10000.safetensors"},
-                                                             .encode = {.normalisation = {.kind = Normalisation::kBoth}},
-                                                             .hessians = work / "hessians",
-                                                             .threads = 1},
-                                                            {});
+  ASSERT_TRUE(
+      calibrate({.model = model.path(), .output = work / "hessians", .sequences = 8, .length = 64, .threads = 1},
+                {&text, 1}, {}));
+  const Result<CompressReport> report =
+      compress_checkpoint({.model = model.path(),
+                           .output = work / "packed",
+                           .codecs = {NWC_SOURCE_CODECS "/fast-10000.safetensors"},
+                           .encode = {.normalisation = {.kind = Normalisation::kBoth}},
+                           .hessians = work / "hessians",
+                           .threads = 1},
+                          {});
   ASSERT_TRUE(report) << report.error().to_string();
   EXPECT_EQ(report->tensors.size(), 8u) << "query, key, value and output of two blocks";
   ASSERT_EQ(report->warnings.size(), 1u);
-  EXPECT_TRUE(report->warnings[0].starts_with("4 tensors in MXFP4 stay as they are, with 4.25 bits per weight")) << report->warnings[0];
+  EXPECT_TRUE(report->warnings[0].starts_with("4 tensors in MXFP4 stay as they are, with 4.25 bits per weight"))
+      << report->warnings[0];
 
   const testing::Expected inputs(fixture);
-  const at::Tensor before = testing::outputs_of(model.path(), inputs).at("logits"), after = testing::outputs_of(work / "packed", inputs).at("logits");
+  const at::Tensor before = testing::outputs_of(model.path(), inputs).at("logits"),
+                   after = testing::outputs_of(work / "packed", inputs).at("logits");
   const double error = testing::relative_error(after, before);
   std::printf("relative L2 error of the logits %.4f\n", error);
   EXPECT_GT(error, 0);

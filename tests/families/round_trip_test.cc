@@ -18,10 +18,15 @@ TEST_P(LosslessRoundTrip, OutputsStay) {
   if (!std::filesystem::exists(directory)) GTEST_SKIP() << "no fixtures in " << testing::fixtures();
   const testing::TempDir temporary;
   const std::filesystem::path packed = temporary / "packed";
-  const Result<CompressReport> report = compress_checkpoint(
-      {.model = directory, .output = packed, .codecs = {NWC_SOURCE_CODECS "/fast-1000.safetensors"}, .selection = {.exclude = {"."}}, .threads = 1}, {});
+  const Result<CompressReport> report = compress_checkpoint({.model = directory,
+                                                             .output = packed,
+                                                             .codecs = {NWC_SOURCE_CODECS "/fast-1000.safetensors"},
+                                                             .selection = {.exclude = {"."}},
+                                                             .threads = 1},
+                                                            {});
   ASSERT_TRUE(report) << report.error().to_string();
-  EXPECT_EQ(report->warnings.size(), 2u) << "that nothing is compressed, and that expected.safetensors is no part of the model";
+  EXPECT_EQ(report->warnings.size(), 2u)
+      << "that nothing is compressed, and that expected.safetensors is no part of the model";
   const Result<CheckpointReport> inspected = inspect_checkpoint(packed, true);
   ASSERT_TRUE(inspected) << inspected.error().to_string();
   EXPECT_TRUE(inspected->tensors.empty());
@@ -35,7 +40,8 @@ TEST_P(LosslessRoundTrip, OutputsStay) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Families, LosslessRoundTrip, ::testing::ValuesIn(testing::kFixtureFamilies), [](const auto& info) { return std::string(info.param); });
+INSTANTIATE_TEST_SUITE_P(Families, LosslessRoundTrip, ::testing::ValuesIn(testing::kFixtureFamilies),
+                         [](const auto& info) { return std::string(info.param); });
 
 }  // namespace
 }  // namespace nwc

@@ -1,5 +1,5 @@
-// The fixture checkpoints: tiny models of every family with the outputs that transformers computes. They are not part of the source tree:
-// NWCODEC_FIXTURES names their directory, or they stand in ../shared/fixtures. Includes LibTorch.
+// The fixture checkpoints: tiny models of every family with the outputs that transformers computes. They are not part
+// of the source tree: NWCODEC_FIXTURES names their directory, or they stand in ../shared/fixtures. Includes LibTorch.
 #pragma once
 
 #include <torch/torch.h>
@@ -65,11 +65,13 @@ at::Tensor through_blocks(const Model& model, at::Tensor hidden, const BlockWatc
 }
 
 inline at::Tensor encoded(const EncoderTower& tower, const at::Tensor& input, const BlockWatch& watch) {
-  return value_of(tower.output())->forward(through_blocks(tower, value_of(tower.input())->forward(input), watch), input);
+  return value_of(tower.output())
+      ->forward(through_blocks(tower, value_of(tower.input())->forward(input), watch), input);
 }
 
 // What a checkpoint, plain or compressed, makes of the inputs, under the names of the outputs in expected.safetensors.
-inline std::map<std::string, at::Tensor> outputs_of(const std::filesystem::path& checkpoint, const Expected& inputs, const BlockWatch& watch = {}) {
+inline std::map<std::string, at::Tensor> outputs_of(const std::filesystem::path& checkpoint, const Expected& inputs,
+                                                    const BlockWatch& watch = {}) {
   const torch::NoGradGuard no_gradients;
   if (!inputs.has("pixel_values")) {
     const CausalLm model = value_of(CausalLm::open(checkpoint, {.threads = 1}));
@@ -80,9 +82,13 @@ inline std::map<std::string, at::Tensor> outputs_of(const std::filesystem::path&
   const at::Tensor images = encoded(*model.tower("vision"), inputs["pixel_values"], watch);
   if (model.tower("text") == nullptr) return {{"last_hidden_state", images}};
   const at::Tensor texts = encoded(*model.tower("text"), inputs["input_ids"], watch);
-  return {{"image_embeds", images}, {"text_embeds", texts}, {"logits_per_image", value_of(model.similarity()).forward(images, texts)}};
+  return {{"image_embeds", images},
+          {"text_embeds", texts},
+          {"logits_per_image", value_of(model.similarity()).forward(images, texts)}};
 }
 
-inline double relative_error(const at::Tensor& actual, const at::Tensor& wanted) { return ((actual - wanted).norm() / wanted.norm()).item<double>(); }
+inline double relative_error(const at::Tensor& actual, const at::Tensor& wanted) {
+  return ((actual - wanted).norm() / wanted.norm()).item<double>();
+}
 
 }  // namespace nwc::testing

@@ -8,8 +8,8 @@
 
 namespace nwc::testing {
 
-// Whether `text` is well-formed XML of the simple kind that we write: every element closed in its order, attributes quoted, no bare
-// ampersand. Independent of the writer.
+// Whether `text` is well-formed XML of the simple kind that we write: every element closed in its order, attributes
+// quoted, no bare ampersand. Independent of the writer.
 inline ::testing::AssertionResult well_formed(const std::string& text) {
   std::vector<std::string> open;
   for (size_t i = 0; i < text.size(); ++i) {
@@ -18,7 +18,8 @@ inline ::testing::AssertionResult well_formed(const std::string& text) {
       if (end == std::string::npos || end - i > 6) return ::testing::AssertionFailure() << "bare ampersand at " << i;
     }
     if (text[i] == '>') return ::testing::AssertionFailure() << "stray > at " << i;
-    if (static_cast<unsigned char>(text[i]) < 0x20 && text[i] != '\n') return ::testing::AssertionFailure() << "control character at " << i;
+    if (static_cast<unsigned char>(text[i]) < 0x20 && text[i] != '\n')
+      return ::testing::AssertionFailure() << "control character at " << i;
     if (text[i] != '<') continue;
     const size_t end = text.find('>', i);
     if (end == std::string::npos) return ::testing::AssertionFailure() << "unclosed tag at " << i;
@@ -30,7 +31,8 @@ inline ::testing::AssertionResult well_formed(const std::string& text) {
     for (const char c : tag) quotes += c == '"';
     if (quotes % 2 != 0) return ::testing::AssertionFailure() << "open attribute: " << tag;
     if (tag.starts_with('/')) {
-      if (open.empty() || open.back() != tag.substr(1)) return ::testing::AssertionFailure() << "closes nothing: " << tag;
+      if (open.empty() || open.back() != tag.substr(1))
+        return ::testing::AssertionFailure() << "closes nothing: " << tag;
       open.pop_back();
     } else if (!tag.ends_with('/')) {
       open.push_back(tag.substr(0, tag.find(' ')));
