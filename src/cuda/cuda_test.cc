@@ -10,6 +10,7 @@
 #include "cuda/device_test.h"
 #include "decode/tensor_decoder.h"
 #include "encode/compress.h"
+#include "nwcodec/checkpoint.h"
 #include "nwcodec/cuda_checkpoint.h"
 #include "nwcodec/weights.h"
 #include "support/tiny_checkpoint.h"
@@ -67,7 +68,6 @@ EncoderCodec residual_fast() {
   for (size_t j = 0; j < 16; ++j) std::copy_n(linear.out_weight.begin() + static_cast<ptrdiff_t>(16 * j), 16, w.out_weight.begin() + static_cast<ptrdiff_t>(kWidth * j));
   return codec;
 }
-
 
 Encoded encode(const Pair& pair, const std::vector<uint64_t>& dims, bool transposed, bool levels, EncodeOptions options, double tail, std::mt19937& random) {
   uint64_t elements = 1;
@@ -163,6 +163,23 @@ TEST(Cuda, AgreesWithTheCpuForEveryShape) {
         expect_agreement(pair, device, tensor);
         if (HasFatalFailure()) return;
       }
+    }
+  }
+}
+
+TEST(Cuda, TensorsOfARealModel) {
+  SKIP_WITHOUT_DEVICE();
+  const Result<Checkpoint> model = Checkpoint::open(std::string(NWC_SOURCE_DIR) + "/models/demo");
+  ASSERT_TRUE(model.ok());
+  for (const char* codec : {"fast-30", "fast-1000", "paper-100"}) {
+    const Pair pair = shipped(codec);
+    const CudaDecoder device = pair.device();
+    for (const char* name : {"model.layers.0.self_attn.k_proj.weight", "model.layers.5.mlp.down_proj.weight"}) {
+      SCOPED_TRACE(std::string(codec) + ", " + name);
+      const WeightMatrix weights = WeightMatrix::of(*model->find(name).tensor, false);
+      Result<EncodedTensor> encoded = encode_tensor(weights, {}, pair.encoder, {.tile_chunks = 512, .run_groups = 1}, 0);
+      ASSERT_TRUE(encoded.ok());
+      expect_agreement(pair, device, {name, std::move(encoded->stream), std::move(encoded->scales), std::move(encoded->levels), encoded->header});
     }
   }
 }
