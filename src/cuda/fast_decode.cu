@@ -347,10 +347,10 @@ __device__ inline uint32_t pack(float first, float second) {
 }
 
 __device__ inline bool all_finite(const float (&y)[4][4]) {
-  float check = 0;
+  float check[4];
 #pragma unroll
-  for (uint32_t n = 0; n < 4; ++n) check = fmaf(y[n][3], 0.0f, fmaf(y[n][2], 0.0f, fmaf(y[n][1], 0.0f, fmaf(y[n][0], 0.0f, check))));
-  return __all_sync(kAllLanes, check == 0.0f);
+  for (uint32_t n = 0; n < 4; ++n) check[n] = fmaf(y[n][3], 0.0f, fmaf(y[n][2], 0.0f, fmaf(y[n][1], 0.0f, y[n][0] * 0.0f)));
+  return __all_sync(kAllLanes, check[0] + check[1] + (check[2] + check[3]) == 0.0f);
 }
 
 __device__ inline void scale_columns(float (&y)[4][4], const WarpBuffers& buffers, uint32_t lane) {
@@ -377,8 +377,8 @@ __device__ inline void store_together(const uint32_t (&low)[4], const uint32_t (
   stmatrix(shared_address(at) + 8 * kRowStride, high);
   __syncwarp();
   const uint8_t* const from = staging + lane / 4 * kRowStride + 16 * (lane % 4);
-  *reinterpret_cast<uint4*>(to) = *reinterpret_cast<const uint4*>(from);
-  *reinterpret_cast<uint4*>(to + eight_rows) = *reinterpret_cast<const uint4*>(from + 8 * kRowStride);
+  __stwb(reinterpret_cast<uint4*>(to), *reinterpret_cast<const uint4*>(from));
+  __stwb(reinterpret_cast<uint4*>(to + eight_rows), *reinterpret_cast<const uint4*>(from + 8 * kRowStride));
 }
 
 // Any group: rows of 32 chunks in binary32, a lane writes its chunk's.
@@ -685,6 +685,19 @@ __device__ inline uint32_t decode_tile(const Tile* tile, const Group* group, con
   return finish_tile(tile, group, &progress, lane);
 }
 
+// By the whole block; there after cp.async.wait_all and a barrier.
+template <uint32_t kWarps>
+__device__ inline void copy_to_shared(void* to, const void* from, uint32_t bytes) {
+  for (uint32_t at = 16 * threadIdx.x; at < bytes; at += 16 * 32 * kWarps) {
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" : : "r"(shared_address(to) + at), "l"(static_cast<const uint8_t*>(from) + at) : "memory");
+  }
+}
+// Asks for a tile's bytes while the tables are on their way.
+__device__ inline void prefetch(const Tile& tile, uint32_t lane) {
+  constexpr uint32_t kLine = 128, kMost = 16384;
+  for (uint32_t at = kLine * lane; at < min(tile.size, kMost); at += kLine * 32) asm volatile("prefetch.global.L2 [%0];" : : "l"(tile.bytes + at));
+}
+
 template <uint32_t kWarps, Mode kMode, FastShape kShape>
 __global__ void __launch_bounds__(32 * kWarps, 1)
 fast_decode_kernel(const Segment* segments, uint32_t segment_count, const Tile* tiles, uint32_t tile_count, const Group* groups,
@@ -705,21 +718,23 @@ fast_decode_kernel(const Segment* segments, uint32_t segment_count, const Tile* 
     if (__any_sync(kAllLanes, segment.begin >= end)) break;
     const uint32_t last = min(segment.end, end);
     __syncthreads();
-    const auto copy = [](void* to, const void* from, uint32_t bytes) {
-      for (uint32_t i = threadIdx.x; i < bytes / 16; i += 32 * kWarps) static_cast<uint4*>(to)[i] = __ldg(static_cast<const uint4*>(from) + i);
-    };
-    copy(&shared.tables, segment.tables, sizeof(FastTables));
-    if (kMode == Mode::kWeights || kMode == Mode::kProduct) copy(&shared.network, segment.network, sizeof(FastNetwork));
-    if (threadIdx.x == 0) shared.next_tile = max(segment.begin, begin);
+    copy_to_shared<kWarps>(&shared.tables, segment.tables, sizeof(FastTables));
+    if (kMode == Mode::kWeights || kMode == Mode::kProduct) copy_to_shared<kWarps>(&shared.network, segment.network, sizeof(FastNetwork));
+    // The first tiles go to warps in turn, so that each scheduler has as many; the others to whichever is free.
+    const uint32_t first = max(segment.begin, begin);
+    if (threadIdx.x == 0) shared.next_tile = first + kWarps;
+    uint32_t number = first + threadIdx.x / 32;
+    if (number < last) prefetch(tiles[number], lane);
+    asm volatile("cp.async.wait_all;" : : : "memory");
     __syncthreads();
-    for (;;) {
-      uint32_t number = 0;
-      if (lane == 0) number = atomicAdd(&shared.next_tile, 1u);
-      number = __shfl_sync(kAllLanes, number, 0);
-      if (__any_sync(kAllLanes, number >= last)) break;
+    while (!__any_sync(kAllLanes, number >= last)) {
       const uint32_t status = decode_tile<kMode, kShape>(tiles + number, groups + tiles[number].group, network, shared, buffers, symbols, latents, states + number, repairs, product, lane);
       __syncwarp();
-      if (lane == 0) statuses[number] = status;
+      if (lane == 0) {
+        statuses[number] = status;
+        number = atomicAdd(&shared.next_tile, 1u);
+      }
+      number = __shfl_sync(kAllLanes, number, 0);
     }
   }
 }
