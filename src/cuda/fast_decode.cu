@@ -17,13 +17,14 @@ namespace {
 
 constexpr uint32_t kC = kFastLatents, kN = kFastChunk, kW = kFastWidth;
 constexpr uint32_t kSegmentWords = 128, kRingWords = 2 * kSegmentWords;  // a refill brings 8 bytes per lane
-constexpr uint32_t kLinearWarps = 24;                     // in a block; what registers allow
+constexpr uint32_t kLinearWarps = 24, kMostWarps = 32;    // in a block
 constexpr uint32_t kStepsPerCheck = 4;                    // steps between looks at the ring: they take at most kSegmentWords
 constexpr uint32_t kLatentStride = 48;                    // bytes from a chunk's latents to the next one's: no bank conflicts for ldmatrix
 constexpr uint32_t kRowStride = 80;                       // bytes of a row of 32 weights, likewise
 
 // Where a tile stands while finish_group() works on one of its groups: the loop over groups hands everything over and takes it back, so that
-// it has nothing in registers across a call, which would mean local memory for all of its values all of the time.
+// its values need not outlive the rare case, for which they would be in local memory all of the time. Nor are there calls, as functions out
+// of line take registers from the whole kernel.
 struct Progress {
   uint64_t stripe;
   uint32_t first, place;              // of the group
@@ -402,7 +403,7 @@ __device__ inline void store_apart(const Group* group, const float* rows, uint64
 }
 
 // A group that is not all finite in binary16 or does not go to whole rows of 16 bytes; its latents stand in `buffers.staging`. False if the
-// tile is damaged. By pointers and out of line, so that the common case keeps its registers.
+// tile is damaged. All it needs stands in shared memory: see Progress.
 template <FastShape kShape>
 __device__ __forceinline__ bool finish_group(const Tile* tile, const Group* group, const Network* network, const FastNetwork* fast_network, WarpBuffers* buffers,
                                           uint32_t lane) {
@@ -756,7 +757,10 @@ int launch(const Segment* segments, uint32_t segment_count, const Tile* tiles, u
 
 int fast_decode(FastShape shape, const Segment* segments, uint32_t segment_count, const Tile* tiles, uint32_t tile_count, const Group* groups,
                 const Network* network, uint32_t* statuses, int multiprocessors, CUstream_st* stream) {
-  const auto run = shape == FastShape::kLinear ? launch<kLinearWarps, Mode::kWeights, FastShape::kLinear> : launch<16, Mode::kWeights, FastShape::kResidual>;
+  // More warps are slower one by one, but save a second round where they take all tiles at once.
+  const uint32_t each = (tile_count - 1) / static_cast<uint32_t>(multiprocessors) + 1;  // no tiles: launch() leaves
+  const auto linear = each > kLinearWarps && each <= kMostWarps ? launch<kMostWarps, Mode::kWeights, FastShape::kLinear> : launch<kLinearWarps, Mode::kWeights, FastShape::kLinear>;
+  const auto run = shape == FastShape::kLinear ? linear : launch<16, Mode::kWeights, FastShape::kResidual>;
   return run(segments, segment_count, tiles, tile_count, groups, network, nullptr, nullptr, nullptr, nullptr, statuses, {}, multiprocessors, stream);
 }
 
