@@ -203,6 +203,24 @@ TEST(Cuda, FusedKernelTakesWhatItShould) {
   EXPECT_LT(relative_error(testing::floats_of(DType::kBF16, run->weights(1)), second), 0x1p-8);
 }
 
+// As many tiles as make the fused kernel use its most warps.
+TEST(Cuda, OneRoundOfTiles) {
+  SKIP_WITHOUT_DEVICE();
+  int multiprocessors = 0;
+  ASSERT_EQ(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, 0), cudaSuccess);
+  const uint64_t tiles = 28 * static_cast<uint64_t>(multiprocessors);
+  std::mt19937 random(11);
+  const Pair fast = shipped("fast-300");
+  const CudaDecoder device = fast.device();
+  const Encoded tensor = encode(fast, {512, tiles}, false, false, {.tile_chunks = 32, .run_groups = 1}, 0, random);
+  const Result<DeviceRun> run = DeviceRun::of(device, {&tensor}, {});
+  ASSERT_TRUE(run.ok());
+  EXPECT_EQ(run->batch().fused_tile_count(), tiles);
+  ASSERT_TRUE(run->enqueue().ok());
+  EXPECT_TRUE(run->verdict().ok());
+  EXPECT_LT(relative_error(testing::floats_of(DType::kBF16, run->weights(0)), *on_cpu(fast, tensor)), 0x1p-8);
+}
+
 TEST(Cuda, Slices) {
   SKIP_WITHOUT_DEVICE();
   std::mt19937 random(3);

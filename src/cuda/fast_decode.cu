@@ -17,16 +17,31 @@ namespace {
 
 constexpr uint32_t kC = kFastLatents, kN = kFastChunk, kW = kFastWidth;
 constexpr uint32_t kSegmentWords = 128, kRingWords = 2 * kSegmentWords;  // a refill brings 8 bytes per lane
-constexpr uint32_t kLinearWarps = 24;                     // in a block; what registers allow
+constexpr uint32_t kLinearWarps = 24, kMostWarps = 32;    // in a block
 constexpr uint32_t kStepsPerCheck = 4;                    // steps between looks at the ring: they take at most kSegmentWords
 constexpr uint32_t kLatentStride = 48;                    // bytes from a chunk's latents to the next one's: no bank conflicts for ldmatrix
 constexpr uint32_t kRowStride = 80;                       // bytes of a row of 32 weights, likewise
 
+// Where a tile stands while finish_group() works on one of its groups: the loop over groups hands everything over and takes it back, so that
+// its values need not outlive the rare case, for which they would be in local memory all of the time. Nor are there calls, as functions out
+// of line take registers from the whole kernel.
+struct Progress {
+  uint64_t stripe;
+  uint32_t first, place;              // of the group
+  uint32_t word;                      // where its words begin
+  uint32_t next, filled;              // of the word stream, behind the group
+  uint32_t words_at, word_count;      // of the tile
+  uint32_t side;                      // where the next escape begins
+  uint32_t pending_count;             // weights that are not finite
+  uint32_t group_state[32], state[32];  // of the lanes, before and behind the group
+  uint32_t pending[32];
+};
 // Aligned to the ring, so that an offset into it can be or-ed to its address.
 struct alignas(512) WarpBuffers {
   uint32_t ring[kRingWords / 2];
   alignas(16) uint8_t staging[kN * 32 * sizeof(float)];  // latents of 32 chunks, then rows of weights
   float scales[32];
+  Progress progress;
 };
 static_assert(sizeof(WarpBuffers::ring) == 512 && 32 * kLatentStride <= sizeof(WarpBuffers::staging));
 struct alignas(4096) Shared {  // for the same reason
@@ -58,21 +73,23 @@ __device__ inline void mma_float(float (&d)[4], const uint32_t (&a)[4], uint32_t
 struct WordStream {
   uint32_t* ring;
   const uint32_t* source;  // aligned down
-  uint32_t source_words, shift;  // of 32 bits; 8 * the bytes that were aligned away
-  uint32_t filled = 0;           // bytes in the ring so far
+  int32_t last;                  // word of 32 bits; -1, still in the tile, if there are no words
+  uint32_t shift;                // 8 * the bytes that were aligned away
+  uint32_t filled;               // bytes in the ring so far
   uint32_t ahead[3];             // the lane's part of the next segment, already asked for
 
-  __device__ WordStream(uint32_t* ring_, const uint8_t* words, const uint8_t* end, uint32_t lane) : ring(ring_) {
+  // `filled` bytes stand in the ring from before.
+  __device__ WordStream(uint32_t* ring_, const uint8_t* words, const uint8_t* end, uint32_t filled_, uint32_t lane) : ring(ring_), filled(filled_) {
     const uintptr_t address = reinterpret_cast<uintptr_t>(words);
     source = reinterpret_cast<const uint32_t*>(address & ~uintptr_t{3});
     shift = 8 * (address & 3);
-    source_words = static_cast<uint32_t>((reinterpret_cast<uintptr_t>(end) - reinterpret_cast<uintptr_t>(source) + 3) / 4);
+    last = static_cast<int32_t>((reinterpret_cast<uintptr_t>(end) - reinterpret_cast<uintptr_t>(source) + 3) / 4) - 1;
     ask(lane);
   }
   __device__ void ask(uint32_t lane) {
     const uint32_t at = filled / 4 + 2 * lane;
 #pragma unroll
-    for (uint32_t i = 0; i < 3; ++i) ahead[i] = at + i < source_words ? __ldg(source + at + i) : 0;
+    for (uint32_t i = 0; i < 3; ++i) ahead[i] = __ldg(source + min(static_cast<int32_t>(at + i), last));  // no select, which would wait for the load
   }
   __device__ void push(uint32_t lane) {
     __syncwarp();
@@ -121,7 +138,7 @@ struct Cursor {  // where a group begins, to decode it again
 struct Pending {
   uint32_t count, position;  // lane n keeps the n-th position
 };
-__device__ __noinline__ Pending decode_exactly(const Tile* tile_, const Group* group_, const Network* net_, uint32_t words_at, uint32_t word_count, Cursor cursor,
+__device__ __forceinline__ Pending decode_exactly(const Tile* tile_, const Group* group_, const Network* net_, uint32_t words_at, uint32_t word_count, Cursor cursor,
                                                uint32_t first_chunk, uint32_t lane, Pending pending) {
   const Tile& tile = *tile_;
   const Group& group = *group_;
@@ -129,6 +146,7 @@ __device__ __noinline__ Pending decode_exactly(const Tile* tile_, const Group* g
   float x[kW], u[kW];
   const bool active = first_chunk + lane < tile.chunks;
   SideReader side{tile.bytes, cursor.side, tile.size};
+#pragma unroll 1
   for (uint32_t c = 0; c < kC; ++c) {
     const Channel& channel = group.channels[c];
     const uint32_t entry = channel.slots[cursor.state & (kSlots - 1)];
@@ -193,8 +211,9 @@ __device__ __noinline__ Pending decode_exactly(const Tile* tile_, const Group* g
 }
 
 // Spelled-out latents of the group in the lanes' rows, in the order of the stream. Returns where the next escape begins, ~0u if they are damaged.
-__device__ __noinline__ uint32_t read_escapes(const uint8_t* bytes, uint32_t at, uint32_t end, const Channel* channels, uint8_t* row, uint32_t lane) {
+__device__ __forceinline__ uint32_t read_escapes(const uint8_t* bytes, uint32_t at, uint32_t end, const Channel* channels, uint8_t* row, uint32_t lane) {
   SideReader side{bytes, at, end};
+#pragma unroll 1
   for (uint32_t c = 0; c < kC; ++c) {
     __half* const latent = reinterpret_cast<__half*>(row) + c;
     for (uint32_t escaped = __ballot_sync(kAllLanes, __hisnan(*latent)); escaped != 0; escaped &= escaped - 1) {
@@ -270,13 +289,19 @@ __device__ inline void residual(const FastNetwork& network, uint32_t (&h)[2][4][
 
 // g_s of 32 chunks whose latents stand in `staging`: y[n][..] are rows lane / 4 and + 8 of chunks 8 n + 2 (lane % 4) and + 1, as mma
 // leaves them: {row, chunk}, {row, chunk + 1}, {row + 8, chunk}, {row + 8, chunk + 1}.
+struct Output {  // what a lane needs of the output layer
+  Words weights;
+  float bias_low, bias_high;
+};
+__device__ inline Output output_of(const FastNetwork& network, uint32_t lane) {
+  return {weight(network, 10, lane), network.out_bias[lane / 4], network.out_bias[lane / 4 + 8]};
+}
 template <FastShape kShape>
-__device__ inline void synthesise(const FastNetwork& network, const uint8_t* staging, uint32_t lane, float (&y)[4][4]) {
-  const float bias_low = network.out_bias[lane / 4], bias_high = network.out_bias[lane / 4 + 8];
+__device__ inline void synthesise(const FastNetwork& network, const Output& output, const uint8_t* staging, uint32_t lane, float (&y)[4][4]) {
 #pragma unroll
-  for (uint32_t n = 0; n < 4; ++n) y[n][0] = y[n][1] = bias_low, y[n][2] = y[n][3] = bias_high;
+  for (uint32_t n = 0; n < 4; ++n) y[n][0] = y[n][1] = output.bias_low, y[n][2] = y[n][3] = output.bias_high;
   if constexpr (kShape == FastShape::kLinear) {
-    const Words w = weight(network, 10, lane);
+    const Words& w = output.weights;
 #pragma unroll
     for (uint32_t m = 0; m < 2; ++m) {
       uint32_t z[4];  // of chunks 16 m.. and 16 m + 8.., first latents 0 to 7, then the others
@@ -322,39 +347,43 @@ __device__ inline uint32_t pack(float first, float second) {
   return packed;
 }
 
-// The rows and columns of a group whose chunks are neighbouring columns of one stripe, inside the slice and on boundaries of 16 bytes:
-// `corner` is its first weight.
-template <uint32_t kType>
-__device__ inline void store_together(float (&y)[4][4], WarpBuffers& buffers, const float* factors, uint16_t* corner, int64_t row_step, uint32_t lane) {
-  if (factors != nullptr) {
-    const float low = factors[lane / 4], high = factors[lane / 4 + 8];
+__device__ inline bool all_finite(const float (&y)[4][4]) {
+  float check[4];
 #pragma unroll
-    for (uint32_t n = 0; n < 4; ++n) {
-      const float2 s = *reinterpret_cast<const float2*>(&buffers.scales[8 * n + 2 * (lane % 4)]);
-      y[n][0] = y[n][0] * s.x * low, y[n][1] = y[n][1] * s.y * low, y[n][2] = y[n][2] * s.x * high, y[n][3] = y[n][3] * s.y * high;
-    }
-  } else {
-#pragma unroll
-    for (uint32_t n = 0; n < 4; ++n) {
-      const float2 s = *reinterpret_cast<const float2*>(&buffers.scales[8 * n + 2 * (lane % 4)]);
-      y[n][0] *= s.x, y[n][1] *= s.y, y[n][2] *= s.x, y[n][3] *= s.y;
-    }
-  }
-  uint8_t* const at = buffers.staging + lane / 4 * kRowStride + 4 * (lane % 4);
+  for (uint32_t n = 0; n < 4; ++n) check[n] = fmaf(y[n][3], 0.0f, fmaf(y[n][2], 0.0f, fmaf(y[n][1], 0.0f, y[n][0] * 0.0f)));
+  return __all_sync(kAllLanes, check[0] + check[1] + (check[2] + check[3]) == 0.0f);
+}
+
+__device__ inline void scale_columns(float (&y)[4][4], const WarpBuffers& buffers, uint32_t lane) {
 #pragma unroll
   for (uint32_t n = 0; n < 4; ++n) {
-    *reinterpret_cast<uint32_t*>(at + 16 * n) = pack<kType>(y[n][0], y[n][1]);
-    *reinterpret_cast<uint32_t*>(at + 16 * n + 8 * kRowStride) = pack<kType>(y[n][2], y[n][3]);
+    const float2 s = *reinterpret_cast<const float2*>(&buffers.scales[8 * n + 2 * (lane % 4)]);
+    y[n][0] *= s.x, y[n][1] *= s.y, y[n][2] *= s.x, y[n][3] *= s.y;
   }
+}
+template <uint32_t kType>
+__device__ inline void pack_rows(const float (&y)[4][4], uint32_t (&low)[4], uint32_t (&high)[4]) {
+#pragma unroll
+  for (uint32_t n = 0; n < 4; ++n) low[n] = pack<kType>(y[n][0], y[n][1]), high[n] = pack<kType>(y[n][2], y[n][3]);
+}
+__device__ inline void stmatrix(uint32_t address, const uint32_t (&a)[4]) {
+  asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1,%2,%3,%4};" : : "r"(address), "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]) : "memory");
+}
+
+// The rows and columns of a group whose chunks are neighbouring columns of one stripe, inside the slice and on boundaries of 16 bytes:
+// `to` is where the lane's eight weights of row lane / 4 go, those of row + 8 `eight_rows` bytes further.
+__device__ inline void store_together(const uint32_t (&low)[4], const uint32_t (&high)[4], uint8_t* staging, uint8_t* to, int64_t eight_rows, uint32_t lane) {
+  uint8_t* const at = staging + lane % 8 * kRowStride + 16 * (lane / 8);
+  stmatrix(shared_address(at), low);
+  stmatrix(shared_address(at) + 8 * kRowStride, high);
   __syncwarp();
-  const uint8_t* const from = buffers.staging + lane / 4 * kRowStride + 16 * (lane % 4);
-  uint16_t* const to = corner + lane / 4 * row_step + 8 * (lane % 4);
-  *reinterpret_cast<uint4*>(to) = *reinterpret_cast<const uint4*>(from);
-  *reinterpret_cast<uint4*>(to + 8 * row_step) = *reinterpret_cast<const uint4*>(from + 8 * kRowStride);
+  const uint8_t* const from = staging + lane / 4 * kRowStride + 16 * (lane % 4);
+  __stwb(reinterpret_cast<uint4*>(to), *reinterpret_cast<const uint4*>(from));
+  __stwb(reinterpret_cast<uint4*>(to + eight_rows), *reinterpret_cast<const uint4*>(from + 8 * kRowStride));
 }
 
 // Any group: rows of 32 chunks in binary32, a lane writes its chunk's.
-__device__ __noinline__ void store_apart(const Group* group, const float* rows, uint64_t stripe, uint32_t place, uint32_t lane, bool active) {
+__device__ inline void store_apart(const Group* group, const float* rows, uint64_t stripe, uint32_t place, uint32_t lane, bool active) {
   if (!active) return;
   const uint64_t column = group->columns != nullptr ? group->columns[place] : place;
   const uint64_t row = stripe * kN;
@@ -373,10 +402,64 @@ __device__ __noinline__ void store_apart(const Group* group, const float* rows, 
   }
 }
 
-// Patches, which may mend what is not finite.
-__device__ __noinline__ uint32_t finish_tile(const Tile* tile, const Group* group, uint32_t side_at, Pending pending, uint32_t lane) {
-  const auto is_pending = [&](uint32_t position) { return __any_sync(kAllLanes, pending.position == position); };
-  return apply_tile_patches({tile->bytes, side_at, tile->size}, *tile, *group, kN, lane, is_pending) == pending.count ? kTileDecoded : kTileDamaged;
+// A group that is not all finite in binary16 or does not go to whole rows of 16 bytes; its latents stand in `buffers.staging`. False if the
+// tile is damaged. All it needs stands in shared memory: see Progress.
+template <FastShape kShape>
+__device__ __forceinline__ bool finish_group(const Tile* tile, const Group* group, const Network* network, const FastNetwork* fast_network, WarpBuffers* buffers,
+                                          uint32_t lane) {
+  Progress& progress = buffers->progress;
+  uint8_t* const staging = buffers->staging;
+  const Output output = output_of(*fast_network, lane);
+  const Cursor cursor{progress.group_state[lane], progress.word, progress.side};
+  const uint32_t first = progress.first, count = group->count;
+  uint64_t stripe = progress.stripe;
+  uint32_t place = progress.place;
+  __syncwarp();
+  if (lane == 0) progress.first = first + 32, progress.stripe = stripe + (place + 32) / count, progress.place = (place + 32) % count;
+  float y[4][4];
+  synthesise<kShape>(*fast_network, output, staging, lane, y);
+  bool finite_now = all_finite(y);
+  __syncwarp();
+  if (!finite_now) {  // NaN marks an escape; what is still not finite is too large for binary16
+    const uint32_t side = read_escapes(tile->bytes, cursor.side, tile->size, group->channels, staging + lane * kLatentStride, lane);
+    if (__any_sync(kAllLanes, side == ~0u)) return false;
+    __syncwarp();
+    if (lane == 0) progress.side = side;
+    synthesise<kShape>(*fast_network, output, staging, lane, y);
+    finite_now = all_finite(y);
+    __syncwarp();
+  }
+  if (!finite_now) {
+    const Pending pending = decode_exactly(tile, group, network, progress.words_at, progress.word_count, cursor, first, lane, {progress.pending_count, progress.pending[lane]});
+    __syncwarp();
+    progress.pending[lane] = pending.position;
+    if (lane == 0) progress.pending_count = pending.count;
+    __syncwarp();
+    return true;
+  }
+  float* const rows = reinterpret_cast<float*>(staging) + lane / 4 * 32 + 2 * (lane % 4);
+#pragma unroll
+  for (uint32_t n = 0; n < 4; ++n) {
+    *reinterpret_cast<float2*>(rows + 8 * n) = make_float2(y[n][0], y[n][1]);
+    *reinterpret_cast<float2*>(rows + 8 * n + 8 * 32) = make_float2(y[n][2], y[n][3]);
+  }
+  __syncwarp();
+  place += lane;
+  if (place >= count) {
+    stripe += place / count;
+    place %= count;
+  }
+  store_apart(group, reinterpret_cast<const float*>(staging), stripe, place, lane, first + lane < tile->chunks);
+  __syncwarp();
+  return true;
+}
+
+// What is behind the words, if not nothing: patches, which may mend what is not finite.
+__device__ __forceinline__ uint32_t finish_tile(const Tile* tile, const Group* group, const Progress* progress, uint32_t lane) {
+  if (__any_sync(kAllLanes, progress->pending_count > kMaxNonFinite)) return kTileDamaged;
+  const uint32_t position_of_lane = progress->pending[lane];
+  const auto is_pending = [&](uint32_t position) { return __any_sync(kAllLanes, position_of_lane == position); };
+  return apply_tile_patches({tile->bytes, progress->side, tile->size}, *tile, *group, kN, lane, is_pending) == progress->pending_count ? kTileDecoded : kTileDamaged;
 }
 
 template <uint32_t kNumber>
@@ -440,147 +523,180 @@ __device__ inline void multiply(const float (&y)[4][4], const Product& product, 
 }
 
 template <Mode kMode, FastShape kShape>
-__device__ uint32_t decode_tile(const Tile* tile_at, const Group* group, const Network* network, const Shared& shared, WarpBuffers& buffers, uint8_t* symbols,
-                                float* latents, TileState* tile_state, uint32_t* repairs, const Product& product, uint32_t lane) {
+__device__ inline uint32_t decode_tile(const Tile* tile, const Group* group, const Network* network, const Shared& shared, WarpBuffers& buffers, uint8_t* symbols,
+                                       float* latents, TileState* tile_state, uint32_t* repairs, const Product& product, uint32_t lane) {
   constexpr bool kSymbolsOnly = kMode == Mode::kSymbols || kMode == Mode::kLatents;
-  const Tile tile = *tile_at;
+  Progress& progress = buffers.progress;
   float sums[2][4] = {};
   if (kMode == Mode::kLatents) {
     if (lane == 0) tile_state->non_finite = 0;
-    for (uint32_t g = lane; g < (tile.chunks + 31) / 32; g += 32) repairs[tile.first_block + g] = 0;
+    for (uint32_t g = lane; g < (tile->chunks + 31) / 32; g += 32) repairs[tile->first_block + g] = 0;
   }
   TileHead head;
-  if (!open_tile(tile, lane, head)) return kTileDamaged;
-  WordStream words(buffers.ring, tile.bytes + head.words_at, tile.bytes + head.side_at, lane);
-  const uint32_t lanes_below = (1u << lane) - 1, ring = shared_address(buffers.ring);
-  const uint32_t slot_table = shared_address(&shared.tables.symbol_of_slot), symbol_table = shared_address(&shared.tables.symbols);
-  uint32_t state = head.state, next = 0, side_at = head.side_at;
-  Pending pending{0, ~0u};
-
-  // Places: the group's first chunk is column number `place` of the level, in `stripe`.
-  const uint32_t count = group->count;
-  uint32_t place = tile.first_place;
-  uint64_t stripe = tile.first_stripe;
-  const bool straight = group->columns == nullptr && group->column_step == 1 && group->row_step % 8 == 0 && reinterpret_cast<uintptr_t>(group->out) % 16 == 0;
-  const uint32_t column_begin = static_cast<uint32_t>(group->column_begin), column_end = static_cast<uint32_t>(group->column_end);
-
-  for (uint32_t first = 0; __any_sync(kAllLanes, first < tile.chunks); first += 32) {
-    const bool active = first + lane < tile.chunks;
-    if (!active && state != kLowerBound) state = 0;  // its last step is behind it; 0 shows at the end
-    const Cursor cursor{state, next / 2, side_at};
-    const uint32_t bound = active ? kLowerBound : 0;
-    const bool together = __all_sync(kAllLanes, straight && place + 32 <= column_end && place >= column_begin && (place - column_begin) % 8 == 0 && first + 32 <= tile.chunks &&
-                          stripe * kN >= group->row_begin && stripe * kN + kN <= group->row_end);
-    const float scale = !kSymbolsOnly && (together || kMode == Mode::kProduct) ? __ldg(group->scales + place + lane) : 0.0f;
-    uint32_t z[kC / 2];
-    uint32_t packed_symbols[kC / 4] = {};
-    const auto pair = [&](auto channel) {
-      constexpr uint32_t c = decltype(channel)::value;
-      if (c % kStepsPerCheck == 0 && __any_sync(kAllLanes, words.filled - next < 2 * kSegmentWords)) words.push(lane);  // uniform anyhow, but now nvcc sees it
-      uint32_t symbol[2];
-      const uint32_t a = step<c>(state, next, slot_table, symbol_table, ring, bound, lanes_below, symbol[0]);
-      const uint32_t b = step<c + 1>(state, next, slot_table, symbol_table, ring, bound, lanes_below, symbol[1]);
-      if (kSymbolsOnly) packed_symbols[c / 4] |= (symbol[0] | symbol[1] << 8) << 16 * (c / 2 % 2);
-      z[c / 2] = __byte_perm(a, b, 0x7632);
-    };
-    pair(Number<0>()), pair(Number<2>()), pair(Number<4>()), pair(Number<6>());
-    pair(Number<8>()), pair(Number<10>()), pair(Number<12>()), pair(Number<14>());
-    if (!active) state = cursor.state;
-    if (kSymbolsOnly) {
-      if (kMode == Mode::kLatents) {
-        side_at = store_latents(packed_symbols, tile, group, side_at, latents, first, lane, active);
-        if (__any_sync(kAllLanes, side_at == ~0u)) return kTileDamaged;
-      } else if (active) {
-        *reinterpret_cast<uint4*>(symbols + (size_t{tile.first_block} * 32 + first + lane) * kC) =
-            make_uint4(packed_symbols[0], packed_symbols[1], packed_symbols[2], packed_symbols[3]);
-      }
-      continue;
-    }
-    uint8_t* const row = buffers.staging + lane * kLatentStride;
-    if (first + 32 > tile.chunks && !active) {
-#pragma unroll
-      for (uint32_t i = 0; i < kC / 2; ++i) z[i] = 0;
-    }
-    reinterpret_cast<uint4*>(row)[0] = make_uint4(z[0], z[1], z[2], z[3]);
-    reinterpret_cast<uint4*>(row)[1] = make_uint4(z[4], z[5], z[6], z[7]);
-    buffers.scales[lane] = scale;
-    __syncwarp();
-    float y[4][4];
-    bool finite_now = false;
-    for (uint32_t attempt = 0; attempt < 2 && !finite_now; ++attempt) {
-      if (attempt == 1) {  // NaN marks an escape; what is still not finite is too large for binary16
-        __syncwarp();
-        side_at = read_escapes(tile.bytes, side_at, tile.size, group->channels, row, lane);
-        if (__any_sync(kAllLanes, side_at == ~0u)) return kTileDamaged;
-        __syncwarp();
-      }
-      synthesise<kShape>(shared.network, buffers.staging, lane, y);
-      float check = 0;
-#pragma unroll
-      for (uint32_t n = 0; n < 4; ++n) check = fmaf(y[n][0], 0.0f, fmaf(y[n][1], 0.0f, check));
-      finite_now = __all_sync(kAllLanes, check == 0.0f);
-    }
-    __syncwarp();  // the latents are read; weights go where they were
-    if (kMode == Mode::kProduct) {
-      if (!finite_now) return kTileDamaged;  // the caller falls back
-      const float* const factors = group->factors != nullptr ? group->factors + stripe * kN : nullptr;
-      const uint64_t row_low = stripe * kN + lane / 4;  // rows past the end are padding
-      const float low = factors != nullptr && row_low < product.rows ? factors[lane / 4] : 1.0f;
-      const float high = factors != nullptr && row_low + 8 < product.rows ? factors[lane / 4 + 8] : 1.0f;
-#pragma unroll
-      for (uint32_t n = 0; n < 4; ++n) {
-        const float2 s = *reinterpret_cast<const float2*>(&buffers.scales[8 * n + 2 * (lane % 4)]);
-        y[n][0] *= s.x * low, y[n][1] *= s.y * low, y[n][2] *= s.x * high, y[n][3] *= s.y * high;
-      }
-      multiply(y, product, place, sums, lane);
-    } else if (finite_now && together) {
-      uint16_t* const corner = static_cast<uint16_t*>(group->out) + static_cast<int64_t>(stripe * kN - group->row_begin) * group->row_step + (place - column_begin);
-      const float* const factors = group->factors != nullptr ? group->factors + stripe * kN : nullptr;
-      if (__any_sync(kAllLanes, group->dtype == kBF16)) {
-        store_together<kBF16>(y, buffers, factors, corner, group->row_step, lane);
-      } else {
-        store_together<kF16>(y, buffers, factors, corner, group->row_step, lane);
-      }
-    } else if (finite_now) {
-      float* const rows = reinterpret_cast<float*>(buffers.staging) + lane / 4 * 32 + 2 * (lane % 4);
-      __syncwarp();
-#pragma unroll
-      for (uint32_t n = 0; n < 4; ++n) {
-        *reinterpret_cast<float2*>(rows + 8 * n) = make_float2(y[n][0], y[n][1]);
-        *reinterpret_cast<float2*>(rows + 8 * n + 8 * 32) = make_float2(y[n][2], y[n][3]);
-      }
-      __syncwarp();
-      uint64_t lane_stripe = stripe;
-      uint32_t lane_place = place + lane;
-      if (lane_place >= count) {
-        lane_stripe += lane_place / count;
-        lane_place %= count;
-      }
-      store_apart(group, reinterpret_cast<const float*>(buffers.staging), lane_stripe, lane_place, lane, active);
-    } else {
-      pending = decode_exactly(tile_at, group, network, head.words_at, head.word_count, cursor, first, lane, pending);
-    }
-    __syncwarp();
-    place += 32;
-    if (__any_sync(kAllLanes, place >= count)) {
-      if (kMode == Mode::kProduct) {
-        add_rows(product, sums, stripe * kN, lane);
-#pragma unroll
-        for (uint32_t i = 0; i < 8; ++i) sums[i / 4][i % 4] = 0;
-      }
-      stripe += place / count;
-      place %= count;
-    }
+  if (!open_tile(*tile, lane, head)) return kTileDamaged;
+  uint32_t state = head.state, next = 0, filled = 0, side_at = head.side_at, first = 0, word_count = head.word_count;
+  if (kMode == Mode::kWeights) {
+    if (lane == 0) progress.words_at = head.words_at, progress.word_count = word_count, progress.side = side_at, progress.pending_count = 0;
+    progress.pending[lane] = ~0u;
   }
-  if (!__all_sync(kAllLanes, state == kLowerBound && next == 2 * head.word_count)) return kTileDamaged;
+  // Places: the group's first chunk is column number `place` of the level, in `stripe`.
+  uint32_t place = tile->first_place;
+  uint64_t stripe = tile->first_stripe;
+  bool paused = false;
+  do {
+    if (kMode == Mode::kWeights && __any_sync(kAllLanes, paused)) {
+      if (__any_sync(kAllLanes, !finish_group<kShape>(tile, group, network, &shared.network, &buffers, lane))) return kTileDamaged;
+      state = progress.state[lane], next = progress.next, filled = progress.filled, first = progress.first, place = progress.place, stripe = progress.stripe;
+      word_count = progress.word_count;
+      paused = false;
+    }
+    const uint32_t words_at = 4 + 4 * min(tile->chunks, 32u);
+    WordStream words(buffers.ring, tile->bytes + words_at, tile->bytes + words_at + 2 * word_count, filled, lane);
+    const uint32_t chunks = tile->chunks, count = group->count;
+    const uint32_t lanes_below = (1u << lane) - 1, ring = shared_address(buffers.ring);
+    const uint32_t slot_table = shared_address(&shared.tables.symbol_of_slot), symbol_table = shared_address(&shared.tables.symbols);
+    const float* const scales = kSymbolsOnly ? nullptr : group->scales;
+    Output output{};
+    if (!kSymbolsOnly) output = output_of(shared.network, lane);
+    // Of the stripe: groups from `begin` on that end at most at `end` are stored together; where the lane's next such weights go; its rows' factors.
+    uint32_t together_begin = 0, together_end = 0;
+    uint8_t* to = nullptr;
+    int64_t eight_rows = 0;
+    float low = 1, high = 1;
+    const auto enter_stripe = [&] {
+      const uint64_t row = stripe * kN;
+      const bool straight = group->columns == nullptr && group->column_step == 1 && group->row_step % 8 == 0 && reinterpret_cast<uintptr_t>(group->out) % 16 == 0;
+      const uint32_t begin = static_cast<uint32_t>(group->column_begin);
+      const bool inside = straight && (place - begin) % 8 == 0 && row >= group->row_begin && row + kN <= group->row_end;
+      together_begin = begin, together_end = inside ? static_cast<uint32_t>(group->column_end) : 0;
+      const int64_t row_bytes = 2 * group->row_step;
+      to = static_cast<uint8_t*>(group->out) + (static_cast<int64_t>(row - group->row_begin) + lane / 4) * row_bytes + 2 * (static_cast<int64_t>(place) - begin) + 16 * (lane % 4);
+      eight_rows = 8 * row_bytes;
+      if (group->factors != nullptr && inside) low = group->factors[row + lane / 4], high = group->factors[row + lane / 4 + 8];
+    };
+    if (kMode == Mode::kWeights) enter_stripe();
+    const bool has_factors = kMode == Mode::kWeights && group->factors != nullptr, is_bf16 = kMode == Mode::kWeights && group->dtype == kBF16;
+
+    for (; __any_sync(kAllLanes, first < chunks); first += 32) {
+      const bool active = first + lane < chunks;
+      if (!active && state != kLowerBound) state = 0;  // its last step is behind it; 0 shows at the end
+      const uint32_t state_before = state, next_before = next;
+      const uint32_t bound = active ? kLowerBound : 0;
+      const bool together = kMode == Mode::kWeights && __all_sync(kAllLanes, place >= together_begin && place + 32 <= together_end && first + 32 <= chunks);
+      const float scale = kSymbolsOnly ? 0.0f : __ldg(scales + min(place + lane, count - 1));
+      uint32_t z[kC / 2];
+      uint32_t packed_symbols[kC / 4] = {};
+      const auto pair = [&](auto channel) {
+        constexpr uint32_t c = decltype(channel)::value;
+        if (c % kStepsPerCheck == 0 && __any_sync(kAllLanes, words.filled - next < 2 * kSegmentWords)) words.push(lane);  // uniform anyhow, but now nvcc sees it
+        uint32_t symbol[2];
+        const uint32_t a = step<c>(state, next, slot_table, symbol_table, ring, bound, lanes_below, symbol[0]);
+        const uint32_t b = step<c + 1>(state, next, slot_table, symbol_table, ring, bound, lanes_below, symbol[1]);
+        if (kSymbolsOnly) packed_symbols[c / 4] |= (symbol[0] | symbol[1] << 8) << 16 * (c / 2 % 2);
+        z[c / 2] = __byte_perm(a, b, 0x7632);
+      };
+      pair(Number<0>()), pair(Number<2>()), pair(Number<4>()), pair(Number<6>());
+      pair(Number<8>()), pair(Number<10>()), pair(Number<12>()), pair(Number<14>());
+      if (!active) state = state_before;
+      if (kSymbolsOnly) {
+        if (kMode == Mode::kLatents) {
+          side_at = store_latents(packed_symbols, *tile, group, side_at, latents, first, lane, active);
+          if (__any_sync(kAllLanes, side_at == ~0u)) return kTileDamaged;
+        } else if (active) {
+          *reinterpret_cast<uint4*>(symbols + (size_t{tile->first_block} * 32 + first + lane) * kC) =
+              make_uint4(packed_symbols[0], packed_symbols[1], packed_symbols[2], packed_symbols[3]);
+        }
+        continue;
+      }
+      uint8_t* const row = buffers.staging + lane * kLatentStride;
+      if (first + 32 > chunks && !active) {
+#pragma unroll
+        for (uint32_t i = 0; i < kC / 2; ++i) z[i] = 0;
+      }
+      reinterpret_cast<uint4*>(row)[0] = make_uint4(z[0], z[1], z[2], z[3]);
+      reinterpret_cast<uint4*>(row)[1] = make_uint4(z[4], z[5], z[6], z[7]);
+      buffers.scales[lane] = scale;
+      __syncwarp();
+      float y[4][4];
+      synthesise<kShape>(shared.network, output, buffers.staging, lane, y);
+      bool finite_now = all_finite(y);
+      __syncwarp();  // the latents are read; weights go where they were
+      if (kMode == Mode::kProduct) {
+        if (!finite_now) {  // NaN marks an escape
+          side_at = read_escapes(tile->bytes, side_at, tile->size, group->channels, row, lane);
+          if (__any_sync(kAllLanes, side_at == ~0u)) return kTileDamaged;
+          __syncwarp();
+          synthesise<kShape>(shared.network, output, buffers.staging, lane, y);
+          if (!all_finite(y)) return kTileDamaged;  // the caller falls back
+        }
+        const float* const factors = group->factors != nullptr ? group->factors + stripe * kN : nullptr;
+        const uint64_t row_low = stripe * kN + lane / 4;  // rows past the end are padding
+        const float factor_low = factors != nullptr && row_low < product.rows ? factors[lane / 4] : 1.0f;
+        const float factor_high = factors != nullptr && row_low + 8 < product.rows ? factors[lane / 4 + 8] : 1.0f;
+#pragma unroll
+        for (uint32_t n = 0; n < 4; ++n) {
+          const float2 s = *reinterpret_cast<const float2*>(&buffers.scales[8 * n + 2 * (lane % 4)]);
+          y[n][0] *= s.x * factor_low, y[n][1] *= s.y * factor_low, y[n][2] *= s.x * factor_high, y[n][3] *= s.y * factor_high;
+        }
+        multiply(y, product, place, sums, lane);
+      } else if (finite_now && together) {
+        scale_columns(y, buffers, lane);
+        if (__any_sync(kAllLanes, has_factors)) {
+#pragma unroll
+          for (uint32_t n = 0; n < 4; ++n) y[n][0] *= low, y[n][1] *= low, y[n][2] *= high, y[n][3] *= high;
+        }
+        uint32_t packed_low[4], packed_high[4];
+        if (__any_sync(kAllLanes, is_bf16)) {
+          pack_rows<kBF16>(y, packed_low, packed_high);
+        } else {
+          pack_rows<kF16>(y, packed_low, packed_high);
+        }
+        store_together(packed_low, packed_high, buffers.staging, to, eight_rows, lane);
+      } else {
+        progress.group_state[lane] = state_before, progress.state[lane] = state;
+        if (lane == 0) {
+          progress.stripe = stripe, progress.first = first, progress.place = place, progress.word = next_before / 2;
+          progress.next = next, progress.filled = words.filled;
+        }
+        __syncwarp();
+        paused = true;
+        break;
+      }
+      __syncwarp();
+      place += 32, to += 64;
+      if (__any_sync(kAllLanes, place >= count)) {
+        if (kMode == Mode::kProduct) {
+          add_rows(product, sums, stripe * kN, lane);
+#pragma unroll
+          for (uint32_t i = 0; i < 8; ++i) sums[i / 4][i % 4] = 0;
+        }
+        stripe += place / count;
+        place %= count;
+        if (kMode == Mode::kWeights) enter_stripe();
+      }
+    }
+  } while (__any_sync(kAllLanes, paused));
+  if (!__all_sync(kAllLanes, state == kLowerBound && next == 2 * word_count)) return kTileDamaged;
   if (kMode == Mode::kProduct) {
     add_rows(product, sums, stripe * kN, lane);
-    return __all_sync(kAllLanes, side_at == tile.size) ? kTileDecoded : kTileDamaged;
+    return __all_sync(kAllLanes, side_at == tile->size) ? kTileDecoded : kTileDamaged;
   }
   if (kMode == Mode::kLatents && lane == 0) tile_state->side = side_at;
-  if (kSymbolsOnly || __all_sync(kAllLanes, side_at == tile.size && pending.count == 0)) return kTileDecoded;
-  if (__any_sync(kAllLanes, pending.count > kMaxNonFinite)) return kTileDamaged;
-  return finish_tile(tile_at, group, side_at, pending, lane);
+  if (kSymbolsOnly || __all_sync(kAllLanes, progress.side == tile->size && progress.pending_count == 0)) return kTileDecoded;
+  return finish_tile(tile, group, &progress, lane);
+}
+
+// By the whole block; there after cp.async.wait_all and a barrier.
+template <uint32_t kWarps>
+__device__ inline void copy_to_shared(void* to, const void* from, uint32_t bytes) {
+  for (uint32_t at = 16 * threadIdx.x; at < bytes; at += 16 * 32 * kWarps) {
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" : : "r"(shared_address(to) + at), "l"(static_cast<const uint8_t*>(from) + at) : "memory");
+  }
+}
+// Asks for a tile's bytes while the tables are on their way.
+__device__ inline void prefetch(const Tile& tile, uint32_t lane) {
+  constexpr uint32_t kLine = 128, kMost = 16384;
+  for (uint32_t at = kLine * lane; at < min(tile.size, kMost); at += kLine * 32) asm volatile("prefetch.global.L2 [%0];" : : "l"(tile.bytes + at));
 }
 
 template <uint32_t kWarps, Mode kMode, FastShape kShape>
@@ -592,7 +708,8 @@ fast_decode_kernel(const Segment* segments, uint32_t segment_count, const Tile* 
   const uint32_t wasted = (alignof(Shared) - shared_address(memory) % alignof(Shared)) % alignof(Shared);
   Shared& shared = *reinterpret_cast<Shared*>(memory + wasted);
   WarpBuffers& buffers = reinterpret_cast<WarpBuffers*>(memory + wasted + sizeof(Shared))[threadIdx.x / 32];
-  const uint32_t lane = threadIdx.x % 32;
+  uint32_t lane;
+  asm volatile("mov.u32 %0, %%laneid;" : "=r"(lane));  // volatile: read once, not wherever a register would be saved
   // A run of neighbouring tiles each, so that tables are seldom loaded.
   const uint32_t begin = static_cast<uint32_t>(uint64_t{tile_count} * blockIdx.x / gridDim.x);
   const uint32_t end = static_cast<uint32_t>(uint64_t{tile_count} * (blockIdx.x + 1) / gridDim.x);
@@ -602,21 +719,23 @@ fast_decode_kernel(const Segment* segments, uint32_t segment_count, const Tile* 
     if (__any_sync(kAllLanes, segment.begin >= end)) break;
     const uint32_t last = min(segment.end, end);
     __syncthreads();
-    const auto copy = [](void* to, const void* from, uint32_t bytes) {
-      for (uint32_t i = threadIdx.x; i < bytes / 16; i += 32 * kWarps) static_cast<uint4*>(to)[i] = __ldg(static_cast<const uint4*>(from) + i);
-    };
-    copy(&shared.tables, segment.tables, sizeof(FastTables));
-    if (kMode == Mode::kWeights || kMode == Mode::kProduct) copy(&shared.network, segment.network, sizeof(FastNetwork));
-    if (threadIdx.x == 0) shared.next_tile = max(segment.begin, begin);
+    copy_to_shared<kWarps>(&shared.tables, segment.tables, sizeof(FastTables));
+    if (kMode == Mode::kWeights || kMode == Mode::kProduct) copy_to_shared<kWarps>(&shared.network, segment.network, sizeof(FastNetwork));
+    // The first tiles go to warps in turn, so that each scheduler has as many; the others to whichever is free.
+    const uint32_t first = max(segment.begin, begin);
+    if (threadIdx.x == 0) shared.next_tile = first + kWarps;
+    uint32_t number = first + threadIdx.x / 32;
+    if (number < last) prefetch(tiles[number], lane);
+    asm volatile("cp.async.wait_all;" : : : "memory");
     __syncthreads();
-    for (;;) {
-      uint32_t number = 0;
-      if (lane == 0) number = atomicAdd(&shared.next_tile, 1u);
-      number = __shfl_sync(kAllLanes, number, 0);
-      if (__any_sync(kAllLanes, number >= last)) break;
+    while (!__any_sync(kAllLanes, number >= last)) {
       const uint32_t status = decode_tile<kMode, kShape>(tiles + number, groups + tiles[number].group, network, shared, buffers, symbols, latents, states + number, repairs, product, lane);
       __syncwarp();
-      if (lane == 0) statuses[number] = status;
+      if (lane == 0) {
+        statuses[number] = status;
+        number = atomicAdd(&shared.next_tile, 1u);
+      }
+      number = __shfl_sync(kAllLanes, number, 0);
     }
   }
 }
@@ -638,7 +757,10 @@ int launch(const Segment* segments, uint32_t segment_count, const Tile* tiles, u
 
 int fast_decode(FastShape shape, const Segment* segments, uint32_t segment_count, const Tile* tiles, uint32_t tile_count, const Group* groups,
                 const Network* network, uint32_t* statuses, int multiprocessors, CUstream_st* stream) {
-  const auto run = shape == FastShape::kLinear ? launch<kLinearWarps, Mode::kWeights, FastShape::kLinear> : launch<16, Mode::kWeights, FastShape::kResidual>;
+  // More warps are slower one by one, but save a second round where they take all tiles at once.
+  const uint32_t each = (tile_count - 1) / static_cast<uint32_t>(multiprocessors) + 1;  // no tiles: launch() leaves
+  const auto linear = each > kLinearWarps && each <= kMostWarps ? launch<kMostWarps, Mode::kWeights, FastShape::kLinear> : launch<kLinearWarps, Mode::kWeights, FastShape::kLinear>;
+  const auto run = shape == FastShape::kLinear ? linear : launch<16, Mode::kWeights, FastShape::kResidual>;
   return run(segments, segment_count, tiles, tile_count, groups, network, nullptr, nullptr, nullptr, nullptr, statuses, {}, multiprocessors, stream);
 }
 
