@@ -25,16 +25,9 @@ struct Removed {
 
 AblationPoint point_of(const std::string& variant, double asked, const CompressReport& report, uint64_t codec_bytes) {
   AblationPoint point{.variant = variant, .asked_bits = asked};
-  EncodeStatistics sum;
-  uint64_t bytes = codec_bytes;
-  for (const CompressedTensorReport& t : report.tensors) {
-    sum.weights += t.statistics.weights;
-    sum.payload_bytes += t.statistics.payload_bytes;
-    sum.squared_error += t.statistics.squared_error;
-    sum.squared_weight += t.statistics.squared_weight;
-    sum.weighted_error += t.statistics.weighted_error;
-    bytes += t.stream_bytes + t.side_bytes;
-  }
+  const CompressionTotals totals = totals_of(report.tensors);
+  const EncodeStatistics& sum = totals.statistics;
+  const uint64_t bytes = codec_bytes + totals.stream_bytes + totals.side_bytes;
   const double weights = static_cast<double>(sum.weights);
   point.bits = 8.0 * static_cast<double>(bytes) / weights;
   point.payload_bits = 8.0 * static_cast<double>(sum.payload_bytes) / weights;

@@ -44,19 +44,8 @@ Json to_json(const CompressReport& report) {
 }
 
 void print_summary(const CompressReport& report) {
-  EncodeStatistics sum;
-  uint64_t stream_bytes = 0, side_bytes = 0;
-  for (const CompressedTensorReport& t : report.tensors) {
-    sum.weights += t.statistics.weights;
-    sum.payload_bytes += t.statistics.payload_bytes;
-    sum.table_bits += t.statistics.table_bits;
-    sum.squared_error += t.statistics.squared_error;
-    sum.squared_weight += t.statistics.squared_weight;
-    sum.escapes += t.statistics.escapes;
-    sum.patches += t.statistics.patches;
-    stream_bytes += t.stream_bytes;
-    side_bytes += t.side_bytes;
-  }
+  const CompressionTotals totals = totals_of(report.tensors);
+  const EncodeStatistics& sum = totals.statistics;
   if (report.blocks_from_earlier_run > 0) fmt::print("{} blocks kept from an interrupted run\n", report.blocks_from_earlier_run);
   if (report.gain != 1.0) fmt::print("codec {}, gain {:.4f}\n", report.codec.filename().string(), report.gain);
   if (sum.weights > 0) {
@@ -64,7 +53,7 @@ void print_summary(const CompressReport& report) {
     fmt::print("{} tensors, {} weights\n", report.tensors.size(), sum.weights);
     fmt::print("payload                  {:8.4f} bits per weight (cross-entropy of its symbols {:.4f})\n",
                8.0 * static_cast<double>(sum.payload_bytes) / weights, sum.table_bits / weights);
-    fmt::print("with side information    {:8.4f} bits per weight\n", 8.0 * static_cast<double>(stream_bytes + side_bytes) / weights);
+    fmt::print("with side information    {:8.4f} bits per weight\n", 8.0 * static_cast<double>(totals.stream_bytes + totals.side_bytes) / weights);
     fmt::print("relative squared error   {:8.6f}\n", sum.squared_error / sum.squared_weight);
     fmt::print("escapes, patches         {}, {}\n", sum.escapes, sum.patches);
   }

@@ -1,4 +1,4 @@
-// What the CUDA kernels read: flat descriptions of tiles that the binding (cuda/plan.h) has validated and laid out in one block of device
+// What the CUDA kernels read: flat descriptions of tiles that the binding (cuda/batch.cc) has validated and laid out in one block of device
 // memory. Plain C++17, shared by nvcc and the host compiler.
 //
 // All pointers are device pointers. Compressed bytes must be readable up to the next multiple of 4 beyond their end.

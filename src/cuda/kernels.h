@@ -1,5 +1,5 @@
 // The CUDA kernels' entry points. They enqueue on `stream` and return a cudaError_t (0: accepted); they neither allocate, validate nor
-// synchronise. cuda/plan.h prepares their arguments.
+// synchronise. cuda/batch.cc prepares their arguments.
 #pragma once
 
 #include <cstddef>

@@ -2,6 +2,25 @@
 
 namespace nwc {
 
+CompressionTotals totals_of(std::span<const CompressedTensorReport> tensors) {
+  CompressionTotals totals;
+  EncodeStatistics& sum = totals.statistics;
+  for (const CompressedTensorReport& t : tensors) {
+    sum.weights += t.statistics.weights;
+    sum.payload_bytes += t.statistics.payload_bytes;
+    sum.table_bits += t.statistics.table_bits;
+    sum.squared_error += t.statistics.squared_error;
+    sum.squared_weight += t.statistics.squared_weight;
+    sum.normalised_squared_error += t.statistics.normalised_squared_error;
+    sum.weighted_error += t.statistics.weighted_error;
+    sum.escapes += t.statistics.escapes;
+    sum.patches += t.statistics.patches;
+    totals.stream_bytes += t.stream_bytes;
+    totals.side_bytes += t.side_bytes;
+  }
+  return totals;
+}
+
 Json to_json(const CompressedTensorReport& r) {
   const EncodeStatistics& s = r.statistics;
   Json json{{"name", r.name},

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,13 @@ struct CompressedTensorReport {
   };
   std::optional<Recovery> recovery = {};
 };
+
+// Of several tensors together.
+struct CompressionTotals {
+  EncodeStatistics statistics;
+  uint64_t stream_bytes = 0, side_bytes = 0;
+};
+CompressionTotals totals_of(std::span<const CompressedTensorReport> tensors);
 
 // Every field, as parts of an unfinished run keep them. Errors: kCorrupt.
 Json to_json(const CompressedTensorReport& report);

@@ -126,13 +126,13 @@ double Trainer::validate(std::vector<LevelQuality>& levels) {
 
 Status Trainer::save(const fs::path& path) {
   torch::serialize::OutputArchive archive, analysis, synthesis, density;
+  training_step_->save(archive);  // first: it waits for the steps on their way, which still change the networks
   networks_.analysis->save(analysis);
   networks_.synthesis->save(synthesis);
   networks_.density->save(density);
   archive.write("analysis", analysis);
   archive.write("synthesis", synthesis);
   archive.write("density", density);
-  training_step_->save(archive);
   archive.write("step", c10::IValue(step_));
   archive.write("recipe", c10::IValue(recipe_.dump()));
   std::ostringstream bytes;

@@ -25,7 +25,7 @@ class TrainingStep {
   virtual void advance(int64_t step) = 0;
   // Of the steps since it was last asked; waits for them.
   virtual double mean_loss() = 0;
-  // The optimisers' state; the networks are saved by their owner.
+  // The optimisers' state, after all steps taken so far; the networks are saved by their owner, who may read them once this has returned.
   virtual void save(torch::serialize::OutputArchive& archive) = 0;
   virtual void load(torch::serialize::InputArchive& archive) = 0;
 };
