@@ -15,6 +15,7 @@
 #include "encode/block_compressor.h"
 #include "encode/compress_plan.h"
 #include "encode/compress_warnings.h"
+#include "encode/device.h"
 #include "encode/part_file.h"
 #include "encode/rate_control.h"
 #include "encode/tensor_compressor.h"
@@ -35,7 +36,7 @@ struct ChosenCodec {
 };
 
 // Equal for runs that must write the same bytes.
-std::string fingerprint_of(const CompressOptions& options, const ChosenCodec& chosen, const Checkpoint& checkpoint, const HessianStore* hessians, uint64_t codec_hash, const BlockCompressor& blocks) {
+std::string fingerprint_of(const CompressOptions& options, const ChosenCodec& chosen, const Checkpoint& checkpoint, const HessianStore* hessians, uint64_t codec_hash, const BlockCompressor& blocks, bool exact) {
   std::string text = "compress " NWCODEC_VERSION_STRING " format " + std::to_string(kFormatVersion) + " codec " + hex64(codec_hash);
   text += " tile " + std::to_string(options.encode.tile_chunks) + " run " + std::to_string(options.encode.run_groups) + " own " +
           std::to_string(options.encode.own_tables) + " normalisation " + std::to_string(static_cast<int>(options.encode.normalisation.kind)) + " gain " +
@@ -58,6 +59,7 @@ std::string fingerprint_of(const CompressOptions& options, const ChosenCodec& ch
     text += " shard " + shard.path().filename().string() + " " + hex64(xxh3(shard.header_bytes())) + " " + std::to_string(time);
   }
   text += " blocks " + blocks.fingerprint();
+  if (!exact) text += " device " + options.device->name();
   return "nwcodec " + hex64(xxh3(text)) + "\n";
 }
 
@@ -72,7 +74,7 @@ Result<ChosenCodec> choose_codec(const CompressOptions& options, const EncodeOpt
   for (const ShardPlan& shard : plan.shards) {
     for (const TensorView* tensor : shard.compressed) tensors.push_back({tensor, WeightMatrix::of(*tensor, selection.stored_transposed(*tensor))});
   }
-  NWC_ASSIGN_OR_RETURN(RateChoice choice, choose_rate(tensors, candidates, *options.bits, encode, guides, options.threads, team, progress));
+  NWC_ASSIGN_OR_RETURN(RateChoice choice, choose_rate(tensors, candidates, *options.bits, encode, guides, options.threads, options.device, team, progress));
   EncoderCodec& codec = candidates[choice.codec];
   codec.decoder.tables.set = std::move(choice.tables);
   return ChosenCodec{options.codecs[choice.codec], std::move(codec), choice.gain};
@@ -212,7 +214,7 @@ Result<CompressReport> compress_checkpoint(const CompressOptions& options, const
   }
   EncodeOptions encode_options = options.encode;
   encode_options.normalisation.model_rms = plan.rms();
-  const GuideSource guides(hessians ? &*hessians : nullptr, options.guide, encode_options.normalisation, options.threads);
+  const GuideSource guides(hessians ? &*hessians : nullptr, options.guide, encode_options.normalisation, options.threads, options.device);
   clock.begin("choosing codec and gain");
   NWC_ASSIGN_OR_RETURN(const ChosenCodec chosen, choose_codec(options, encode_options, plan, selection, hessians ? &guides : nullptr, *team, progress));
   const EncoderCodec& codec = chosen.codec;
@@ -221,8 +223,12 @@ Result<CompressReport> compress_checkpoint(const CompressOptions& options, const
   if (options.level >= codec.decoder.levels()) {
     return Error(ErrorCode::kInvalidArgument, "has " + std::to_string(codec.decoder.levels()) + " levels, numbered from 0").in_file(chosen.path.string());
   }
+  std::shared_ptr<const DeviceQuantiser> quantiser;
+  if (options.device != nullptr) {
+    NWC_ASSIGN_OR_RETURN(quantiser, options.device->quantiser(codec));
+  }
   NWC_ASSIGN_OR_RETURN(const MappedFile codec_file, MappedFile::open(chosen.path));
-  const std::string fingerprint = fingerprint_of(options, chosen, checkpoint, hessians ? &*hessians : nullptr, xxh3(codec_file.bytes()), *blocks);
+  const std::string fingerprint = fingerprint_of(options, chosen, checkpoint, hessians ? &*hessians : nullptr, xxh3(codec_file.bytes()), *blocks, quantiser == nullptr || quantiser->exact());
   const PartStore parts(options.output / kWorkFolder, fingerprint);
   const fs::path codec_path = options.output / kCodecFileName;
   std::optional<OutputDirectory> output;
@@ -234,10 +240,10 @@ Result<CompressReport> compress_checkpoint(const CompressOptions& options, const
   }
   NWC_RETURN_IF_ERROR(team->meet());
   NWC_ASSIGN_OR_RETURN(const Codec written_codec, Codec::open(codec_path));
-  const Encoder encoder(codec, written_codec.id());
+  const Encoder encoder(codec, written_codec.id(), std::move(quantiser));
   const bool has_levels = options.level > 0 || (hessians && options.guide.levels);
   clock.begin("compressing");
-  const TensorCompressor tensors(selection, encoder, guides, {encode_options, options.level, has_levels, options.threads});
+  const TensorCompressor tensors(selection, encoder, guides, {encode_options, options.level, has_levels, options.threads}, options.device);
 
   const std::vector<WorkItem> items = work_items(plan);
   OutputDirectory* const own_output = output ? &*output : nullptr;

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "base/parallel.h"
+#include "encode/device.h"
 
 namespace nwc {
 namespace {
@@ -33,8 +34,22 @@ Status check_finite(const WeightMatrix& w, uint64_t matrix, uint64_t begin, uint
 
 double inverse(double factor) { return factor > 0 ? 1 / factor : 0.0; }
 
+// Either of the two below, from a device's sums: `each` numbers for a matrix, of `summed` weights each.
+Result<std::vector<double>> device_rms(const WeightMatrix& w, std::span<const double> divisors, uint64_t each, uint64_t summed,
+                                       Result<std::vector<double>> (DeviceWeights::*squares)(std::span<const double>) const) {
+  std::vector<double> scales(divisors.size());
+  std::transform(divisors.begin(), divisors.end(), scales.begin(), inverse);
+  NWC_ASSIGN_OR_RETURN(std::vector<double> rms, ((*w.on_device).*squares)(scales));
+  for (size_t i = 0; i < rms.size(); ++i) {
+    if (!std::isfinite(rms[i])) return check_finite(w, i / each, 0, w.columns).error();
+    if (summed > 0) rms[i] = std::sqrt(rms[i] / static_cast<double>(summed));
+  }
+  return rms;
+}
+
 // Root mean squares of the columns after division by row factors (none: 1). Sums run in ascending order of rows.
 Result<std::vector<double>> column_rms(const WeightMatrix& w, std::span<const double> row_factors, int threads) {
+  if (w.on_device != nullptr) return device_rms(w, row_factors, w.columns, w.rows, &DeviceWeights::squares_of_columns);
   const uint64_t blocks = (w.columns + kColumnsTogether - 1) / kColumnsTogether;
   std::vector<double> rms(w.matrices * w.columns, 0.0);
   NWC_RETURN_IF_ERROR(parallel_for(w.matrices * blocks, threads, [&](size_t item, int) -> Status {
@@ -56,6 +71,7 @@ Result<std::vector<double>> column_rms(const WeightMatrix& w, std::span<const do
 
 // The same of the rows after division by column scales.
 Result<std::vector<double>> row_rms(const WeightMatrix& w, std::span<const double> column_scales, int threads) {
+  if (w.on_device != nullptr) return device_rms(w, column_scales, w.rows, w.columns, &DeviceWeights::squares_of_rows);
   const uint64_t blocks = (w.rows + kRowsTogether - 1) / kRowsTogether;
   std::vector<double> rms(w.matrices * w.rows, 0.0);
   NWC_RETURN_IF_ERROR(parallel_for(w.matrices * blocks, threads, [&](size_t item, int) -> Status {

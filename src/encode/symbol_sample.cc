@@ -67,20 +67,27 @@ SymbolSample sample_tiles(const EncodeJob& job, uint64_t tiles_per_level, int th
   return counted(job, std::move(values));
 }
 
-SymbolSample sample_with_feedback(const EncodeJob& job, uint64_t parts, int threads) {
+Result<SymbolSample> sample_with_feedback(const EncodeJob& job, uint64_t parts, int threads) {
   SymbolValues values(job.encoder.codec().parts().levels() * job.latents);
   const uint64_t stripes = job.tiling.stripes(), per_matrix = (stripes + kSampleStripes - 1) / kSampleStripes;
   const uint64_t all = job.weights.elements() == 0 ? 0 : job.weights.matrices * per_matrix, sampled = std::min(parts, all);
-  std::vector<QuantisedStripes> quantised(sampled);
-  const auto part_of = [&](uint64_t s) { return s * all / sampled; };
-  (void)parallel_for(sampled, threads, [&](size_t s, int) -> Status {
-    const uint64_t matrix = part_of(s) / per_matrix, first = part_of(s) % per_matrix * kSampleStripes;
-    quantised[s] = quantise_stripes(job.weights, matrix, first, std::min(kSampleStripes, stripes - first), job.scales, job.levels_of_matrix(matrix),
-                                    *job.guide.feedback[matrix], job.encoder);
-    return {};
-  });
+  std::vector<StripeRange> ranges(sampled);
   for (uint64_t s = 0; s < sampled; ++s) {
-    const std::span<const uint8_t> levels = job.levels_of_matrix(part_of(s) / per_matrix);
+    const uint64_t part = s * all / sampled, first = part % per_matrix * kSampleStripes;
+    ranges[s] = {part / per_matrix, first, std::min(kSampleStripes, stripes - first)};
+  }
+  std::vector<QuantisedStripes> quantised(sampled);
+  if (job.encoder.device() != nullptr) {
+    NWC_ASSIGN_OR_RETURN(quantised, job.encoder.device()->quantise(job, ranges));
+  } else {
+    (void)parallel_for(sampled, threads, [&](size_t s, int) -> Status {
+      quantised[s] = quantise_stripes(job.weights, ranges[s].matrix, ranges[s].first, ranges[s].count, job.scales, job.levels_of_matrix(ranges[s].matrix),
+                                      *job.guide.feedback[ranges[s].matrix], job.encoder);
+      return {};
+    });
+  }
+  for (uint64_t s = 0; s < sampled; ++s) {
+    const std::span<const uint8_t> levels = job.levels_of_matrix(ranges[s].matrix);
     const QuantisedStripes& part = quantised[s];
     for (uint64_t i = 0; i < part.stripes * job.latents; ++i) {
       for (uint64_t k = 0; k < part.columns; ++k) {

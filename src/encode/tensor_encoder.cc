@@ -21,7 +21,7 @@ namespace {
 // keep in memory.
 constexpr uint64_t kSampleTiles = 64;
 
-// The same for a tensor that was quantised with feedback, whole.
+// The symbols of a tensor that was quantised whole: with feedback, or on a device. Ranges of a matrix have `stripes_per_part` stripes each.
 TileSymbols gather_tile(const EncodeJob& job, const std::vector<QuantisedStripes>& parts, uint64_t stripes_per_part, uint64_t number) {
   const TileSpan span = job.tiling.tile(number);
   const LevelGroup& group = job.tiling.groups()[span.group];
@@ -92,13 +92,22 @@ uint64_t stripes_together(const EncodeJob& job, int threads) {
   return std::clamp<uint64_t>(share, kFewestStripes, kMlpBlock);
 }
 
-std::vector<QuantisedStripes> quantise_with_feedback(const EncodeJob& job, uint64_t together, int threads) {
-  const uint64_t stripes = job.tiling.stripes(), parts = (stripes + together - 1) / together;
-  std::vector<QuantisedStripes> quantised(job.weights.elements() == 0 ? 0 : job.weights.matrices * parts);
-  (void)parallel_for(quantised.size(), threads, [&](size_t item, int) -> Status {
-    const uint64_t matrix = item / parts, first = item % parts * together;
-    quantised[item] = quantise_stripes(job.weights, matrix, first, std::min(together, stripes - first), job.scales, job.levels_of_matrix(matrix),
-                                       *job.guide.feedback[matrix], job.encoder);
+// The whole tensor, `together` stripes at a time.
+std::vector<StripeRange> ranges_of(const EncodeJob& job, uint64_t together) {
+  std::vector<StripeRange> ranges;
+  for (uint64_t matrix = 0; matrix < job.weights.matrices && job.weights.elements() > 0; ++matrix) {
+    for (uint64_t first = 0; first < job.tiling.stripes(); first += together) ranges.push_back({matrix, first, std::min(together, job.tiling.stripes() - first)});
+  }
+  return ranges;
+}
+
+Result<std::vector<QuantisedStripes>> quantise_whole(const EncodeJob& job, uint64_t together, int threads) {
+  const std::vector<StripeRange> ranges = ranges_of(job, together);
+  if (job.encoder.device() != nullptr) return job.encoder.device()->quantise(job, ranges);
+  std::vector<QuantisedStripes> quantised(ranges.size());
+  (void)parallel_for(ranges.size(), threads, [&](size_t i, int) -> Status {
+    quantised[i] = quantise_stripes(job.weights, ranges[i].matrix, ranges[i].first, ranges[i].count, job.scales, job.levels_of_matrix(ranges[i].matrix),
+                                    *job.guide.feedback[ranges[i].matrix], job.encoder);
     return {};
   });
   return quantised;
@@ -142,11 +151,15 @@ Result<EncodedTensor> encode_tensor(const WeightMatrix& weights, const TensorGui
   for (const uint16_t half : scales.stored) append_le(encoded.scales, half);
   if (!guide.levels.empty()) encoded.levels = pack_levels(guide.levels, codec.parts().levels());
   TableChoice tables{codec.parts().tables.set, {}, 0};
-  const bool feedback = !guide.feedback.empty();
-  const uint64_t together = feedback ? stripes_together(job, threads) : 0;
-  const std::vector<QuantisedStripes> quantised = feedback ? quantise_with_feedback(job, together, threads) : std::vector<QuantisedStripes>();
+  // Without either, tiles are quantised one by one as they are wanted, and again for the sample, which needs less memory.
+  const bool whole = !guide.feedback.empty() || encoder.device() != nullptr;
+  const uint64_t together = encoder.device() != nullptr ? std::max<uint64_t>(1, tiling.stripes()) : stripes_together(job, threads);
+  std::vector<QuantisedStripes> quantised;
+  if (whole) {
+    NWC_ASSIGN_OR_RETURN(quantised, quantise_whole(job, together, threads));
+  }
   const auto tile_of = [&](uint64_t number, QuantiserScratch& scratch) {
-    return feedback ? gather_tile(job, quantised, together, number) : analyse_tile(job, number, scratch);
+    return whole ? gather_tile(job, quantised, together, number) : analyse_tile(job, number, scratch);
   };
   if (options.own_tables) tables = choose_tables(codec.parts().tables.set, sample_tiles(job, kSampleTiles, threads, tile_of), true);
 
@@ -182,7 +195,7 @@ Result<EncodedTensor> encode_tensor(const WeightMatrix& weights, const TensorGui
     tiles[number] = encode_tile(tables.used, shape, symbols.values.data(), symbols.stride, symbols.patches);
 
     EncodeStatistics& sums = per_tile[number];
-    if (!feedback) add_errors(job, number, buffers, symbols.stride, sums);
+    if (!whole) add_errors(job, number, buffers, symbols.stride, sums);
     sums.payload_bytes = tiles[number].size();
     sums.patches = symbols.patches.size();
     for (unsigned c = 0; c < job.latents; ++c) {
