@@ -1,5 +1,5 @@
-// Encoding on a CUDA device: one 4096 x 4096 tensor with importance levels and feedback, step by step, and the distortion beside that of the cores.
-// docs/results.md holds the figures.
+// Encoding on a CUDA device: one 4096 x 4096 tensor with importance levels and feedback, step by step, and the
+// distortion beside that of the cores. docs/results.md holds the figures.
 //
 // usage: cuda_encode_bench CODECS_DIR [no-cores]
 #include <cuda_runtime_api.h>
@@ -15,7 +15,6 @@
 
 #include "base/half.h"
 #include "encode/device.h"
-#include "encode/feedback.h"
 #include "encode/guide.h"
 #include "encode/tensor_encoder.h"
 #include "encode/tile_analysis.h"
@@ -35,7 +34,8 @@ T need(Result<T> result) {
   return *std::move(result);
 }
 
-// Milliseconds on the host's clock, the device's work included: the least and the median of a few runs, after one to warm up.
+// Milliseconds on the host's clock, the device's work included: the least and the median of a few runs, after one to
+// warm up.
 struct Times {
   double least, median;
 };
@@ -46,7 +46,8 @@ Times milliseconds(int repeats, const std::function<void()>& run) {
     const auto begin = std::chrono::steady_clock::now();
     run();
     cudaDeviceSynchronize();
-    if (i >= 0) times.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
+    if (i >= 0)
+      times.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
   }
   std::sort(times.begin(), times.end());
   return {times.front(), times[times.size() / 2]};
@@ -60,7 +61,8 @@ std::vector<float> hessian_triangle(uint64_t n) {
   for (float& s : size) s = std::exp(0.6f * normal(random));
   triangle.reserve(n * (n + 1) / 2);
   for (uint64_t i = 0; i < n; ++i) {
-    for (uint64_t j = 0; j <= i; ++j) triangle.push_back(size[i] * size[j] * std::pow(0.9f, static_cast<float>(std::min<uint64_t>(i - j, 200))));
+    for (uint64_t j = 0; j <= i; ++j)
+      triangle.push_back(size[i] * size[j] * std::pow(0.9f, static_cast<float>(std::min<uint64_t>(i - j, 200))));
   }
   return triangle;
 }
@@ -87,42 +89,59 @@ void run(const std::string& codecs, bool cores) {
   EncodeOptions options;
   options.normalisation.kind = Normalisation::kBoth;
 
-  for (const Case& c : {Case{"fast-300", 1, true}, Case{"fast-300", 128, true}, Case{"fast-300", 0, false}, Case{"paper-300", 128, true}, Case{"paper-300", 0, false}, Case{"paper-300", 1, true}}) {
+  for (const Case& c : {Case{"fast-300", 1, true}, Case{"fast-300", 128, true}, Case{"fast-300", 0, false},
+                        Case{"paper-300", 128, true}, Case{"paper-300", 0, false}, Case{"paper-300", 1, true}}) {
     const EncoderCodec codec = need(read_encoder_codec(codecs + "/" + c.codec + ".safetensors"));
     GuideOptions guide_options{.levels = true, .feedback = c.feedback};
     guide_options.ldl.block_size = std::max(1u, c.block_size);
-    const std::string title = fmt::format("{}, {}", c.codec, c.feedback ? fmt::format("levels and feedback by blocks of {}", c.block_size) : "levels, no feedback");
+    const std::string title = fmt::format(
+        "{}, {}", c.codec,
+        c.feedback ? fmt::format("levels and feedback by blocks of {}", c.block_size) : "levels, no feedback");
     fmt::print("{}\n", title);
     const auto quantiser = need(device->quantiser(codec));
     const Encoder encoder(codec, 1, quantiser);
     WeightMatrix weights = plain;
-    const auto row = [](const char* what, const Times& t) { fmt::print("  {:58} {:9.2f} ms   least {:9.2f}\n", what, t.median, t.least); };
+    const auto row = [](const char* what, const Times& t) {
+      fmt::print("  {:58} {:9.2f} ms   least {:9.2f}\n", what, t.median, t.least);
+    };
     row("upload of the weights", milliseconds(5, [&] { weights.on_device = need(device->upload(plain)); }));
-    row("scales of columns and rows", milliseconds(5, [&] { (void)need(weight_scales(weights, options.normalisation, {}, 0)); }));
+    row("scales of columns and rows",
+        milliseconds(5, [&] { (void)need(weight_scales(weights, options.normalisation, {}, 0)); }));
     const WeightScales unscaled = need(weight_scales(weights, options.normalisation, {}, 0));
     const std::vector<double> rms(unscaled.columns.begin(), unscaled.columns.end());
     TensorGuide guide;
-    row("guide: levels, order, factor of the Hessian", milliseconds(5, [&] { guide = need(make_guide({&view, 1}, 1, kSide, rms, encoder.level_errors(), guide_options, 0, device.get())); }));
+    row("guide: levels, order, factor of the Hessian", milliseconds(5, [&] {
+          guide = need(make_guide({&view, 1}, 1, kSide, rms, encoder.level_errors(), guide_options, 0, device.get()));
+        }));
     const WeightScales scales = need(weight_scales(weights, options.normalisation, guide.column_gains, 0));
     const Tiling tiling(1, kSide, kSide, 16, options.tile_chunks, guide.levels);
     const EncodeJob job = EncodeJob::of(weights, scales, tiling, guide, encoder);
     const StripeRange all{0, 0, tiling.stripes()};
-    const Times quantised = milliseconds(c.block_size == 1 && c.codec[0] == 'p' ? 2 : 5, [&] { (void)need(quantiser->quantise(job, {&all, 1})); });
-    row("quantise, symbols copied to the host", quantised);
+    const Times quantised = milliseconds(c.block_size == 1 && c.codec[0] == 'p' ? 2 : 5, [&] {
+      (void)need(quantiser->quantise(job, {&all, 1}));
+    });
+    row("quantise", quantised);
     EncodedTensor encoded;
-    row("encode_tensor, entropy coding on the cores included", milliseconds(3, [&] { encoded = need(encode_tensor(weights, guide, encoder, options, 0)); }));
+    row("encode_tensor: scales, quantise, tables, rANS, to the host",
+        milliseconds(3, [&] { encoded = need(encode_tensor(weights, guide, encoder, options, 0)); }));
     const EncodeStatistics& s = encoded.statistics;
-    fmt::print("  {:.4f} bits per weight, relative squared error {:.6f}, weighted {:.6g}, patches {}, escapes {}\n", 8.0 * static_cast<double>(s.payload_bytes) / static_cast<double>(s.weights),
+    fmt::print("  {:.4f} bits per weight, relative squared error {:.6f}, weighted {:.6g}, patches {}, escapes {}\n",
+               8.0 * static_cast<double>(s.payload_bytes) / static_cast<double>(s.weights),
                s.squared_error / s.squared_weight, s.weighted_error, s.patches, s.escapes);
     if (cores) {
       const Encoder on_cores(codec, 1);
       TensorGuide own;
-      row("on the cores: guide", milliseconds(1, [&] { own = need(make_guide({&view, 1}, 1, kSide, rms, encoder.level_errors(), guide_options, 0)); }));
+      row("on the cores: guide", milliseconds(1, [&] {
+            own = need(make_guide({&view, 1}, 1, kSide, rms, encoder.level_errors(), guide_options, 0));
+          }));
       EncodedTensor expected;
       if (c.codec[0] == 'p' && c.block_size == 1) continue;
-      row("on the cores: encode_tensor", milliseconds(1, [&] { expected = need(encode_tensor(plain, own, on_cores, options, 0)); }));
-      fmt::print("  distortion of the device over the cores' {:+.5f} dB, bits {:+.5f} %, streams {}\n", 10 * std::log10(s.squared_error / expected.statistics.squared_error),
-                 100 * (s.table_bits / expected.statistics.table_bits - 1), encoded.stream == expected.stream ? "identical" : "differ");
+      row("on the cores: encode_tensor",
+          milliseconds(1, [&] { expected = need(encode_tensor(plain, own, on_cores, options, 0)); }));
+      fmt::print("  distortion of the device over the cores' {:+.5f} dB, bits {:+.5f} %, streams {}\n",
+                 10 * std::log10(s.squared_error / expected.statistics.squared_error),
+                 100 * (s.table_bits / expected.statistics.table_bits - 1),
+                 encoded.stream == expected.stream ? "identical" : "differ");
     }
     std::fflush(stdout);
   }

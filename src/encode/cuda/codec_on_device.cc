@@ -22,13 +22,15 @@ bool are_halves(const std::vector<float>& values) {
 std::optional<SmallCodecShape> small_shape(const EncoderCodec& codec) {
   const TransformWeights& a = codec.analysis;
   if (a.width != kSmallWidth || a.depth == 0 || codec.decoder.synthesis.depth != 0) return std::nullopt;
-  const SmallCodecShape shape{static_cast<uint32_t>(a.depth), static_cast<uint32_t>(a.levels), static_cast<uint32_t>(a.embedding_sets)};
+  const SmallCodecShape shape{static_cast<uint32_t>(a.depth), static_cast<uint32_t>(a.levels),
+                              static_cast<uint32_t>(a.embedding_sets)};
   bool halves = are_halves(a.in_weight) && are_halves(a.out_weight);
   for (const TransformWeights::Block& block : a.blocks) halves = halves && are_halves(block.weight);
   return halves && small_codec_fits(shape) ? std::optional(shape) : std::nullopt;
 }
 
-std::vector<uint8_t> image_of(const EncoderCodec& codec, const SmallCodecShape& shape, const std::vector<float>& thresholds) {
+std::vector<uint8_t> image_of(const EncoderCodec& codec, const SmallCodecShape& shape,
+                              const std::vector<float>& thresholds) {
   const TransformWeights &a = codec.analysis, &s = codec.decoder.synthesis;
   const SmallCodecLayout layout = small_codec_layout(shape);
   std::vector<uint8_t> image(layout.bytes);
@@ -41,7 +43,9 @@ std::vector<uint8_t> image_of(const EncoderCodec& codec, const SmallCodecShape& 
       }
     }
   };
-  const auto floats = [&](uint32_t at, const std::vector<float>& values) { std::memcpy(image.data() + at, values.data(), values.size() * sizeof(float)); };
+  const auto floats = [&](uint32_t at, const std::vector<float>& values) {
+    std::memcpy(image.data() + at, values.data(), values.size() * sizeof(float));
+  };
   pairs(layout.in_weight, a.in_weight, kComponents, kSmallWidth);
   for (size_t b = 0; b < a.depth; ++b) {
     const auto at = static_cast<uint32_t>(b);
@@ -72,7 +76,8 @@ std::vector<uint8_t> image_of(const EncoderCodec& codec, const SmallCodecShape& 
 Result<CodecOnDevice> CodecOnDevice::of(const EncoderCodec& codec, int device) {
   const DecoderCodec& decoder = codec.decoder;
   if (decoder.chunk_length() != kComponents || decoder.latents() != kComponents) {
-    return Error(ErrorCode::kUnsupported, "codec has chunks of " + std::to_string(decoder.chunk_length()) + " weights and " + std::to_string(decoder.latents()) +
+    return Error(ErrorCode::kUnsupported, "codec has chunks of " + std::to_string(decoder.chunk_length()) +
+                                              " weights and " + std::to_string(decoder.latents()) +
                                               " latents; on a GPU both must be 16")
         .remedy("compress on the CPU");
   }
@@ -87,23 +92,28 @@ Result<CodecOnDevice> CodecOnDevice::of(const EncoderCodec& codec, int device) {
   result.small = small_shape(codec);
   if (result.small) image_at = blob.append(image_of(codec, *result.small, thresholds));
   int major = 0;
-  NWC_RETURN_IF_ERROR(checked(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device), "asking the device"));
+  NWC_RETURN_IF_ERROR(
+      checked(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device), "asking the device"));
   struct Place {
     size_t exact;
     std::optional<size_t> wide;
   };
-  const auto place = [&](const TransformWeights& weights) { return Place{append_network(blob, weights), major == 9 ? append_wide_network(blob, weights) : std::nullopt}; };
+  const auto place = [&](const TransformWeights& weights) {
+    return Place{append_network(blob, weights), major == 9 ? append_wide_network(blob, weights) : std::nullopt};
+  };
   const Place analysis = place(codec.analysis), synthesis = place(decoder.synthesis);
   const size_t centers_at = blob.append(decoder.tables.centers), thresholds_at = blob.append(thresholds);
 
   NWC_ASSIGN_OR_RETURN(result.memory, DeviceMemory::of(blob.size()));
   std::vector<std::byte> bytes(blob.size());
   blob.write(result.memory.data(), bytes.data());
-  NWC_RETURN_IF_ERROR(checked(cudaMemcpy(result.memory.data(), bytes.data(), bytes.size(), cudaMemcpyHostToDevice), "copying the codec"));
+  NWC_RETURN_IF_ERROR(checked(cudaMemcpy(result.memory.data(), bytes.data(), bytes.size(), cudaMemcpyHostToDevice),
+                              "copying the codec"));
   const auto at = [&]<class T>(size_t offset) { return reinterpret_cast<const T*>(result.memory.bytes() + offset); };
   const auto network = [&](const Place& p, const TransformWeights& w) {
     const auto size = [](size_t n) { return static_cast<uint32_t>(n); };
-    return NetworkOnDevice{at.operator()<Network>(p.exact), p.wide ? at.operator()<WideNetwork>(*p.wide) : nullptr, size(w.width), size(w.inputs), size(w.outputs)};
+    return NetworkOnDevice{at.operator()<Network>(p.exact), p.wide ? at.operator()<WideNetwork>(*p.wide) : nullptr,
+                           size(w.width), size(w.inputs), size(w.outputs)};
   };
   if (result.small) result.small_image = at.operator()<uint8_t>(image_at);
   result.analysis = network(analysis, codec.analysis);

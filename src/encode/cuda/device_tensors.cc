@@ -6,7 +6,8 @@ namespace nwc::cuda {
 
 Result<DeviceMemory> device_copy(std::span<const std::byte> bytes) {
   NWC_ASSIGN_OR_RETURN(DeviceMemory memory, DeviceMemory::of(bytes.size()));
-  NWC_RETURN_IF_ERROR(checked(cudaMemcpy(memory.data(), bytes.data(), bytes.size(), cudaMemcpyHostToDevice), "copying to the device"));
+  NWC_RETURN_IF_ERROR(
+      checked(cudaMemcpy(memory.data(), bytes.data(), bytes.size(), cudaMemcpyHostToDevice), "copying to the device"));
   return memory;
 }
 
@@ -15,7 +16,11 @@ Result<std::shared_ptr<const CudaWeightMatrix>> CudaWeightMatrix::of(const Weigh
   NWC_ASSIGN_OR_RETURN(matrix->values_, device_copy(w.bytes));
   matrix->matrices_ = w.matrices;
   matrix->element_size_ = w.dtype == DType::kF32 ? 4 : 2;
-  matrix->first_ = {matrix->values_.data(), w.dtype == DType::kF32 ? kF32 : w.dtype == DType::kF16 ? kF16 : kBF16, w.transposed ? 1u : 0u, w.rows, w.columns};
+  matrix->first_ = {matrix->values_.data(),
+                    w.dtype == DType::kF32   ? kF32
+                    : w.dtype == DType::kF16 ? kF16
+                                             : kBF16,
+                    w.transposed ? 1u : 0u, w.rows, w.columns};
   return std::shared_ptr<const CudaWeightMatrix>(std::move(matrix));
 }
 
@@ -25,15 +30,19 @@ MatrixView CudaWeightMatrix::view(uint64_t matrix) const {
   return view;
 }
 
-Result<std::vector<double>> CudaWeightMatrix::squares(Squares* body, uint64_t lines, uint64_t length, std::span<const double> scales) const {
+Result<std::vector<double>> CudaWeightMatrix::squares(Squares* body, uint64_t lines, uint64_t length,
+                                                      std::span<const double> scales) const {
   std::vector<double> sums(matrices_ * lines);
   NWC_ASSIGN_OR_RETURN(const DeviceMemory scales_there, device_copy(std::as_bytes(scales)));
   NWC_ASSIGN_OR_RETURN(const DeviceMemory sums_there, DeviceMemory::of(sums.size() * sizeof(double)));
   for (uint64_t m = 0; m < matrices_; ++m) {
     const double* const own = scales.empty() ? nullptr : static_cast<const double*>(scales_there.data()) + m * length;
-    NWC_RETURN_IF_ERROR(checked(body(view(m), own, static_cast<double*>(sums_there.data()) + m * lines, nullptr), "adding up squares"));
+    NWC_RETURN_IF_ERROR(
+        checked(body(view(m), own, static_cast<double*>(sums_there.data()) + m * lines, nullptr), "adding up squares"));
   }
-  NWC_RETURN_IF_ERROR(checked(cudaMemcpy(sums.data(), sums_there.data(), sums.size() * sizeof(double), cudaMemcpyDeviceToHost), "adding up squares"));
+  NWC_RETURN_IF_ERROR(
+      checked(cudaMemcpy(sums.data(), sums_there.data(), sums.size() * sizeof(double), cudaMemcpyDeviceToHost),
+              "adding up squares"));
   return sums;
 }
 

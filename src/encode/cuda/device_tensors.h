@@ -26,7 +26,8 @@ class CudaWeightMatrix : public DeviceWeights {
 
  private:
   using Squares = int(const MatrixView& matrix, const double* scales, double* sums, CUstream_st* stream);
-  Result<std::vector<double>> squares(Squares* body, uint64_t lines, uint64_t length, std::span<const double> scales) const;
+  Result<std::vector<double>> squares(Squares* body, uint64_t lines, uint64_t length,
+                                      std::span<const double> scales) const;
 
   DeviceMemory values_;
   uint64_t matrices_ = 0, element_size_ = 0;

@@ -1,10 +1,9 @@
 // The encoder's device on CUDA: uploads, factors, and tensors to symbols.
-#include "encode/device.h"
-
 #include "cuda/device_name.h"
 #include "cuda/memory.h"
 #include "encode/cuda/device_tensors.h"
 #include "encode/cuda/quantiser.h"
+#include "encode/device.h"
 #include "nwcodec/cuda.h"
 
 namespace nwc {
@@ -25,7 +24,8 @@ class CudaEncodeDevice : public EncodeDevice {
     return std::shared_ptr<const DeviceWeights>(std::move(uploaded));
   }
 
-  Result<FeedbackFactor> factorise(std::span<const float> triangle, uint64_t n, std::vector<uint32_t> order, const LdlOptions& options) override {
+  Result<FeedbackFactor> factorise(std::span<const float> triangle, uint64_t n, std::vector<uint32_t> order,
+                                   const LdlOptions& options) override {
     NWC_ASSIGN_OR_RETURN(const double mean, checked_diagonal_mean(triangle, n, order, options));
     NWC_RETURN_IF_ERROR(choose());
     NWC_RETURN_IF_ERROR(at_least(matrix_, n * n * sizeof(double)));
@@ -37,20 +37,29 @@ class CudaEncodeDevice : public EncodeDevice {
     NWC_ASSIGN_OR_RETURN(made->coefficients, DeviceMemory::of(n * made->stride * sizeof(float)));
     NWC_ASSIGN_OR_RETURN(made->pivots, DeviceMemory::of(n * sizeof(double)));
     double* const a = static_cast<double*>(matrix_.data());
-    FeedbackFactor factor{.columns = n, .block_size = options.block_size, .order = std::move(order), .pivots = std::vector<double>(n)};
-    NWC_ASSIGN_OR_RETURN(factor.damping, damp_until(options.damping, [&](double damping) -> Result<bool> {
-      uint32_t failed = 0;
-      NWC_RETURN_IF_ERROR(checked(cudaMemset(failed_.data(), 0, sizeof failed), "factorising a Hessian"));
-      NWC_RETURN_IF_ERROR(checked(place_hessian(static_cast<const float*>(lower.data()), static_cast<const uint32_t*>(made->order.data()), n, damping * mean, a, nullptr),
-                                  "factorising a Hessian"));
-      NWC_RETURN_IF_ERROR(checked(cholesky(a, n, static_cast<uint32_t*>(failed_.data()), nullptr), "factorising a Hessian"));
-      NWC_RETURN_IF_ERROR(checked(cudaMemcpy(&failed, failed_.data(), sizeof failed, cudaMemcpyDeviceToHost), "factorising a Hessian"));
-      return failed == 0;
-    }));
-    NWC_RETURN_IF_ERROR(checked(feedback_coefficients(a, n, options.block_size, static_cast<float*>(made->coefficients.data()), made->stride,
-                                                      static_cast<double*>(made->pivots.data()), nullptr),
-                                "factorising a Hessian"));
-    NWC_RETURN_IF_ERROR(checked(cudaMemcpy(factor.pivots.data(), made->pivots.data(), n * sizeof(double), cudaMemcpyDeviceToHost), "factorising a Hessian"));
+    FeedbackFactor factor{
+        .columns = n, .block_size = options.block_size, .order = std::move(order), .pivots = std::vector<double>(n)};
+    NWC_ASSIGN_OR_RETURN(
+        factor.damping, damp_until(options.damping, [&](double damping) -> Result<bool> {
+          uint32_t failed = 0;
+          NWC_RETURN_IF_ERROR(checked(cudaMemset(failed_.data(), 0, sizeof failed), "factorising a Hessian"));
+          NWC_RETURN_IF_ERROR(
+              checked(place_hessian(static_cast<const float*>(lower.data()),
+                                    static_cast<const uint32_t*>(made->order.data()), n, damping * mean, a, nullptr),
+                      "factorising a Hessian"));
+          NWC_RETURN_IF_ERROR(
+              checked(cholesky(a, n, static_cast<uint32_t*>(failed_.data()), nullptr), "factorising a Hessian"));
+          NWC_RETURN_IF_ERROR(checked(cudaMemcpy(&failed, failed_.data(), sizeof failed, cudaMemcpyDeviceToHost),
+                                      "factorising a Hessian"));
+          return failed == 0;
+        }));
+    NWC_RETURN_IF_ERROR(
+        checked(feedback_coefficients(a, n, options.block_size, static_cast<float*>(made->coefficients.data()),
+                                      made->stride, static_cast<double*>(made->pivots.data()), nullptr),
+                "factorising a Hessian"));
+    NWC_RETURN_IF_ERROR(
+        checked(cudaMemcpy(factor.pivots.data(), made->pivots.data(), n * sizeof(double), cudaMemcpyDeviceToHost),
+                "factorising a Hessian"));
     factor.on_device = std::move(made);
     return factor;
   }
@@ -73,12 +82,15 @@ class CudaEncodeDevice : public EncodeDevice {
 Result<std::unique_ptr<EncodeDevice>> open_encode_device(const std::string& device) {
   NWC_ASSIGN_OR_RETURN(const int number, device_number(device));
   if (number >= cuda_device_count()) {
-    return Error(ErrorCode::kUnsupported, "there is no CUDA device " + std::to_string(number)).remedy("compress on the CPU");
+    return Error(ErrorCode::kUnsupported, "there is no CUDA device " + std::to_string(number))
+        .remedy("compress on the CPU");
   }
   cudaDeviceProp properties{};
   NWC_RETURN_IF_ERROR(checked(cudaGetDeviceProperties(&properties, number), "asking the device"));
   if (properties.major < 8) {
-    return Error(ErrorCode::kUnsupported, "CUDA device " + std::to_string(number) + " is older than compute capability 8.0").remedy("compress on the CPU");
+    return Error(ErrorCode::kUnsupported,
+                 "CUDA device " + std::to_string(number) + " is older than compute capability 8.0")
+        .remedy("compress on the CPU");
   }
   return std::unique_ptr<EncodeDevice>(std::make_unique<CudaEncodeDevice>(number, properties.name));
 }

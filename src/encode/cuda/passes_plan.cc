@@ -23,8 +23,8 @@ size_t passes_buffer_floats(uint64_t columns, uint32_t slots, uint32_t block_siz
   return size_t{kComponents} * (columns_together(columns, slots, block_size) * slots + size_t{kBlock} * level_count);
 }
 
-PassesPlan plan_passes(uint64_t columns, uint32_t slots, uint32_t block_size, std::span<const uint32_t> order, std::span<const uint8_t> levels, unsigned level_count,
-                       float* latents, float* decoded) {
+PassesPlan plan_passes(uint64_t columns, uint32_t slots, uint32_t block_size, std::span<const uint32_t> order,
+                       std::span<const uint8_t> levels, unsigned level_count, float* latents, float* decoded) {
   PassesPlan plan;
   plan.buffer_floats = passes_buffer_floats(columns, slots, block_size, level_count);
   const uint64_t together = columns_together(columns, slots, block_size);
@@ -32,7 +32,8 @@ PassesPlan plan_passes(uint64_t columns, uint32_t slots, uint32_t block_size, st
   const std::vector<float> ones(together * slots, 1.0f);  // what the networks give is not to be scaled
   const size_t ones_at = plan.blob.append(ones);
   for (uint64_t number = (columns + together - 1) / together; number-- > 0;) {
-    PlannedBatch batch{.begin = static_cast<uint32_t>(number * together), .end = static_cast<uint32_t>(std::min(columns, (number + 1) * together))};
+    PlannedBatch batch{.begin = static_cast<uint32_t>(number * together),
+                       .end = static_cast<uint32_t>(std::min(columns, (number + 1) * together))};
     std::vector<uint64_t> at(batch.end - batch.begin);
     std::vector<uint32_t> stride(at.size());
     std::vector<Tile> tiles;
@@ -47,15 +48,36 @@ PassesPlan plan_passes(uint64_t columns, uint32_t slots, uint32_t block_size, st
         if ((levels.empty() ? 0u : levels[column]) == level) places.push_back(p - batch.begin);
       }
       if (places.empty()) continue;
-      const uint32_t chunks = static_cast<uint32_t>(places.size()) * slots, number_of_tile = static_cast<uint32_t>(tiles.size());
+      const uint32_t chunks = static_cast<uint32_t>(places.size()) * slots,
+                     number_of_tile = static_cast<uint32_t>(tiles.size());
       for (uint32_t i = 0; i < places.size(); ++i) {
         at[places[i]] = next + uint64_t{i} * slots;
         stride[places[i]] = padded(chunks);
       }
-      tiles.push_back({.bytes = nullptr, .size = 0, .chunks = chunks, .first_stripe = 0, .first_place = 0, .group = number_of_tile, .quick = 0, .latents_at = next,
+      tiles.push_back({.bytes = nullptr,
+                       .size = 0,
+                       .chunks = chunks,
+                       .first_stripe = 0,
+                       .first_place = 0,
+                       .group = number_of_tile,
+                       .quick = 0,
+                       .latents_at = next,
                        .first_block = static_cast<uint32_t>(block_tiles.size())});
-      groups.push_back({.columns = nullptr, .scales = nullptr, .factors = nullptr, .channels = nullptr, .out = nullptr, .row_step = padded(chunks), .column_step = 1,
-                        .row_begin = 0, .row_end = kComponents, .column_begin = 0, .column_end = chunks, .count = chunks, .level = level, .dtype = kF32, .run_groups = 1});
+      groups.push_back({.columns = nullptr,
+                        .scales = nullptr,
+                        .factors = nullptr,
+                        .channels = nullptr,
+                        .out = nullptr,
+                        .row_step = padded(chunks),
+                        .column_step = 1,
+                        .row_begin = 0,
+                        .row_end = kComponents,
+                        .column_begin = 0,
+                        .column_end = chunks,
+                        .count = chunks,
+                        .level = level,
+                        .dtype = kF32,
+                        .run_groups = 1});
       for (uint32_t first = 0; first < chunks; first += kWideChunks) items.push_back({number_of_tile, first});
       block_tiles.insert(block_tiles.end(), padded(chunks) / kBlock, number_of_tile);
       next += uint64_t{kComponents} * padded(chunks);
@@ -71,7 +93,8 @@ PassesPlan plan_passes(uint64_t columns, uint32_t slots, uint32_t block_size, st
     const auto append_groups = [&](float* out) {
       for (size_t t = 0; t < groups.size(); ++t) groups[t].out = out + tiles[t].latents_at;
       const size_t groups_at = plan.blob.append(groups);
-      for (size_t t = 0; t < groups.size(); ++t) plan.blob.point(groups_at + t * sizeof(Group) + offsetof(Group, scales), ones_at);
+      for (size_t t = 0; t < groups.size(); ++t)
+        plan.blob.point(groups_at + t * sizeof(Group) + offsetof(Group, scales), ones_at);
       return groups_at;
     };
     batch.analysis_groups = append_groups(latents);

@@ -4,10 +4,11 @@
 #include <tuple>
 
 #include "cuda/kernels.h"
+#include "encode/cuda/buffers.h"
 #include "encode/cuda/codec_on_device.h"
 #include "encode/cuda/device_tensors.h"
 #include "encode/cuda/passes_plan.h"
-#include "encode/feedback.h"
+#include "encode/cuda/symbols.h"
 #include "encode/tile_analysis.h"
 
 namespace nwc::cuda {
@@ -15,33 +16,17 @@ namespace {
 
 constexpr uint64_t kComponents = 16;
 
-// Buffers that tensors share, one after another.
-struct Buffers {
-  DeviceMemory scales, factors, levels;  // of a whole tensor
-  DeviceMemory stripes, errors, symbols, patches, patch_count, sums;
-  DeviceMemory targets, originals, chunks, latents, decoded;  // of a batch
-  DeviceMemory plan, states, statuses, repairs;
-};
-
-template <class T>
-T* as(const DeviceMemory& memory) { return static_cast<T*>(memory.data()); }
-
-// Fills `memory`; a null pointer stays for nothing.
-template <class T>
-Result<const T*> put(DeviceMemory& memory, std::span<const T> values) {
-  if (values.empty()) return static_cast<const T*>(nullptr);
-  NWC_RETURN_IF_ERROR(at_least(memory, values.size_bytes()));
-  NWC_RETURN_IF_ERROR(checked(cudaMemcpy(memory.data(), values.data(), values.size_bytes(), cudaMemcpyHostToDevice), "copying to the device"));
-  return as<const T>(memory);
-}
-
 class CudaQuantiser : public DeviceQuantiser {
  public:
-  CudaQuantiser(CodecOnDevice codec, int device, int multiprocessors) : codec_(std::move(codec)), device_(device), multiprocessors_(multiprocessors) {}
+  CudaQuantiser(CodecOnDevice codec, int device, int multiprocessors)
+      : codec_(std::move(codec)), device_(device), multiprocessors_(multiprocessors) {}
 
-  bool exact() const override { return codec_.small.has_value() || (codec_.analysis.wide == nullptr && codec_.synthesis.wide == nullptr); }
+  bool exact() const override {
+    return codec_.small.has_value() || (codec_.analysis.wide == nullptr && codec_.synthesis.wide == nullptr);
+  }
 
-  Result<std::vector<QuantisedStripes>> quantise(const EncodeJob& job, std::span<const StripeRange> ranges) const override {
+  Result<std::unique_ptr<const DeviceSymbols>> quantise(const EncodeJob& job,
+                                                        std::span<const StripeRange> ranges) const override {
     NWC_RETURN_IF_ERROR(checked(cudaSetDevice(device_), "choosing a device"));
     auto weights = std::dynamic_pointer_cast<const CudaWeightMatrix>(job.weights.on_device);
     if (weights == nullptr) {
@@ -50,7 +35,11 @@ class CudaQuantiser : public DeviceQuantiser {
     NWC_ASSIGN_OR_RETURN(const float* const scales, put(buffers_.scales, std::span<const float>(job.scales.columns)));
     NWC_ASSIGN_OR_RETURN(const float* const factors, put(buffers_.factors, std::span<const float>(job.scales.rows)));
     NWC_ASSIGN_OR_RETURN(const uint8_t* const levels, put(buffers_.levels, std::span<const uint8_t>(job.guide.levels)));
-    std::vector<QuantisedStripes> results;
+    uint64_t all_slots = 0;
+    for (const StripeRange& range : ranges) all_slots += range.count;
+    NWC_RETURN_IF_ERROR(at_least(buffers_.symbols, all_slots * kComponents * job.weights.columns * sizeof(int32_t)));
+    Quantised quantised;
+    uint64_t slots = 0;
     for (size_t begin = 0; begin < ranges.size();) {
       size_t end = begin;
       while (end < ranges.size() && ranges[end].matrix == ranges[begin].matrix) ++end;
@@ -60,15 +49,19 @@ class CudaQuantiser : public DeviceQuantiser {
       task.scales = scales + matrix * columns;
       if (factors != nullptr) task.factors = factors + matrix * rows;
       if (levels != nullptr) task.levels = levels + matrix * columns;
-      NWC_RETURN_IF_ERROR(quantise_matrix(task, job, matrix, ranges.subspan(begin, end - begin), results));
+      task.symbols = as<int32_t>(buffers_.symbols) + slots * kComponents * columns;
+      NWC_RETURN_IF_ERROR(quantise_matrix(task, job, matrix, ranges.subspan(begin, end - begin), slots, quantised));
+      slots += task.slots;
       begin = end;
     }
-    return results;
+    quantised.statistics.patches = quantised.patches.size();
+    return std::unique_ptr<const DeviceSymbols>(std::make_unique<CudaSymbols>(job, buffers_, std::move(quantised)));
   }
 
  private:
-  // Appends a result for each of the ranges, which are all of this matrix.
-  Status quantise_matrix(QuantiserTask& task, const EncodeJob& job, uint64_t matrix, std::span<const StripeRange> ranges, std::vector<QuantisedStripes>& results) const {
+  // Adds what becomes of the ranges, which are all of this matrix; `before`: slots of the matrices before.
+  Status quantise_matrix(QuantiserTask& task, const EncodeJob& job, uint64_t matrix,
+                         std::span<const StripeRange> ranges, uint64_t before, Quantised& quantised) const {
     const uint64_t n = job.weights.columns;
     std::vector<uint32_t> stripes;
     for (const StripeRange& range : ranges) {
@@ -88,8 +81,6 @@ class CudaQuantiser : public DeviceQuantiser {
       NWC_RETURN_IF_ERROR(at_least(buffers_.errors, stripes.size() * n * kComponents * sizeof(float)));
       task.errors = as<float>(buffers_.errors);
     }
-    NWC_RETURN_IF_ERROR(at_least(buffers_.symbols, stripes.size() * n * kComponents * sizeof(int32_t)));
-    task.symbols = as<int32_t>(buffers_.symbols);
     NWC_RETURN_IF_ERROR(at_least(buffers_.patch_count, sizeof(uint32_t)));
     task.patch_count = as<uint32_t>(buffers_.patch_count);
 
@@ -102,38 +93,36 @@ class CudaQuantiser : public DeviceQuantiser {
       task.patch_capacity = static_cast<uint32_t>(room);
       NWC_RETURN_IF_ERROR(checked(cudaMemset(task.patch_count, 0, sizeof found), "quantising"));
       NWC_ASSIGN_OR_RETURN(sums, codec_.small ? run_small(task) : run_passes(task, job, matrix));
-      NWC_RETURN_IF_ERROR(checked(cudaMemcpy(&found, task.patch_count, sizeof found, cudaMemcpyDeviceToHost), "quantising"));
+      NWC_RETURN_IF_ERROR(
+          checked(cudaMemcpy(&found, task.patch_count, sizeof found, cudaMemcpyDeviceToHost), "quantising"));
       if (found <= room) break;
     }
     std::vector<FoundPatch> patches(found);
-    NWC_RETURN_IF_ERROR(checked(cudaMemcpy(patches.data(), task.patches, patches.size() * sizeof(FoundPatch), cudaMemcpyDeviceToHost), "copying patches"));
-    // Found in any order; a chunk's are wanted by row.
-    std::sort(patches.begin(), patches.end(), [](const FoundPatch& a, const FoundPatch& b) { return std::tie(a.stripe, a.column, a.row) < std::tie(b.stripe, b.column, b.row); });
-    auto patch = patches.begin();
-    uint64_t slot = 0;
-    for (const StripeRange& range : ranges) {
-      QuantisedStripes result{.first_stripe = range.first, .stripes = range.count, .columns = n, .latents = job.latents};
-      result.symbols.resize(range.count * kComponents * n);
-      NWC_RETURN_IF_ERROR(checked(cudaMemcpy(result.symbols.data(), task.symbols + slot * kComponents * n, result.symbols.size() * sizeof(int32_t), cudaMemcpyDeviceToHost),
-                                  "copying symbols"));
-      for (; patch != patches.end() && patch->stripe < slot + range.count; ++patch) result.patches[(patch->stripe - slot) * n + patch->column].emplace_back(patch->row, patch->value);
-      if (slot == 0) {
-        for (size_t i = 0; i + kSums <= sums.size(); i += kSums) {
-          result.squared_error += sums[i];
-          result.normalised_squared_error += sums[i + 1];
-          result.squared_weight += sums[i + 2];
-          result.weighted_error += sums[i + 3];
-        }
-      }
-      slot += range.count;
-      results.push_back(std::move(result));
+    NWC_RETURN_IF_ERROR(
+        checked(cudaMemcpy(patches.data(), task.patches, patches.size() * sizeof(FoundPatch), cudaMemcpyDeviceToHost),
+                "copying patches"));
+    // Found in any order.
+    std::sort(patches.begin(), patches.end(), [](const FoundPatch& a, const FoundPatch& b) {
+      return std::tie(a.stripe, a.column, a.row) < std::tie(b.stripe, b.column, b.row);
+    });
+    for (FoundPatch& patch : patches) patch.stripe += static_cast<uint32_t>(before);
+    quantised.patches.insert(quantised.patches.end(), patches.begin(), patches.end());
+    quantised.parts.push_back({matrix, task.slots});
+    EncodeStatistics& total = quantised.statistics;
+    for (size_t i = 0; i + kSums <= sums.size(); i += kSums) {
+      total.squared_error += sums[i];
+      total.normalised_squared_error += sums[i + 1];
+      total.squared_weight += sums[i + 2];
+      total.weighted_error += sums[i + 3];
     }
     return {};
   }
 
   Result<std::vector<double>> read_sums(size_t items) const {
     std::vector<double> sums(items * kSums);
-    NWC_RETURN_IF_ERROR(checked(cudaMemcpy(sums.data(), buffers_.sums.data(), sums.size() * sizeof(double), cudaMemcpyDeviceToHost), "quantising"));
+    NWC_RETURN_IF_ERROR(
+        checked(cudaMemcpy(sums.data(), buffers_.sums.data(), sums.size() * sizeof(double), cudaMemcpyDeviceToHost),
+                "quantising"));
     return sums;
   }
 
@@ -141,7 +130,8 @@ class CudaQuantiser : public DeviceQuantiser {
     const uint32_t items = small_codec_items(task, multiprocessors_);
     NWC_RETURN_IF_ERROR(at_least(buffers_.sums, items * kSums * sizeof(double)));
     task.sums = as<double>(buffers_.sums);
-    NWC_RETURN_IF_ERROR(checked(quantise_small_codec(task, *codec_.small, codec_.small_image, multiprocessors_, nullptr), "quantising"));
+    NWC_RETURN_IF_ERROR(checked(
+        quantise_small_codec(task, *codec_.small, codec_.small_image, multiprocessors_, nullptr), "quantising"));
     return read_sums(items);
   }
 
@@ -149,34 +139,46 @@ class CudaQuantiser : public DeviceQuantiser {
     const uint64_t n = job.weights.columns;
     const uint32_t block_size = task.order != nullptr ? task.block_size : 0;
     const size_t floats = passes_buffer_floats(n, task.slots, block_size, codec_.levels);
-    for (DeviceMemory* buffer : {&buffers_.targets, &buffers_.originals, &buffers_.chunks, &buffers_.latents, &buffers_.decoded}) {
+    for (DeviceMemory* buffer :
+         {&buffers_.targets, &buffers_.originals, &buffers_.chunks, &buffers_.latents, &buffers_.decoded}) {
       NWC_RETURN_IF_ERROR(at_least(*buffer, floats * sizeof(float)));
     }
-    const BatchBuffers buffers{as<float>(buffers_.targets), as<float>(buffers_.originals), as<float>(buffers_.chunks), as<float>(buffers_.latents), as<float>(buffers_.decoded)};
-    const std::span<const uint32_t> order = task.order != nullptr ? std::span<const uint32_t>(job.guide.feedback[matrix]->order) : std::span<const uint32_t>();
-    const PassesPlan plan = plan_passes(n, task.slots, block_size, order, job.levels_of_matrix(matrix), codec_.levels, buffers.latents, buffers.decoded);
+    const BatchBuffers buffers{as<float>(buffers_.targets), as<float>(buffers_.originals), as<float>(buffers_.chunks),
+                               as<float>(buffers_.latents), as<float>(buffers_.decoded)};
+    const std::span<const uint32_t> order = task.order != nullptr
+                                                ? std::span<const uint32_t>(job.guide.feedback[matrix]->order)
+                                                : std::span<const uint32_t>();
+    const PassesPlan plan = plan_passes(n, task.slots, block_size, order, job.levels_of_matrix(matrix), codec_.levels,
+                                        buffers.latents, buffers.decoded);
     std::vector<std::byte> bytes(plan.blob.size());
     NWC_RETURN_IF_ERROR(at_least(buffers_.plan, bytes.size()));
     plan.blob.write(buffers_.plan.data(), bytes.data());
-    NWC_RETURN_IF_ERROR(checked(cudaMemcpy(buffers_.plan.data(), bytes.data(), bytes.size(), cudaMemcpyHostToDevice), "copying a plan"));
+    NWC_RETURN_IF_ERROR(checked(cudaMemcpy(buffers_.plan.data(), bytes.data(), bytes.size(), cudaMemcpyHostToDevice),
+                                "copying a plan"));
     NWC_RETURN_IF_ERROR(at_least(buffers_.states, plan.most_tiles * sizeof(TileState)));
     NWC_RETURN_IF_ERROR(at_least(buffers_.statuses, plan.most_tiles * sizeof(uint32_t)));
     NWC_RETURN_IF_ERROR(at_least(buffers_.repairs, plan.most_blocks * sizeof(uint32_t)));
-    NWC_RETURN_IF_ERROR(checked(cudaMemsetAsync(buffers_.states.data(), 0, plan.most_tiles * sizeof(TileState), nullptr), "quantising"));
+    NWC_RETURN_IF_ERROR(checked(
+        cudaMemsetAsync(buffers_.states.data(), 0, plan.most_tiles * sizeof(TileState), nullptr), "quantising"));
     static_assert(kTileDecoded == 0);
-    NWC_RETURN_IF_ERROR(checked(cudaMemsetAsync(buffers_.statuses.data(), 0, plan.most_tiles * sizeof(uint32_t), nullptr), "quantising"));
+    NWC_RETURN_IF_ERROR(checked(
+        cudaMemsetAsync(buffers_.statuses.data(), 0, plan.most_tiles * sizeof(uint32_t), nullptr), "quantising"));
     const size_t sum_items = finish_items(task.slots, plan.most_columns);
     NWC_RETURN_IF_ERROR(at_least(buffers_.sums, sum_items * kSums * sizeof(double)));
     task.sums = as<double>(buffers_.sums);
-    NWC_RETURN_IF_ERROR(checked(cudaMemsetAsync(task.sums, 0, sum_items * kSums * sizeof(double), nullptr), "quantising"));
+    NWC_RETURN_IF_ERROR(
+        checked(cudaMemsetAsync(task.sums, 0, sum_items * kSums * sizeof(double), nullptr), "quantising"));
 
     for (const PlannedBatch& planned : plan.batches) {
       const Batch batch{planned.begin, planned.end, in_plan<uint64_t>(planned.at), in_plan<uint32_t>(planned.stride)};
       NWC_RETURN_IF_ERROR(checked(gather_targets(task, batch, buffers, nullptr), "gathering weights"));
-      NWC_RETURN_IF_ERROR(apply(codec_.analysis, planned, planned.analysis_groups, buffers.chunks, buffers.latents, floats));
+      NWC_RETURN_IF_ERROR(
+          apply(codec_.analysis, planned, planned.analysis_groups, buffers.chunks, buffers.latents, floats));
       NWC_RETURN_IF_ERROR(checked(round_latents(task, batch, codec_.centers, buffers.latents, nullptr), "rounding"));
-      NWC_RETURN_IF_ERROR(apply(codec_.synthesis, planned, planned.synthesis_groups, buffers.latents, buffers.decoded, floats));
-      NWC_RETURN_IF_ERROR(checked(finish_columns(task, batch, codec_.thresholds, buffers, nullptr), "finishing columns"));
+      NWC_RETURN_IF_ERROR(
+          apply(codec_.synthesis, planned, planned.synthesis_groups, buffers.latents, buffers.decoded, floats));
+      NWC_RETURN_IF_ERROR(
+          checked(finish_columns(task, batch, codec_.thresholds, buffers, nullptr), "finishing columns"));
     }
     return read_sums(sum_items);
   }
@@ -187,7 +189,8 @@ class CudaQuantiser : public DeviceQuantiser {
   }
 
   // A network on all chunks of a batch. What it gives that is not finite stays NaN.
-  Status apply(const NetworkOnDevice& network, const PlannedBatch& batch, size_t groups_at, const float* from, float* to, size_t floats) const {
+  Status apply(const NetworkOnDevice& network, const PlannedBatch& batch, size_t groups_at, const float* from,
+               float* to, size_t floats) const {
     const Tile* const tiles = in_plan<Tile>(batch.tiles);
     const Group* const groups = in_plan<Group>(groups_at);
     const auto* const statuses = as<const uint32_t>(buffers_.statuses);
@@ -195,12 +198,15 @@ class CudaQuantiser : public DeviceQuantiser {
     NWC_RETURN_IF_ERROR(checked(cudaMemsetAsync(to, 0xFF, floats * sizeof(float), nullptr), "quantising"));
     if (network.wide != nullptr) {
       repairs = as<uint32_t>(buffers_.repairs);
-      NWC_RETURN_IF_ERROR(checked(cudaMemsetAsync(repairs, 0, batch.block_count * sizeof(uint32_t), nullptr), "quantising"));
-      NWC_RETURN_IF_ERROR(checked(wide_synthesis(network.wide, tiles, in_plan<WideItem>(batch.items), batch.item_count, groups, from, repairs, statuses, multiprocessors_, nullptr),
+      NWC_RETURN_IF_ERROR(
+          checked(cudaMemsetAsync(repairs, 0, batch.block_count * sizeof(uint32_t), nullptr), "quantising"));
+      NWC_RETURN_IF_ERROR(checked(wide_synthesis(network.wide, tiles, in_plan<WideItem>(batch.items), batch.item_count,
+                                                 groups, from, repairs, statuses, multiprocessors_, nullptr),
                                   "launching a network"));
     }
-    return checked(exact_synthesis(network.exact, network.width, network.outputs, network.inputs, tiles, in_plan<uint32_t>(batch.block_tiles), 0, batch.block_count, groups,
-                                   from, repairs, as<TileState>(buffers_.states), statuses, multiprocessors_, nullptr),
+    return checked(exact_synthesis(network.exact, network.width, network.outputs, network.inputs, tiles,
+                                   in_plan<uint32_t>(batch.block_tiles), 0, batch.block_count, groups, from, repairs,
+                                   as<TileState>(buffers_.states), statuses, multiprocessors_, nullptr),
                    "launching a network");
   }
 
@@ -213,9 +219,11 @@ class CudaQuantiser : public DeviceQuantiser {
 
 Result<std::shared_ptr<const DeviceQuantiser>> make_cuda_quantiser(const EncoderCodec& codec, int device) {
   int multiprocessors = 0;
-  NWC_RETURN_IF_ERROR(checked(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device), "asking the device"));
+  NWC_RETURN_IF_ERROR(
+      checked(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device), "asking the device"));
   NWC_ASSIGN_OR_RETURN(CodecOnDevice on_device, CodecOnDevice::of(codec, device));
-  return std::shared_ptr<const DeviceQuantiser>(std::make_shared<const CudaQuantiser>(std::move(on_device), device, multiprocessors));
+  return std::shared_ptr<const DeviceQuantiser>(
+      std::make_shared<const CudaQuantiser>(std::move(on_device), device, multiprocessors));
 }
 
 }  // namespace nwc::cuda
