@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/parallel.h"
 #include "checkpoint/checksums.h"
 #include "checkpoint/index.h"
 #include "checkpoint/output_directory.h"
@@ -28,6 +29,8 @@ namespace nwc {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr int kShardsTogether = 4;  // that are written at the same time
 
 struct ChosenCodec {
   fs::path path;
@@ -156,11 +159,13 @@ Status assemble(const CompressOptions& options, const Checkpoint& checkpoint, co
   uint64_t total_size = 0;
   std::error_code ignored;
   report.output_bytes = fs::file_size(output.path() / kCodecFileName, ignored);
-  for (size_t s = 0; s < plan.shards.size(); ++s) {
-    const ShardPlan& shard = plan.shards[s];
+  NWC_RETURN_IF_ERROR(parallel_for(plan.shards.size(), std::min(kShardsTogether, resolve_threads(options.threads)), [&](size_t s, int) -> Status {
+    if (earlier.whole[s] == 1.0) return {};
+    return assemble_shard(plan.shards[s], index, output.path() / plan.shards[s].file->path().filename(), progress);
+  }));
+  for (const ShardPlan& shard : plan.shards) {
     const std::string name = shard.file->path().filename().string();
     const fs::path path = output.path() / name;
-    if (earlier.whole[s] != 1.0) NWC_RETURN_IF_ERROR(assemble_shard(shard, index, path, progress));
     for (const TensorView* tensor : shard.compressed) {
       if (const auto line = reports.find(tensor->name); line != reports.end()) report.tensors.push_back(*line->second);
     }

@@ -13,6 +13,7 @@ Result<DeviceMemory> device_copy(std::span<const std::byte> bytes) {
 
 Result<std::shared_ptr<const CudaWeightMatrix>> CudaWeightMatrix::of(const WeightMatrix& w) {
   auto matrix = std::make_shared<CudaWeightMatrix>();
+  NWC_RETURN_IF_ERROR(checked(cudaGetDevice(&matrix->device_), "asking for the device"));
   NWC_ASSIGN_OR_RETURN(matrix->values_, device_copy(w.bytes));
   matrix->matrices_ = w.matrices;
   matrix->element_size_ = w.dtype == DType::kF32 ? 4 : 2;
@@ -32,6 +33,7 @@ MatrixView CudaWeightMatrix::view(uint64_t matrix) const {
 
 Result<std::vector<double>> CudaWeightMatrix::squares(Squares* body, uint64_t lines, uint64_t length,
                                                       std::span<const double> scales) const {
+  NWC_RETURN_IF_ERROR(checked(cudaSetDevice(device_), "choosing a device"));
   std::vector<double> sums(matrices_ * lines);
   NWC_ASSIGN_OR_RETURN(const DeviceMemory scales_there, device_copy(std::as_bytes(scales)));
   NWC_ASSIGN_OR_RETURN(const DeviceMemory sums_there, DeviceMemory::of(sums.size() * sizeof(double)));

@@ -17,7 +17,7 @@ Result<DeviceMemory> device_copy(std::span<const std::byte> bytes);
 
 class CudaWeightMatrix : public DeviceWeights {
  public:
-  // Errors: kLimit without memory for it.
+  // On the current device. Errors: kLimit without memory for it.
   static Result<std::shared_ptr<const CudaWeightMatrix>> of(const WeightMatrix& weights);
 
   Result<std::vector<double>> squares_of_columns(std::span<const double> row_scales) const override;
@@ -29,6 +29,7 @@ class CudaWeightMatrix : public DeviceWeights {
   Result<std::vector<double>> squares(Squares* body, uint64_t lines, uint64_t length,
                                       std::span<const double> scales) const;
 
+  int device_ = 0;
   DeviceMemory values_;
   uint64_t matrices_ = 0, element_size_ = 0;
   MatrixView first_{};
