@@ -74,8 +74,8 @@ at::Tensor attend_together(const at::Tensor& q, const at::Tensor& k, const at::T
                                   .view({batch, kv_heads, group, count, seen});
     if (visibility.causal) {
       // Behind autograd's back, which would copy all scores for it: an invisible key's share is 0, and so is its gradient.
-      const at::Tensor hidden = invisible(first_query, count, first_key, seen, window, q.device());
-      scores.detach().masked_fill_(hidden, kHidden);
+      const at::Tensor plain = scores.detach().view({batch * heads, count, seen}).transpose(0, 1);
+      hide_edges(plain, first_query, first_key, window);
     }
     const at::Tensor shares = torch::softmax(scores, -1).view({batch, kv_heads, group * count, seen});
     at::Tensor mixed =
