@@ -57,8 +57,8 @@ Result<AblationReport> run_ablation(const AblationOptions& options, const Progre
       std::error_code ignored;
       AblationPoint point = point_of(variant.name, bits, *compressed, fs::file_size(compress.output / kCodecFileName, ignored));
       if (!options.ids.empty()) {
-        NWC_ASSIGN_OR_RETURN(const CausalLm original, CausalLm::open(compress.model, {.threads = options.threads}));
-        NWC_ASSIGN_OR_RETURN(const CausalLm candidate, CausalLm::open(compress.output, {.threads = options.threads}));
+        NWC_ASSIGN_OR_RETURN(const CausalLm original, CausalLm::open(compress.model, {.threads = options.threads, .device = options.device}));
+        NWC_ASSIGN_OR_RETURN(const CausalLm candidate, CausalLm::open(compress.output, {.threads = options.threads, .device = options.device}));
         NWC_ASSIGN_OR_RETURN(const DivergenceResult result, divergence(original, candidate, options.ids, options.windows, progress));
         point.divergence = result.mean_kl;
         point.divergence_error = result.mean_kl_standard_error;

@@ -10,6 +10,7 @@
 
 #include "encode/compress.h"
 #include "evaluate/windows.h"
+#include "model/device.h"
 #include "nwcodec/progress.h"
 #include "nwcodec/result.h"
 
@@ -33,6 +34,7 @@ struct AblationOptions {
   std::span<const int32_t> ids;        // a text's tokens; empty: no model is run
   WindowOptions windows;               // of the text
   int threads = 0;
+  ModelDevice device = {};             // where models run
 };
 
 struct AblationPoint {

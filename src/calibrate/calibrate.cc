@@ -23,14 +23,16 @@ Json provenance_of(const CalibrateOptions& options, std::span<const CalibrationT
   for (const CalibrationText& text : texts) {
     list.push_back({{"name", text.name}, {"tokens", text.ids.size()}, {"hash", hex64(xxh3(std::as_bytes(std::span(text.ids))))}});
   }
-  return {{"texts", list}, {"sequences", options.sequences}, {"length", options.length}, {"seed", options.seed}};
+  Json provenance = {{"texts", list}, {"sequences", options.sequences}, {"length", options.length}, {"seed", options.seed}};
+  if (!options.device.is_cpu()) provenance["device"] = "cuda";  // whose sums round differently
+  return provenance;
 }
 
 Result<CalibrateReport> run(const CalibrateOptions& options, std::span<const CalibrationText> texts, const Progress& progress) {
   if (options.sequences < 1 || options.length < 1) return Error(ErrorCode::kInvalidArgument, "there must be at least one sequence of one token");
   set_compute_threads(resolve_threads(options.threads));
   NWC_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::open(options.model));
-  NWC_ASSIGN_OR_RETURN(const CausalLm model, CausalLm::open(options.model, {.threads = options.threads}));
+  NWC_ASSIGN_OR_RETURN(const CausalLm model, CausalLm::open(options.model, {.threads = options.threads, .device = options.device}));
   if (options.length > model.spec().max_positions) {
     return Error(ErrorCode::kInvalidArgument, fmt::format("the model was made for {} positions, fewer than --length {}", model.spec().max_positions, options.length))
         .in_file(options.model.string());

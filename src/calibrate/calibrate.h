@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "model/device.h"
 #include "nwcodec/progress.h"
 #include "nwcodec/result.h"
 
@@ -26,6 +27,7 @@ struct CalibrateOptions {
   uint64_t seed = 1;
   bool force = false;            // overwrite the files of another calibration
   int threads = 0;
+  ModelDevice device = {};       // where the model runs and its second moments are summed
 };
 
 struct CalibrateReport {
@@ -35,8 +37,8 @@ struct CalibrateReport {
 };
 
 // Runs the sequences through the model block by block and writes one file per block (encode/hessian_store.h), each as soon as it is complete, so that
-// an interrupted run goes on with the first block that is missing, and the sequences themselves (encode/calibration_sequences.h). Memory: the hidden states of all sequences, one block, its second moments in
-// binary64. Errors: those of the model; kInvalidArgument for a text shorter than one sequence; kExists; kInterrupted.
+// an interrupted run goes on with the first block that is missing, and the sequences themselves (encode/calibration_sequences.h). Memory, on the device: the hidden states of all sequences, one block, its second
+// moments in binary64. The same device gives the same bytes. Errors: those of the model; kInvalidArgument for a text shorter than one sequence; kExists; kInterrupted.
 Result<CalibrateReport> calibrate(const CalibrateOptions& options, std::span<const CalibrationText> texts, const Progress& progress);
 
 // The same for an encoder (CLIP, SigLIP, DINOv2) on the images, and texts, of a safetensors file (model/encoder_inputs.h): every position of every image

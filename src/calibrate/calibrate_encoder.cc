@@ -18,20 +18,22 @@ constexpr int64_t kBatch = 8;  // images or texts: some thousand positions
 
 int64_t batches_of(int64_t count) { return (count + kBatch - 1) / kBatch; }
 
-Json provenance_of(const EncoderModel& model, const EncoderInputs& inputs) {
+Json provenance_of(const EncoderModel& model, const EncoderInputs& inputs, ModelDevice device) {
   Json towers = Json::object();
   for (const EncoderTower& tower : model.towers()) {
     const std::string& name = tower.spec().name;
     towers[name] = {{"inputs", inputs.count(name)}, {"hash", hex64(inputs.hash(name))}};
   }
-  return {{"file", inputs.path().filename().string()}, {"towers", towers}};
+  Json provenance = {{"file", inputs.path().filename().string()}, {"towers", towers}};
+  if (!device.is_cpu()) provenance["device"] = "cuda";
+  return provenance;
 }
 
 Result<CalibrateReport> run(const CalibrateOptions& options, const std::filesystem::path& path,
                             const Progress& progress) {
   set_compute_threads(resolve_threads(options.threads));
   NWC_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::open(options.model));
-  NWC_ASSIGN_OR_RETURN(const EncoderModel model, EncoderModel::open(options.model, options.threads));
+  NWC_ASSIGN_OR_RETURN(const EncoderModel model, EncoderModel::open(options.model, options.threads, options.device));
   NWC_ASSIGN_OR_RETURN(const EncoderInputs inputs, EncoderInputs::open(path, model.spec()));
   CalibrateReport report;
   size_t blocks = 0;
@@ -45,7 +47,7 @@ Result<CalibrateReport> run(const CalibrateOptions& options, const std::filesyst
     }
   }
   NWC_ASSIGN_OR_RETURN(const HessianFiles files,
-                       HessianFiles::open(options.output, blocks, provenance_of(model, inputs), options.force));
+                       HessianFiles::open(options.output, blocks, provenance_of(model, inputs, options.device), options.force));
   report.blocks = blocks;
   report.blocks_from_earlier_run = files.from_earlier_run();
   PassProgress steps{progress};

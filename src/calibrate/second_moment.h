@@ -8,10 +8,11 @@
 
 namespace nwc {
 
-// Sums x x^T over tokens in binary64. Products of one call are summed in binary32, over at most a few thousand tokens.
+// Sums x x^T over tokens in binary64, on the device of the first x. Products of one call are summed in binary32, over
+// at most a few thousand tokens.
 class SecondMoment {
  public:
-  explicit SecondMoment(int64_t features) : sum_(torch::zeros({features, features}, torch::kFloat64)) {}
+  explicit SecondMoment(int64_t features) : features_(features) {}
   // x: float32 [..., features].
   void add(const at::Tensor& x);
   int64_t tokens() const { return tokens_; }
@@ -19,7 +20,8 @@ class SecondMoment {
   void append_triangle(std::vector<float>& out) const;
 
  private:
-  at::Tensor sum_;
+  int64_t features_;
+  at::Tensor sum_;  // undefined before the first token
   int64_t tokens_ = 0;
 };
 

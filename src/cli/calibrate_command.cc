@@ -15,6 +15,7 @@ struct Arguments {
   CalibrateOptions options;
   std::vector<std::filesystem::path> texts, merge;
   std::filesystem::path images;
+  std::string device = "cpu";
 };
 
 Result<CalibrateReport> calibrate_on_files(const Arguments& a, const Progress& progress) {
@@ -49,6 +50,7 @@ void add_calibrate(CLI::App& app, Command& command) {
   merge->excludes(model)->excludes(text)->excludes(images);
   images->excludes(text)->excludes(sequences)->excludes(length)->excludes(seed);
   app.add_flag("--force", a->options.force, "Overwrite the files of another calibration");
+  add_device_option(app, a->device);
   add_global_options(app, command);
   app.callback([a] {
     if (!a->merge.empty()) return;
@@ -58,6 +60,7 @@ void add_calibrate(CLI::App& app, Command& command) {
   command.run = [a, &command]() -> Status {
     if (!a->merge.empty()) return merge_calibrations(a->merge, a->options.output, a->options.force);
     a->options.threads = command.global.threads;
+    NWC_ASSIGN_OR_RETURN(a->options.device, open_device(a->device));
     Result<CalibrateReport> report = CalibrateReport{};
     {
       ProgressLine line(command.global.quiet);

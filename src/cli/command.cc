@@ -24,6 +24,10 @@ CLI::CheckedTransformer normalisations() {
   return CLI::CheckedTransformer(names);
 }
 
+void add_device_option(CLI::App& app, std::string& device) {
+  app.add_option("--device", device, "Run models on cpu, cuda or cuda:NUMBER")->capture_default_str();
+}
+
 void print_json(const Json& json) { fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace)); }
 
 }  // namespace nwc::cli

@@ -47,6 +47,9 @@ CLI::Validator not_empty();
 CLI::CheckedTransformer normalisations();
 inline constexpr const char* kNormalisationHelp = "What weights are divided by: a scale per column, row, both, tensor, or one for the model";
 
+// --device, for what runs models; open_device() tells whether there is such a device.
+void add_device_option(CLI::App& app, std::string& device);
+
 // To stdout. File names need not be UTF-8 but JSON must: what is not becomes U+FFFD.
 void print_json(const Json& json);
 

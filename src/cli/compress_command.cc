@@ -81,12 +81,14 @@ struct Arguments {
   std::filesystem::path report;
   bool codec_tables_only = false;
   bool recover = false;
+  std::string device = "cpu";
   RecoverOptions recovery;
 };
 
-Result<CompressReport> compress_together(const Arguments& a, Team& team, const Progress& progress) {
+Result<CompressReport> compress_together(Arguments& a, Team& team, const Progress& progress) {
   std::unique_ptr<BlockCompressor> recovery;
   if (a.recover) {
+    NWC_ASSIGN_OR_RETURN(a.recovery.device, open_device(a.device));
     NWC_ASSIGN_OR_RETURN(recovery, make_recovery(a.options.model, a.options.hessians, a.recovery, a.options.threads));
   }
   return compress_checkpoint(a.options, progress, recovery.get(), &team);
@@ -100,6 +102,7 @@ void add_recovery_options(CLI::App& app, CLI::Option* hessians, Arguments& a) {
   app.add_option("--recover-epochs", r.epochs, "Passes over them after each layer")->check(CLI::Range(0, 1000))->needs(recover)->capture_default_str();
   app.add_option("--recover-batch", r.batch, "Sequences per step")->check(CLI::PositiveNumber)->needs(recover)->capture_default_str();
   app.add_option("--recover-rate", r.learning_rate, "Learning rate, as a share of a tensor's root mean square")->check(CLI::Range(1e-9, 1.0))->needs(recover)->capture_default_str();
+  app.add_option("--device", a.device, "Recovery runs on cpu, cuda or cuda:NUMBER")->needs(recover)->capture_default_str();
   app.add_flag("--recover-anyway", r.harmful_too, "Also families that it makes worse (gpt_oss)")->needs(recover);
   app.add_option("--seed", r.seed, "Order of the sequences in recovery; nothing else is random")->capture_default_str();
 }

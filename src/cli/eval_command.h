@@ -21,6 +21,7 @@ struct EvalOptions {
   int64_t context = 2048;
   int64_t windows = 0;  // 0: all
   int threads = 0;
+  std::string device = "cpu";  // as open_device() takes it
 };
 
 struct EvalReport {

@@ -28,11 +28,12 @@ size_t settled_length(const std::string& text) {
 }  // namespace
 
 Result<std::string> generate_text(const GenerateTextOptions& options, const Progress& progress, const std::function<void(const std::string&)>& on_text) {
+  NWC_ASSIGN_OR_RETURN(const ModelDevice device, open_device(options.device));
   const int threads = resolve_threads(options.threads);
   set_compute_threads(threads);
   NWC_ASSIGN_OR_RETURN(const Tokenizer tokenizer, open_tokenizer(options.checkpoint));
   NWC_ASSIGN_OR_RETURN(std::vector<int32_t> ids, tokenizer.encode(options.prompt, /*add_special_tokens=*/true));
-  NWC_ASSIGN_OR_RETURN(const CausalLm model, CausalLm::open(options.checkpoint, {.resident = true, .threads = threads}));
+  NWC_ASSIGN_OR_RETURN(const CausalLm model, CausalLm::open(options.checkpoint, {.resident = true, .threads = threads, .device = device}));
   // Decoded together with the prompt, because the first new token's text may depend on what is before it.
   const size_t prompt_length = tokenizer.decode(ids, true).size();
   size_t shown = prompt_length;
@@ -61,6 +62,7 @@ void add_generate(CLI::App& app, Command& command) {
   app.add_option("--temperature", o->sampling.temperature, "0 takes the likeliest token; larger is more varied")->capture_default_str();
   app.add_option("--top-k", o->sampling.top_k, "Sample among the so many likeliest tokens; 0 means all")->capture_default_str();
   app.add_option("--seed", o->sampling.seed, "Seed of the sampler")->capture_default_str();
+  add_device_option(app, o->device);
   add_global_options(app, command);
   command.run = [o, &command]() -> Status {
     o->threads = command.global.threads;

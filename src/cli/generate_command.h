@@ -17,6 +17,7 @@ struct GenerateTextOptions {
   int64_t max_new_tokens = 64;
   SamplingOptions sampling;
   int threads = 0;
+  std::string device = "cpu";  // as open_device() takes it
 };
 
 // Returns the continuation; `on_text` (may be empty) gets its pieces as they come.

@@ -52,6 +52,7 @@ std::function<Status()> add_ablation_study(CLI::App& app, Command& command) {
     std::string profile = "fast";
     std::vector<std::string> codecs;
     std::filesystem::path text;
+    std::string device = "cpu";
   };
   const auto a = std::make_shared<Arguments>();
   a->options.bits = {2.4, 3.2, 4.0};
@@ -66,12 +67,14 @@ std::function<Status()> add_ablation_study(CLI::App& app, Command& command) {
   app.add_option("--text", a->text, "Also run each model on this text: divergence from the original, perplexity")->check(not_empty());
   app.add_option("--context", a->options.windows.context, "Tokens per window of the text")->check(CLI::Range(int64_t{2}, int64_t{1} << 20))->capture_default_str();
   app.add_option("--windows", a->options.windows.max_windows, "Only the first so many windows; 0 means all")->check(CLI::NonNegativeNumber)->capture_default_str();
+  add_device_option(app, a->device);
   add_study_options(app, *a, command);
   return [a, &command]() -> Status {
     constexpr const char* kName = "ablation";
     AblationOptions& o = a->options;
     o.threads = resolve_threads(command.global.threads);
     set_compute_threads(o.threads);
+    NWC_ASSIGN_OR_RETURN(o.device, open_device(a->device));
     if (a->codecs.empty()) a->base.codecs = shipped_profile(a->profile);
     for (const std::string& codec : a->codecs) {
       NWC_ASSIGN_OR_RETURN(std::filesystem::path found, find_codec(codec));

@@ -30,14 +30,14 @@ double nll_of(const at::Tensor& log_p, const at::Tensor& targets) {
 void add_window(const Head& reference_head, const at::Tensor& reference, const Head& candidate_head,
                 const at::Tensor& candidate, std::span<const int32_t> ids, int64_t slice, Sums* sums) {
   const int64_t scored = reference.size(0) - 1;
-  const at::Tensor targets = torch::tensor(at::ArrayRef<int32_t>(ids.data() + 1, ids.size() - 1), torch::kInt64);
+  const at::Tensor targets = torch::tensor(at::ArrayRef<int32_t>(ids.data() + 1, ids.size() - 1), torch::kInt64).to(reference.device());
   double kl_sum = 0, reference_nll = 0, candidate_nll = 0;
   for (int64_t begin = 0; begin < scored; begin += slice) {
     const int64_t count = std::min(slice, scored - begin);
     const at::Tensor some_targets = targets.narrow(0, begin, count);
     const at::Tensor log_p = torch::log_softmax(reference_head.forward(reference.narrow(0, begin, count)), -1);
     const at::Tensor log_q = torch::log_softmax(candidate_head.forward(candidate.narrow(0, begin, count)), -1);
-    const at::Tensor kl = (log_p.exp() * (log_p - log_q)).sum(-1, /*keepdim=*/false, torch::kFloat64);
+    const at::Tensor kl = (log_p.exp() * (log_p - log_q)).sum(-1, /*keepdim=*/false, torch::kFloat64).cpu();
     sums->position_kl.insert(sums->position_kl.end(), kl.data_ptr<double>(), kl.data_ptr<double>() + count);
     kl_sum += kl.sum().item<double>();
     reference_nll += nll_of(log_p, some_targets);

@@ -115,8 +115,8 @@ Result<EmbeddingResult> compare(const EncoderModel& reference, const EncoderMode
     if (result.labels == 0) return {};
     const at::Tensor by_reference = image_vectors(r), by_candidate = image_vectors(e);
     NWC_RETURN_IF_ERROR(check_widths(by_reference, labels.reference, inputs));
-    const at::Tensor chosen = by_reference.matmul(labels.reference.t()).argmax(1),
-                     also = by_candidate.matmul(labels.candidate.t()).argmax(1);
+    const at::Tensor chosen = by_reference.matmul(labels.reference.to(r.device()).t()).argmax(1),
+                     also = by_candidate.matmul(labels.candidate.to(e.device()).t()).argmax(1);
     agreements += chosen.eq(also).sum().item<int64_t>();
     return {};
   }));

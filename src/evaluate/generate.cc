@@ -11,7 +11,7 @@
 namespace nwc {
 namespace {
 
-// The logits after the last of `ids`, which continue what the cache holds: float32 [vocab_size].
+// The logits after the last of `ids`, which continue what the cache holds: float32 [vocab_size], on the CPU.
 Result<at::Tensor> next_logits(const CausalLm& model, std::span<const int32_t> ids, KvCache* cache,
                                const Steps& steps) {
   NWC_ASSIGN_OR_RETURN(const auto embedding, model.embedding());
@@ -23,7 +23,7 @@ Result<at::Tensor> next_logits(const CausalLm& model, std::span<const int32_t> i
     hidden = block->forward(hidden, {&(*cache)[i], {}});
   }
   NWC_ASSIGN_OR_RETURN(const auto head, model.head());
-  return head->forward(hidden.select(0, 0).select(0, hidden.size(1) - 1)).contiguous();
+  return head->forward(hidden.select(0, 0).select(0, hidden.size(1) - 1)).cpu().contiguous();
 }
 
 Result<GenerateResult> run(const CausalLm& model, std::span<const int32_t> prompt, const GenerateOptions& options,

@@ -23,9 +23,12 @@ struct Visibility {
 
 // softmax(scale * q k^T) v, float32. q is [batch, queries, heads, head_dim]; k and v are [batch, keys, kv_heads,
 // head_dim], with any strides; if causal, keys >= queries and the last query is at the last key's position. Returns
-// [batch, queries, heads * head_dim]. Scores are computed for a few queries of one key head at a time, and only for
-// keys that some of them see.
+// [batch, queries, heads * head_dim]. On the CPU, scores are computed for a few queries of one key head at a time, on a
+// GPU for more queries of all heads and sequences together; in both cases only for keys that some of the queries see.
 at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const Visibility& visibility);
+
+// What attend() does on a GPU, on any device.
+at::Tensor attend_together(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const Visibility& visibility);
 
 struct Attention {
   AttentionSpec spec;

@@ -12,6 +12,7 @@
 #include <memory>
 
 #include "model/block.h"
+#include "model/device.h"
 #include "model/ends.h"
 #include "model/parameters.h"
 #include "model/spec.h"
@@ -29,13 +30,15 @@ class CausalLm {
     bool resident = false;
     // For decoding compressed tensors; <= 0 means all cores.
     int threads = 0;
+    // Where the parts compute; what goes into them follows.
+    ModelDevice device = {};
   };
 
   // Opens a checkpoint directory, plain or compressed. The presence and shape of every tensor are checked here, so that
   // a long pass does not fail in its middle. Errors: those of describe_model() and Weights::open(); kNotFound and
   // kMismatch by tensor name.
   static Result<CausalLm> open(const std::filesystem::path& directory, const Options& options);
-  // The same from parts; options.threads is the source's business.
+  // The same from parts; options.threads and options.device are the source's business.
   static Result<CausalLm> create(ModelSpec spec, std::shared_ptr<const ParameterSource> source, const Options& options);
 
   CausalLm(CausalLm&&) noexcept;

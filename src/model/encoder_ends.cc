@@ -19,7 +19,7 @@ struct TokenInput {
 
   at::Tensor forward(const at::Tensor& ids) const {
     if (ids.size(1) > positions.size(0)) throw std::invalid_argument("the text is longer than the model's positions");
-    return torch::embedding(tokens, ids) + positions.narrow(0, 0, ids.size(1));
+    return torch::embedding(tokens, ids.to(tokens.device())) + positions.narrow(0, 0, ids.size(1));
   }
 };
 
@@ -45,7 +45,7 @@ struct PatchInput {
   }
 
   at::Tensor forward(const at::Tensor& pixels) const {
-    const at::Tensor grid = torch::conv2d(pixels, projection, bias, /*stride=*/{patch(), patch()});
+    const at::Tensor grid = torch::conv2d(pixels.to(projection.device()), projection, bias, /*stride=*/{patch(), patch()});
     at::Tensor hidden_states = grid.flatten(2).transpose(1, 2);
     if (class_token.defined()) {
       hidden_states =
@@ -85,7 +85,7 @@ struct NoPool {
 struct PositionPool {
   PositionPoolSpec spec;
 
-  // [batch]
+  // [batch], on the input's device or the hidden states'.
   at::Tensor position_in(const at::Tensor& hidden, const at::Tensor& input) const {
     switch (spec.position) {
       case PositionPoolSpec::Position::kFirst: break;
@@ -96,7 +96,8 @@ struct PositionPool {
     return torch::zeros({hidden.size(0)}, torch::kInt64);
   }
   at::Tensor forward(const at::Tensor& hidden, const at::Tensor& input) const {
-    return hidden.index({torch::arange(hidden.size(0)), position_in(hidden, input)});
+    const at::TensorOptions indices = hidden.options().dtype(torch::kInt64);
+    return hidden.index({torch::arange(hidden.size(0), indices), position_in(hidden, input).to(indices)});
   }
 };
 

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "model/block.h"
+#include "model/device.h"
 #include "model/encoder_ends.h"
 #include "model/encoder_spec.h"
 #include "model/parameters.h"
@@ -44,9 +45,10 @@ class EncoderTower {
 class EncoderModel {
  public:
   // Opens a checkpoint directory, plain or compressed; `threads` for decoding compressed tensors, <= 0 means all cores.
+  // Its parts compute on `device`; what goes into them follows.
   // The presence and shape of every tensor are checked here. Errors: those of describe_encoder_model() and
   // Weights::open(); kNotFound and kMismatch by tensor name.
-  static Result<EncoderModel> open(const std::filesystem::path& directory, int threads);
+  static Result<EncoderModel> open(const std::filesystem::path& directory, int threads, ModelDevice device = {});
   // The same from parts.
   static Result<EncoderModel> create(EncoderModelSpec spec, std::shared_ptr<const ParameterSource> source);
 

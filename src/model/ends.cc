@@ -19,7 +19,7 @@ Result<Embedding> Embedding::load(const ModelSpec& model, const ParameterSource&
 }
 
 at::Tensor Embedding::forward(const at::Tensor& ids) const {
-  const at::Tensor hidden = torch::embedding(*table_, ids);
+  const at::Tensor hidden = torch::embedding(*table_, ids.to(table_->device()));
   return scale_ == 1 ? hidden : hidden * scale_;
 }
 

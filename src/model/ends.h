@@ -15,7 +15,7 @@ namespace nwc {
 class Embedding {
  public:
   static Result<Embedding> load(const ModelSpec& model, const ParameterSource& source);
-  // ids, int64 [batch, length], each in [0, vocab_size), to float32 [batch, length, hidden_size].
+  // ids, int64 [batch, length] on any device, each in [0, vocab_size), to float32 [batch, length, hidden_size].
   at::Tensor forward(const at::Tensor& ids) const;
 
  private:

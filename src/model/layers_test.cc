@@ -153,7 +153,26 @@ TEST_P(AttentionAgainstLoops, Agrees) {
   const at::Tensor q = wave({c.batch, c.queries, c.heads, c.dim}, 0.71);
   const at::Tensor k = wave({c.batch, c.keys, c.kv_heads, c.dim}, 1.13);
   const at::Tensor v = wave({c.batch, c.keys, c.kv_heads, c.dim}, 0.29);
-  expect_near(attend(q, k, v, {0.8, true, c.window}), naive_attention(q, k, v, 0.8, c.window.value_or(1 << 30)), 2e-6);
+  const auto wanted = naive_attention(q, k, v, 0.8, c.window.value_or(1 << 30));
+  expect_near(attend(q, k, v, {0.8, true, c.window}), wanted, 2e-6);
+  expect_near(attend_together(q, k, v, {0.8, true, c.window}), wanted, 2e-6);
+}
+
+// The GPU's form masks scores without autograd's knowledge, and must have the gradients of the CPU's all the same.
+TEST_P(AttentionAgainstLoops, BothFormsHaveTheSameGradients) {
+  const AttentionCase& c = GetParam();
+  const std::vector<at::Tensor> leaves{wave({c.batch, c.queries, c.heads, c.dim}, 0.71).requires_grad_(),
+                                       wave({c.batch, c.keys, c.kv_heads, c.dim}, 1.13).requires_grad_(),
+                                       wave({c.batch, c.keys, c.kv_heads, c.dim}, 0.29).requires_grad_(),
+                                       wave({c.heads}, 0.37).requires_grad_()};
+  const Visibility visibility{0.8, true, c.window, leaves[3]};
+  const at::Tensor one = attend(leaves[0], leaves[1], leaves[2], visibility),
+                   other = attend_together(leaves[0], leaves[1], leaves[2], visibility);
+  EXPECT_LT((one - other).abs().max().item<float>(), 2e-6);
+  const at::Tensor pull = wave(one.sizes().vec(), 0.53);
+  const auto wanted = torch::autograd::grad({one}, leaves, {pull}), got = torch::autograd::grad({other}, leaves, {pull});
+  for (size_t i = 0; i < leaves.size(); ++i)
+    EXPECT_LT((got[i] - wanted[i]).norm().item<float>(), 1e-5 * wanted[i].norm().item<float>() + 1e-6) << i;
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, AttentionAgainstLoops,

@@ -85,11 +85,14 @@ Result<at::Tensor> WeightsSource::load_mxfp4(const TensorSpec& tensor) const {
 Result<at::Tensor> WeightsSource::load(const TensorSpec& tensor) const {
   NWC_RETURN_IF_ERROR(check(tensor));
   return catch_foreign("reading a tensor", [&]() -> Result<at::Tensor> {
-    if (is_stored_in_mxfp4(weights_, tensor)) return load_mxfp4(tensor);
+    if (is_stored_in_mxfp4(weights_, tensor)) {
+      NWC_ASSIGN_OR_RETURN(const at::Tensor values, load_mxfp4(tensor));
+      return to_device(values, device_);
+    }
     at::Tensor values = torch::empty(tensor.shape, torch::kFloat32);
     const std::span<float> out(values.data_ptr<float>(), static_cast<size_t>(values.numel()));
     NWC_RETURN_IF_ERROR(weights_.read(tensor.name, DType::kF32, std::as_writable_bytes(out), threads_));
-    return values;
+    return to_device(values, device_);
   });
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "model/block_spec.h"
+#include "model/device.h"
 #include "model/tensor_fwd.h"
 #include "nwcodec/result.h"
 #include "nwcodec/weights.h"
@@ -19,7 +20,7 @@ class ParameterSource {
   virtual ~ParameterSource() = default;
   // Whether load() would find this tensor with this shape, without reading it. Errors: kNotFound, kMismatch.
   virtual Status check(const TensorSpec& tensor) const = 0;
-  // The tensor in float32, freshly allocated and contiguous. Errors: those of check(), and of reading.
+  // The tensor in float32, freshly allocated and contiguous, on the source's device. Errors: those of check(), and of reading.
   virtual Result<at::Tensor> load(const TensorSpec& tensor) const = 0;
 };
 
@@ -28,8 +29,9 @@ class ParameterSource {
 // [n, rows, columns / 32]; see mxfp4.h.
 class WeightsSource : public ParameterSource {
  public:
-  // `threads` for decoding compressed tensors; <= 0 means all cores.
-  WeightsSource(Weights weights, int threads) : weights_(std::move(weights)), threads_(threads) {}
+  // `threads` for decoding compressed tensors; <= 0 means all cores. Tensors are loaded to `device`.
+  WeightsSource(Weights weights, int threads, ModelDevice device = {})
+      : weights_(std::move(weights)), threads_(threads), device_(device) {}
   Status check(const TensorSpec& tensor) const override;
   Result<at::Tensor> load(const TensorSpec& tensor) const override;
 
@@ -39,6 +41,7 @@ class WeightsSource : public ParameterSource {
 
   Weights weights_;
   int threads_;
+  ModelDevice device_;
 };
 
 }  // namespace nwc

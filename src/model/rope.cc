@@ -68,10 +68,14 @@ struct RopeTables::Table {
 RopeTables::RopeTables() = default;
 RopeTables::~RopeTables() = default;
 
-RopeTables::Table RopeTables::find(const RopeSpec& rope, int64_t head_dim, int64_t length) {
+RopeTables::Table RopeTables::find(const RopeSpec& rope, const at::Tensor& like, int64_t length) {
+  const int64_t head_dim = like.size(3);
   const std::lock_guard lock(mutex_);
   const auto found = std::find_if(tables_.begin(), tables_.end(),
-                                  [&](const Table& t) { return t.rope == rope && t.cos.size(2) == head_dim / 2; });
+                                  [&](const Table& t) {
+                                    return t.rope == rope && t.cos.size(2) == head_dim / 2 &&
+                                           t.cos.device() == like.device();
+                                  });
   if (found != tables_.end() && found->cos.size(0) >= length) return *found;
   int64_t positions = kSmallestTable;
   while (positions < length) positions *= 2;
@@ -79,8 +83,8 @@ RopeTables::Table RopeTables::find(const RopeSpec& rope, int64_t head_dim, int64
   // detail.
   const at::Tensor angles = torch::arange(positions, torch::kFloat32).unsqueeze(1) *
                             torch::tensor(rope_frequencies(rope, head_dim)).unsqueeze(0);
-  const Table table{rope, angles.cos().mul_(rope.magnitude).unsqueeze(1),
-                    angles.sin().mul_(rope.magnitude).unsqueeze(1)};
+  const Table table{rope, angles.cos().mul_(rope.magnitude).unsqueeze(1).to(like.device()),
+                    angles.sin().mul_(rope.magnitude).unsqueeze(1).to(like.device())};
   if (found != tables_.end()) {
     *found = table;
   } else {
@@ -91,7 +95,7 @@ RopeTables::Table RopeTables::find(const RopeSpec& rope, int64_t head_dim, int64
 
 at::Tensor RopeTables::rotate(const at::Tensor& x, const RopeSpec& rope, int64_t position) {
   const int64_t length = x.size(1), half = x.size(3) / 2;
-  const Table table = find(rope, x.size(3), position + length);
+  const Table table = find(rope, x, position + length);
   const at::Tensor cos = table.cos.narrow(0, position, length), sin = table.sin.narrow(0, position, length);
   const at::Tensor first = x.narrow(3, 0, half), second = x.narrow(3, half, half);
   return torch::cat({first * cos - second * sin, second * cos + first * sin}, 3);

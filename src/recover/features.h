@@ -21,6 +21,7 @@ Status for_each_sequence(size_t items, int threads, const std::function<Status(s
 // Holds the hidden states of all sequences at one block and walks forward through the model. Not thread-safe.
 class Features {
  public:
+  // On the model's device; threads > 1 only on the CPU.
   Features(std::shared_ptr<const CausalLm> model, std::vector<std::vector<int32_t>> sequences, int threads)
       : model_(std::move(model)), sequences_(std::move(sequences)), threads_(threads) {}
 

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "encode/block_compressor.h"
+#include "model/device.h"
 #include "nwcodec/result.h"
 
 namespace nwc {
@@ -20,14 +21,15 @@ struct RecoverOptions {
   int64_t patience = 1;           // epochs without improvement on the validation sequences after which training of a group stops
   uint64_t seed = 1;              // of the order of the sequences
   bool harmful_too = false;       // also models of families that the paper found to suffer from it
+  ModelDevice device = {};        // where features are computed and blocks trained; compression itself stays on the CPU
 };
 
 // Whether the paper leaves recovery out for this `model_type`: GPT-OSS.
 bool recovery_does_harm(const std::string& model_type);
 
 // Compresses the blocks of the language model `model` with training in between; sequences come from the directory `hessians`. Tensors that belong
-// to no block are compressed as they are. Blocks must be asked for in ascending order: the features are those of all blocks before. Memory: the
-// hidden states of all sequences twice, a block in float32 five times. The bytes do not depend on `threads`; for this LibTorch is set to one
+// to no block are compressed as they are. Blocks must be asked for in ascending order: the features are those of all blocks before. Memory, on the device: the
+// hidden states of all sequences twice, a block in float32 five times. The bytes do not depend on `threads`, but on the device; for this LibTorch is set to one
 // thread per sequence, for the whole process. Errors: kInvalidArgument for a model that is no language model or one that would suffer; those of
 // the model and of reading sequences; kMismatch for sequences of another vocabulary.
 Result<std::unique_ptr<BlockCompressor>> make_recovery(const std::filesystem::path& model, const std::filesystem::path& hessians, const RecoverOptions& options, int threads);

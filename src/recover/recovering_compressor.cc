@@ -29,7 +29,7 @@ constexpr size_t kSequencesPerValidation = 8;  // one of so many is not trained 
 double root_mean_square(const at::Tensor& values) { return std::sqrt(values.square().mean(torch::kFloat64).item<double>()); }
 
 std::vector<std::byte> stored_as(DType dtype, const at::Tensor& values) {
-  const at::Tensor dense = values.detach().contiguous();
+  const at::Tensor dense = values.detach().cpu().contiguous();
   const std::span<const float> floats(dense.data_ptr<float>(), static_cast<size_t>(dense.numel()));
   std::vector<std::byte> bytes(floats.size() * (dtype == DType::kF32 ? 4 : 2));
   convert_floats(DType::kF32, std::as_bytes(floats), dtype, bytes);
@@ -66,8 +66,8 @@ class RecoveringCompressor : public BlockCompressor {
 
   std::string fingerprint() const override {
     const RecoverOptions& o = options_;
-    return fmt::format("recovery data {} validation {} epochs {} batch {} rate {} patience {} seed {}", hex64(data_hash_), validation_, o.epochs, o.batch,
-                       hex64(std::bit_cast<uint64_t>(o.learning_rate)), o.patience, o.seed);
+    return fmt::format("recovery data {} validation {} epochs {} batch {} rate {} patience {} seed {}{}", hex64(data_hash_), validation_, o.epochs, o.batch,
+                       hex64(std::bit_cast<uint64_t>(o.learning_rate)), o.patience, o.seed, o.device.is_cpu() ? "" : " cuda");
   }
 
  private:
@@ -131,7 +131,9 @@ class RecoveringCompressor : public BlockCompressor {
         if (!compressed) return std::move(compressed).error().in_file(shard->path().string());
         if (trained) {
           at::Tensor& values = parameters->tensor(tensor->name);
-          NWC_RETURN_IF_ERROR(tensors.decode(tensor->name, compressed->encoded, {values.data_ptr<float>(), static_cast<size_t>(values.numel())}));
+          const at::Tensor decoded = torch::empty(values.sizes(), torch::kFloat32);
+          NWC_RETURN_IF_ERROR(tensors.decode(tensor->name, compressed->encoded, {decoded.data_ptr<float>(), static_cast<size_t>(decoded.numel())}));
+          values.copy_(decoded);
           std::erase_if(waiting, [&](const Trainable& t) { return t.name == tensor->name; });
         }
         NWC_RETURN_IF_ERROR(part.add(*compressed));
@@ -206,9 +208,9 @@ Result<std::unique_ptr<BlockCompressor>> make_recovery(const fs::path& model, co
           .remedy("compress without --recover, or insist with --recover-anyway");
     }
     NWC_ASSIGN_OR_RETURN(Weights weights, Weights::open(model));
-    const auto source = std::make_shared<const WeightsSource>(std::move(weights), threads);
+    const auto source = std::make_shared<const WeightsSource>(std::move(weights), threads, options.device);
     const int64_t vocabulary = spec.vocab_size, positions = spec.max_positions;
-    NWC_ASSIGN_OR_RETURN(CausalLm opened, CausalLm::create(std::move(spec), source, {.threads = threads}));
+    NWC_ASSIGN_OR_RETURN(CausalLm opened, CausalLm::create(std::move(spec), source, {}));
     const fs::path path = sequences_file(hessians);
     NWC_ASSIGN_OR_RETURN(CalibrationSequences all, read_sequences(path));
     ChosenSequences chosen = choose_sequences(std::move(all), options.sequences);
@@ -224,7 +226,7 @@ Result<std::unique_ptr<BlockCompressor>> make_recovery(const fs::path& model, co
       }
     }
     const auto shared = std::make_shared<const CausalLm>(std::move(opened));
-    Features features(shared, std::move(chosen.list), threads);
+    Features features(shared, std::move(chosen.list), options.device.is_cpu() ? threads : 1);
     return std::unique_ptr<BlockCompressor>(std::make_unique<RecoveringCompressor>(shared, source, std::move(features), chosen.validation, hash, options, threads));
   });
 }

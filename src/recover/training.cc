@@ -13,19 +13,24 @@
 namespace nwc {
 namespace {
 
+// Sequences that a GPU takes through the block at once: enough to fill it, and their attention scores fit.
+constexpr size_t kTogether = 8;
+
 class Trainer {
  public:
   Trainer(const BlockSpec& spec, BlockParameters& parameters, const std::vector<Trainable>& trainables, const TrainingData& data, std::shared_ptr<RopeTables> rope,
           int threads, const Progress& progress)
-      : spec_(spec), parameters_(parameters), data_(data), rope_(std::move(rope)), threads_(resolve_threads(threads)), progress_(progress) {
+      : spec_(spec), parameters_(parameters), data_(data), rope_(std::move(rope)),
+        on_cpu_(data.inputs.empty() || data.inputs[0].is_cpu()), threads_(on_cpu_ ? resolve_threads(threads) : 1), progress_(progress) {
     for (const Trainable& t : trainables) leaves_.push_back(parameters.tensor(t.name));
-    double added = 0;
+    at::Tensor added;
     int64_t values = 0;
     for (size_t s = 0; s < data.inputs.size(); ++s) {
-      added += (data.targets[s] - data.inputs[s]).square().sum(torch::kFloat64).item<double>();
+      const at::Tensor of_sequence = (data.targets[s] - data.inputs[s]).square().sum(torch::kFloat64);
+      added = added.defined() ? added + of_sequence : of_sequence;
       values += data.inputs[s].numel();
     }
-    unit_ = std::max(added / static_cast<double>(std::max<int64_t>(1, values)), 1e-30);
+    if (values > 0) unit_ = std::max(added.item<double>() / static_cast<double>(values), 1e-30);
   }
   ~Trainer() { require_gradients(false); }
 
@@ -36,34 +41,38 @@ class Trainer {
   }
 
   Result<double> validate() const {
-    std::vector<double> errors(data_.validation);
-    NWC_RETURN_IF_ERROR(for_each_sequence(data_.validation, threads_, [&](size_t i) -> Status {
+    std::vector<size_t> sequences(data_.validation);
+    std::iota(sequences.begin(), sequences.end(), training_sequences());
+    const std::vector<std::span<const size_t>> parts = parts_of(sequences);
+    std::vector<double> errors(parts.size());
+    NWC_RETURN_IF_ERROR(for_each_sequence(parts.size(), threads_, [&](size_t i) -> Status {
       NWC_RETURN_IF_ERROR(progress_.check_stop());
       const torch::NoGradGuard no_gradients;
-      NWC_ASSIGN_OR_RETURN(const at::Tensor error, error_of(training_sequences() + i));
+      NWC_ASSIGN_OR_RETURN(const at::Tensor error, error_of(parts[i]));
       errors[i] = error.item<double>();
       return {};
     }));
-    return std::accumulate(errors.begin(), errors.end(), 0.0) / static_cast<double>(errors.size());
+    return std::accumulate(errors.begin(), errors.end(), 0.0) / static_cast<double>(sequences.size());
   }
 
   // The gradient of the mean error over these sequences becomes the leaves'. Sequences are summed in their order, a few at a time.
   Status set_gradients(std::span<const size_t> batch) {
     std::vector<at::Tensor> sum(leaves_.size());
-    for (size_t begin = 0; begin < batch.size(); begin += static_cast<size_t>(threads_)) {
-      const size_t count = std::min(batch.size() - begin, static_cast<size_t>(threads_));
+    const std::vector<std::span<const size_t>> parts = parts_of(batch);
+    for (size_t begin = 0; begin < parts.size(); begin += static_cast<size_t>(threads_)) {
+      const size_t count = std::min(parts.size() - begin, static_cast<size_t>(threads_));
       std::vector<torch::autograd::variable_list> gradients(count);
       NWC_RETURN_IF_ERROR(for_each_sequence(count, threads_, [&](size_t i) -> Status {
         NWC_RETURN_IF_ERROR(progress_.check_stop());
-        NWC_ASSIGN_OR_RETURN(const at::Tensor error, error_of(batch[begin + i]));
+        NWC_ASSIGN_OR_RETURN(const at::Tensor error, error_of(parts[begin + i]));
         // Experts that see no token of a sequence have no gradient from it.
         gradients[i] = torch::autograd::grad({error}, leaves_, {}, c10::nullopt, /*create_graph=*/false, /*allow_unused=*/true);
         return {};
       }));
-      for (const torch::autograd::variable_list& of_sequence : gradients) {
+      for (const torch::autograd::variable_list& of_part : gradients) {
         for (size_t p = 0; p < leaves_.size(); ++p) {
-          if (!of_sequence[p].defined()) continue;
-          sum[p] = sum[p].defined() ? sum[p].add_(of_sequence[p]) : of_sequence[p].clone();
+          if (!of_part[p].defined()) continue;
+          sum[p] = sum[p].defined() ? sum[p].add_(of_part[p]) : of_part[p].clone();
         }
       }
     }
@@ -85,16 +94,34 @@ class Trainer {
   }
 
  private:
-  // Each sequence gets a block of its own: they share nothing but the leaves.
-  Result<at::Tensor> error_of(size_t sequence) const {
+  // What goes through the block at once: on the CPU a sequence, as threads share them; on a GPU neighbours of one length.
+  std::vector<std::span<const size_t>> parts_of(std::span<const size_t> sequences) const {
+    std::vector<std::span<const size_t>> parts;
+    for (size_t begin = 0; begin < sequences.size(); begin += parts.back().size()) {
+      size_t count = 1;
+      while (!on_cpu_ && count < kTogether && begin + count < sequences.size() && data_.inputs[sequences[begin + count]].sizes() == data_.inputs[sequences[begin]].sizes()) ++count;
+      parts.push_back(sequences.subspan(begin, count));
+    }
+    return parts;
+  }
+  static at::Tensor together(const std::vector<at::Tensor>& all, std::span<const size_t> part) {
+    if (part.size() == 1) return all[part[0]];
+    std::vector<at::Tensor> some;
+    for (const size_t s : part) some.push_back(all[s]);
+    return torch::cat(some, 0);
+  }
+  // The sum of the part's sequences' errors. Each part gets a block of its own: they share nothing but the leaves.
+  Result<at::Tensor> error_of(std::span<const size_t> part) const {
     NWC_ASSIGN_OR_RETURN(const Block block, Block::load(spec_, parameters_, rope_));
-    return torch::mse_loss(block.forward(data_.inputs[sequence], {}), data_.targets[sequence]) / unit_;
+    const at::Tensor error = torch::mse_loss(block.forward(together(data_.inputs, part), {}), together(data_.targets, part)) / unit_;
+    return part.size() == 1 ? error : error * static_cast<double>(part.size());
   }
 
   const BlockSpec& spec_;
   BlockParameters& parameters_;
   TrainingData data_;
   std::shared_ptr<RopeTables> rope_;
+  bool on_cpu_;
   int threads_;
   const Progress& progress_;
   std::vector<at::Tensor> leaves_;

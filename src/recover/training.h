@@ -34,8 +34,8 @@ struct TrainingOutcome {
   int64_t steps = 0;
 };
 
-// Adam on the mean squared error of the output; the parameters end in the state that was best on the validation sequences, at worst as they were.
-// Independent of `threads`. Errors: kInterrupted; kInternal from LibTorch.
+// Where data and parameters are. Adam on the mean squared error of the output; the parameters end in the state that was best on the validation sequences, at worst as they were.
+// Independent of `threads`, which the CPU only uses. Errors: kInterrupted; kInternal from LibTorch.
 Result<TrainingOutcome> train_block(const BlockSpec& spec, BlockParameters& parameters, const std::vector<Trainable>& trainables, const TrainingData& data,
                                     std::shared_ptr<RopeTables> rope, const RecoverOptions& options, int threads, const Progress& progress);
 

@@ -71,14 +71,14 @@ inline at::Tensor encoded(const EncoderTower& tower, const at::Tensor& input, co
 
 // What a checkpoint, plain or compressed, makes of the inputs, under the names of the outputs in expected.safetensors.
 inline std::map<std::string, at::Tensor> outputs_of(const std::filesystem::path& checkpoint, const Expected& inputs,
-                                                    const BlockWatch& watch = {}) {
+                                                    const BlockWatch& watch = {}, ModelDevice device = {}) {
   const torch::NoGradGuard no_gradients;
   if (!inputs.has("pixel_values")) {
-    const CausalLm model = value_of(CausalLm::open(checkpoint, {.threads = 1}));
+    const CausalLm model = value_of(CausalLm::open(checkpoint, {.threads = 1, .device = device}));
     const at::Tensor hidden = through_blocks(model, value_of(model.embedding())->forward(inputs["input_ids"]), watch);
     return {{"logits", value_of(model.head())->forward(hidden)}};
   }
-  const EncoderModel model = value_of(EncoderModel::open(checkpoint, 1));
+  const EncoderModel model = value_of(EncoderModel::open(checkpoint, 1, device));
   const at::Tensor images = encoded(*model.tower("vision"), inputs["pixel_values"], watch);
   if (model.tower("text") == nullptr) return {{"last_hidden_state", images}};
   const at::Tensor texts = encoded(*model.tower("text"), inputs["input_ids"], watch);
