@@ -1,4 +1,4 @@
-#include "cuda/device_name.h"
+#include "base/device_name.h"
 #include "cuda/memory.h"
 #include "checkpoint/index.h"
 #include "nwcodec/cuda.h"
@@ -48,8 +48,9 @@ class CudaBackend : public DecodeBackend {
 }  // namespace
 
 Result<std::unique_ptr<DecodeBackend>> cuda_decode_backend(const std::string& device, const std::filesystem::path& directory) {
-  NWC_ASSIGN_OR_RETURN(const int number, device_number(device));
-  NWC_ASSIGN_OR_RETURN(CudaDecoder decoder, CudaDecoder::open(directory / kCodecFileName, number));
+  NWC_ASSIGN_OR_RETURN(const DeviceName name, parse_device_name(device));
+  if (!name.cuda) return Error(ErrorCode::kInvalidArgument, "'" + device + "' is no CUDA device");
+  NWC_ASSIGN_OR_RETURN(CudaDecoder decoder, CudaDecoder::open(directory / kCodecFileName, name.number_for(0, cuda_device_count())));
   return std::unique_ptr<DecodeBackend>(std::make_unique<CudaBackend>(std::move(decoder)));
 }
 

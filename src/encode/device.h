@@ -89,8 +89,9 @@ class EncodeDevice {
   virtual Result<std::shared_ptr<const DeviceQuantiser>> quantiser(const EncoderCodec& codec) = 0;
 };
 
-// `device`: "cuda" or "cuda:NUMBER". Errors: kInvalidArgument for another text; kUnsupported for a device that is not
-// there or too old, or in a build without CUDA.
-Result<std::unique_ptr<EncodeDevice>> open_encode_device(const std::string& device);
+// `device`: "cpu" (null), "cuda" or "cuda:NUMBER"; `rank`: of one of several processes, among which "cuda" deals out
+// all devices. Errors: kInvalidArgument for another text; kUnsupported for a device that is not there or too old, or in
+// a build without CUDA.
+Result<std::unique_ptr<EncodeDevice>> open_encode_device(const std::string& device, size_t rank = 0);
 
 }  // namespace nwc

@@ -1,5 +1,5 @@
 // The encoder's device on CUDA: uploads, factors, and tensors to symbols.
-#include "cuda/device_name.h"
+#include "base/device_name.h"
 #include "cuda/memory.h"
 #include "encode/cuda/device_tensors.h"
 #include "encode/cuda/quantiser.h"
@@ -79,18 +79,21 @@ class CudaEncodeDevice : public EncodeDevice {
 
 }  // namespace
 
-Result<std::unique_ptr<EncodeDevice>> open_encode_device(const std::string& device) {
-  NWC_ASSIGN_OR_RETURN(const int number, device_number(device));
-  if (number >= cuda_device_count()) {
-    return Error(ErrorCode::kUnsupported, "there is no CUDA device " + std::to_string(number))
-        .remedy("compress on the CPU");
+Result<std::unique_ptr<EncodeDevice>> open_encode_device(const std::string& device, size_t rank) {
+  NWC_ASSIGN_OR_RETURN(const DeviceName name, parse_device_name(device));
+  if (!name.cuda) return std::unique_ptr<EncodeDevice>();
+  const int count = cuda_device_count(), number = name.number_for(rank, count);
+  if (number >= count) {
+    return Error(ErrorCode::kUnsupported, "the device " + device + " is not there: this machine has " +
+                                              std::to_string(count) + " CUDA devices")
+        .remedy("choose one of those, or cpu");
   }
   cudaDeviceProp properties{};
   NWC_RETURN_IF_ERROR(checked(cudaGetDeviceProperties(&properties, number), "asking the device"));
   if (properties.major < 8) {
     return Error(ErrorCode::kUnsupported,
                  "CUDA device " + std::to_string(number) + " is older than compute capability 8.0")
-        .remedy("compress on the CPU");
+        .remedy("choose cpu");
   }
   return std::unique_ptr<EncodeDevice>(std::make_unique<CudaEncodeDevice>(number, properties.name));
 }

@@ -266,6 +266,7 @@ TEST_F(EncodeDeviceTest, PaperCodecsGiveTheCoresDistortion) {
 TEST(EncodeDeviceOpen, RefusesWhatIsNoDevice) {
   for (const char* text : {"gpu", "cuda:", "cuda:x", "cuda:-1", "cuda0"})
     EXPECT_EQ(open_encode_device(text).error().code(), ErrorCode::kInvalidArgument) << text;
+  EXPECT_EQ(*open_encode_device("cpu"), nullptr);
   EXPECT_EQ(open_encode_device("cuda:99").error().code(), ErrorCode::kUnsupported);
 }
 
