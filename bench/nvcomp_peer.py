@@ -108,8 +108,8 @@ def main():
     best = None
     for name, tensor in (("chunk by chunk", interleaved), ("channel by channel", planes)):
         data = tensor.repeat(copies)
-        for chunk in (1 << 15, 1 << 16, 1 << 17, 1 << 18, 1 << 20):
-            for sub_chunks, states in ((0, 0), (0, 1), (16, 0), (32, 0), (64, 0)):
+        for chunk in (1 << 16, 1 << 17, 1 << 18, 1 << 20):
+            for sub_chunks, states in ((0, 0), (0, 1), (16, 0), (32, 0)):
                 if name != "chunk by chunk" and (sub_chunks, states) != (0, 0):
                     continue
                 try:

@@ -1,3 +1,16 @@
+// The network of the `paper` profile on Hopper: 128 chunks go through all layers without leaving the multiprocessor.
+//
+// Two warpgroups have 64 chunks each, whose activations stay in registers, where wgmma takes them as operand A; its results lie in the same
+// layout, so that no thread needs another one's. A layer's 512 outputs are computed in eight passes of 64. Their sums wait in binary16 until the
+// squares of all 512 are known: six passes' in shared memory, private to their thread, the last two's in registers. Two sets of accumulators take
+// turns, so that one pass's sums are taken while the next pass runs; the activations of 32 inputs are brought up to date just before the next
+// layer's first products ask for them, while those of the 32 before run.
+//
+// Weights (2.1 MB, from the L2 cache) are streamed through stages of shared memory by a thread of a third warpgroup. Two multiprocessors share
+// what they read: each asks for half of a stage and has it sent to both. Two more warps of that warpgroup are clerks: they find the next chunks and put
+// the last ones' weights where they belong while the products run.
+//
+// Loads from memory queue up behind the products that their warp has issued before them, which take hundreds of cycles: hence all that asks ahead.
 #include <cuda_runtime.h>
 
 #include "cuda/kernels.h"
@@ -6,31 +19,18 @@
 namespace nwc::cuda {
 namespace {
 
-#ifndef NWC_LEAD
-#define NWC_LEAD 2
-#endif
-#ifndef NWC_REGS
-#define NWC_REGS 240
-#endif
-constexpr uint32_t kStages = 8, kCluster = 2;
-constexpr uint32_t kLead = NWC_LEAD;  // stages that the first warpgroup is ahead of the second when that begins a layer
-
-constexpr uint32_t kW = kWideWidth, kPasses = kW / kWidePass, kPassStages = kW / kWideStageInputs;
-constexpr uint32_t kPassSteps = kWidePass / 16, kStageSteps = kWideStageInputs / 16, kSteps = kW / 16;  // 16 outputs or inputs are a step
-constexpr uint32_t kGroupChunks = 64;                                // of a warpgroup
-constexpr uint32_t kStepBytes = 128 * 16;                            // a warpgroup's sums of a step
-constexpr uint32_t kKeptPasses = 2, kWaitingPasses = kPasses - kKeptPasses;  // whose sums stay in registers, and whose wait in shared memory
-constexpr uint32_t kKeptSteps = kKeptPasses * kPassSteps;
-constexpr uint32_t kWaitingBytes = kWaitingPasses * kPassSteps * kStepBytes;
-constexpr uint32_t kOutStride = kWideChunk + 1;                              // words from a chunk's outputs to the next one's: no bank conflicts
-constexpr uint32_t kOutAt = kWaitingBytes - kPassSteps * kStepBytes;         // where outputs wait: the last sums that wait are there otherwise
-constexpr uint32_t kThreads = 3 * 128, kProducer = 8, kFirstClerk = 9;       // warps of the third warpgroup
-constexpr uint32_t kLeadBarrier = 1, kPutBarrier = 2, kToldBarrier = 4;      // the latter two for each warpgroup
-static_assert(kPassStages == 4 && kStageSteps == kKeptSteps && kWideFirstStage * kStageSteps == kWaitingPasses * kPassSteps);
+constexpr uint32_t kStages = 8;   // of weights
+constexpr uint32_t kCluster = 2;  // multiprocessors that share them
+constexpr uint32_t kThreads = 3 * 128;
+constexpr uint32_t kW = kWideWidth, kPasses = kW / kWidePass;
+constexpr uint32_t kPassSteps = kWidePass / 16;                                // 16 outputs or inputs are a step
+constexpr uint32_t kStepBytes = 128 * 16;                                      // a warpgroup's sums of a step
+constexpr uint32_t kKeptPasses = 2, kWaitingPasses = kPasses - kKeptPasses;    // whose sums stay in registers, and whose wait in shared memory
+constexpr uint32_t kWaitingBytes = kWaitingPasses * kPassSteps * kStepBytes;   // of a warpgroup
 
 // What a warpgroup has to do next.
 struct Job {
-  const float* latents;  // of its first chunk
+  const float* latents;   // of its first chunk
   uint32_t stride, left;  // floats from one channel to the next; chunks that have latents
   uint32_t level;
 };
@@ -42,6 +42,15 @@ static_assert(kSharedBytes <= 232448);
 #endif
 
 #ifdef NWC_HAS_WGMMA
+
+constexpr uint32_t kLead = 3;                                         // stages that the first warpgroup is ahead of the second when that begins a layer
+constexpr uint32_t kGroupChunks = 64;                                 // of a warpgroup
+constexpr uint32_t kPassStages = kW / kWideStageInputs, kStageSteps = kWideStageInputs / 16, kSteps = kW / 16, kKeptSteps = kKeptPasses * kPassSteps;
+constexpr uint32_t kOutStride = kWideChunk + 1;                       // words from a chunk's outputs to the next one's: no bank conflicts
+constexpr uint32_t kOutAt = kWaitingBytes - kPassSteps * kStepBytes;  // where outputs wait: the last sums that wait are there otherwise
+constexpr uint32_t kProducer = 8, kFirstClerk = 9;                    // warps of the third warpgroup
+constexpr uint32_t kLeadBarrier = 1, kPutBarrier = 2, kToldBarrier = 4;  // the latter two for each warpgroup
+static_assert(kPassStages == 4 && kStageSteps == kKeptSteps && kWideFirstStage * kStageSteps == kWaitingPasses * kPassSteps);
 
 __device__ inline uint32_t shared_address(const void* p) { return static_cast<uint32_t>(__cvta_generic_to_shared(p)); }
 
@@ -255,6 +264,9 @@ __device__ inline void take(const float (&d)[32], uint32_t half, const Bias& bia
     }
     put(2 * half + step, u);
   }
+  // Squares are added up here: later, what they are of would be in the way.
+#pragma unroll
+  for (uint32_t k = 0; k < 4; ++k) asm volatile("" : "+f"(squares[k]));
 }
 
 __device__ inline void products_of(float (&d)[32], const uint32_t (&h)[kW / 4], uint32_t weights, uint32_t pair) {
@@ -270,12 +282,13 @@ __device__ inline void products_of(float (&d)[32], const uint32_t (&h)[kW / 4], 
   }
 }
 
-// A layer's first pass: d = h W^T of 64 outputs, left running, with activations brought up to date on the way, if kUpdate; `ahead` is for the first pair.
+// A layer's first pass: d = h W^T of 64 outputs, left running, with activations brought up to date on the way, if kUpdate; `ahead` is for the first
+// pair. Fetches the biases, too, of the layer `vectors`.
 template <bool kUpdate>
 __device__ inline void first_pass(float (&d)[32], uint32_t (&h)[kW / 4], const Update& update, const WideVectors* vectors, Ahead& ahead, Bias& bias, Stages& stages, uint32_t lane) {
 #pragma unroll
   for (uint32_t q = 0; q < kPassStages; ++q) {
-    if (kLead > 0 && q == 0 && stages.warpgroup == 1) join(kLeadBarrier, 256);
+    if (q == 0 && stages.warpgroup == 1) join(kLeadBarrier, 256);
     uint32_t weights = 0;
 #pragma unroll
     for (uint32_t i = 0; i < kStageSteps / 2; ++i) {
@@ -286,7 +299,7 @@ __device__ inline void first_pass(float (&d)[32], uint32_t (&h)[kW / 4], const U
       }
       if (i == 0) weights = stages.wait();
       if (pair == kPairs - 1) ask(bias, vectors, 0, lane);
-      if (kUpdate || pair == 0) products_begin();
+      if (kUpdate || i == 0) products_begin();
       products_of(d, h, weights, pair);
     }
     products_commit();
@@ -298,7 +311,7 @@ __device__ inline void first_pass(float (&d)[32], uint32_t (&h)[kW / 4], const U
     stages.advance();
   }
 }
-// Another pass, while the sums of the one before are taken.
+// Another pass, left running, while the sums of the one before are taken with their biases; then `bias` is this one's.
 template <class Put>
 __device__ inline void next_pass(float (&d)[32], float (&before)[32], const uint32_t (&h)[kW / 4], const WideVectors* vectors, uint32_t pass, Bias& bias, float (&squares)[4],
                                  Stages& stages, uint32_t lane, const Put& put) {
@@ -306,7 +319,7 @@ __device__ inline void next_pass(float (&d)[32], float (&before)[32], const uint
   for (uint32_t q = 0; q < kPassStages; ++q) {
     const uint32_t weights = stages.wait();
     if (q + 1 == kPassStages) ask(bias, vectors, pass, lane);
-    if (q == 0) products_begin();
+    products_begin();
 #pragma unroll
     for (uint32_t i = 0; i < kStageSteps / 2; ++i) products_of(d, h, weights, q * (kStageSteps / 2) + i);
     products_commit();
@@ -360,20 +373,26 @@ __device__ inline void finish_layer(float (&even)[32], uint32_t (&h)[kW / 4], Up
   }
 }
 
-// The 16 outputs: y = h W^T, once activations are brought up to date.
+// The 16 outputs: y = h W^T, with activations brought up to date on the way.
 __device__ inline void output(float (&y)[8], uint32_t (&h)[kW / 4], const Update& update, Ahead& ahead, Stages& stages, uint32_t lane) {
+  const uint32_t weights = stages.wait();
 #pragma unroll
   for (uint32_t pair = 0; pair < kPairs; ++pair) {
-    const Ahead now = ahead;
+    const uint32_t step = step_at(pair);
+    use(ahead, h, step, update);
     if (pair + 1 < kPairs) ask(ahead, step_at(pair + 1), update, lane);
-    use(now, h, step_at(pair), update);
-  }
-  const uint32_t weights = stages.wait();
-  products_begin();
-  product_out<false>(y, h, operand(weights, 0));
+    products_begin();
 #pragma unroll
-  for (uint32_t step = 1; step < kSteps; ++step) product_out<true>(y, h + 4 * step, operand(weights, step / 4 * (kWideChunk * 128) + step % 4 * 32));
-  products_commit();
+    for (uint32_t k = 0; k < 2; ++k) {
+      const uint64_t b = operand(weights, (step + k) / 4 * (kWideChunk * 128) + (step + k) % 4 * 32);
+      if (pair + k == 0) {
+        product_out<false>(y, h + 4 * step, b);
+      } else {
+        product_out<true>(y, h + 4 * (step + k), b);
+      }
+    }
+    products_commit();
+  }
   products_done<0>(y);
   stages.release(0, lane);
   stages.advance();
@@ -395,12 +414,12 @@ __device__ inline void input(uint32_t (&h)[kW / 4], const float (&z)[8], const W
 #pragma unroll
   for (uint32_t j = 0; j < 4; ++j) a[j] = bits_of(__floats2half2_rn(z[2 * j], z[2 * j + 1]));
   float d[2][32], squares[4] = {};
-  Bias biases[2];
-  ask(biases[0], vectors, 0, lane);
+  Bias biases[kPasses];
+#pragma unroll
+  for (uint32_t pass = 0; pass < kPasses; ++pass) ask(biases[pass], vectors, pass, lane);
   const uint32_t weights = stages.wait();
 #pragma unroll
   for (uint32_t pass = 0; pass <= kPasses; ++pass) {
-    if (pass > 0 && pass < kPasses) ask(biases[pass % 2], vectors, pass, lane);
     if (pass < kPasses) {
       products_begin();
       product<false>(d[pass % 2], a, operand(weights, pass / 4 * (kWidePass * 128) + pass % 4 * 32));
@@ -414,7 +433,7 @@ __device__ inline void input(uint32_t (&h)[kW / 4], const float (&z)[8], const W
     }
 #pragma unroll
     for (uint32_t half = 0; half < 2; ++half) {
-      take(d[(pass - 1) % 2], half, biases[(pass - 1) % 2], squares, [&](uint32_t step, const uint32_t (&u)[4]) {
+      take(d[(pass - 1) % 2], half, biases[pass - 1], squares, [&](uint32_t step, const uint32_t (&u)[4]) {
 #pragma unroll
         for (uint32_t k = 0; k < 4; ++k) h[4 * (kPassSteps * (pass - 1) + step) + k] = u[k];
       });
@@ -584,11 +603,7 @@ wide_synthesis_kernel(const WideNetwork* network_at, const Tile* tiles, const Wi
   __syncwarp();
   cluster_barrier();
   if (warp >= kProducer) {
-#if NWC_REGS == 240
     asm volatile("setmaxnreg.dec.sync.aligned.u32 24;");
-#else
-    asm volatile("setmaxnreg.dec.sync.aligned.u32 40;");
-#endif
     if (threadIdx.x == 32 * kProducer) {
       produce(network, item_count, shared_address(start), full, empty);
     } else if (is_clerk) {
@@ -596,11 +611,7 @@ wide_synthesis_kernel(const WideNetwork* network_at, const Tile* tiles, const Wi
       keep_books(clerk, network, y, jobs + 2 * clerk.warpgroup, repairs, statuses, lane);
     }
   } else {
-#if NWC_REGS == 240
     asm volatile("setmaxnreg.inc.sync.aligned.u32 240;");
-#else
-    asm volatile("setmaxnreg.inc.sync.aligned.u32 232;");
-#endif
     const uint32_t warpgroup = warp / 4;
     consume(network, item_count, shared_address(waiting) + warpgroup * kWaitingBytes, jobs + 2 * warpgroup, Stages{operand_at(shared_address(start)), full, empty, warpgroup}, thread);
   }
@@ -615,7 +626,7 @@ int wide_synthesis(const WideNetwork* network, const Tile* tiles, const WideItem
                    uint32_t* repairs, const uint32_t* statuses, int multiprocessors, CUstream_st* stream) {
   if (item_count == 0) return cudaSuccess;
   if (const cudaError_t error = cudaFuncSetAttribute(wide_synthesis_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kSharedBytes)) return error;
-  const uint32_t room = static_cast<uint32_t>(multiprocessors) / kCluster, wanted = (item_count + kCluster - 1) / kCluster;
+  const uint32_t room = multiprocessors < static_cast<int>(kCluster) ? 1 : static_cast<uint32_t>(multiprocessors) / kCluster, wanted = (item_count + kCluster - 1) / kCluster;
   cudaLaunchAttribute cluster = {};
   cluster.id = cudaLaunchAttributeClusterDimension;
   cluster.val.clusterDim.x = kCluster;
