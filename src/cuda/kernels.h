@@ -44,6 +44,9 @@ int exact_synthesis(const Network* network, uint32_t width, uint32_t outputs, ui
 // binary16 get their bits in `repairs` set, for exact_synthesis(). Devices of compute capability 9.0 only.
 int wide_synthesis(const WideNetwork* network, const Tile* tiles, const WideItem* items, uint32_t item_count, const Group* groups, const float* latents,
                    uint32_t* repairs, const uint32_t* statuses, int multiprocessors, CUstream_st* stream);
+// The same with mma.sync: any device.
+int wide_synthesis_mma(const WideNetwork* network, const Tile* tiles, const WideItem* items, uint32_t item_count, const Group* groups, const float* latents,
+                       uint32_t* repairs, const uint32_t* statuses, int multiprocessors, CUstream_st* stream);
 // Puts the patches in; refuses tiles whose weights stay not finite.
 int apply_patches(const Tile* tiles, uint32_t tile_count, const Group* groups, uint32_t chunk_length, const TileState* states,
                   uint32_t* statuses, CUstream_st* stream);
