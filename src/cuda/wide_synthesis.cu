@@ -515,7 +515,8 @@ struct Clerk {
     const Tile& tile = tiles[item.tile];
     const Group& group = groups[tile.group];
     if (statuses[item.tile] != kTileDecoded) return;
-    const bool is_bf16 = group.dtype == kBF16;
+    const uint32_t dtype = group.dtype;
+    const int64_t size = dtype == kF32 ? 4 : 2;
 #pragma unroll 1
     for (uint32_t part = 0; part < kGroupChunks; part += 32, y += 32 * kOutStride) {
       const uint32_t chunk = item.first_chunk + warpgroup * kGroupChunks + part + lane;
@@ -525,9 +526,9 @@ struct Clerk {
       const float scale = group.scales[place.column];
       const float* const factors = group.factors;
       const uint64_t end = group.row_end;
-      const int64_t step = 2 * group.row_step;
+      const int64_t step = size * group.row_step;
       uint64_t row = place.row;
-      char* to = static_cast<char*>(group.out) + static_cast<int64_t>(row - group.row_begin) * step + static_cast<int64_t>(place.column - group.column_begin) * 2 * group.column_step;
+      char* to = static_cast<char*>(group.out) + static_cast<int64_t>(row - group.row_begin) * step + static_cast<int64_t>(place.column - group.column_begin) * size * group.column_step;
       bool whole = true;
 #pragma unroll 4
       for (uint32_t j = 0; j < kWideChunk; ++j, ++row, to += step) {
@@ -535,7 +536,9 @@ struct Clerk {
         whole = whole && finite(v);
         if (!inside || row < group.row_begin || row >= end) continue;
         const float weight = saturate(__fmul_rn(__fmul_rn(v, scale), factors != nullptr ? __ldg(factors + row) : 1.0f));
-        if (is_bf16) {
+        if (dtype == kF32) {
+          *reinterpret_cast<float*>(to) = weight;
+        } else if (dtype == kBF16) {
           *reinterpret_cast<__nv_bfloat16*>(to) = __float2bfloat16_rn(fminf(fmaxf(weight, -3.38953139e38f), 3.38953139e38f));
         } else {
           *reinterpret_cast<__half*>(to) = __float2half_rn(fminf(fmaxf(weight, -65504.0f), 65504.0f));

@@ -94,12 +94,13 @@ Result<CodecOnDevice> CodecOnDevice::of(const EncoderCodec& codec, int device) {
   int major = 0;
   NWC_RETURN_IF_ERROR(
       checked(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device), "asking the device"));
+  const WidePath wide_path = major == 9 ? WidePath::kWgmma : WidePath::kMma;
   struct Place {
     size_t exact;
     std::optional<size_t> wide;
   };
   const auto place = [&](const TransformWeights& weights) {
-    return Place{append_network(blob, weights), major == 9 ? append_wide_network(blob, weights) : std::nullopt};
+    return Place{append_network(blob, weights), append_wide_network(blob, weights, wide_path)};
   };
   const Place analysis = place(codec.analysis), synthesis = place(decoder.synthesis);
   const size_t centers_at = blob.append(decoder.tables.centers), thresholds_at = blob.append(thresholds);
@@ -112,8 +113,12 @@ Result<CodecOnDevice> CodecOnDevice::of(const EncoderCodec& codec, int device) {
   const auto at = [&]<class T>(size_t offset) { return reinterpret_cast<const T*>(result.memory.bytes() + offset); };
   const auto network = [&](const Place& p, const TransformWeights& w) {
     const auto size = [](size_t n) { return static_cast<uint32_t>(n); };
-    return NetworkOnDevice{at.operator()<Network>(p.exact), p.wide ? at.operator()<WideNetwork>(*p.wide) : nullptr,
-                           size(w.width), size(w.inputs), size(w.outputs)};
+    return NetworkOnDevice{at.operator()<Network>(p.exact),
+                           p.wide ? at.operator()<WideNetwork>(*p.wide) : nullptr,
+                           wide_path,
+                           size(w.width),
+                           size(w.inputs),
+                           size(w.outputs)};
   };
   if (result.small) result.small_image = at.operator()<uint8_t>(image_at);
   result.analysis = network(analysis, codec.analysis);

@@ -14,7 +14,8 @@ namespace nwc::cuda {
 // One transform for the passes.
 struct NetworkOnDevice {
   const Network* exact = nullptr;
-  const WideNetwork* wide = nullptr;  // null: another shape than the tensor cores' kernel is for, or another device
+  const WideNetwork* wide = nullptr;  // null: another shape than the tensor cores' kernels are for
+  WidePath wide_path = WidePath::kMma;
   uint32_t width = 0, inputs = 0, outputs = 0;
 };
 

@@ -200,8 +200,9 @@ class CudaQuantiser : public DeviceQuantiser {
       repairs = as<uint32_t>(buffers_.repairs);
       NWC_RETURN_IF_ERROR(
           checked(cudaMemsetAsync(repairs, 0, batch.block_count * sizeof(uint32_t), nullptr), "quantising"));
-      NWC_RETURN_IF_ERROR(checked(wide_synthesis(network.wide, tiles, in_plan<WideItem>(batch.items), batch.item_count,
-                                                 groups, from, repairs, statuses, multiprocessors_, nullptr),
+      const auto wide = network.wide_path == WidePath::kWgmma ? wide_synthesis : wide_synthesis_mma;
+      NWC_RETURN_IF_ERROR(checked(wide(network.wide, tiles, in_plan<WideItem>(batch.items), batch.item_count, groups,
+                                       from, repairs, statuses, multiprocessors_, nullptr),
                                   "launching a network"));
     }
     return checked(exact_synthesis(network.exact, network.width, network.outputs, network.inputs, tiles,
