@@ -39,7 +39,7 @@ class CudaDecoder {
   // `path`: a checkpoint's codec.safetensors. Errors: those of reading; kUnsupported (no such device, compute capability below 8.0); kLimit
   // (no memory on the device).
   struct Options {
-    // Use only what devices of compute capability 8.0 have: a way to test on a newer device what an older one would do.
+    // Use only the instructions and the shared memory that devices of compute capability 8.0 have: a way to test on a newer device what an older one would do.
     bool oldest_instructions = false;
   };
   static Result<CudaDecoder> open(const std::filesystem::path& path, int device, const Options& options);

@@ -190,7 +190,7 @@ class Planner {
       image.own = true;
       image.channels_at = append_channels(blob, stream.tables(), level, centers);
       const std::optional<FastTables> tables = fast_tables(stream.tables(), level, centers);
-      image.quick = tables.has_value();
+      image.quick = tables.has_value() && decoder_.fused;
       if (tables) image.tables_at = blob.append(std::span(&*tables, 1));
     } else {
       image.channels = decoder_.channels[level];
@@ -279,7 +279,7 @@ Status CudaBatch::decode(void* scratch, uint32_t* statuses, CUstream_st* stream)
   const auto at = [&]<class T>(size_t offset) { return reinterpret_cast<T*>(base + offset); };
   const Group* const groups = at.operator()<Group>(s.groups_at);
   NWC_RETURN_IF_ERROR(checked(fast_decode(d.fast_shape, at.operator()<Segment>(s.segments_at), s.segments, at.operator()<Tile>(s.fast_tiles_at), s.fast_tiles, groups,
-                                          d.network, statuses, d.multiprocessors, stream),
+                                          d.network, statuses, d.multiprocessors, d.shared_room, stream),
                               "launching the fused decoder"));
   if (s.tiles == 0) return {};
   const Tile* const tiles = at.operator()<Tile>(s.tiles_at);
@@ -291,7 +291,7 @@ Status CudaBatch::decode(void* scratch, uint32_t* statuses, CUstream_st* stream)
   const TransformWeights& w = d.synthesis();
   const auto size = [](size_t n) { return static_cast<uint32_t>(n); };
   NWC_RETURN_IF_ERROR(checked(fast_latents(at.operator()<Segment>(s.quick_segments_at), s.quick_segments, tiles, s.tiles, groups, latents, states, repairs,
-                                           general_statuses, d.multiprocessors, stream),
+                                           general_statuses, d.multiprocessors, d.shared_room, stream),
                               "launching the entropy decoder"));
   NWC_RETURN_IF_ERROR(checked(decode_latents(tiles, s.tiles, groups, size(w.inputs), latents, states, repairs, general_statuses, stream), "launching the entropy decoder"));
   const auto wide = d.wide_path == WidePath::kWgmma ? wide_synthesis : wide_synthesis_mma;
@@ -312,7 +312,7 @@ Status CudaBatch::decode_symbols(void* scratch, uint8_t* symbols, uint32_t* stat
   if (s.tiles > 0) return Error(ErrorCode::kUnsupported, "these streams are not for the fused decoder");
   std::byte* const base = static_cast<std::byte*>(scratch);
   return checked(fast_symbols(reinterpret_cast<const Segment*>(base + s.segments_at), s.segments, reinterpret_cast<const Tile*>(base + s.fast_tiles_at), s.fast_tiles,
-                              reinterpret_cast<const Group*>(base + s.groups_at), symbols, statuses, s.decoder->multiprocessors, stream),
+                              reinterpret_cast<const Group*>(base + s.groups_at), symbols, statuses, s.decoder->multiprocessors, s.decoder->shared_room, stream),
                  "launching the entropy decoder");
 }
 
@@ -323,7 +323,7 @@ Status CudaBatch::multiply(void* scratch, const void* x, float* y, uint32_t batc
   std::byte* const base = static_cast<std::byte*>(scratch);
   return checked(fast_product(s.decoder->fast_shape, reinterpret_cast<const Segment*>(base + s.segments_at), s.segments, reinterpret_cast<const Tile*>(base + s.fast_tiles_at), s.fast_tiles,
                               reinterpret_cast<const Group*>(base + s.groups_at), s.decoder->network, x, y, batch, s.product_columns, s.product_rows, statuses,
-                              s.decoder->multiprocessors, stream),
+                              s.decoder->multiprocessors, s.decoder->shared_room, stream),
                  "launching the product");
 }
 

@@ -1,7 +1,10 @@
 #include "cuda/decoder.h"
 
+#include <algorithm>
+
 #include "cuda/blob.h"
 #include "cuda/codec_image.h"
+#include "cuda/kernels.h"
 
 namespace nwc {
 
@@ -34,6 +37,11 @@ Result<CudaDecoder> CudaDecoder::create(std::shared_ptr<const Codec> codec, int 
   NWC_RETURN_IF_ERROR(checked(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device), "asking the device"));
   if (major < 8) return Error(ErrorCode::kUnsupported, "CUDA device " + std::to_string(device) + " is older than compute capability 8.0");
   NWC_RETURN_IF_ERROR(checked(cudaDeviceGetAttribute(&state->multiprocessors, cudaDevAttrMultiProcessorCount, device), "asking the device"));
+  int shared_room = 0;
+  NWC_RETURN_IF_ERROR(checked(cudaDeviceGetAttribute(&shared_room, cudaDevAttrMaxSharedMemoryPerBlockOptin, device), "asking the device"));
+  constexpr uint32_t kRoomOfOldest = 163 * 1024;
+  state->shared_room = options.oldest_instructions ? std::min(kRoomOfOldest, static_cast<uint32_t>(shared_room)) : static_cast<uint32_t>(shared_room);
+  state->fused = state->shared_room >= fast_least_shared_bytes();
   state->device = device;
   state->codec = std::move(codec);
 
@@ -44,7 +52,7 @@ Result<CudaDecoder> CudaDecoder::create(std::shared_ptr<const Codec> codec, int 
   std::vector<size_t> channels_at, tables_at, networks_at;
   for (unsigned level = 0; level < parts.levels(); ++level) {
     channels_at.push_back(append_channels(blob, state->codec->tables(), level, parts.tables.centers));
-    const std::optional<FastTables> tables = fast_tables(state->codec->tables(), level, parts.tables.centers);
+    const std::optional<FastTables> tables = !state->fused ? std::nullopt : fast_tables(state->codec->tables(), level, parts.tables.centers);
     tables_at.push_back(tables ? blob.append(std::span(&*tables, 1)) : kNone);
     const std::optional<FastNetwork> network = fast_network(parts.synthesis, level);
     networks_at.push_back(network ? blob.append(std::span(&*network, 1)) : kNone);

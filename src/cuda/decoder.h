@@ -15,6 +15,8 @@ namespace nwc {
 struct CudaDecoder::State {
   std::shared_ptr<const Codec> codec;
   int device = 0, multiprocessors = 0;
+  uint32_t shared_room = 0;  // bytes of shared memory that a block may have
+  bool fused = false;        // whether that is enough for the fused kernel
   cuda::DeviceMemory memory;
   // Device pointers; by level where there are several.
   const cuda::Network* network = nullptr;

@@ -18,6 +18,7 @@ namespace {
 constexpr uint32_t kC = kFastLatents, kN = kFastChunk, kW = kFastWidth;
 constexpr uint32_t kSegmentWords = 128, kRingWords = 2 * kSegmentWords;  // a refill brings 8 bytes per lane
 constexpr uint32_t kLinearWarps = 24, kMostWarps = 32;    // in a block
+constexpr uint32_t kFewWarps = 12;                        // where shared memory has no room for more (compute capability 8.0)
 constexpr uint32_t kStepsPerCheck = 4;                    // steps between looks at the ring: they take at most kSegmentWords
 constexpr uint32_t kLatentStride = 48;                    // bytes from a chunk's latents to the next one's: no bank conflicts for ldmatrix
 constexpr uint32_t kRowStride = 80;                       // bytes of a row of 32 weights, likewise
@@ -366,16 +367,22 @@ __device__ inline void pack_rows(const float (&y)[4][4], uint32_t (&low)[4], uin
 #pragma unroll
   for (uint32_t n = 0; n < 4; ++n) low[n] = pack<kType>(y[n][0], y[n][1]), high[n] = pack<kType>(y[n][2], y[n][3]);
 }
-__device__ inline void stmatrix(uint32_t address, const uint32_t (&a)[4]) {
+// Four blocks of eight rows by eight weights, side by side, from the layout of mma's results.
+__device__ inline void put_blocks(uint8_t* rows, const uint32_t (&a)[4], uint32_t lane) {
+#if __CUDA_ARCH__ >= 900
+  const uint32_t address = shared_address(rows + lane % 8 * kRowStride + 16 * (lane / 8));
   asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1,%2,%3,%4};" : : "r"(address), "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]) : "memory");
+#else
+#pragma unroll
+  for (uint32_t i = 0; i < 4; ++i) *reinterpret_cast<uint32_t*>(rows + lane / 4 * kRowStride + 16 * i + 4 * (lane % 4)) = a[i];
+#endif
 }
 
 // The rows and columns of a group whose chunks are neighbouring columns of one stripe, inside the slice and on boundaries of 16 bytes:
 // `to` is where the lane's eight weights of row lane / 4 go, those of row + 8 `eight_rows` bytes further.
 __device__ inline void store_together(const uint32_t (&low)[4], const uint32_t (&high)[4], uint8_t* staging, uint8_t* to, int64_t eight_rows, uint32_t lane) {
-  uint8_t* const at = staging + lane % 8 * kRowStride + 16 * (lane / 8);
-  stmatrix(shared_address(at), low);
-  stmatrix(shared_address(at) + 8 * kRowStride, high);
+  put_blocks(staging, low, lane);
+  put_blocks(staging + 8 * kRowStride, high, lane);
   __syncwarp();
   const uint8_t* const from = staging + lane / 4 * kRowStride + 16 * (lane % 4);
   __stwb(reinterpret_cast<uint4*>(to), *reinterpret_cast<const uint4*>(from));
@@ -740,12 +747,21 @@ fast_decode_kernel(const Segment* segments, uint32_t segment_count, const Tile* 
   }
 }
 
+template <uint32_t kWarps>
+constexpr uint32_t kSharedBytes = static_cast<uint32_t>(alignof(Shared) + sizeof(Shared) + kWarps * sizeof(WarpBuffers));
+
 template <uint32_t kWarps, Mode kMode, FastShape kShape = FastShape::kLinear>
 int launch(const Segment* segments, uint32_t segment_count, const Tile* tiles, uint32_t tile_count, const Group* groups, const Network* network,
            uint8_t* symbols, float* latents, TileState* states, uint32_t* repairs, uint32_t* statuses, const Product& product, int multiprocessors,
-           CUstream_st* stream) {
+           uint32_t shared_room, CUstream_st* stream) {
   if (tile_count == 0 || segment_count == 0) return cudaSuccess;
-  constexpr int kBytes = alignof(Shared) + sizeof(Shared) + kWarps * sizeof(WarpBuffers);
+  if constexpr (kWarps > kFewWarps) {
+    if (kSharedBytes<kWarps> > shared_room) {
+      return launch<kFewWarps, kMode, kShape>(segments, segment_count, tiles, tile_count, groups, network, symbols, latents, states, repairs, statuses, product, multiprocessors, shared_room,
+                                              stream);
+    }
+  }
+  constexpr int kBytes = kSharedBytes<kWarps>;
   const auto kernel = fast_decode_kernel<kWarps, kMode, kShape>;
   if (const cudaError_t error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kBytes)) return error;
   const uint32_t blocks = tile_count < static_cast<uint32_t>(multiprocessors) ? tile_count : static_cast<uint32_t>(multiprocessors);
@@ -755,32 +771,34 @@ int launch(const Segment* segments, uint32_t segment_count, const Tile* tiles, u
 
 }  // namespace
 
+uint32_t fast_least_shared_bytes() { return kSharedBytes<kFewWarps>; }
+
 int fast_decode(FastShape shape, const Segment* segments, uint32_t segment_count, const Tile* tiles, uint32_t tile_count, const Group* groups,
-                const Network* network, uint32_t* statuses, int multiprocessors, CUstream_st* stream) {
+                const Network* network, uint32_t* statuses, int multiprocessors, uint32_t shared_room, CUstream_st* stream) {
   // More warps are slower one by one, but save a second round where they take all tiles at once.
   const uint32_t each = (tile_count - 1) / static_cast<uint32_t>(multiprocessors) + 1;  // no tiles: launch() leaves
   const auto linear = each > kLinearWarps && each <= kMostWarps ? launch<kMostWarps, Mode::kWeights, FastShape::kLinear> : launch<kLinearWarps, Mode::kWeights, FastShape::kLinear>;
   const auto run = shape == FastShape::kLinear ? linear : launch<16, Mode::kWeights, FastShape::kResidual>;
-  return run(segments, segment_count, tiles, tile_count, groups, network, nullptr, nullptr, nullptr, nullptr, statuses, {}, multiprocessors, stream);
+  return run(segments, segment_count, tiles, tile_count, groups, network, nullptr, nullptr, nullptr, nullptr, statuses, {}, multiprocessors, shared_room, stream);
 }
 
 int fast_product(FastShape shape, const Segment* segments, uint32_t segment_count, const Tile* tiles, uint32_t tile_count, const Group* groups, const Network* network,
-                 const void* x, float* y, uint32_t batch, uint32_t columns, uint32_t rows, uint32_t* statuses, int multiprocessors, CUstream_st* stream) {
+                 const void* x, float* y, uint32_t batch, uint32_t columns, uint32_t rows, uint32_t* statuses, int multiprocessors, uint32_t shared_room, CUstream_st* stream) {
   const Product product{static_cast<const __half*>(x), y, batch, columns, rows};
   const auto run = shape == FastShape::kLinear ? launch<kLinearWarps, Mode::kProduct, FastShape::kLinear> : launch<16, Mode::kProduct, FastShape::kResidual>;
-  return run(segments, segment_count, tiles, tile_count, groups, network, nullptr, nullptr, nullptr, nullptr, statuses, product, multiprocessors, stream);
+  return run(segments, segment_count, tiles, tile_count, groups, network, nullptr, nullptr, nullptr, nullptr, statuses, product, multiprocessors, shared_room, stream);
 }
 
 int fast_latents(const Segment* segments, uint32_t segment_count, const Tile* tiles, uint32_t tile_count, const Group* groups, float* latents, TileState* states,
-                 uint32_t* repairs, uint32_t* statuses, int multiprocessors, CUstream_st* stream) {
+                 uint32_t* repairs, uint32_t* statuses, int multiprocessors, uint32_t shared_room, CUstream_st* stream) {
   return launch<24, Mode::kLatents>(segments, segment_count, tiles, tile_count, groups, nullptr, nullptr, latents, states, repairs, statuses, {}, multiprocessors,
-                                    stream);
+                                    shared_room, stream);
 }
 
 int fast_symbols(const Segment* segments, uint32_t segment_count, const Tile* tiles, uint32_t tile_count, const Group* groups,
-                 uint8_t* symbols, uint32_t* statuses, int multiprocessors, CUstream_st* stream) {
+                 uint8_t* symbols, uint32_t* statuses, int multiprocessors, uint32_t shared_room, CUstream_st* stream) {
   return launch<32, Mode::kSymbols>(segments, segment_count, tiles, tile_count, groups, nullptr, symbols, nullptr, nullptr, nullptr, statuses, {}, multiprocessors,
-                                    stream);
+                                    shared_room, stream);
 }
 
 }  // namespace nwc::cuda

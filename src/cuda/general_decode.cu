@@ -226,7 +226,7 @@ int exact_synthesis(const Network* network, uint32_t width, uint32_t outputs, ui
   const uint32_t rows = width > inputs ? (width > outputs ? width : outputs) : (inputs > outputs ? inputs : outputs);
   uint32_t chunks = 32;  // as many side by side as shared memory holds
   const auto bytes = [&] { return (2 * size_t{rows} + 2) * chunks * sizeof(float); };
-  while (bytes() > 160 * 1024) chunks /= 2;  // a width of 4096 leaves 4
+  while (bytes() > 96 * 1024) chunks /= 2;  // what every device has; a width of 4096 leaves 2
   if (const cudaError_t error = cudaFuncSetAttribute(exact_synthesis_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes()))) return error;
   const uint32_t items = (end_block - first_block) * (32 / chunks), grid = static_cast<uint32_t>(multiprocessors) * 4;
   exact_synthesis_kernel<<<items < grid ? items : grid, kThreads, bytes(), stream>>>(network, chunks, tiles, block_tiles, first_block, end_block, groups, latents,

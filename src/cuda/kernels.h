@@ -13,22 +13,24 @@ namespace nwc::cuda {
 
 // --- `fast`: compressed bytes to weights in one kernel (F16, BF16)
 
+// `shared_room`: bytes of shared memory that a block may have, at least so many.
+uint32_t fast_least_shared_bytes();
 // Tables without raw bits, runs of one group. `network` is the codec's, in binary32, for the rare chunks that leave binary16.
 int fast_decode(FastShape shape, const Segment* segments, uint32_t segment_count, const Tile* tiles, uint32_t tile_count, const Group* groups,
-                const Network* network, uint32_t* statuses, int multiprocessors, CUstream_st* stream);
+                const Network* network, uint32_t* statuses, int multiprocessors, uint32_t shared_room, CUstream_st* stream);
 // The entropy decoder of fast_decode() alone: tile t's symbols go to symbols[(first_block * 32 + chunk) * 16 + channel], shifted so that
 // the escape is kFastEscape. Patches and escapes are not read.
 int fast_symbols(const Segment* segments, uint32_t segment_count, const Tile* tiles, uint32_t tile_count, const Group* groups,
-                 uint8_t* symbols, uint32_t* statuses, int multiprocessors, CUstream_st* stream);
+                 uint8_t* symbols, uint32_t* statuses, int multiprocessors, uint32_t shared_room, CUstream_st* stream);
 
 // y[b][row] += sum over columns of W[row][column] x[b][column]: weights go from the compressed bytes into the product. One matrix of plain
 // orientation with one level and a multiple of 32 columns, not a slice; x: [batch][columns] in binary16, y: [batch][rows] in binary32, batch 1
 // to 16. A tile with patches, or with chunks that leave binary16, is refused (kTileDamaged): decode that matrix instead.
 int fast_product(FastShape shape, const Segment* segments, uint32_t segment_count, const Tile* tiles, uint32_t tile_count, const Group* groups, const Network* network,
-                 const void* x, float* y, uint32_t batch, uint32_t columns, uint32_t rows, uint32_t* statuses, int multiprocessors, CUstream_st* stream);
+                 const void* x, float* y, uint32_t batch, uint32_t columns, uint32_t rows, uint32_t* statuses, int multiprocessors, uint32_t shared_room, CUstream_st* stream);
 // The entropy decoder of fast_decode() for codecs with other networks: does what decode_latents() does, for the tiles in segments.
 int fast_latents(const Segment* segments, uint32_t segment_count, const Tile* tiles, uint32_t tile_count, const Group* groups, float* latents, TileState* states,
-                 uint32_t* repairs, uint32_t* statuses, int multiprocessors, CUstream_st* stream);
+                 uint32_t* repairs, uint32_t* statuses, int multiprocessors, uint32_t shared_room, CUstream_st* stream);
 
 // --- any codec, in passes over scratch memory
 

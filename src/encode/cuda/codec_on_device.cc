@@ -19,14 +19,14 @@ bool are_halves(const std::vector<float>& values) {
   return true;
 }
 
-std::optional<SmallCodecShape> small_shape(const EncoderCodec& codec) {
+std::optional<SmallCodecShape> small_shape(const EncoderCodec& codec, uint32_t shared_room) {
   const TransformWeights& a = codec.analysis;
   if (a.width != kSmallWidth || a.depth == 0 || codec.decoder.synthesis.depth != 0) return std::nullopt;
   const SmallCodecShape shape{static_cast<uint32_t>(a.depth), static_cast<uint32_t>(a.levels),
                               static_cast<uint32_t>(a.embedding_sets)};
   bool halves = are_halves(a.in_weight) && are_halves(a.out_weight);
   for (const TransformWeights::Block& block : a.blocks) halves = halves && are_halves(block.weight);
-  return halves && small_codec_fits(shape) ? std::optional(shape) : std::nullopt;
+  return halves && small_codec_fits(shape, shared_room) ? std::optional(shape) : std::nullopt;
 }
 
 std::vector<uint8_t> image_of(const EncoderCodec& codec, const SmallCodecShape& shape,
@@ -89,7 +89,11 @@ Result<CodecOnDevice> CodecOnDevice::of(const EncoderCodec& codec, int device) {
 
   Blob blob;
   size_t image_at = 0;
-  result.small = small_shape(codec);
+  int shared_room = 0;
+  NWC_RETURN_IF_ERROR(checked(cudaDeviceGetAttribute(&shared_room, cudaDevAttrMaxSharedMemoryPerBlockOptin, device),
+                              "asking the device"));
+  result.shared_room = static_cast<uint32_t>(shared_room);
+  result.small = small_shape(codec, result.shared_room);
   if (result.small) image_at = blob.append(image_of(codec, *result.small, thresholds));
   int major = 0;
   NWC_RETURN_IF_ERROR(

@@ -22,6 +22,7 @@ struct NetworkOnDevice {
 struct CodecOnDevice {
   DeviceMemory memory;
   unsigned levels = 0;
+  uint32_t shared_room = 0;  // bytes of shared memory that a block may have
   // The image for quantise_small_codec(), if the codec is one.
   std::optional<SmallCodecShape> small;
   const uint8_t* small_image = nullptr;

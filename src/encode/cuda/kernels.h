@@ -109,12 +109,12 @@ constexpr SmallCodecLayout small_codec_layout(SmallCodecShape s) {
   l.bytes = at;
   return l;
 }
-// Whether a multiprocessor's shared memory holds it beside the scratch.
-bool small_codec_fits(SmallCodecShape shape);
+// Whether `shared_room`, the bytes of shared memory that a block may have, holds it beside the scratch.
+bool small_codec_fits(SmallCodecShape shape, uint32_t shared_room);
 // How many work items there are, each with its sums.
 uint32_t small_codec_items(const QuantiserTask& task, int multiprocessors);
 int quantise_small_codec(const QuantiserTask& task, SmallCodecShape shape, const uint8_t* image, int multiprocessors,
-                         CUstream_st* stream);
+                         uint32_t shared_room, CUstream_st* stream);
 
 // --- any codec of 16 weights and 16 latents, in passes over some columns at a time, with the networks of
 // cuda/kernels.h in between

@@ -131,7 +131,8 @@ class CudaQuantiser : public DeviceQuantiser {
     NWC_RETURN_IF_ERROR(at_least(buffers_.sums, items * kSums * sizeof(double)));
     task.sums = as<double>(buffers_.sums);
     NWC_RETURN_IF_ERROR(checked(
-        quantise_small_codec(task, *codec_.small, codec_.small_image, multiprocessors_, nullptr), "quantising"));
+        quantise_small_codec(task, *codec_.small, codec_.small_image, multiprocessors_, codec_.shared_room, nullptr),
+        "quantising"));
     return read_sums(items);
   }
 

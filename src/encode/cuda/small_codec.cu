@@ -12,7 +12,6 @@ namespace nwc::cuda {
 namespace {
 
 constexpr uint32_t kW = kSmallWidth, kMostTeams = 4;
-constexpr uint32_t kMostShared = 227 * 1024;
 constexpr uint32_t kPlainStripes = 8;    // that a team has at a time without feedback
 constexpr uint32_t kPlainColumns = 256;  // of a work item, likewise
 
@@ -331,9 +330,12 @@ small_codec_kernel(QuantiserTask task, SmallCodecShape shape, SmallCodecLayout l
 }
 
 template <uint32_t kStripes, bool kFeedback>
-int launch(const QuantiserTask& task, SmallCodecShape shape, const uint8_t* image, uint32_t items, uint32_t teams, int multiprocessors, CUstream_st* stream) {
+int launch(const QuantiserTask& task, SmallCodecShape shape, const uint8_t* image, uint32_t items, uint32_t wanted_teams, int multiprocessors, uint32_t shared_room,
+           CUstream_st* stream) {
   const SmallCodecLayout layout = small_codec_layout(shape);
-  const uint32_t bytes = layout.bytes + teams * static_cast<uint32_t>(sizeof(TeamBuffers<kStripes, kFeedback>));
+  constexpr uint32_t kTeamBytes = static_cast<uint32_t>(sizeof(TeamBuffers<kStripes, kFeedback>));
+  const uint32_t room_for = (shared_room - layout.bytes) / kTeamBytes, teams = wanted_teams < room_for ? wanted_teams : room_for;
+  const uint32_t bytes = layout.bytes + teams * kTeamBytes;
   const auto kernel = small_codec_kernel<kStripes, kFeedback>;
   if (const cudaError_t error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes))) return error;
   const uint32_t blocks = items < static_cast<uint32_t>(multiprocessors) ? items : static_cast<uint32_t>(multiprocessors);
@@ -348,10 +350,10 @@ uint32_t feedback_stripes(const QuantiserTask& task, int multiprocessors) {
 
 }  // namespace
 
-bool small_codec_fits(SmallCodecShape shape) {
+bool small_codec_fits(SmallCodecShape shape, uint32_t shared_room) {
   constexpr uint32_t kScratch = static_cast<uint32_t>(sizeof(TeamBuffers<2, true>) > sizeof(TeamBuffers<kPlainStripes, false>) ? sizeof(TeamBuffers<2, true>)
                                                                                                                           : sizeof(TeamBuffers<kPlainStripes, false>));
-  return shape.depth <= 64 && small_codec_layout(shape).bytes + kMostTeams * kScratch <= kMostShared;
+  return shape.depth <= 64 && small_codec_layout(shape).bytes + kScratch <= shared_room;
 }
 
 uint32_t small_codec_items(const QuantiserTask& task, int multiprocessors) {
@@ -362,13 +364,13 @@ uint32_t small_codec_items(const QuantiserTask& task, int multiprocessors) {
   return (task.slots + kPlainStripes - 1) / kPlainStripes * static_cast<uint32_t>((task.matrix.columns + kPlainColumns - 1) / kPlainColumns);
 }
 
-int quantise_small_codec(const QuantiserTask& task, SmallCodecShape shape, const uint8_t* image, int multiprocessors, CUstream_st* stream) {
+int quantise_small_codec(const QuantiserTask& task, SmallCodecShape shape, const uint8_t* image, int multiprocessors, uint32_t shared_room, CUstream_st* stream) {
   const uint32_t items = small_codec_items(task, multiprocessors);
   if (items == 0) return cudaSuccess;
-  if (task.order == nullptr) return launch<kPlainStripes, false>(task, shape, image, items, kMostTeams, multiprocessors, stream);
+  if (task.order == nullptr) return launch<kPlainStripes, false>(task, shape, image, items, kMostTeams, multiprocessors, shared_room, stream);
   const uint32_t each = (items - 1) / static_cast<uint32_t>(multiprocessors) + 1, teams = each < kMostTeams ? each : kMostTeams;
   const auto run = feedback_stripes(task, multiprocessors) == 1 ? launch<1, true> : launch<2, true>;
-  return run(task, shape, image, items, teams, multiprocessors, stream);
+  return run(task, shape, image, items, teams, multiprocessors, shared_room, stream);
 }
 
 }  // namespace nwc::cuda

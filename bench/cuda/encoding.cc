@@ -2,15 +2,12 @@
 // distortion beside that of the cores. docs/results.md holds the figures.
 //
 // usage: cuda_encode_bench CODECS_DIR [no-cores]
-#include <cuda_runtime_api.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
-#include <functional>
+#include <cstring>
 #include <random>
 
 #include "base/half.h"
@@ -18,40 +15,12 @@
 #include "encode/guide.h"
 #include "encode/tensor_encoder.h"
 #include "encode/tile_analysis.h"
+#include "measure.h"
 
-namespace nwc {
+namespace nwc::bench {
 namespace {
 
 constexpr uint64_t kSide = 4096;
-
-[[noreturn]] void fail(const std::string& why) {
-  std::fprintf(stderr, "cuda_encode_bench: %s\n", why.c_str());
-  std::exit(1);
-}
-template <class T>
-T need(Result<T> result) {
-  if (!result) fail(result.error().to_string());
-  return *std::move(result);
-}
-
-// Milliseconds on the host's clock, the device's work included: the least and the median of a few runs, after one to
-// warm up.
-struct Times {
-  double least, median;
-};
-Times milliseconds(int repeats, const std::function<void()>& run) {
-  std::vector<double> times;
-  for (int i = -1; i < repeats; ++i) {
-    cudaDeviceSynchronize();
-    const auto begin = std::chrono::steady_clock::now();
-    run();
-    cudaDeviceSynchronize();
-    if (i >= 0)
-      times.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
-  }
-  std::sort(times.begin(), times.end());
-  return {times.front(), times[times.size() / 2]};
-}
 
 // The second moment of inputs with correlated neighbours and a few large features.
 std::vector<float> hessian_triangle(uint64_t n) {
@@ -73,7 +42,9 @@ struct Case {
   bool feedback;
 };
 
-void run(const std::string& codecs, bool cores) {
+}  // namespace
+
+void bench_encoding(const std::filesystem::path& codecs, bool cores) {
   std::vector<std::byte> bytes(kSide * kSide * 2);
   std::mt19937 random(1);
   std::normal_distribution<float> normal;
@@ -91,7 +62,7 @@ void run(const std::string& codecs, bool cores) {
 
   for (const Case& c : {Case{"fast-300", 1, true}, Case{"fast-300", 128, true}, Case{"fast-300", 0, false},
                         Case{"paper-300", 128, true}, Case{"paper-300", 0, false}, Case{"paper-300", 1, true}}) {
-    const EncoderCodec codec = need(read_encoder_codec(codecs + "/" + c.codec + ".safetensors"));
+    const EncoderCodec codec = need(read_encoder_codec(codecs / (std::string(c.codec) + ".safetensors")));
     GuideOptions guide_options{.levels = true, .feedback = c.feedback};
     guide_options.ldl.block_size = std::max(1u, c.block_size);
     const std::string title = fmt::format(
@@ -101,29 +72,29 @@ void run(const std::string& codecs, bool cores) {
     const auto quantiser = need(device->quantiser(codec));
     const Encoder encoder(codec, 1, quantiser);
     WeightMatrix weights = plain;
-    const auto row = [](const char* what, const Times& t) {
-      fmt::print("  {:58} {:9.2f} ms   least {:9.2f}\n", what, t.median, t.least);
+    const auto row = [](const char* what, const HostTimes& t) {
+      fmt::print("  {:58} {:9.2f} ms   least {:9.2f}\n", what, 1e3 * t.median, 1e3 * t.least);
     };
-    row("upload of the weights", milliseconds(5, [&] { weights.on_device = need(device->upload(plain)); }));
+    row("upload of the weights", host_seconds(5, [&] { weights.on_device = need(device->upload(plain)); }));
     row("scales of columns and rows",
-        milliseconds(5, [&] { (void)need(weight_scales(weights, options.normalisation, {}, 0)); }));
+        host_seconds(5, [&] { (void)need(weight_scales(weights, options.normalisation, {}, 0)); }));
     const WeightScales unscaled = need(weight_scales(weights, options.normalisation, {}, 0));
     const std::vector<double> rms(unscaled.columns.begin(), unscaled.columns.end());
     TensorGuide guide;
-    row("guide: levels, order, factor of the Hessian", milliseconds(5, [&] {
+    row("guide: levels, order, factor of the Hessian", host_seconds(5, [&] {
           guide = need(make_guide({&view, 1}, 1, kSide, rms, encoder.level_errors(), guide_options, 0, device.get()));
         }));
     const WeightScales scales = need(weight_scales(weights, options.normalisation, guide.column_gains, 0));
     const Tiling tiling(1, kSide, kSide, 16, options.tile_chunks, guide.levels);
     const EncodeJob job = EncodeJob::of(weights, scales, tiling, guide, encoder);
     const StripeRange all{0, 0, tiling.stripes()};
-    const Times quantised = milliseconds(c.block_size == 1 && c.codec[0] == 'p' ? 2 : 5, [&] {
+    const HostTimes quantised = host_seconds(c.block_size == 1 && c.codec[0] == 'p' ? 2 : 5, [&] {
       (void)need(quantiser->quantise(job, {&all, 1}));
     });
     row("quantise", quantised);
     EncodedTensor encoded;
     row("encode_tensor: scales, quantise, tables, rANS, to the host",
-        milliseconds(3, [&] { encoded = need(encode_tensor(weights, guide, encoder, options, 0)); }));
+        host_seconds(3, [&] { encoded = need(encode_tensor(weights, guide, encoder, options, 0)); }));
     const EncodeStatistics& s = encoded.statistics;
     fmt::print("  {:.4f} bits per weight, relative squared error {:.6f}, weighted {:.6g}, patches {}, escapes {}\n",
                8.0 * static_cast<double>(s.payload_bytes) / static_cast<double>(s.weights),
@@ -131,13 +102,13 @@ void run(const std::string& codecs, bool cores) {
     if (cores) {
       const Encoder on_cores(codec, 1);
       TensorGuide own;
-      row("on the cores: guide", milliseconds(1, [&] {
+      row("on the cores: guide", host_seconds(1, [&] {
             own = need(make_guide({&view, 1}, 1, kSide, rms, encoder.level_errors(), guide_options, 0));
           }));
       EncodedTensor expected;
       if (c.codec[0] == 'p' && c.block_size == 1) continue;
       row("on the cores: encode_tensor",
-          milliseconds(1, [&] { expected = need(encode_tensor(plain, own, on_cores, options, 0)); }));
+          host_seconds(1, [&] { expected = need(encode_tensor(plain, own, on_cores, options, 0)); }));
       fmt::print("  distortion of the device over the cores' {:+.5f} dB, bits {:+.5f} %, streams {}\n",
                  10 * std::log10(s.squared_error / expected.statistics.squared_error),
                  100 * (s.table_bits / expected.statistics.table_bits - 1),
@@ -147,10 +118,4 @@ void run(const std::string& codecs, bool cores) {
   }
 }
 
-}  // namespace
-}  // namespace nwc
-
-int main(int argc, char** argv) {
-  if (argc < 2) nwc::fail("usage: cuda_encode_bench CODECS_DIR [no-cores]");
-  nwc::run(argv[1], argc < 3);
-}
+}  // namespace nwc::bench

@@ -1,12 +1,7 @@
-// A checkpoint of Llama 3 8B's shapes: compressed on a CUDA device, data-free, then decoded into its memory. docs/results.md holds the figures.
-//
-// usage: cuda_checkpoint_bench CODECS_DIR DIRECTORY [LAYERS]   (25 GB are written to DIRECTORY; a memory disk leaves the disk out of the figures)
-#include <cuda_runtime_api.h>
+// A checkpoint of Llama 3 8B's shapes: compressed, data-free, then decoded into the device's memory.
 #include <fmt/format.h>
 
 #include <chrono>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 
@@ -17,26 +12,14 @@
 #include "checkpoint/safetensors_writer.h"
 #include "encode/compress.h"
 #include "encode/device.h"
+#include "measure.h"
 #include "nwcodec/cuda_checkpoint.h"
 
-namespace nwc {
+namespace nwc::bench {
 namespace {
 
 namespace fs = std::filesystem;
 constexpr size_t kShards = 4;
-
-[[noreturn]] void fail(const std::string& why) {
-  std::fprintf(stderr, "cuda_checkpoint_bench: %s\n", why.c_str());
-  std::exit(1);
-}
-template <class T>
-T need(Result<T> result) {
-  if (!result) fail(result.error().to_string());
-  return *std::move(result);
-}
-void need(const Status& status) {
-  if (!status) fail(status.error().to_string());
-}
 
 class Stopwatch {
  public:
@@ -102,7 +85,9 @@ void write_model(const fs::path& directory, size_t layers) {
   need(write_file(directory / "config.json", "{\"model_type\": \"llama\"}\n"));
 }
 
-void run(const fs::path& codecs, const fs::path& directory, size_t layers) {
+}  // namespace
+
+void bench_checkpoint(const fs::path& codecs, const fs::path& directory, size_t layers) {
   const fs::path model = directory / "model", small = directory / "small";
   const Stopwatch writing;
   write_model(model, layers);
@@ -128,7 +113,7 @@ void run(const fs::path& codecs, const fs::path& directory, size_t layers) {
     for (int round = 0; round < 2; ++round) {
       const Stopwatch loading;
       const CudaWeights loaded = need(CudaWeights::load(small, {.verify = verify}, {}));
-      cudaDeviceSynchronize();
+      need(cudaDeviceSynchronize());
       const double load_seconds = loading.seconds();
       double out = 0;
       for (const CudaWeights::Tensor& t : loaded.list()) out += static_cast<double>(t.bytes);
@@ -140,10 +125,4 @@ void run(const fs::path& codecs, const fs::path& directory, size_t layers) {
   fs::remove_all(small);
 }
 
-}  // namespace
-}  // namespace nwc
-
-int main(int argc, char** argv) {
-  if (argc < 3) nwc::fail("usage: cuda_checkpoint_bench CODECS_DIR DIRECTORY [LAYERS]");
-  nwc::run(argv[1], argv[2], argc > 3 ? std::strtoul(argv[3], nullptr, 10) : 32);
-}
+}  // namespace nwc::bench
