@@ -115,7 +115,9 @@ double matrix_rate(const Cublas& cublas) {
 }
 
 struct Coder {
-  explicit Coder(const std::filesystem::path& path) : codec(need(read_encoder_codec(path))), encoder(codec, 99), device(need(CudaDecoder::create(std::make_shared<const Codec>(codec.decoder, 99)))) {}
+  explicit Coder(const std::filesystem::path& path, bool oldest_instructions = false)
+      : codec(need(read_encoder_codec(path))), encoder(codec, 99),
+        device(need(CudaDecoder::create(std::make_shared<const Codec>(codec.decoder, 99), 0, {.oldest_instructions = oldest_instructions}))) {}
   EncoderCodec codec;
   Encoder encoder;
   CudaDecoder device;
@@ -280,7 +282,7 @@ void run(const std::filesystem::path& codecs, const char* symbols_file, const ch
   std::vector<Encoded> tensors;
   for (uint64_t seed = 1; seed <= 4; ++seed) tensors.push_back(fast.encode(kSide, kSide, gpu, seed));
   single(fast, tensors, 8, 100, bandwidth, "fast, one 4096x4096, tiles of 512");
-  for (const uint32_t tile_chunks : {256u, 384u, 768u, 1024u, 2048u}) {
+  for (const uint32_t tile_chunks : {256u, 352u, 384u, 448u, 768u, 1024u, 2048u}) {
     EncodeOptions options = gpu;
     options.tile_chunks = tile_chunks;
     single(fast, {fast.encode(kSide, kSide, options, 1)}, 8, 50, bandwidth, fmt::format("fast, one 4096x4096, tiles of {}", tile_chunks));
@@ -323,6 +325,8 @@ void run(const std::filesystem::path& codecs, const char* symbols_file, const ch
     const std::vector<Encoded> paper_tensors{paper.encode(kSide, kSide, {.tile_chunks = 512, .run_groups = 1, .normalisation = {.gain = 1.17}}, 1)};
     const double seconds = single(paper, paper_tensors, 3, 5, bandwidth, "paper, one 4096x4096");
     report("paper, matrix rate reached", fmt::format("{:.0f} TFLOP/s", static_cast<double>(flops) / seconds * 1e-12), fmt::format("{:.2f} ms", rate > 0 ? static_cast<double>(flops) / rate * 1e3 : 0), "");
+    single(paper, paper_tensors, 3, 50, bandwidth, "paper, fifty times on end");
+    single(Coder(codecs / "paper-300.safetensors", true), paper_tensors, 3, 5, bandwidth, "paper, one 4096x4096, without wgmma");
   }
   if (scratch != nullptr) checkpoint(codecs, scratch, bandwidth);
 }

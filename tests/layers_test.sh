@@ -15,7 +15,7 @@ forbid() {
 }
 # The CUDA decoder stands on decode; kernels know nothing but themselves.
 forbid 'torch/|ATen/|c10/|encode/|learn/|model/|evaluate/|calibrate/|text/|study/|cli/' src/cuda/*.cc src/cuda/blob.h src/cuda/codec_image.h src/cuda/decoder.h src/cuda/memory.h src/cuda/errors.h
-forbid 'base/|checkpoint/|format/|entropy/|transform/|decode/|nwcodec/' src/cuda/kernels.h src/cuda/device_types.h
+forbid 'base/|checkpoint/|format/|entropy/|transform/|decode/|nwcodec/' src/cuda/kernels.h src/cuda/device_types.h src/encode/cuda/kernels.h
 decode=(include/nwcodec src/base src/checkpoint src/format src/entropy src/transform src/decode)
 forbid 'torch/|ATen/|c10/' "${decode[@]}" src/team src/encode src/text src/study src/report
 forbid 'mpi\.h' "${decode[@]}" $(ls -d src/*/ | grep -v '^src/team/') src/team/team.h

@@ -15,6 +15,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "nwcodec/dtype.h"
 #include "nwcodec/result.h"
@@ -37,8 +38,14 @@ class CudaDecoder {
  public:
   // `path`: a checkpoint's codec.safetensors. Errors: those of reading; kUnsupported (no such device, compute capability below 8.0); kLimit
   // (no memory on the device).
-  static Result<CudaDecoder> open(const std::filesystem::path& path, int device = 0);
-  static Result<CudaDecoder> create(std::shared_ptr<const Codec> codec, int device = 0);
+  struct Options {
+    // Use only what devices of compute capability 8.0 have: a way to test on a newer device what an older one would do.
+    bool oldest_instructions = false;
+  };
+  static Result<CudaDecoder> open(const std::filesystem::path& path, int device, const Options& options);
+  static Result<CudaDecoder> open(const std::filesystem::path& path, int device = 0) { return open(path, device, Options()); }
+  static Result<CudaDecoder> create(std::shared_ptr<const Codec> codec, int device, const Options& options);
+  static Result<CudaDecoder> create(std::shared_ptr<const Codec> codec, int device = 0) { return create(std::move(codec), device, Options()); }
   CudaDecoder(CudaDecoder&&) noexcept;
   CudaDecoder& operator=(CudaDecoder&&) noexcept;
   ~CudaDecoder();

@@ -25,7 +25,7 @@ CLI::CheckedTransformer normalisations() {
 }
 
 void add_device_option(CLI::App& app, std::string& device) {
-  app.add_option("--device", device, "Run models on cpu, cuda or cuda:NUMBER")->capture_default_str();
+  app.add_option("--device", device, "Compute on cpu, cuda or cuda:NUMBER")->capture_default_str();
 }
 
 void print_json(const Json& json) { fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace)); }

@@ -47,7 +47,7 @@ CLI::Validator not_empty();
 CLI::CheckedTransformer normalisations();
 inline constexpr const char* kNormalisationHelp = "What weights are divided by: a scale per column, row, both, tensor, or one for the model";
 
-// --device, for what runs models; open_device() tells whether there is such a device.
+// --device, for what runs models or quantises; open_device() and open_encode_device() tell whether there is such a device.
 void add_device_option(CLI::App& app, std::string& device);
 
 // To stdout. File names need not be UTF-8 but JSON must: what is not becomes U+FFFD.

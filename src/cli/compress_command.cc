@@ -11,6 +11,7 @@
 #include "cli/shipped_codecs.h"
 #include "cli/terminal.h"
 #include "encode/compress.h"
+#include "encode/device.h"
 #include "nwcodec/limits.h"
 #include "recover/recover.h"
 #include "report/report.h"
@@ -86,9 +87,11 @@ struct Arguments {
 };
 
 Result<CompressReport> compress_together(Arguments& a, Team& team, const Progress& progress) {
+  NWC_ASSIGN_OR_RETURN(const std::unique_ptr<EncodeDevice> device, open_encode_device(a.device, team.rank()));
+  a.options.device = device.get();
   std::unique_ptr<BlockCompressor> recovery;
   if (a.recover) {
-    NWC_ASSIGN_OR_RETURN(a.recovery.device, open_device(a.device));
+    NWC_ASSIGN_OR_RETURN(a.recovery.device, open_device(a.device, team.rank()));
     NWC_ASSIGN_OR_RETURN(recovery, make_recovery(a.options.model, a.options.hessians, a.recovery, a.options.threads));
   }
   return compress_checkpoint(a.options, progress, recovery.get(), &team);
@@ -102,7 +105,6 @@ void add_recovery_options(CLI::App& app, CLI::Option* hessians, Arguments& a) {
   app.add_option("--recover-epochs", r.epochs, "Passes over them after each layer")->check(CLI::Range(0, 1000))->needs(recover)->capture_default_str();
   app.add_option("--recover-batch", r.batch, "Sequences per step")->check(CLI::PositiveNumber)->needs(recover)->capture_default_str();
   app.add_option("--recover-rate", r.learning_rate, "Learning rate, as a share of a tensor's root mean square")->check(CLI::Range(1e-9, 1.0))->needs(recover)->capture_default_str();
-  app.add_option("--device", a.device, "Recovery runs on cpu, cuda or cuda:NUMBER")->needs(recover)->capture_default_str();
   app.add_flag("--recover-anyway", r.harmful_too, "Also families that it makes worse (gpt_oss)")->needs(recover);
   app.add_option("--seed", r.seed, "Order of the sequences in recovery; nothing else is random")->capture_default_str();
 }
@@ -146,6 +148,7 @@ void add_compress(CLI::App& app, Command& command) {
   app.add_flag("--keep-nonfinite", a->options.keep_nonfinite, "Store tensors with NaN or infinite weights uncompressed");
   app.add_option("--report", a->report, "Directory for report.json and report.html: every tensor measured again, with plots")->check(not_empty());
   add_recovery_options(app, hessians, *a);
+  add_device_option(app, a->device);
   app.add_flag("--force", a->options.force, "Replace the checkpoint that stands in the output directory");
   add_global_options(app, command);
   command.run = [a, normalisation, &app, &command]() -> Status {

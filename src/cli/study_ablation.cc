@@ -8,6 +8,7 @@
 #include "cli/shipped_codecs.h"
 #include "cli/study_command.h"
 #include "cli/terminal.h"
+#include "encode/device.h"
 #include "model/threads.h"
 
 namespace nwc::cli {
@@ -75,6 +76,8 @@ std::function<Status()> add_ablation_study(CLI::App& app, Command& command) {
     o.threads = resolve_threads(command.global.threads);
     set_compute_threads(o.threads);
     NWC_ASSIGN_OR_RETURN(o.device, open_device(a->device));
+    NWC_ASSIGN_OR_RETURN(const std::unique_ptr<EncodeDevice> encode_device, open_encode_device(a->device));
+    a->base.device = encode_device.get();
     if (a->codecs.empty()) a->base.codecs = shipped_profile(a->profile);
     for (const std::string& codec : a->codecs) {
       NWC_ASSIGN_OR_RETURN(std::filesystem::path found, find_codec(codec));

@@ -1,5 +1,4 @@
-#include <charconv>
-
+#include "base/device_name.h"
 #include "cuda/memory.h"
 #include "checkpoint/index.h"
 #include "nwcodec/cuda.h"
@@ -10,15 +9,6 @@ namespace nwc {
 using namespace cuda;
 
 namespace {
-
-// Grows, never shrinks.
-template <class Memory>
-Status at_least(Memory& memory, size_t bytes) {
-  if (memory.size() >= bytes && memory.data() != nullptr) return {};
-  memory = Memory();  // the old one goes first
-  NWC_ASSIGN_OR_RETURN(memory, Memory::of(bytes));
-  return {};
-}
 
 // One piece after another; a tensor's stream is copied once.
 class CudaBackend : public DecodeBackend {
@@ -58,14 +48,9 @@ class CudaBackend : public DecodeBackend {
 }  // namespace
 
 Result<std::unique_ptr<DecodeBackend>> cuda_decode_backend(const std::string& device, const std::filesystem::path& directory) {
-  int number = 0;
-  const std::string_view rest = std::string_view(device).substr(std::min(device.size(), size_t{4}));
-  const bool named = device.starts_with("cuda") && (rest.empty() || rest[0] == ':');
-  const char* const end = device.data() + device.size();
-  if (!named || (!rest.empty() && std::from_chars(rest.data() + 1, end, number).ptr != end) || rest.size() == 1) {
-    return Error(ErrorCode::kInvalidArgument, "'" + device + "' is no device").remedy("write cpu, cuda or cuda:NUMBER");
-  }
-  NWC_ASSIGN_OR_RETURN(CudaDecoder decoder, CudaDecoder::open(directory / kCodecFileName, number));
+  NWC_ASSIGN_OR_RETURN(const DeviceName name, parse_device_name(device));
+  if (!name.cuda) return Error(ErrorCode::kInvalidArgument, "'" + device + "' is no CUDA device");
+  NWC_ASSIGN_OR_RETURN(CudaDecoder decoder, CudaDecoder::open(directory / kCodecFileName, name.number_for(0, cuda_device_count())));
   return std::unique_ptr<DecodeBackend>(std::make_unique<CudaBackend>(std::move(decoder)));
 }
 

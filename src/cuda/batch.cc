@@ -21,7 +21,7 @@ struct CudaBatch::State {
   // Offsets in the blob.
   size_t groups_at = 0, fast_tiles_at = 0, tiles_at = 0, segments_at = 0, block_tiles_at = 0, items_at = 0;
   uint32_t fast_tiles = 0, tiles = 0, segments = 0, blocks = 0, fast_blocks = 0;
-  // Of `blocks`, those that go through the wgmma kernel come first, in so many items.
+  // Of `blocks`, those of wide networks come first, in so many items.
   uint32_t wide_blocks = 0, items = 0;
   // Tiles of these go through the fused kernel's entropy decoder.
   size_t quick_segments_at = 0;
@@ -294,8 +294,8 @@ Status CudaBatch::decode(void* scratch, uint32_t* statuses, CUstream_st* stream)
                                            general_statuses, d.multiprocessors, stream),
                               "launching the entropy decoder"));
   NWC_RETURN_IF_ERROR(checked(decode_latents(tiles, s.tiles, groups, size(w.inputs), latents, states, repairs, general_statuses, stream), "launching the entropy decoder"));
-  NWC_RETURN_IF_ERROR(checked(wide_synthesis(d.wide_network, tiles, at.operator()<WideItem>(s.items_at), s.items, groups, latents, repairs, general_statuses,
-                                             d.multiprocessors, stream),
+  const auto wide = d.wide_path == WidePath::kWgmma ? wide_synthesis : wide_synthesis_mma;
+  NWC_RETURN_IF_ERROR(checked(wide(d.wide_network, tiles, at.operator()<WideItem>(s.items_at), s.items, groups, latents, repairs, general_statuses, d.multiprocessors, stream),
                               "launching the network"));
   const auto exactly = [&](uint32_t first_block, uint32_t end_block, const uint32_t* only) {
     return checked(exact_synthesis(d.network, size(w.width), size(w.outputs), size(w.inputs), tiles, block_tiles, first_block, end_block, groups, latents, only, states,

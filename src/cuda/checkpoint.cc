@@ -38,14 +38,6 @@ constexpr size_t kAlignment = 256;
 
 size_t aligned(size_t size) { return (size + kAlignment - 1) / kAlignment * kAlignment; }
 
-template <class Memory>
-Status at_least(Memory& memory, size_t bytes) {
-  if (memory.size() >= bytes && memory.data() != nullptr) return {};
-  memory = Memory();
-  NWC_ASSIGN_OR_RETURN(memory, Memory::of(bytes + bytes / 4));
-  return {};
-}
-
 // A tensor, or a part of one that is stored as it is.
 struct Item {
   const StoredWeight* weight;

@@ -39,6 +39,60 @@ Centred centred(const TransformWeights::Block& block, size_t width) {
   return c;
 }
 
+std::vector<std::byte> no_operands(const TransformWeights& w) {
+  return std::vector<std::byte>(size_t{wide_operands(static_cast<uint32_t>(w.depth))} * kWideStageBytes);
+}
+
+std::vector<std::byte> wgmma_operands(const TransformWeights& w, const std::vector<Centred>& blocks) {
+  // Rows of 64 inputs, 16-byte pieces swizzled in groups of eight rows, as wgmma reads them in its 128-byte mode.
+  std::vector<std::byte> stages = no_operands(w);
+  const auto put = [&](size_t panel_at, size_t n, size_t k, float v) {
+    store_le(stages.data() + panel_at + n * 128 + ((k / 8) ^ (n % 8)) * 16 + k % 8 * 2, half_from_float(v));
+  };
+  constexpr size_t kPanelBytes = kWidePass * 128;
+  for (size_t n = 0; n < w.width; ++n) {
+    const size_t pass = n / kWidePass;
+    for (size_t k = 0; k < w.inputs; ++k) put(pass / 4 * kPanelBytes, n % kWidePass, pass % 4 * w.inputs + k, w.in_weight[n * w.inputs + k]);
+  }
+  size_t at = kWideStageBytes;
+  for (const Centred& block : blocks) {
+    for (size_t first = 0; first < w.width; first += kWidePass) {
+      for (size_t i = 0; i < w.width / kWideStageInputs; ++i, at += kWideStageBytes) {
+        const size_t inputs = (i + kWideFirstStage) * kWideStageInputs % w.width;
+        for (size_t n = 0; n < kWidePass; ++n) {
+          for (size_t k = 0; k < kWideStageInputs; ++k) put(at + k / 64 * kPanelBytes, n, k % 64, block.weight[(first + n) * w.width + inputs + k]);
+        }
+      }
+    }
+  }
+  for (size_t n = 0; n < w.outputs; ++n) {
+    for (size_t k = 0; k < w.width; ++k) put(at + k / 64 * w.outputs * 128, n, k % 64, w.out_weight[n * w.width + k]);
+  }
+  return stages;
+}
+
+std::vector<std::byte> mma_operands(const TransformWeights& w, const std::vector<Centred>& blocks) {
+  std::vector<std::byte> operands = no_operands(w);
+  size_t at = 0;
+  // Operand B of two tiles of eight outputs by 16 inputs: of each lane, inputs k, k + 1 and k + 8, k + 9 of the first tile, then of the second.
+  const auto step = [&](const std::vector<float>& weight, size_t inputs, size_t outputs, size_t first_input) {
+    for (size_t n = 0; n < outputs; n += 16) {
+      for (size_t lane = 0; lane < 32; ++lane) {
+        for (size_t i = 0; i < 4; ++i, at += 4) {
+          const size_t from = (n + 8 * (i / 2) + lane / 4) * inputs + first_input + 2 * (lane % 4) + 8 * (i % 2);
+          store_le(operands.data() + at, pair(weight[from], weight[from + 1]));
+        }
+      }
+    }
+  };
+  step(w.in_weight, w.inputs, w.width, 0);
+  for (const Centred& block : blocks) {
+    for (size_t k = 0; k < w.width; k += 16) step(block.weight, w.width, w.width, k);
+  }
+  for (size_t k = 0; k < w.width; k += 16) step(w.out_weight, w.width, w.outputs, k);
+  return operands;
+}
+
 }  // namespace
 
 std::optional<FastShape> fast_shape(const TransformWeights& w) {
@@ -98,7 +152,7 @@ std::optional<FastNetwork> fast_network(const TransformWeights& w, unsigned leve
   return network;
 }
 
-std::optional<size_t> append_wide_network(Blob& blob, const TransformWeights& w) {
+std::optional<size_t> append_wide_network(Blob& blob, const TransformWeights& w, WidePath path) {
   if (w.inputs != kWideLatents || w.outputs != kWideChunk || w.width != kWideWidth || w.depth == 0) return std::nullopt;
   std::vector<Centred> blocks;
   bool fits = fit(w.in_weight) && fit(w.in_bias) && fit(w.out_weight) && fit(w.embedding);
@@ -108,44 +162,31 @@ std::optional<size_t> append_wide_network(Blob& blob, const TransformWeights& w)
   }
   if (!fits) return std::nullopt;
 
-  // `outputs` rows of 64 inputs each, 16-byte pieces swizzled in groups of eight rows, as wgmma reads them in its 128-byte mode.
-  std::vector<std::byte> stages;
-  const auto panel = [&](const std::vector<float>& weight, size_t inputs, size_t first_output, size_t outputs, size_t first_input) {
-    const size_t at = stages.size();
-    stages.resize(at + outputs * 128);
-    for (size_t n = 0; n < outputs; ++n) {
-      for (size_t k = 0; k < 64 && first_input + k < inputs; ++k) {
-        const uint16_t bits = half_from_float(weight[(first_output + n) * inputs + first_input + k]);
-        store_le(stages.data() + at + n * 128 + ((k / 8) ^ (n % 8)) * 16 + k % 8 * 2, bits);
-      }
-    }
+  const std::vector<std::byte> stages = path == WidePath::kWgmma ? wgmma_operands(w, blocks) : mma_operands(w, blocks);
+  std::vector<WideVectors> vectors(w.levels * (1 + w.depth));
+  const auto biases = [&](WideVectors& to, const std::vector<float>& bias) {
+    for (size_t i = 0; i < w.width; i += 2) to.bias[i / 32][i / 2 % 4][i / 8 % 4] = pair(bias[i], bias[i + 1]);
   };
-  for (size_t n = 0; n < w.width; n += kWidePass) panel(w.in_weight, w.inputs, n, kWidePass, 0);
-  for (const Centred& block : blocks) {
-    for (size_t n = 0; n < w.width; n += kWidePass) {
-      for (size_t k = 0; k < w.width; k += 64) panel(block.weight, w.width, n, kWidePass, k);
-    }
-  }
-  for (size_t k = 0; k < w.width; k += 64) panel(w.out_weight, w.width, 0, w.outputs, k);
-
-  std::vector<uint4_words> vectors;
   for (size_t level = 0; level < w.levels; ++level) {
-    for (size_t i = 0; i < w.width; i += 2) vectors.push_back({{pair(w.in_bias[i], w.in_bias[i + 1])}});
+    biases(vectors[level * (1 + w.depth)], w.in_bias);
     for (size_t b = 0; b < w.depth; ++b) {
       const TransformWeights::Block& block = w.blocks[b];
       const float* const embedding = w.embedding.data() + ((w.embedding_sets == 1 ? 0 : b) * w.levels + level) * w.width;
+      WideVectors& to = vectors[level * (1 + w.depth) + 1 + b];
+      biases(to, blocks[b].bias);
       for (size_t i = 0; i < w.width; i += 2) {
-        vectors.push_back({{pair(blocks[b].bias[i], blocks[b].bias[i + 1]), pair(block.gain[i], block.gain[i + 1]), pair(block.offset[i], block.offset[i + 1]),
-                            pair(embedding[i], embedding[i + 1])}});
+        to.affine[i / 16][i / 2 % 4][i / 8 % 2] = pair(block.gain[i], block.gain[i + 1]);
+        to.affine[i / 16][i / 2 % 4][2 + i / 8 % 2] = pair(block.offset[i], block.offset[i + 1]);
+        to.embedding[i / 16][i / 2 % 4][i / 8 % 2] = pair(embedding[i], embedding[i + 1]);
       }
     }
   }
-  const size_t at = blob.reserve(sizeof(WideNetwork));
-  blob.at<WideNetwork>(at)->depth = static_cast<uint32_t>(w.depth);
-  blob.point(at + offsetof(WideNetwork, stages), blob.append(stages));
-  blob.point(at + offsetof(WideNetwork, vectors), blob.append(vectors));
-  blob.point(at + offsetof(WideNetwork, out_bias), blob.append(w.out_bias));
-  return at;
+  const size_t network_at = blob.reserve(sizeof(WideNetwork));
+  blob.at<WideNetwork>(network_at)->depth = static_cast<uint32_t>(w.depth);
+  blob.point(network_at + offsetof(WideNetwork, stages), blob.append(stages));
+  blob.point(network_at + offsetof(WideNetwork, vectors), blob.append(vectors));
+  blob.point(network_at + offsetof(WideNetwork, out_bias), blob.append(w.out_bias));
+  return network_at;
 }
 
 std::optional<FastTables> fast_tables(const DecodingTables& tables, unsigned level, std::span<const float> centers) {

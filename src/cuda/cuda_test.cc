@@ -29,10 +29,17 @@ using Bytes = std::vector<std::byte>;
 // A codec for both sides. Its id is 99.
 struct Pair {
   explicit Pair(EncoderCodec codec_) : codec(std::move(codec_)), encoder(codec, 99), shared(std::make_shared<const Codec>(codec.decoder, 99)) {}
-  CudaDecoder device() const {
-    Result<CudaDecoder> decoder = CudaDecoder::create(shared);
+  CudaDecoder device(bool oldest_instructions = false) const {
+    Result<CudaDecoder> decoder = CudaDecoder::create(shared, 0, {.oldest_instructions = oldest_instructions});
     EXPECT_TRUE(decoder.ok()) << decoder.error().to_string();
     return *std::move(decoder);
+  }
+  // With all that the device has, and as an older device would.
+  std::vector<CudaDecoder> devices() const {
+    std::vector<CudaDecoder> all;
+    all.push_back(device());
+    all.push_back(device(true));
+    return all;
   }
   EncoderCodec codec;
   Encoder encoder;
@@ -112,11 +119,11 @@ double relative_error(const std::vector<float>& values, const std::vector<float>
 }
 
 // Every dtype: F32 to the bit, the others within 2^-8.
-void expect_agreement(const Pair& pair, const CudaDecoder& device, const Encoded& tensor, const std::optional<CudaSlice>& slice = {}) {
+void expect_agreement(const Pair& pair, std::span<const CudaDecoder> devices, const Encoded& tensor, const std::optional<CudaSlice>& slice = {}) {
   const Result<std::vector<float>> reference = on_cpu(pair, tensor, slice);
   ASSERT_TRUE(reference.ok()) << reference.error().to_string();
-  for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16}) {
-    SCOPED_TRACE(name_of(dtype));
+  for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16}) for (const CudaDecoder& device : devices) {
+    SCOPED_TRACE(std::string(name_of(dtype)) + (&device == devices.data() ? "" : ", oldest instructions"));
     static unsigned misalignment = 0;
     const Result<DeviceRun> run = DeviceRun::of(device, {&tensor}, {.dtype = dtype, .misalignment = misalignment++ % 4, .slice = slice});
     ASSERT_TRUE(run.ok()) << run.error().to_string();
@@ -132,6 +139,10 @@ void expect_agreement(const Pair& pair, const CudaDecoder& device, const Encoded
       EXPECT_LT(error, dtype == DType::kF16 ? 0x1p-9 : 0x1p-8);
     }
   }
+}
+
+void expect_agreement(const Pair& pair, const CudaDecoder& device, const Encoded& tensor, const std::optional<CudaSlice>& slice = {}) {
+  expect_agreement(pair, {&device, 1}, tensor, slice);
 }
 
 TEST(Cuda, AgreesWithTheCpuForEveryShape) {
@@ -152,7 +163,7 @@ TEST(Cuda, AgreesWithTheCpuForEveryShape) {
   pairs.emplace_back(testing::residual_codec());
   for (size_t p = 0; p < pairs.size(); ++p) {
     const Pair& pair = pairs[p];
-    const CudaDecoder device = pair.device();
+    const std::vector<CudaDecoder> devices = pair.devices();
     for (size_t c = 0; c < cases.size(); ++c) {
       for (const auto& [tile_chunks, run_groups] : {std::pair<uint32_t, uint16_t>{512, 1}, {2048, 64}, {96, 2}}) {
         if (p == 1 && run_groups == 2) continue;  // the network of `paper` is slow on the CPU
@@ -160,7 +171,7 @@ TEST(Cuda, AgreesWithTheCpuForEveryShape) {
         EncodeOptions options{.tile_chunks = tile_chunks, .run_groups = run_groups};
         if (c % 3 == 1) options.normalisation.kind = Normalisation::kBoth;
         const Encoded tensor = encode(pair, cases[c].dims, cases[c].transposed, cases[c].levels, options, c % 2 == 0 ? 0.002 : 0, random);
-        expect_agreement(pair, device, tensor);
+        expect_agreement(pair, devices, tensor);
         if (HasFatalFailure()) return;
       }
     }
@@ -173,13 +184,13 @@ TEST(Cuda, TensorsOfARealModel) {
   ASSERT_TRUE(model.ok());
   for (const char* codec : {"fast-30", "fast-1000", "paper-100"}) {
     const Pair pair = shipped(codec);
-    const CudaDecoder device = pair.device();
+    const std::vector<CudaDecoder> devices = pair.devices();
     for (const char* name : {"model.layers.0.self_attn.k_proj.weight", "model.layers.5.mlp.down_proj.weight"}) {
       SCOPED_TRACE(std::string(codec) + ", " + name);
       const WeightMatrix weights = WeightMatrix::of(*model->find(name).tensor, false);
       Result<EncodedTensor> encoded = encode_tensor(weights, {}, pair.encoder, {.tile_chunks = 512, .run_groups = 1}, 0);
       ASSERT_TRUE(encoded.ok());
-      expect_agreement(pair, device, {name, std::move(encoded->stream), std::move(encoded->scales), std::move(encoded->levels), encoded->header});
+      expect_agreement(pair, devices, {name, std::move(encoded->stream), std::move(encoded->scales), std::move(encoded->levels), encoded->header});
     }
   }
 }
@@ -319,8 +330,18 @@ TEST(Cuda, NumbersBeyondHalfPrecisionInTheWideNetwork) {
   for (float& v : codec.decoder.synthesis.in_weight) v *= 20000;
   for (float& v : codec.decoder.synthesis.out_weight) v *= 0x1p-14f;
   const Pair pair(codec);
-  const CudaDecoder device = pair.device();
-  expect_agreement(pair, device, encode(pair, {40, 200}, false, false, {.tile_chunks = 128, .run_groups = 1}, 0, random));
+  expect_agreement(pair, pair.devices(), encode(pair, {40, 200}, false, false, {.tile_chunks = 128, .run_groups = 1}, 0, random));
+}
+
+// More than every multiprocessor takes at once, an odd number of them, with tiles that end in the middle of what is worked on together.
+TEST(Cuda, WideNetworkInSeveralRounds) {
+  SKIP_WITHOUT_DEVICE();
+  std::mt19937 random(17);
+  const Pair pair = shipped("paper-300");
+  int multiprocessors = 0;
+  ASSERT_EQ(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, 0), cudaSuccess);
+  const uint64_t columns = 300 * static_cast<uint64_t>(multiprocessors) + 7;
+  expect_agreement(pair, pair.devices(), encode(pair, {16, columns}, false, true, {.tile_chunks = 224, .run_groups = 1}, 0.0005, random));
 }
 
 // Streams changed at random behind sound checksums: the GPU accepts what the CPU accepts, and decodes it alike.

@@ -19,12 +19,12 @@ CudaDecoder::~CudaDecoder() = default;
 int CudaDecoder::device() const { return state_->device; }
 const Codec& CudaDecoder::codec() const { return *state_->codec; }
 
-Result<CudaDecoder> CudaDecoder::open(const std::filesystem::path& path, int device) {
+Result<CudaDecoder> CudaDecoder::open(const std::filesystem::path& path, int device, const Options& options) {
   NWC_ASSIGN_OR_RETURN(Codec codec, Codec::open(path));
-  return create(std::make_shared<const Codec>(std::move(codec)), device);
+  return create(std::make_shared<const Codec>(std::move(codec)), device, options);
 }
 
-Result<CudaDecoder> CudaDecoder::create(std::shared_ptr<const Codec> codec, int device) {
+Result<CudaDecoder> CudaDecoder::create(std::shared_ptr<const Codec> codec, int device, const Options& options) {
   if (device < 0 || device >= cuda_device_count()) {
     return Error(ErrorCode::kUnsupported, "there is no CUDA device " + std::to_string(device)).remedy("decode on the CPU");
   }
@@ -50,7 +50,8 @@ Result<CudaDecoder> CudaDecoder::create(std::shared_ptr<const Codec> codec, int 
     networks_at.push_back(network ? blob.append(std::span(&*network, 1)) : kNone);
   }
   if (const std::optional<FastShape> shape = fast_shape(parts.synthesis)) state->fast_shape = *shape;
-  const std::optional<size_t> wide_at = major == 9 ? append_wide_network(blob, parts.synthesis) : std::nullopt;
+  if (major == 9 && !options.oldest_instructions) state->wide_path = WidePath::kWgmma;
+  const std::optional<size_t> wide_at = append_wide_network(blob, parts.synthesis, state->wide_path);
   NWC_ASSIGN_OR_RETURN(state->memory, DeviceMemory::of(blob.size()));
   std::vector<std::byte> bytes(blob.size());
   blob.write(state->memory.data(), bytes.data());

@@ -18,7 +18,8 @@ struct CudaDecoder::State {
   cuda::DeviceMemory memory;
   // Device pointers; by level where there are several.
   const cuda::Network* network = nullptr;
-  const cuda::WideNetwork* wide_network = nullptr;  // null: another shape, or no Hopper
+  const cuda::WideNetwork* wide_network = nullptr;  // null: another shape
+  cuda::WidePath wide_path = cuda::WidePath::kMma;
   std::vector<const cuda::Channel*> channels;
   std::vector<const cuda::FastTables*> fast_tables;    // null: not for the fused kernel
   std::vector<const cuda::FastNetwork*> fast_networks;  // likewise

@@ -106,21 +106,36 @@ struct Segment {
   const FastNetwork* network;
 };
 
-// The shape of the shipped `paper` codecs, which the wgmma kernel is compiled for; any depth.
+// The shape of the shipped `paper` codecs, which kernels for the tensor cores are compiled for; any depth.
 inline constexpr uint32_t kWideLatents = 16, kWideChunk = 16, kWideWidth = 512;
-inline constexpr uint32_t kWidePass = 128;                        // outputs computed together
-inline constexpr uint32_t kWideStageBytes = kWidePass * 128;  // by 64 inputs in binary16
-inline constexpr uint32_t kWideChunks = 128;            // worked on together
-// g_s for the wgmma kernel.
+inline constexpr uint32_t kWidePass = 64, kWideStageInputs = 128;  // outputs that the wgmma kernel computes together, inputs that it takes together
+inline constexpr uint32_t kWideStageBytes = kWidePass * 2 * kWideStageInputs;
+inline constexpr uint32_t kWideFirstStage = 3;  // of the four by 128 inputs, the one that products begin with
+inline constexpr uint32_t kWideChunks = 128;    // worked on together
+// The kernels: wide_synthesis() and wide_synthesis_mma().
+enum class WidePath : uint32_t { kWgmma, kMma };
+// Vectors of one layer in binary16, for lanes l % 4, whose outputs are 8 t + 2 (l % 4) and + 1: a word each. The input layer has biases only.
+struct WideVectors {
+  uint32_t bias[16][4][4];       // [i][l % 4]: of t = 4 i to 4 i + 3
+  uint32_t affine[32][4][4];     // gains of t = 2 i and 2 i + 1, their offsets
+  uint32_t embedding[32][4][2];  // of t = 2 i and 2 i + 1
+};
+// g_s for these kernels.
 struct WideNetwork {
-  // Operands in the order of their use, each as it stands in shared memory (128-byte swizzle): one of the input layer (16 inputs)
-  // for every 128 outputs; for each block and every 128 outputs, eight of 64 inputs; the output layer.
+  // Operands of kWideStageBytes in the order of their use, as they stand in shared memory.
+  // For wgmma, panels of 64 rows of 64 inputs (128-byte swizzle): the input layer, whose n-th 64 outputs have their inputs in columns 16 (n % 4) to
+  // 16 (n % 4) + 15 of panel n / 4; for each block and every 64 outputs, four operands of two panels, from kWideFirstStage on; the output layer.
+  // For mma, all outputs by 16 inputs, a pair of tiles of eight outputs after another, four words for each lane; the output layer, step by step.
   const uint8_t* stages;
-  // [levels][1 + depth][256]: of outputs 2 i, 2 i + 1 in binary16: bias, gain, offset, embedding. Layer 0 is the input layer: a bias.
-  const uint4_words* vectors;
-  const float* out_bias;  // [16]
+  const WideVectors* vectors;  // [levels][1 + depth]; layer 0 is the input layer
+  const float* out_bias;       // [16]
   uint32_t depth;
 };
+// How many they are.
+#ifdef __CUDACC__
+__host__ __device__
+#endif
+constexpr uint32_t wide_operands(uint32_t depth) { return 1 + depth * (kWideWidth / kWidePass) * (kWideWidth / kWideStageInputs) + 1; }
 // Chunks [first_chunk, first_chunk + 128) of a tile, as far as they exist.
 struct WideItem {
   uint32_t tile, first_chunk;

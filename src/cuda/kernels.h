@@ -40,10 +40,13 @@ int decode_latents(const Tile* tiles, uint32_t tile_count, const Group* groups, 
 int exact_synthesis(const Network* network, uint32_t width, uint32_t outputs, uint32_t inputs, const Tile* tiles, const uint32_t* block_tiles,
                     uint32_t first_block, uint32_t end_block, const Group* groups, const float* latents, const uint32_t* repairs, TileState* states,
                     const uint32_t* statuses, int multiprocessors, CUstream_st* stream);
-// The network of the `paper` profile on Hopper's tensor cores (F16, BF16): activations in binary16, sums in binary32. Chunks that leave
+// The network of the `paper` profile on Hopper's tensor cores, for decoding to F16 and BF16, and for encoding (F32): activations in binary16, sums in binary32. Chunks that leave
 // binary16 get their bits in `repairs` set, for exact_synthesis(). Devices of compute capability 9.0 only.
 int wide_synthesis(const WideNetwork* network, const Tile* tiles, const WideItem* items, uint32_t item_count, const Group* groups, const float* latents,
                    uint32_t* repairs, const uint32_t* statuses, int multiprocessors, CUstream_st* stream);
+// The same with mma.sync: any device.
+int wide_synthesis_mma(const WideNetwork* network, const Tile* tiles, const WideItem* items, uint32_t item_count, const Group* groups, const float* latents,
+                       uint32_t* repairs, const uint32_t* statuses, int multiprocessors, CUstream_st* stream);
 // Puts the patches in; refuses tiles whose weights stay not finite.
 int apply_patches(const Tile* tiles, uint32_t tile_count, const Group* groups, uint32_t chunk_length, const TileState* states,
                   uint32_t* statuses, CUstream_st* stream);

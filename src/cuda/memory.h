@@ -43,4 +43,13 @@ inline cudaError_t allocate_pinned(void** p, size_t n) { return cudaMallocHost(p
 using DeviceMemory = Memory<allocate_device, cudaFree>;
 using PinnedMemory = Memory<allocate_pinned, cudaFreeHost>;
 
+// Grows, by a little more than asked for, never shrinks; what it holds is lost where it grows.
+template <class Memory>
+Status at_least(Memory& memory, size_t bytes) {
+  if (memory.size() >= bytes && memory.data() != nullptr) return {};
+  memory = Memory();  // the old one goes first
+  NWC_ASSIGN_OR_RETURN(memory, Memory::of(bytes + bytes / 4));
+  return {};
+}
+
 }  // namespace nwc::cuda

@@ -12,7 +12,6 @@ namespace {
 constexpr uint64_t kPanel = 48;         // columns eliminated together
 constexpr uint64_t kRowsTogether = 32;  // of a work item
 constexpr uint32_t kMaxBlock = 128;
-constexpr double kMostDamping = 1.0;
 
 // In place on the lower triangle of a [n, n]; false if it is not positive definite. Every entry's sum runs in the same order
 // whatever the number of threads.
@@ -65,7 +64,7 @@ bool cholesky(std::vector<double>& a, uint64_t n, int threads) {
 
 // From C with H = C C^T to L: rows below a block times the inverse of its diagonal block.
 FeedbackFactor to_feedback(const std::vector<double>& c, uint64_t n, uint32_t block, int threads) {
-  FeedbackFactor factor{n, block, {}, std::vector<float>(n * n), std::vector<double>(n), 0.0};
+  FeedbackFactor factor{.columns = n, .block_size = block, .coefficients = std::vector<float>(n * n), .pivots = std::vector<double>(n)};
   for (uint64_t k = 0; k < n; ++k) factor.pivots[k] = c[k * n + k] * c[k * n + k];
   (void)parallel_for((n + kRowsTogether - 1) / kRowsTogether, threads, [&](size_t item, int) -> Status {
     std::vector<double> x(block);
@@ -90,22 +89,11 @@ struct Factored {
   double damping = 0.0;
 };
 
-Result<Factored> damped_cholesky(std::span<const float> triangle, uint64_t n, std::span<const uint32_t> order, double least_damping, int threads) {
-  if (triangle.size() != n * (n + 1) / 2) {
-    return Error(ErrorCode::kInvalidArgument, "Hessian has " + std::to_string(triangle.size()) + " numbers, " + std::to_string(n) + " columns need " +
-                                                  std::to_string(n * (n + 1) / 2));
-  }
-  if (!(least_damping >= 0 && least_damping <= kMostDamping)) return Error(ErrorCode::kInvalidArgument, "damping must lie between 0 and 1");
-  if (!std::all_of(triangle.begin(), triangle.end(), [](float v) { return std::isfinite(v); })) {
-    return Error(ErrorCode::kNonFinite, "Hessian has entries that are not finite").remedy("calibrate again");
-  }
-  double mean = 0;
-  for (uint64_t i = 0; i < n; ++i) mean += triangle[i * (i + 1) / 2 + i];
-  mean /= static_cast<double>(std::max<uint64_t>(1, n));
-  if (mean <= 0) mean = 1.0;  // nothing was ever seen: all columns are alike
-  Factored factored{std::vector<double>(n * n), least_damping};
+Result<Factored> damped_cholesky(std::span<const float> triangle, uint64_t n, std::span<const uint32_t> order, const LdlOptions& options, int threads) {
+  NWC_ASSIGN_OR_RETURN(const double mean, checked_diagonal_mean(triangle, n, order, options));
+  Factored factored{std::vector<double>(n * n), 0.0};
   std::vector<double>& a = factored.c;
-  for (double& damping = factored.damping; damping <= kMostDamping; damping = std::max(1e-6, damping * 10)) {
+  NWC_ASSIGN_OR_RETURN(factored.damping, damp_until(options.damping, [&](double damping) -> Result<bool> {
     for (uint64_t i = 0; i < n; ++i) {
       for (uint64_t j = 0; j <= i; ++j) {
         const uint64_t row = std::max(order[i], order[j]), column = std::min(order[i], order[j]);
@@ -113,17 +101,36 @@ Result<Factored> damped_cholesky(std::span<const float> triangle, uint64_t n, st
       }
       a[i * n + i] += damping * mean;
     }
-    if (cholesky(a, n, threads)) return factored;
-  }
-  return Error(ErrorCode::kCorrupt, "Hessian is not positive definite, whatever the damping").remedy("calibrate again, with more text");
+    return cholesky(a, n, threads);
+  }));
+  return factored;
 }
 
 }  // namespace
 
-Result<FeedbackFactor> factorise(std::span<const float> triangle, uint64_t n, std::vector<uint32_t> order, const LdlOptions& options, int threads) {
+Result<double> checked_diagonal_mean(std::span<const float> triangle, uint64_t n, std::span<const uint32_t> order, const LdlOptions& options) {
   if (options.block_size < 1 || options.block_size > kMaxBlock) return Error(ErrorCode::kInvalidArgument, "feedback blocks must have 1 to 128 columns");
   if (order.size() != n) return Error(ErrorCode::kInvalidArgument, "the order of columns has another length than the Hessian");
-  NWC_ASSIGN_OR_RETURN(const Factored factored, damped_cholesky(triangle, n, order, options.damping, threads));
+  if (triangle.size() != n * (n + 1) / 2) {
+    return Error(ErrorCode::kInvalidArgument, "Hessian has " + std::to_string(triangle.size()) + " numbers, " + std::to_string(n) + " columns need " +
+                                                  std::to_string(n * (n + 1) / 2));
+  }
+  if (!(options.damping >= 0 && options.damping <= kMostDamping)) return Error(ErrorCode::kInvalidArgument, "damping must lie between 0 and 1");
+  if (!std::all_of(triangle.begin(), triangle.end(), [](float v) { return std::isfinite(v); })) {
+    return Error(ErrorCode::kNonFinite, "Hessian has entries that are not finite").remedy("calibrate again");
+  }
+  double mean = 0;
+  for (uint64_t i = 0; i < n; ++i) mean += triangle[i * (i + 1) / 2 + i];
+  mean /= static_cast<double>(std::max<uint64_t>(1, n));
+  return mean > 0 ? mean : 1.0;  // nothing was ever seen: all columns are alike
+}
+
+Error not_positive_definite() {
+  return Error(ErrorCode::kCorrupt, "Hessian is not positive definite, whatever the damping").remedy("calibrate again, with more text");
+}
+
+Result<FeedbackFactor> factorise(std::span<const float> triangle, uint64_t n, std::vector<uint32_t> order, const LdlOptions& options, int threads) {
+  NWC_ASSIGN_OR_RETURN(const Factored factored, damped_cholesky(triangle, n, order, options, threads));
   FeedbackFactor factor = to_feedback(factored.c, n, options.block_size, threads);
   factor.order = std::move(order);
   factor.damping = factored.damping;
@@ -133,7 +140,7 @@ Result<FeedbackFactor> factorise(std::span<const float> triangle, uint64_t n, st
 Result<std::vector<double>> inverse_diagonal(std::span<const float> triangle, uint64_t n, double damping, int threads) {
   std::vector<uint32_t> order(n);
   std::iota(order.begin(), order.end(), 0u);
-  NWC_ASSIGN_OR_RETURN(const Factored factored, damped_cholesky(triangle, n, order, damping, threads));
+  NWC_ASSIGN_OR_RETURN(const Factored factored, damped_cholesky(triangle, n, order, {.damping = damping}, threads));
   const std::vector<double>& c = factored.c;
   std::vector<double> diagonal(n);
   NWC_RETURN_IF_ERROR(parallel_for(n, threads, [&](size_t k, int) -> Status {

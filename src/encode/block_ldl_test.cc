@@ -138,7 +138,7 @@ TEST(FeedbackKernel, AllInstructionSetsGiveTheSameBits) {
     }
     std::vector<float> plain = start;
     for (size_t i = 0; i < n; ++i) {
-      for (size_t j = 3; j < 37; ++j) {
+      for (size_t j = 37; j-- > 3;) {
         const float product = coefficients[j] * errors[j * n + i];
         plain[i] = plain[i] + product;
       }

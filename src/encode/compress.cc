@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/parallel.h"
 #include "checkpoint/checksums.h"
 #include "checkpoint/index.h"
 #include "checkpoint/output_directory.h"
@@ -15,6 +16,7 @@
 #include "encode/block_compressor.h"
 #include "encode/compress_plan.h"
 #include "encode/compress_warnings.h"
+#include "encode/device.h"
 #include "encode/part_file.h"
 #include "encode/rate_control.h"
 #include "encode/tensor_compressor.h"
@@ -28,6 +30,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr int kShardsTogether = 4;  // that are written at the same time
+
 struct ChosenCodec {
   fs::path path;
   EncoderCodec codec;
@@ -35,7 +39,7 @@ struct ChosenCodec {
 };
 
 // Equal for runs that must write the same bytes.
-std::string fingerprint_of(const CompressOptions& options, const ChosenCodec& chosen, const Checkpoint& checkpoint, const HessianStore* hessians, uint64_t codec_hash, const BlockCompressor& blocks) {
+std::string fingerprint_of(const CompressOptions& options, const ChosenCodec& chosen, const Checkpoint& checkpoint, const HessianStore* hessians, uint64_t codec_hash, const BlockCompressor& blocks, bool exact) {
   std::string text = "compress " NWCODEC_VERSION_STRING " format " + std::to_string(kFormatVersion) + " codec " + hex64(codec_hash);
   text += " tile " + std::to_string(options.encode.tile_chunks) + " run " + std::to_string(options.encode.run_groups) + " own " +
           std::to_string(options.encode.own_tables) + " normalisation " + std::to_string(static_cast<int>(options.encode.normalisation.kind)) + " gain " +
@@ -58,6 +62,7 @@ std::string fingerprint_of(const CompressOptions& options, const ChosenCodec& ch
     text += " shard " + shard.path().filename().string() + " " + hex64(xxh3(shard.header_bytes())) + " " + std::to_string(time);
   }
   text += " blocks " + blocks.fingerprint();
+  if (!exact) text += " device " + options.device->name();
   return "nwcodec " + hex64(xxh3(text)) + "\n";
 }
 
@@ -72,7 +77,7 @@ Result<ChosenCodec> choose_codec(const CompressOptions& options, const EncodeOpt
   for (const ShardPlan& shard : plan.shards) {
     for (const TensorView* tensor : shard.compressed) tensors.push_back({tensor, WeightMatrix::of(*tensor, selection.stored_transposed(*tensor))});
   }
-  NWC_ASSIGN_OR_RETURN(RateChoice choice, choose_rate(tensors, candidates, *options.bits, encode, guides, options.threads, team, progress));
+  NWC_ASSIGN_OR_RETURN(RateChoice choice, choose_rate(tensors, candidates, *options.bits, encode, guides, options.threads, options.device, team, progress));
   EncoderCodec& codec = candidates[choice.codec];
   codec.decoder.tables.set = std::move(choice.tables);
   return ChosenCodec{options.codecs[choice.codec], std::move(codec), choice.gain};
@@ -154,11 +159,13 @@ Status assemble(const CompressOptions& options, const Checkpoint& checkpoint, co
   uint64_t total_size = 0;
   std::error_code ignored;
   report.output_bytes = fs::file_size(output.path() / kCodecFileName, ignored);
-  for (size_t s = 0; s < plan.shards.size(); ++s) {
-    const ShardPlan& shard = plan.shards[s];
+  NWC_RETURN_IF_ERROR(parallel_for(plan.shards.size(), std::min(kShardsTogether, resolve_threads(options.threads)), [&](size_t s, int) -> Status {
+    if (earlier.whole[s] == 1.0) return {};
+    return assemble_shard(plan.shards[s], index, output.path() / plan.shards[s].file->path().filename(), progress);
+  }));
+  for (const ShardPlan& shard : plan.shards) {
     const std::string name = shard.file->path().filename().string();
     const fs::path path = output.path() / name;
-    if (earlier.whole[s] != 1.0) NWC_RETURN_IF_ERROR(assemble_shard(shard, index, path, progress));
     for (const TensorView* tensor : shard.compressed) {
       if (const auto line = reports.find(tensor->name); line != reports.end()) report.tensors.push_back(*line->second);
     }
@@ -212,7 +219,7 @@ Result<CompressReport> compress_checkpoint(const CompressOptions& options, const
   }
   EncodeOptions encode_options = options.encode;
   encode_options.normalisation.model_rms = plan.rms();
-  const GuideSource guides(hessians ? &*hessians : nullptr, options.guide, encode_options.normalisation, options.threads);
+  const GuideSource guides(hessians ? &*hessians : nullptr, options.guide, encode_options.normalisation, options.threads, options.device);
   clock.begin("choosing codec and gain");
   NWC_ASSIGN_OR_RETURN(const ChosenCodec chosen, choose_codec(options, encode_options, plan, selection, hessians ? &guides : nullptr, *team, progress));
   const EncoderCodec& codec = chosen.codec;
@@ -221,8 +228,12 @@ Result<CompressReport> compress_checkpoint(const CompressOptions& options, const
   if (options.level >= codec.decoder.levels()) {
     return Error(ErrorCode::kInvalidArgument, "has " + std::to_string(codec.decoder.levels()) + " levels, numbered from 0").in_file(chosen.path.string());
   }
+  std::shared_ptr<const DeviceQuantiser> quantiser;
+  if (options.device != nullptr) {
+    NWC_ASSIGN_OR_RETURN(quantiser, options.device->quantiser(codec));
+  }
   NWC_ASSIGN_OR_RETURN(const MappedFile codec_file, MappedFile::open(chosen.path));
-  const std::string fingerprint = fingerprint_of(options, chosen, checkpoint, hessians ? &*hessians : nullptr, xxh3(codec_file.bytes()), *blocks);
+  const std::string fingerprint = fingerprint_of(options, chosen, checkpoint, hessians ? &*hessians : nullptr, xxh3(codec_file.bytes()), *blocks, quantiser == nullptr || quantiser->exact());
   const PartStore parts(options.output / kWorkFolder, fingerprint);
   const fs::path codec_path = options.output / kCodecFileName;
   std::optional<OutputDirectory> output;
@@ -234,10 +245,10 @@ Result<CompressReport> compress_checkpoint(const CompressOptions& options, const
   }
   NWC_RETURN_IF_ERROR(team->meet());
   NWC_ASSIGN_OR_RETURN(const Codec written_codec, Codec::open(codec_path));
-  const Encoder encoder(codec, written_codec.id());
+  const Encoder encoder(codec, written_codec.id(), std::move(quantiser));
   const bool has_levels = options.level > 0 || (hessians && options.guide.levels);
   clock.begin("compressing");
-  const TensorCompressor tensors(selection, encoder, guides, {encode_options, options.level, has_levels, options.threads});
+  const TensorCompressor tensors(selection, encoder, guides, {encode_options, options.level, has_levels, options.threads}, options.device);
 
   const std::vector<WorkItem> items = work_items(plan);
   OutputDirectory* const own_output = output ? &*output : nullptr;

@@ -17,6 +17,7 @@
 namespace nwc {
 
 class BlockCompressor;
+class EncodeDevice;
 class Team;
 
 struct CompressOptions {
@@ -33,6 +34,7 @@ struct CompressOptions {
   bool keep_nonfinite = false;  // store tensors with NaN or infinite weights uncompressed instead of refusing them
   bool force = false;           // replace the checkpoint that stands in `output`
   int threads = 0;              // <= 0: all cores. Never changes the output
+  EncodeDevice* device = nullptr;  // what quantises (encode/device.h, which says whether it changes the output); null for the cores. Not owned
 };
 
 struct CompressReport {

@@ -12,14 +12,14 @@ constexpr size_t kRun = 64;  // values kept in registers while the columns go by
   for (; i + kRun <= n; i += kRun) {
     float sum[kRun];
     for (size_t l = 0; l < kRun; ++l) sum[l] = target[i + l];
-    for (size_t j = begin; j < end; ++j) {
+    for (size_t j = end; j-- > begin;) {
       const float c = coefficients[j];
       const float* const column = errors + j * stride + i;
       for (size_t l = 0; l < kRun; ++l) sum[l] += c * column[l];
     }
     for (size_t l = 0; l < kRun; ++l) target[i + l] = sum[l];
   }
-  for (size_t j = begin; j < end && i < n; ++j) {
+  for (size_t j = end; j-- > begin && i < n;) {
     for (size_t l = i; l < n; ++l) target[l] += coefficients[j] * errors[j * stride + l];
   }
 }

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "encode/device.h"
+
 namespace nwc {
 namespace {
 
@@ -64,7 +66,7 @@ void fill_evenly(const FeedbackFactor& factor, std::span<const double> rms, cons
 }  // namespace
 
 Result<TensorGuide> make_guide(std::span<const HessianView> hessians, uint64_t matrices, uint64_t columns, std::span<const double> column_rms,
-                               const LevelErrors& level_errors, const GuideOptions& options, int threads) {
+                               const LevelErrors& level_errors, const GuideOptions& options, int threads, EncodeDevice* device) {
   TensorGuide guide;
   if (options.importance.shares.size() >= level_errors.size() && options.levels && options.steps == StepRule::kLevels) {
     return Error(ErrorCode::kInvalidArgument, "the codec has " + std::to_string(level_errors.size()) + " levels, too few for " +
@@ -79,7 +81,9 @@ Result<TensorGuide> make_guide(std::span<const HessianView> hessians, uint64_t m
           .remedy("calibrate this model");
     }
     if (factors && (m == 0 || hessians.size() > 1)) {
-      NWC_ASSIGN_OR_RETURN(FeedbackFactor made, factorise(hessian.triangle, columns, order_of(hessian, column_rms.subspan(m * columns, columns), options.sort_columns), options.ldl, threads));
+      std::vector<uint32_t> order = order_of(hessian, column_rms.subspan(m * columns, columns), options.sort_columns);
+      NWC_ASSIGN_OR_RETURN(FeedbackFactor made, device != nullptr ? device->factorise(hessian.triangle, columns, std::move(order), options.ldl)
+                                                                  : nwc::factorise(hessian.triangle, columns, std::move(order), options.ldl, threads));
       factor = std::make_shared<const FeedbackFactor>(std::move(made));
     }
     if (options.feedback) guide.feedback.push_back(factor);

@@ -42,9 +42,11 @@ struct HessianView {
 // What a level of a codec does: the root of its normalised squared error.
 using LevelErrors = std::vector<double>;
 
+class EncodeDevice;
+
 // The guide of a tensor of `matrices` matrices with a Hessian each (or one for all). `column_rms`, [matrices * columns]: what column
-// scales are made of, before gains. Errors: those of factorise(), and kMismatch for a Hessian of another width; they name no tensor.
+// scales are made of, before gains. `device`: what factorises, and keeps the factors; null for the cores. Errors: those of factorise(), and kMismatch for a Hessian of another width; they name no tensor.
 Result<TensorGuide> make_guide(std::span<const HessianView> hessians, uint64_t matrices, uint64_t columns, std::span<const double> column_rms,
-                               const LevelErrors& level_errors, const GuideOptions& options, int threads);
+                               const LevelErrors& level_errors, const GuideOptions& options, int threads, EncodeDevice* device = nullptr);
 
 }  // namespace nwc

@@ -24,7 +24,7 @@ Result<TensorGuide> GuideSource::guide_of(const TensorView& tensor, const Weight
   }
   const std::vector<double> column_rms(scales.columns.begin(), scales.columns.end());
   const std::vector<HessianView> views = stored.views();
-  Result<TensorGuide> guide = make_guide(views, weights.matrices, weights.columns, column_rms, level_errors, options_, threads_);
+  Result<TensorGuide> guide = make_guide(views, weights.matrices, weights.columns, column_rms, level_errors, options_, threads_, device_);
   if (!guide) return name(std::move(guide).error());
   if (notes != nullptr) {
     for (const auto& factor : guide->feedback) notes->damping = std::max(notes->damping, factor->damping);

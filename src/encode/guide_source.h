@@ -17,9 +17,9 @@ namespace nwc {
 // Thread safety: not shared between threads.
 class GuideSource {
  public:
-  // `hessians` may be nullptr (every guide is empty) and must outlive this.
-  GuideSource(const HessianStore* hessians, const GuideOptions& options, const NormalisationOptions& normalisation, int threads)
-      : hessians_(hessians), options_(options), normalisation_(normalisation), threads_(threads) {}
+  // `hessians` may be nullptr (every guide is empty) and must outlive this, as must `device`, which factorises them; null for the cores.
+  GuideSource(const HessianStore* hessians, const GuideOptions& options, const NormalisationOptions& normalisation, int threads, EncodeDevice* device = nullptr)
+      : hessians_(hessians), options_(options), normalisation_(normalisation), threads_(threads), device_(device) {}
 
   // What it took to make a guide, for the report.
   struct Notes {
@@ -34,6 +34,7 @@ class GuideSource {
   GuideOptions options_;
   NormalisationOptions normalisation_;
   int threads_;
+  EncodeDevice* device_;
 };
 
 }  // namespace nwc

@@ -6,21 +6,24 @@
 #include <numeric>
 
 #include "base/parallel.h"
+#include "encode/device.h"
+#include "encode/square_sums.h"
 
 namespace nwc {
 namespace {
 
-constexpr uint64_t kColumnsTogether = 256, kRowsTogether = 64;  // a work item: one matrix, this many columns or rows
+constexpr uint64_t kLinesTogether = 512;                        // a work item: this many columns or rows of a matrix that lie side by side
+constexpr uint64_t kTurnedLines = 64, kPlacesTogether = 64;  // and where they lie one after another: turned by tiles of this size
 constexpr double kLargestScale = std::numeric_limits<float>::max();
 // Turns of kBoth. Each at least halves what is left of the imbalance on the matrices that we have met; more changes no bit rate.
 constexpr int kTurns = 4;
 
 Error overflow(const WeightMatrix& w) { return Error(ErrorCode::kInternal, "sum of squares overflows").in_tensor(w.name); }
 
-// The first weight of columns [begin, end) that is not finite, by rows.
-Status check_finite(const WeightMatrix& w, uint64_t matrix, uint64_t begin, uint64_t end) {
+// The first weight of a matrix that is not finite, by rows.
+Status check_finite(const WeightMatrix& w, uint64_t matrix) {
   for (uint64_t r = 0; r < w.rows; ++r) {
-    for (uint64_t c = begin; c < end; ++c) {
+    for (uint64_t c = 0; c < w.columns; ++c) {
       const float v = w.at(w.index_of(matrix, r, c));
       if (std::isfinite(v)) continue;
       return Error(ErrorCode::kNonFinite, "weight [" + std::to_string(r) + ", " + std::to_string(c) + "] is " + (std::isnan(v) ? "NaN" : "infinite"))
@@ -33,47 +36,56 @@ Status check_finite(const WeightMatrix& w, uint64_t matrix, uint64_t begin, uint
 
 double inverse(double factor) { return factor > 0 ? 1 / factor : 0.0; }
 
-// Root mean squares of the columns after division by row factors (none: 1). Sums run in ascending order of rows.
-Result<std::vector<double>> column_rms(const WeightMatrix& w, std::span<const double> row_factors, int threads) {
-  const uint64_t blocks = (w.columns + kColumnsTogether - 1) / kColumnsTogether;
-  std::vector<double> rms(w.matrices * w.columns, 0.0);
-  NWC_RETURN_IF_ERROR(parallel_for(w.matrices * blocks, threads, [&](size_t item, int) -> Status {
-    const uint64_t matrix = item / blocks, begin = item % blocks * kColumnsTogether, end = std::min(w.columns, begin + kColumnsTogether);
-    double* const sums = rms.data() + matrix * w.columns + begin;
-    for (uint64_t r = 0; r < w.rows; ++r) {
-      const double scale = row_factors.empty() ? 1.0 : inverse(row_factors[matrix * w.rows + r]);
-      for (uint64_t c = begin; c < end; ++c) {
-        const double v = w.at(w.index_of(matrix, r, c)) * scale;
-        sums[c - begin] += v * v;
-      }
-    }
-    if (!std::all_of(sums, sums + (end - begin), [](double s) { return std::isfinite(s); })) return check_finite(w, matrix, begin, end);
-    for (uint64_t c = 0; c < end - begin && w.rows > 0; ++c) sums[c] = std::sqrt(sums[c] / static_cast<double>(w.rows));
-    return {};
-  }));
+// The lines of all matrices that sums are made of: columns, or rows.
+enum class Lines : uint8_t { kColumns, kRows };
+
+// Of the lines [begin, end) of a matrix, into `sums`; `scales`, empty or of the matrix: by place on the line. Places are visited in ascending order.
+void add_lines(const WeightMatrix& w, uint64_t matrix, Lines lines, uint64_t begin, uint64_t end, std::span<const double> scales, double* sums) {
+  const bool columns = lines == Lines::kColumns;
+  const uint64_t length = columns ? w.rows : w.columns;
+  const size_t size = w.dtype == DType::kF32 ? 4 : 2;
+  const Isa isa = current_isa();
+  const auto at = [&](uint64_t line, uint64_t place) { return w.bytes.data() + w.index_of(matrix, columns ? place : line, columns ? line : place) * size; };
+  const auto scale = [&](uint64_t place) { return scales.empty() ? 1.0 : scales[place]; };
+  if (columns != w.transposed) {  // neighbouring lines are neighbours in memory
+    for (uint64_t p = 0; p < length; ++p) add_squares(at(begin, p), w.dtype, scale(p), sums, end - begin, isa);
+    return;
+  }
+  float tile[kPlacesTogether][kTurnedLines];
+  for (uint64_t first = 0; first < length; first += kPlacesTogether) {
+    const uint64_t places = std::min(kPlacesTogether, length - first);
+    for (uint64_t l = begin; l < end; ++l) spread_floats(at(l, first), w.dtype, &tile[0][l - begin], kTurnedLines, places);
+    for (uint64_t p = 0; p < places; ++p) add_squares(reinterpret_cast<const std::byte*>(tile[p]), DType::kF32, scale(first + p), sums, end - begin, isa);
+  }
+}
+
+// Root mean squares of the lines after division by `divisors` (none: 1), one for each place on a matrix's lines.
+Result<std::vector<double>> line_rms(const WeightMatrix& w, Lines lines, std::span<const double> divisors, int threads) {
+  const bool columns = lines == Lines::kColumns;
+  const uint64_t each = columns ? w.columns : w.rows, length = columns ? w.rows : w.columns;
+  std::vector<double> scales(divisors.size());
+  std::transform(divisors.begin(), divisors.end(), scales.begin(), inverse);
+  std::vector<double> rms(w.matrices * each, 0.0);
+  if (w.on_device != nullptr) {
+    NWC_ASSIGN_OR_RETURN(rms, columns ? w.on_device->squares_of_columns(scales) : w.on_device->squares_of_rows(scales));
+  } else {
+    const uint64_t together = columns != w.transposed ? kLinesTogether : kTurnedLines, blocks = (each + together - 1) / together;
+    NWC_RETURN_IF_ERROR(parallel_for(w.matrices * blocks, threads, [&](size_t item, int) -> Status {
+      const uint64_t matrix = item / blocks, begin = item % blocks * together, end = std::min(each, begin + together);
+      const std::span<const double> own = scales.empty() ? std::span<const double>() : std::span<const double>(scales).subspan(matrix * length, length);
+      add_lines(w, matrix, lines, begin, end, own, rms.data() + matrix * each + begin);
+      return {};
+    }));
+  }
+  for (size_t i = 0; i < rms.size(); ++i) {
+    if (!std::isfinite(rms[i])) return check_finite(w, i / each).error();
+    if (length > 0) rms[i] = std::sqrt(rms[i] / static_cast<double>(length));
+  }
   return rms;
 }
 
-// The same of the rows after division by column scales.
-Result<std::vector<double>> row_rms(const WeightMatrix& w, std::span<const double> column_scales, int threads) {
-  const uint64_t blocks = (w.rows + kRowsTogether - 1) / kRowsTogether;
-  std::vector<double> rms(w.matrices * w.rows, 0.0);
-  NWC_RETURN_IF_ERROR(parallel_for(w.matrices * blocks, threads, [&](size_t item, int) -> Status {
-    const uint64_t matrix = item / blocks, begin = item % blocks * kRowsTogether, end = std::min(w.rows, begin + kRowsTogether);
-    double* const sums = rms.data() + matrix * w.rows + begin;
-    for (uint64_t c = 0; c < w.columns; ++c) {
-      const double scale = column_scales.empty() ? 1.0 : inverse(column_scales[matrix * w.columns + c]);
-      for (uint64_t r = begin; r < end; ++r) {
-        const double v = w.at(w.index_of(matrix, r, c)) * scale;
-        sums[r - begin] += v * v;
-      }
-    }
-    if (!std::all_of(sums, sums + (end - begin), [](double s) { return std::isfinite(s); })) return check_finite(w, matrix, 0, w.columns);
-    for (uint64_t r = 0; r < end - begin && w.columns > 0; ++r) sums[r] = std::sqrt(sums[r] / static_cast<double>(w.columns));
-    return {};
-  }));
-  return rms;
-}
+Result<std::vector<double>> column_rms(const WeightMatrix& w, std::span<const double> row_factors, int threads) { return line_rms(w, Lines::kColumns, row_factors, threads); }
+Result<std::vector<double>> row_rms(const WeightMatrix& w, std::span<const double> column_scales, int threads) { return line_rms(w, Lines::kRows, column_scales, threads); }
 
 double rms_of(std::span<const double> values) {
   double sum = 0;

@@ -6,6 +6,7 @@
 #include <limits>
 #include <random>
 
+#include "encode/square_sums.h"
 #include "support/tiny_codec.h"
 
 namespace nwc {
@@ -175,6 +176,29 @@ TEST(Normalisation, RowsOfZerosHaveNoFactor) {
   const WeightScales scales = scales_by(m, Normalisation::kBoth);
   EXPECT_EQ(scales.rows[1], 0.0f);
   EXPECT_GT(scales.rows[0], 0.0f);
+}
+
+// The kernel against a plain loop, to the bit, on every instruction set, dtype and odd length.
+TEST(SquareSums, EveryInstructionSetGivesThePlainLoop) {
+  std::mt19937 random(8);
+  for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16}) {
+    for (const size_t n : {size_t{1}, size_t{7}, size_t{64}, size_t{77}}) {
+      const OwnedMatrix m("w", dtype, {1, n}, testing::random_values(n, 3.0, random));
+      std::vector<double> start(n), plain;
+      for (double& s : start) s = static_cast<double>(random() % 1000) / 7;
+      plain = start;
+      for (size_t i = 0; i < n; ++i) {
+        const double v = m.matrix().at(i) * 0.37;
+        const double square = v * v;
+        plain[i] = plain[i] + square;
+      }
+      for (const Isa isa : available_isas()) {
+        std::vector<double> sums = start;
+        add_squares(m.matrix().bytes.data(), dtype, 0.37, sums.data(), n, isa);
+        EXPECT_EQ(sums, plain) << name_of(isa) << ", " << n;
+      }
+    }
+  }
 }
 
 }  // namespace

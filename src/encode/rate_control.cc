@@ -27,14 +27,20 @@ Error out_of_reach(double bits) {
 
 class RateEstimator {
  public:
-  RateEstimator(const std::vector<SelectedTensor>& tensors, const EncodeOptions& options, int threads, Team& team, const Progress& progress)
-      : tensors_(tensors), options_(options), threads_(threads), team_(team), progress_(progress) {
+  RateEstimator(const std::vector<SelectedTensor>& tensors, const EncodeOptions& options, int threads, EncodeDevice* device, Team& team, const Progress& progress)
+      : tensors_(tensors), options_(options), threads_(threads), device_(device), team_(team), progress_(progress) {
     for (const SelectedTensor& t : tensors) total_ += static_cast<double>(t.weights.elements());
   }
 
   // Data-free if `guides` is null.
   Result<Estimate> at(const EncoderCodec& codec, double log2_gain, const GuideSource* guides) {
-    const Encoder encoder(codec, 0);
+    // A few tiles of a data-free tensor are not worth the way to a device.
+    EncodeDevice* const device = guides != nullptr ? device_ : nullptr;
+    std::shared_ptr<const DeviceQuantiser> quantiser;
+    if (device != nullptr) {
+      NWC_ASSIGN_OR_RETURN(quantiser, device->quantiser(codec));
+    }
+    const Encoder encoder(codec, 0, std::move(quantiser));
     EncodeOptions options = options_;
     options.normalisation.gain = std::exp2(log2_gain);
     std::vector<TensorSample> samples(tensors_.size());
@@ -42,11 +48,15 @@ class RateEstimator {
       const SelectedTensor& t = tensors_[i];
       NWC_RETURN_IF_ERROR(progress_.check_stop());
       progress_.at(guides == nullptr ? 0 : i, tensors_.size(), "choosing the rate");
+      WeightMatrix weights = t.weights;
+      if (device != nullptr) {
+        NWC_ASSIGN_OR_RETURN(weights.on_device, device->upload(weights));
+      }
       TensorGuide guide;
       if (guides != nullptr) {
-        NWC_ASSIGN_OR_RETURN(guide, guides->guide_of(*t.view, t.weights, encoder.level_errors(), nullptr));
+        NWC_ASSIGN_OR_RETURN(guide, guides->guide_of(*t.view, weights, encoder.level_errors(), nullptr));
       }
-      NWC_ASSIGN_OR_RETURN(samples[i], sample_tensor(t.weights, guide, encoder, options, kSampleTiles, threads_));
+      NWC_ASSIGN_OR_RETURN(samples[i], sample_tensor(weights, guide, encoder, options, kSampleTiles, threads_));
     }
     NWC_RETURN_IF_ERROR(share_samples(samples, team_));
     DecoderCodec written = codec.decoder;
@@ -61,6 +71,7 @@ class RateEstimator {
   const std::vector<SelectedTensor>& tensors_;
   const EncodeOptions& options_;
   int threads_;
+  EncodeDevice* device_;
   Team& team_;
   const Progress& progress_;
   double total_ = 0;
@@ -81,8 +92,8 @@ Status approach(RateEstimator& estimator, const EncoderCodec& codec, double bits
 }  // namespace
 
 Result<RateChoice> choose_rate(const std::vector<SelectedTensor>& tensors, const std::vector<EncoderCodec>& candidates, double bits,
-                               const EncodeOptions& options, const GuideSource* guides, int threads, Team& team, const Progress& progress) {
-  RateEstimator estimator(tensors, options, threads, team, progress);
+                               const EncodeOptions& options, const GuideSource* guides, int threads, EncodeDevice* device, Team& team, const Progress& progress) {
+  RateEstimator estimator(tensors, options, threads, device, team, progress);
   size_t chosen = 0;
   Estimate estimate;
   for (size_t i = 0; i < candidates.size(); ++i) {

@@ -13,6 +13,7 @@
 
 namespace nwc {
 
+class EncodeDevice;
 class Team;
 
 struct RateChoice {
@@ -32,9 +33,9 @@ struct SelectedTensor {
 // candidate whose own rate (gain 1, data-free) is nearest to `bits` is taken, so that its networks and levels work near where they were trained,
 // and its gain is found by secants on estimates from samples of every tensor, to which its tables are fitted each time. With guides, which change
 // the rate, two more estimates follow, for which each tensor's guide is made again. Same arguments, same choice, whatever `threads`. The team's
-// processes share the tensors among them, and all get the choice.
+// processes share the tensors among them, and all get the choice. `device`: what does the work for guides and with them; null for the cores.
 // Errors: kInvalidArgument if no gain within the encoder's range gives that rate; those of encoding.
 Result<RateChoice> choose_rate(const std::vector<SelectedTensor>& tensors, const std::vector<EncoderCodec>& candidates, double bits,
-                               const EncodeOptions& options, const GuideSource* guides, int threads, Team& team, const Progress& progress);
+                               const EncodeOptions& options, const GuideSource* guides, int threads, EncodeDevice* device, Team& team, const Progress& progress);
 
 }  // namespace nwc

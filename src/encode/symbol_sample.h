@@ -21,8 +21,10 @@ using TileSource = std::function<TileSymbols(uint64_t number, QuantiserScratch& 
 
 // From at most `tiles` tiles of each level, evenly spaced. Independent of `threads`.
 SymbolSample sample_tiles(const EncodeJob& job, uint64_t tiles, int threads, const TileSource& tile_of);
+// The same sample, of a tensor that was quantised on a device. Errors: those of the device.
+Result<SymbolSample> sample_tiles(const EncodeJob& job, uint64_t tiles, const DeviceSymbols& symbols);
 
-// With feedback: from at most `parts` runs of stripes. Precondition: the job's guide has feedback.
-SymbolSample sample_with_feedback(const EncodeJob& job, uint64_t parts, int threads);
+// With feedback: from at most `parts` runs of stripes. Precondition: the job's guide has feedback. Errors: those of the encoder's device.
+Result<SymbolSample> sample_with_feedback(const EncodeJob& job, uint64_t parts, int threads);
 
 }  // namespace nwc

@@ -12,7 +12,12 @@ Result<CompressedTensor> TensorCompressor::compress(const TensorView& tensor, st
   const auto started = std::chrono::steady_clock::now();
   TensorView changed = tensor;
   changed.bytes = values;
-  const WeightMatrix weights = WeightMatrix::of(changed, selection_.stored_transposed(tensor));
+  WeightMatrix weights = WeightMatrix::of(changed, selection_.stored_transposed(tensor));
+  if (device_ != nullptr) {
+    Result<std::shared_ptr<const DeviceWeights>> uploaded = device_->upload(weights);
+    if (!uploaded) return std::move(uploaded).error().in_tensor(tensor.name);
+    weights.on_device = *std::move(uploaded);
+  }
   CompressedTensor result{.report = {.name = tensor.name, .shape = tensor.shape}};
   CompressedTensorReport& report = result.report;
   NWC_ASSIGN_OR_RETURN(TensorGuide guide, guides_.guide_of(tensor, weights, encoder_.level_errors(), &report.notes));

@@ -29,8 +29,9 @@ class TensorCompressor {
     bool has_levels = false;  // whether tensors have importance levels
     int threads = 0;
   };
-  TensorCompressor(const Selection& selection, const Encoder& encoder, const GuideSource& guides, const Settings& settings)
-      : selection_(selection), encoder_(encoder), guides_(guides), settings_(settings) {}
+  // `device`: the encoder's and the guides'; null for the cores.
+  TensorCompressor(const Selection& selection, const Encoder& encoder, const GuideSource& guides, const Settings& settings, EncodeDevice* device = nullptr)
+      : selection_(selection), encoder_(encoder), guides_(guides), settings_(settings), device_(device) {}
 
   // `values` take the place of the tensor's own, in its dtype and storage order: its guide stays that of the original. Errors name the tensor.
   Result<CompressedTensor> compress(const TensorView& tensor, std::span<const std::byte> values) const;
@@ -46,6 +47,7 @@ class TensorCompressor {
   const Encoder& encoder_;
   const GuideSource& guides_;
   Settings settings_;
+  EncodeDevice* device_;
 };
 
 }  // namespace nwc

@@ -92,16 +92,109 @@ uint64_t stripes_together(const EncodeJob& job, int threads) {
   return std::clamp<uint64_t>(share, kFewestStripes, kMlpBlock);
 }
 
+// The whole tensor, `together` stripes at a time.
+std::vector<StripeRange> ranges_of(const EncodeJob& job, uint64_t together) {
+  std::vector<StripeRange> ranges;
+  for (uint64_t matrix = 0; matrix < job.weights.matrices && job.weights.elements() > 0; ++matrix) {
+    for (uint64_t first = 0; first < job.tiling.stripes(); first += together) ranges.push_back({matrix, first, std::min(together, job.tiling.stripes() - first)});
+  }
+  return ranges;
+}
+
 std::vector<QuantisedStripes> quantise_with_feedback(const EncodeJob& job, uint64_t together, int threads) {
-  const uint64_t stripes = job.tiling.stripes(), parts = (stripes + together - 1) / together;
-  std::vector<QuantisedStripes> quantised(job.weights.elements() == 0 ? 0 : job.weights.matrices * parts);
-  (void)parallel_for(quantised.size(), threads, [&](size_t item, int) -> Status {
-    const uint64_t matrix = item / parts, first = item % parts * together;
-    quantised[item] = quantise_stripes(job.weights, matrix, first, std::min(together, stripes - first), job.scales, job.levels_of_matrix(matrix),
-                                       *job.guide.feedback[matrix], job.encoder);
+  const std::vector<StripeRange> ranges = ranges_of(job, together);
+  std::vector<QuantisedStripes> quantised(ranges.size());
+  (void)parallel_for(ranges.size(), threads, [&](size_t i, int) -> Status {
+    quantised[i] = quantise_stripes(job.weights, ranges[i].matrix, ranges[i].first, ranges[i].count, job.scales, job.levels_of_matrix(ranges[i].matrix),
+                                    *job.guide.feedback[ranges[i].matrix], job.encoder);
     return {};
   });
   return quantised;
+}
+
+// All that weights come to.
+struct Coding {
+  TableChoice tables;
+  CodedTiles tiles;
+  EncodeStatistics sums;
+};
+
+TableChoice tables_for(const EncodeJob& job, const SymbolSample& sample) { return choose_tables(job.encoder.codec().parts().tables.set, sample, true); }
+
+Result<Coding> code_on_cores(const EncodeJob& job, const EncodeOptions& options, int threads) {
+  // Without feedback, tiles are quantised one by one as they are wanted, and again for the sample, which needs less memory.
+  const bool feedback = !job.guide.feedback.empty();
+  const uint64_t together = feedback ? stripes_together(job, threads) : 0;
+  const std::vector<QuantisedStripes> quantised = feedback ? quantise_with_feedback(job, together, threads) : std::vector<QuantisedStripes>();
+  const auto tile_of = [&](uint64_t number, QuantiserScratch& scratch) {
+    return feedback ? gather_tile(job, quantised, together, number) : analyse_tile(job, number, scratch);
+  };
+  Coding coding{{job.encoder.codec().parts().tables.set, {}, 0}, {}, {}};
+  if (options.own_tables) coding.tables = tables_for(job, sample_tiles(job, kSampleTiles, threads, tile_of));
+  const uint64_t tile_count = job.tiling.tile_count();
+  std::vector<std::vector<std::byte>> tiles(tile_count);
+  std::vector<EncodeStatistics> per_tile(tile_count);  // summed in order, so that the sums do not depend on threads
+  std::vector<QuantiserScratch> scratch(static_cast<size_t>(threads));
+  NWC_RETURN_IF_ERROR(parallel_for(tile_count, threads, [&](size_t number, int worker) -> Status {
+    QuantiserScratch& buffers = scratch[static_cast<size_t>(worker)];
+    const TileSpan span = job.tiling.tile(number);
+    const unsigned level = job.tiling.groups()[span.group].level;
+    const TileSymbols symbols = tile_of(number, buffers);
+    const TileShape shape{level, span.chunks, options.run_groups, job.chunk_length};
+    tiles[number] = encode_tile(coding.tables.used, shape, symbols.values.data(), symbols.stride, symbols.patches);
+
+    EncodeStatistics& sums = per_tile[number];
+    if (!feedback) add_errors(job, number, buffers, symbols.stride, sums);
+    sums.patches = symbols.patches.size();
+    for (unsigned c = 0; c < job.latents; ++c) {
+      const SymbolCost cost(coding.tables.used.at(level, c));
+      const int32_t* row = symbols.values.data() + c * symbols.stride;
+      for (uint32_t i = 0; i < span.chunks; ++i) sums.escapes += cost.add(row[i], sums.table_bits);
+    }
+    return {};
+  }));
+  size_t payload = 0;
+  for (const std::vector<std::byte>& tile : tiles) payload += tile.size();
+  coding.tiles.bytes.reserve(payload);
+  for (uint64_t t = 0; t < tile_count; ++t) {
+    coding.tiles.sizes.push_back(static_cast<uint32_t>(tiles[t].size()));
+    coding.tiles.bytes.insert(coding.tiles.bytes.end(), tiles[t].begin(), tiles[t].end());
+    tiles[t] = {};
+    coding.sums.table_bits += per_tile[t].table_bits;
+    coding.sums.squared_error += per_tile[t].squared_error;
+    coding.sums.squared_weight += per_tile[t].squared_weight;
+    coding.sums.normalised_squared_error += per_tile[t].normalised_squared_error;
+    coding.sums.escapes += per_tile[t].escapes;
+    coding.sums.patches += per_tile[t].patches;
+  }
+  for (const QuantisedStripes& part : quantised) {
+    coding.sums.squared_error += part.squared_error;
+    coding.sums.squared_weight += part.squared_weight;
+    coding.sums.normalised_squared_error += part.normalised_squared_error;
+    coding.sums.weighted_error += part.weighted_error;
+  }
+  return coding;
+}
+
+Result<Coding> code_on_device(const EncodeJob& job, const EncodeOptions& options) {
+  const std::vector<StripeRange> all = ranges_of(job, std::max<uint64_t>(1, job.tiling.stripes()));
+  NWC_ASSIGN_OR_RETURN(const std::unique_ptr<const DeviceSymbols> symbols, job.encoder.device()->quantise(job, all));
+  Coding coding{{job.encoder.codec().parts().tables.set, {}, 0}, {}, symbols->statistics()};
+  if (options.own_tables) {
+    NWC_ASSIGN_OR_RETURN(const SymbolSample sample, sample_tiles(job, kSampleTiles, *symbols));
+    coding.tables = tables_for(job, sample);
+  }
+  NWC_ASSIGN_OR_RETURN(coding.tiles, symbols->code(coding.tables.used, options.run_groups));
+  NWC_ASSIGN_OR_RETURN(const std::vector<Histogram> histograms, symbols->histograms());
+  for (size_t series = 0; series < histograms.size(); ++series) {
+    const SymbolCost cost(coding.tables.used.tables[series]);
+    for (const auto& [value, count] : histograms[series]) {
+      double bits = 0;
+      coding.sums.escapes += cost.add(value, bits) * count;
+      coding.sums.table_bits += bits * static_cast<double>(count);
+    }
+  }
+  return coding;
 }
 
 }  // namespace
@@ -141,14 +234,9 @@ Result<EncodedTensor> encode_tensor(const WeightMatrix& weights, const TensorGui
   EncodedTensor encoded;
   for (const uint16_t half : scales.stored) append_le(encoded.scales, half);
   if (!guide.levels.empty()) encoded.levels = pack_levels(guide.levels, codec.parts().levels());
-  TableChoice tables{codec.parts().tables.set, {}, 0};
-  const bool feedback = !guide.feedback.empty();
-  const uint64_t together = feedback ? stripes_together(job, threads) : 0;
-  const std::vector<QuantisedStripes> quantised = feedback ? quantise_with_feedback(job, together, threads) : std::vector<QuantisedStripes>();
-  const auto tile_of = [&](uint64_t number, QuantiserScratch& scratch) {
-    return feedback ? gather_tile(job, quantised, together, number) : analyse_tile(job, number, scratch);
-  };
-  if (options.own_tables) tables = choose_tables(codec.parts().tables.set, sample_tiles(job, kSampleTiles, threads, tile_of), true);
+  Result<Coding> coded = encoder.device() != nullptr ? code_on_device(job, options) : code_on_cores(job, options, threads);
+  if (!coded) return std::move(coded).error();
+  const std::vector<std::byte>& payload = coded->tiles.bytes;
 
   StreamHeader& header = encoded.header;
   header.codec_id = codec.id();
@@ -167,59 +255,25 @@ Result<EncodedTensor> encode_tensor(const WeightMatrix& weights, const TensorGui
   header.dtype = weights.dtype;
   header.dimensions = weights.dimensions;
   header.transposed = weights.transposed;
-  header.has_own_tables = !tables.own_bytes.empty();
+  header.has_own_tables = !coded->tables.own_bytes.empty();
 
-  const uint64_t tile_count = tiling.tile_count();
-  std::vector<std::vector<std::byte>> tiles(tile_count);
-  std::vector<EncodeStatistics> per_tile(tile_count);  // summed in order, so that the sums do not depend on threads
-  std::vector<QuantiserScratch> scratch(static_cast<size_t>(threads));
-  NWC_RETURN_IF_ERROR(parallel_for(tile_count, threads, [&](size_t number, int worker) -> Status {
-    QuantiserScratch& buffers = scratch[static_cast<size_t>(worker)];
-    const TileSpan span = tiling.tile(number);
-    const unsigned level = tiling.groups()[span.group].level;
-    const TileSymbols symbols = tile_of(number, buffers);
-    const TileShape shape{level, span.chunks, options.run_groups, job.chunk_length};
-    tiles[number] = encode_tile(tables.used, shape, symbols.values.data(), symbols.stride, symbols.patches);
-
-    EncodeStatistics& sums = per_tile[number];
-    if (!feedback) add_errors(job, number, buffers, symbols.stride, sums);
-    sums.payload_bytes = tiles[number].size();
-    sums.patches = symbols.patches.size();
-    for (unsigned c = 0; c < job.latents; ++c) {
-      const SymbolCost cost(tables.used.at(level, c));
-      const int32_t* row = symbols.values.data() + c * symbols.stride;
-      for (uint32_t i = 0; i < span.chunks; ++i) sums.escapes += cost.add(row[i], sums.table_bits);
-    }
+  std::vector<TileIndexEntry> index(tiling.tile_count());
+  std::vector<size_t> begins;
+  size_t at = 0;
+  for (const uint32_t size : coded->tiles.sizes) {
+    begins.push_back(at);
+    at += size;
+  }
+  NWC_RETURN_IF_ERROR(parallel_for(index.size(), threads, [&](size_t t, int) -> Status {
+    const uint32_t size = coded->tiles.sizes[t];
+    index[t] = {size, tile_checksum(std::span(payload).subspan(begins[t], size), header.tensor_id, t)};
     return {};
   }));
-
-  std::vector<TileIndexEntry> index;
-  uint64_t payload = 0;
-  EncodeStatistics& total = encoded.statistics;
-  for (uint64_t t = 0; t < tile_count; ++t) {
-    index.push_back({static_cast<uint32_t>(tiles[t].size()), tile_checksum(tiles[t], header.tensor_id, t)});
-    payload += tiles[t].size();
-    total.table_bits += per_tile[t].table_bits;
-    total.squared_error += per_tile[t].squared_error;
-    total.squared_weight += per_tile[t].squared_weight;
-    total.normalised_squared_error += per_tile[t].normalised_squared_error;
-    total.escapes += per_tile[t].escapes;
-    total.patches += per_tile[t].patches;
-  }
-  for (const QuantisedStripes& part : quantised) {
-    total.squared_error += part.squared_error;
-    total.squared_weight += part.squared_weight;
-    total.normalised_squared_error += part.normalised_squared_error;
-    total.weighted_error += part.weighted_error;
-  }
-  total.weights = weights.elements();
-  total.payload_bytes = payload;
-  encoded.stream = serialise_stream_head(header, tables.own_bytes, index);
-  encoded.stream.reserve(encoded.stream.size() + payload);
-  for (std::vector<std::byte>& tile : tiles) {
-    encoded.stream.insert(encoded.stream.end(), tile.begin(), tile.end());
-    tile = {};
-  }
+  encoded.statistics = coded->sums;
+  encoded.statistics.weights = weights.elements();
+  encoded.statistics.payload_bytes = payload.size();
+  encoded.stream = serialise_stream_head(header, coded->tables.own_bytes, index);
+  encoded.stream.insert(encoded.stream.end(), payload.begin(), payload.end());
   return encoded;
 }
 

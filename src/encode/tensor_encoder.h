@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "decode/codec.h"
+#include "encode/device.h"
 #include "encode/encoder_codec.h"
 #include "encode/guide.h"
 #include "encode/normalisation.h"
@@ -20,12 +21,13 @@ namespace nwc {
 // A codec ready to encode with; made once per checkpoint.
 class Encoder {
  public:
-  // `codec_id` is the hash of the codec.safetensors that goes with the streams.
-  Encoder(const EncoderCodec& codec, uint64_t codec_id)
-      : codec_(codec.decoder, codec_id), analysis_(codec.analysis), nmse_(codec.nmse) {}
+  // `codec_id` is the hash of the codec.safetensors that goes with the streams. `device`: where tensors are quantised; null for the cores.
+  Encoder(const EncoderCodec& codec, uint64_t codec_id, std::shared_ptr<const DeviceQuantiser> device = nullptr)
+      : codec_(codec.decoder, codec_id), analysis_(codec.analysis), nmse_(codec.nmse), device_(std::move(device)) {}
 
   const Codec& codec() const { return codec_; }
   const Transform& analysis() const { return analysis_; }
+  const DeviceQuantiser* device() const { return device_.get(); }
   // The root of the normalised squared error of each level.
   LevelErrors level_errors() const;
   // Largest error of a normalised weight that the encoder lets pass; beyond it, the weight is stored as a patch.
@@ -35,6 +37,7 @@ class Encoder {
   Codec codec_;
   Transform analysis_;
   std::vector<float> nmse_;
+  std::shared_ptr<const DeviceQuantiser> device_;
 };
 
 struct EncodeOptions {

@@ -19,8 +19,13 @@ Result<TensorSample> sample_tensor(const WeightMatrix& weights, const TensorGuid
   // A tile's word count, its states less what they hold (16 bits each), and its index entry.
   constexpr double kTileBytes = 4 + 2 * limits::kLanes + 8;
   const double levels_bytes = guide.levels.empty() ? 0.0 : static_cast<double>(packed_level_bytes(guide.levels.size(), parts.levels()));
-  return TensorSample{guide.feedback.empty() ? sample_tiles(job, tiles, threads, analysed) : sample_with_feedback(job, tiles, threads),
-                      96 + kTileBytes * static_cast<double>(tiling.tile_count()) + 2.0 * static_cast<double>(scales.stored.size()) + levels_bytes};
+  SymbolSample symbols;
+  if (guide.feedback.empty()) {
+    symbols = sample_tiles(job, tiles, threads, analysed);
+  } else {
+    NWC_ASSIGN_OR_RETURN(symbols, sample_with_feedback(job, tiles, threads));
+  }
+  return TensorSample{std::move(symbols), 96 + kTileBytes * static_cast<double>(tiling.tile_count()) + 2.0 * static_cast<double>(scales.stored.size()) + levels_bytes};
 }
 
 double estimated_bytes(const TensorSample& sample, const TableSet& tables, bool own_tables) {

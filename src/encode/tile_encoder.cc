@@ -89,23 +89,29 @@ std::vector<std::byte> encode_tile(const TableSet& tables, const TileShape& shap
   for (uint32_t a = 0; a < active; ++a) append_le(tile, encoder.state(a));
   for (size_t i = words.size(); i-- > 0;) append_le(tile, words[i]);
 
+  std::vector<int32_t> escapes;
   for (uint32_t run = 0; run < runs; ++run) {
     const uint32_t begin = run * shape.run_groups * kLanes, end = std::min(shape.chunks, begin + shape.run_groups * kLanes);
     for (unsigned c = 0; c < tables.channels; ++c) {
       const FrequencyTable& table = tables.at(shape.level, c);
       for (uint32_t i = begin; i < end; ++i) {
         const int32_t value = symbols[c * stride + i];
-        if (table.symbol_of(value) == table.count()) append_varint(tile, zigzag(value));
+        if (table.symbol_of(value) == table.count()) escapes.push_back(value);
       }
     }
   }
+  append_side_data(tile, escapes, patches);
+  return tile;
+}
+
+void append_side_data(std::vector<std::byte>& tile, std::span<const int32_t> escapes, std::span<const Patch> patches) {
+  for (const int32_t value : escapes) append_varint(tile, zigzag(value));
   uint64_t next = 0;
   for (const Patch& patch : patches) {
     append_varint(tile, patch.position - next);
     append_le(tile, half_from_float(patch.value));
     next = uint64_t{patch.position} + 1;
   }
-  return tile;
 }
 
 }  // namespace nwc

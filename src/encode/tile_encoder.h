@@ -11,6 +11,15 @@
 
 namespace nwc {
 
+// All tiles of a stream, one after another.
+struct CodedTiles {
+  std::vector<uint32_t> sizes;
+  std::vector<std::byte> bytes;
+};
+
+// Everything behind a tile's words. `escapes` are in the order of decoding.
+void append_side_data(std::vector<std::byte>& tile, std::span<const int32_t> escapes, std::span<const Patch> patches);
+
 // Encodes channel c of chunk i from symbols[c * stride + i], each in [-kMaxSymbolValue, kMaxSymbolValue], with
 // tables.at(shape.level, c). `patches` are in ascending order of position, inside the tile, with finite values that fit F16.
 // Thread-safe: no shared state.

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 
@@ -13,6 +14,8 @@
 
 namespace nwc {
 
+class DeviceWeights;
+
 // `bytes` is referenced, not owned, and unaligned.
 struct WeightMatrix {
   std::string name;
@@ -21,13 +24,14 @@ struct WeightMatrix {
   bool transposed;     // stored [.., columns, rows]
   uint64_t matrices, rows, columns;
   std::span<const std::byte> bytes;
+  std::shared_ptr<const DeviceWeights> on_device;  // the same bytes in a device's memory (encode/device.h), or null
 
   // Precondition: 2 or 3 dimensions and a weight dtype.
   static WeightMatrix of(const TensorView& view, bool transposed) {
     const bool batch = view.shape.size() == 3;
     const uint64_t first = view.shape[batch ? 1 : 0], second = view.shape[batch ? 2 : 1];
     return {view.name,  view.dtype, static_cast<uint8_t>(view.shape.size()), transposed, batch ? view.shape[0] : 1, transposed ? second : first,
-            transposed ? first : second, view.bytes};
+            transposed ? first : second, view.bytes, nullptr};
   }
 
   uint64_t elements() const { return matrices * rows * columns; }

@@ -1,0 +1,25 @@
+// Which device a text such as "cuda:1" means.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string_view>
+
+#include "nwcodec/result.h"
+
+namespace nwc {
+
+struct DeviceName {
+  bool cuda = false;          // or the CPU
+  std::optional<int> number;  // none for "cuda" alone: whichever suits
+
+  // The device of one of several processes on a machine with `count` devices, dealt out in turn unless a number is given.
+  int number_for(size_t rank, int count) const {
+    return number ? *number : count > 0 ? static_cast<int>(rank % static_cast<size_t>(count)) : 0;
+  }
+};
+
+// "cpu", "cuda" or "cuda:NUMBER". Errors: kInvalidArgument.
+Result<DeviceName> parse_device_name(std::string_view text);
+
+}  // namespace nwc
