@@ -21,7 +21,7 @@ struct RecoverOptions {
   int64_t patience = 2;           // epochs without improvement on the validation sequences after which training of a group stops
   uint64_t seed = 1;              // of the order of the sequences
   bool harmful_too = false;       // also models of families that the paper found to suffer from it
-  ModelDevice device = {};        // where features are computed and blocks trained; compression itself stays on the CPU
+  ModelDevice device = {};        // where features are computed and blocks trained; quantisation has CompressOptions::device
 };
 
 // Whether the paper leaves recovery out for this `model_type`: GPT-OSS.
