@@ -65,7 +65,6 @@ void print_text(const EvalReport& report) {
 
 Result<EvalReport> evaluate_checkpoint(const EvalOptions& options, const Progress& progress) {
   if (options.images) return evaluate_images(options, progress);
-  NWC_ASSIGN_OR_RETURN(const ModelDevice device, open_device(options.device));
   const int threads = resolve_threads(options.threads);
   set_compute_threads(threads);
   NWC_ASSIGN_OR_RETURN(const Tokenizer tokenizer, open_tokenizer(options.checkpoint));
@@ -78,14 +77,14 @@ Result<EvalReport> evaluate_checkpoint(const EvalOptions& options, const Progres
         .remedy("choose a shorter --context or a longer text");
   }
   const WindowOptions windows{.context = options.context, .max_windows = options.windows};
-  NWC_ASSIGN_OR_RETURN(const CausalLm model, CausalLm::open(options.checkpoint, {.threads = threads, .device = device}));
+  NWC_ASSIGN_OR_RETURN(const CausalLm model, CausalLm::open(options.checkpoint, {.threads = threads, .device = options.device}));
   if (!options.reference) {
     Result<PerplexityResult> result = perplexity(model, ids, windows, progress);
     if (!result) return std::move(result).error().in_file(options.checkpoint.string());
     report.perplexity = *result;
     return report;
   }
-  NWC_ASSIGN_OR_RETURN(const CausalLm reference, CausalLm::open(*options.reference, {.threads = threads, .device = device}));
+  NWC_ASSIGN_OR_RETURN(const CausalLm reference, CausalLm::open(*options.reference, {.threads = threads, .device = options.device}));
   Result<DivergenceResult> result = divergence(reference, model, ids, windows, progress);
   if (!result) return std::move(result).error().in_file(options.checkpoint.string());
   report.divergence = *result;
@@ -93,7 +92,10 @@ Result<EvalReport> evaluate_checkpoint(const EvalOptions& options, const Progres
 }
 
 void add_eval(CLI::App& app, Command& command) {
-  const auto o = std::make_shared<EvalOptions>();
+  struct Arguments : EvalOptions {
+    std::string device_name = "cpu";
+  };
+  const auto o = std::make_shared<Arguments>();
   app.add_option("checkpoint", o->checkpoint, "Checkpoint directory, plain or compressed")->required()->check(not_empty());
   CLI::Option* text = app.add_option("--text", o->text, "Text file to score")->check(not_empty());
   CLI::Option* images = app.add_option("--images", o->images, "For encoders instead: a safetensors file with pixel_values, and perhaps input_ids or label_embeds")->check(not_empty());
@@ -101,7 +103,7 @@ void add_eval(CLI::App& app, Command& command) {
       app.add_option("--reference", o->reference, "Checkpoint to compare with: adds KL divergence and top-1 agreement; for encoders, errors of embeddings and agreement of labels")->check(not_empty());
   CLI::Option* context = app.add_option("--context", o->context, "Tokens per window")->check(CLI::Range(int64_t{2}, int64_t{1} << 20))->capture_default_str();
   CLI::Option* windows = app.add_option("--windows", o->windows, "Score only the first so many windows; 0 means all")->check(CLI::NonNegativeNumber)->capture_default_str();
-  add_device_option(app, o->device);
+  add_device_option(app, o->device_name);
   images->excludes(text)->excludes(context)->excludes(windows)->needs(reference);
   add_global_options(app, command);
   app.callback([text, images] {
@@ -109,6 +111,7 @@ void add_eval(CLI::App& app, Command& command) {
   });
   command.run = [o, &command]() -> Status {
     o->threads = command.global.threads;
+    NWC_ASSIGN_OR_RETURN(o->device, open_device(o->device_name));
     Result<EvalReport> report = EvalReport{};
     {
       ProgressLine line(command.global.quiet);

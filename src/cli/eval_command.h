@@ -8,6 +8,7 @@
 #include "evaluate/divergence.h"
 #include "evaluate/embeddings.h"
 #include "evaluate/perplexity.h"
+#include "model/device.h"
 #include "nwcodec/progress.h"
 #include "nwcodec/result.h"
 
@@ -21,7 +22,7 @@ struct EvalOptions {
   int64_t context = 2048;
   int64_t windows = 0;  // 0: all
   int threads = 0;
-  std::string device = "cpu";  // as open_device() takes it
+  ModelDevice device = {};
 };
 
 struct EvalReport {

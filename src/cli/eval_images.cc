@@ -23,11 +23,10 @@ void print_error(const char* what, const EmbeddingError& e) {
 }  // namespace
 
 Result<EvalReport> evaluate_images(const EvalOptions& options, const Progress& progress) {
-  NWC_ASSIGN_OR_RETURN(const ModelDevice device, open_device(options.device));
   const int threads = resolve_threads(options.threads);
   set_compute_threads(threads);
-  NWC_ASSIGN_OR_RETURN(const EncoderModel reference, EncoderModel::open(*options.reference, threads, device));
-  NWC_ASSIGN_OR_RETURN(const EncoderModel model, EncoderModel::open(options.checkpoint, threads, device));
+  NWC_ASSIGN_OR_RETURN(const EncoderModel reference, EncoderModel::open(*options.reference, threads, options.device));
+  NWC_ASSIGN_OR_RETURN(const EncoderModel model, EncoderModel::open(options.checkpoint, threads, options.device));
   NWC_ASSIGN_OR_RETURN(const EncoderInputs inputs, EncoderInputs::open(*options.images, reference.spec()));
   NWC_RETURN_IF_ERROR(EncoderInputs::open(*options.images, model.spec()));
   EvalReport report;

@@ -28,12 +28,11 @@ size_t settled_length(const std::string& text) {
 }  // namespace
 
 Result<std::string> generate_text(const GenerateTextOptions& options, const Progress& progress, const std::function<void(const std::string&)>& on_text) {
-  NWC_ASSIGN_OR_RETURN(const ModelDevice device, open_device(options.device));
   const int threads = resolve_threads(options.threads);
   set_compute_threads(threads);
   NWC_ASSIGN_OR_RETURN(const Tokenizer tokenizer, open_tokenizer(options.checkpoint));
   NWC_ASSIGN_OR_RETURN(std::vector<int32_t> ids, tokenizer.encode(options.prompt, /*add_special_tokens=*/true));
-  NWC_ASSIGN_OR_RETURN(const CausalLm model, CausalLm::open(options.checkpoint, {.resident = true, .threads = threads, .device = device}));
+  NWC_ASSIGN_OR_RETURN(const CausalLm model, CausalLm::open(options.checkpoint, {.resident = true, .threads = threads, .device = options.device}));
   // Decoded together with the prompt, because the first new token's text may depend on what is before it.
   const size_t prompt_length = tokenizer.decode(ids, true).size();
   size_t shown = prompt_length;
@@ -55,17 +54,21 @@ Result<std::string> generate_text(const GenerateTextOptions& options, const Prog
 }
 
 void add_generate(CLI::App& app, Command& command) {
-  const auto o = std::make_shared<GenerateTextOptions>();
+  struct Arguments : GenerateTextOptions {
+    std::string device_name = "cpu";
+  };
+  const auto o = std::make_shared<Arguments>();
   app.add_option("checkpoint", o->checkpoint, "Checkpoint directory, plain or compressed")->required()->check(not_empty());
   app.add_option("--prompt", o->prompt, "Text to continue")->required();
   app.add_option("--max-new-tokens", o->max_new_tokens, "Stop after so many tokens")->check(CLI::NonNegativeNumber)->capture_default_str();
   app.add_option("--temperature", o->sampling.temperature, "0 takes the likeliest token; larger is more varied")->capture_default_str();
   app.add_option("--top-k", o->sampling.top_k, "Sample among the so many likeliest tokens; 0 means all")->capture_default_str();
   app.add_option("--seed", o->sampling.seed, "Seed of the sampler")->capture_default_str();
-  add_device_option(app, o->device);
+  add_device_option(app, o->device_name);
   add_global_options(app, command);
   command.run = [o, &command]() -> Status {
     o->threads = command.global.threads;
+    NWC_ASSIGN_OR_RETURN(o->device, open_device(o->device_name));
     const Progress progress{.report = {}, .stop = &interrupt_flag()};
     if (command.global.json) {
       NWC_ASSIGN_OR_RETURN(const std::string text, generate_text(*o, progress, {}));

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "evaluate/sampler.h"
+#include "model/device.h"
 #include "nwcodec/progress.h"
 #include "nwcodec/result.h"
 
@@ -17,7 +18,7 @@ struct GenerateTextOptions {
   int64_t max_new_tokens = 64;
   SamplingOptions sampling;
   int threads = 0;
-  std::string device = "cpu";  // as open_device() takes it
+  ModelDevice device = {};
 };
 
 // Returns the continuation; `on_text` (may be empty) gets its pieces as they come.

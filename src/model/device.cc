@@ -5,7 +5,6 @@
 
 #include "base/device_name.h"
 
-
 namespace nwc {
 
 Result<ModelDevice> open_device(std::string_view name, size_t rank) {
@@ -13,12 +12,15 @@ Result<ModelDevice> open_device(std::string_view name, size_t rank) {
   if (!parsed.cuda) return ModelDevice{};
   if (!torch::cuda::is_available()) {
     return Error(ErrorCode::kUnsupported, fmt::format("the device {} is not available", name))
-        .remedy("choose cpu; a GPU needs its driver and a build against a LibTorch with CUDA (-DNWCODEC_WITH_CUDA=ON, CMAKE_PREFIX_PATH)");
+        .remedy(
+            "choose cpu; a GPU needs its driver and a build against a LibTorch with CUDA (-DNWCODEC_WITH_CUDA=ON, "
+            "CMAKE_PREFIX_PATH)");
   }
   const auto count = static_cast<int>(torch::cuda::device_count());
   const ModelDevice device{parsed.number_for(rank, count)};
   if (device.cuda >= count) {
-    return Error(ErrorCode::kUnsupported, fmt::format("the device {} is not there: CUDA devices go from 0 to {}", name, count - 1))
+    return Error(ErrorCode::kUnsupported,
+                 fmt::format("the device {} is not there: CUDA devices go from 0 to {}", name, count - 1))
         .remedy("choose one of those, or cpu");
   }
   // Matrix products have it off by default, convolutions on.

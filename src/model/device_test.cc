@@ -15,7 +15,8 @@ TEST(DeviceTest, TheCpuIsAlwaysThere) {
 }
 
 TEST(DeviceTest, OtherNamesAreWrong) {
-  for (const char* name : {"", "CPU", "cpu:0", "gpu", "cuda:", "cuda0", "cuda:x", "cuda:-1", "cuda:+1", "cuda: 1", "cuda:1x", "cuda:99999999999"}) {
+  for (const char* name : {"", "CPU", "cpu:0", "gpu", "cuda:", "cuda0", "cuda:x", "cuda:-1", "cuda:+1", "cuda: 1",
+                           "cuda:1x", "cuda:99999999999"}) {
     const Result<ModelDevice> device = open_device(name);
     ASSERT_FALSE(device.ok()) << name;
     EXPECT_EQ(device.error().code(), ErrorCode::kInvalidArgument) << name;

@@ -13,15 +13,15 @@
 namespace nwc {
 
 struct RecoverOptions {
-  int64_t sequences = 64;         // of the calibration, spread evenly over its texts; fewer if it has fewer
-  int64_t length = 0;             // tokens of each that are used, from its beginning; 0: all
-  int64_t epochs = 2;             // over the training sequences, after each group
+  int64_t sequences = 192;        // of the calibration, spread evenly over its texts; fewer if it has fewer
+  int64_t length = 512;           // tokens of each that are used, from its beginning; 0: all
+  int64_t epochs = 4;             // over the training sequences, after each group
   int64_t batch = 4;              // sequences per step; as many threads can share a step
-  double learning_rate = 0.005;   // of Adam, as a share of a tensor's root mean square; falls to zero along a cosine
-  int64_t patience = 1;           // epochs without improvement on the validation sequences after which training of a group stops
+  double learning_rate = 0.01;    // of Adam, as a share of a tensor's root mean square; falls to zero along a cosine
+  int64_t patience = 2;           // epochs without improvement on the validation sequences after which training of a group stops
   uint64_t seed = 1;              // of the order of the sequences
   bool harmful_too = false;       // also models of families that the paper found to suffer from it
-  ModelDevice device = {};        // where features are computed and blocks trained; compression itself stays on the CPU
+  ModelDevice device = {};        // where features are computed and blocks trained; quantisation has CompressOptions::device
 };
 
 // Whether the paper leaves recovery out for this `model_type`: GPT-OSS.

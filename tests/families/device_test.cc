@@ -1,5 +1,7 @@
-// Models on a GPU against the same models on the CPU: forward passes of every family, Hessians, divergence, recovery. All of it is skipped without
-// a GPU, forward passes also without the fixture checkpoints (support/fixtures.h).
+// Models on a GPU against the same models on the CPU: forward passes of every family, Hessians, divergence, recovery.
+// All of it is skipped without a GPU, forward passes also without the fixture checkpoints (support/fixtures.h).
+#include "model/device.h"
+
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -12,7 +14,6 @@
 #include "encode/hessian_store.h"
 #include "evaluate/divergence.h"
 #include "evaluate/generate.h"
-#include "model/device.h"
 #include "recover/recover.h"
 #include "support/fixtures.h"
 #include "support/temp_dir.h"
@@ -36,9 +37,9 @@ std::vector<int32_t> some_ids(size_t count) {
 }
 
 // Sets `device`, or skips the test.
-#define NWC_NEED_GPU(device)                                                            \
-  const Result<ModelDevice> opened_device = open_device("cuda");                        \
-  if (!opened_device) GTEST_SKIP() << opened_device.error().to_string();                \
+#define NWC_NEED_GPU(device)                                             \
+  const Result<ModelDevice> opened_device = open_device("cuda");         \
+  if (!opened_device) GTEST_SKIP() << opened_device.error().to_string(); \
   const ModelDevice device = *opened_device
 
 class FamilyOnGpu : public ::testing::TestWithParam<const char*> {};
@@ -57,25 +58,34 @@ TEST_P(FamilyOnGpu, OutputsAreThoseOfTheCpu) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Families, FamilyOnGpu, ::testing::ValuesIn(testing::kFixtureFamilies), [](const auto& info) { return std::string(info.param); });
+INSTANTIATE_TEST_SUITE_P(Families, FamilyOnGpu, ::testing::ValuesIn(testing::kFixtureFamilies),
+                         [](const auto& info) { return std::string(info.param); });
 
 class OnGpu : public ::testing::Test {
  protected:
   CalibrateReport calibrated(const std::string& output, ModelDevice device, const fs::path& model = kModel) const {
     const CalibrationText text{"text", some_ids(16 * 256)};
-    return value_of(calibrate({.model = model, .output = work_ / output, .sequences = 16, .length = 128, .threads = 1, .device = device}, std::span(&text, 1), {}));
+    return value_of(calibrate(
+        {.model = model, .output = work_ / output, .sequences = 16, .length = 128, .threads = 1, .device = device},
+        std::span(&text, 1), {}));
   }
   Result<CompressReport> recovered(const std::string& output, ModelDevice device) const {
     const RecoverOptions options{.sequences = 16, .epochs = 3, .batch = 3, .learning_rate = 0.02, .device = device};
     NWC_ASSIGN_OR_RETURN(const auto recovery, make_recovery(kModel, work_ / "hessians", options, 2));
-    const CompressOptions compress{.model = kModel, .output = work_ / output, .codecs = {work_ / "codec.safetensors"}, .hessians = work_ / "hessians", .guide = {.levels = false}, .threads = 2};
+    const CompressOptions compress{.model = kModel,
+                                   .output = work_ / output,
+                                   .codecs = {work_ / "codec.safetensors"},
+                                   .hessians = work_ / "hessians",
+                                   .guide = {.levels = false},
+                                   .threads = 2};
     return compress_checkpoint(compress, {}, recovery.get());
   }
   // Relative distance of all Hessians of one calibration from those of another.
   double hessian_error(const std::string& a, const std::string& b) const {
     double error = 0, size = 0, worst = 0;
     for (const char* name : {"hessians-00000.safetensors", "hessians-00001.safetensors"}) {
-      const HessianFile one = value_of(read_hessian_file(work_ / a / name)), other = value_of(read_hessian_file(work_ / b / name));
+      const HessianFile one = value_of(read_hessian_file(work_ / a / name)),
+                        other = value_of(read_hessian_file(work_ / b / name));
       for (size_t h = 0; h < one.hessians.size(); ++h) {
         error = size = 0;
         for (size_t i = 0; i < one.hessians[h].triangles.size(); ++i) {
@@ -113,7 +123,10 @@ TEST_F(OnGpu, MixturesCalibrateToTheSameBytes) {
 TEST_F(OnGpu, DivergenceAndGenerationAreThoseOfTheCpu) {
   NWC_NEED_GPU(gpu);
   ASSERT_TRUE(write_encoder_codec(work_ / "codec.safetensors", testing::linear_codec()));
-  ASSERT_TRUE(compress_checkpoint({.model = kModel, .output = work_ / "small", .codecs = {work_ / "codec.safetensors"}, .threads = 1}, {}).ok());
+  ASSERT_TRUE(
+      compress_checkpoint(
+          {.model = kModel, .output = work_ / "small", .codecs = {work_ / "codec.safetensors"}, .threads = 1}, {})
+          .ok());
   const std::vector<int32_t> ids = some_ids(4 * 100);
   std::vector<DivergenceResult> results;
   std::vector<std::vector<int32_t>> texts;
@@ -121,7 +134,9 @@ TEST_F(OnGpu, DivergenceAndGenerationAreThoseOfTheCpu) {
     const CausalLm original = value_of(CausalLm::open(kModel, {.resident = true, .threads = 1, .device = device}));
     const CausalLm small = value_of(CausalLm::open(work_ / "small", {.threads = 1, .device = device}));
     results.push_back(value_of(divergence(original, small, ids, {.context = 100}, {})));
-    texts.push_back(value_of(generate(original, std::span(ids).first(8), {.max_new_tokens = 12, .stop_ids = std::vector<int32_t>{}}, {})).tokens);
+    texts.push_back(value_of(generate(original, std::span(ids).first(8),
+                                      {.max_new_tokens = 12, .stop_ids = std::vector<int32_t>{}}, {}))
+                        .tokens);
   }
   EXPECT_GT(results[0].mean_kl, 1e-4) << "nothing to compare";
   EXPECT_NEAR(results[1].mean_kl / results[0].mean_kl, 1, 1e-4);

@@ -3,8 +3,8 @@ export OPENBLAS_NUM_THREADS=1
 quietly nwcodec calibrate "$DEMO" --text "$DEMO_TEXT" -o hessians --sequences 8 --length 128 --threads 1
 arguments=(--bits 2.4 --hessians hessians --no-levels)
 quietly nwcodec compress "$DEMO" -o plain "${arguments[@]}"
-quietly nwcodec compress "$DEMO" -o recovered "${arguments[@]}" --recover --recover-sequences 16
-quietly nwcodec compress "$DEMO" -o again "${arguments[@]}" --recover --recover-sequences 16 --threads 1
+quietly nwcodec compress "$DEMO" -o recovered "${arguments[@]}" --recover --recover-sequences 16 --recover-epochs 2
+quietly nwcodec compress "$DEMO" -o again "${arguments[@]}" --recover --recover-sequences 16 --recover-epochs 2 --threads 1
 same recovered again
 bits() { nwcodec inspect "$1" --json | sed -n 's/^  "bits_per_weight": \([0-9.]*\),$/\1/p'; }
 awk -v a="$(bits plain)" -v b="$(bits recovered)" 'BEGIN { exit !(b < 1.01 * a && b > 0.99 * a) }' || fail "$(bits recovered) bits per weight instead of $(bits plain)"
