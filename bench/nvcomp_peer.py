@@ -3,7 +3,7 @@
 
 usage: nvcomp_peer.py SYMBOLS_FILE LIBNVCOMP [COPIES]
 
-SYMBOLS_FILE: what `cuda_bench CODECS_DIR SYMBOLS_FILE` wrote, one tensor's symbols as bytes, 16 channels of each chunk side by side.
+SYMBOLS_FILE: what `cuda_bench CODECS_DIR decoding SYMBOLS_FILE` wrote, one tensor's symbols as bytes, 16 channels of each chunk side by side.
 LIBNVCOMP: libnvcomp.so.6 (package nvidia-libnvcomp-cu13), driven through its batched C interface. COPIES (32) tensors, each with memory of its
 own, are compressed once and decompressed in one call, timed by device events: the median of 20. Every setting is checked against its input.
 Needs PyTorch, for memory and events.
