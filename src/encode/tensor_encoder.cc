@@ -217,9 +217,9 @@ LevelErrors Encoder::level_errors() const {
   return errors;
 }
 
-float Encoder::patch_threshold(unsigned level) const {
+float patch_threshold(float nmse) {
   // Eight steps of a uniform quantiser with the codec's error (step^2 / 12 = nmse).
-  return 8.0f * std::sqrt(12.0f * nmse_[level]);
+  return 8.0f * std::sqrt(12.0f * nmse);
 }
 
 Result<EncodedTensor> encode_tensor(const WeightMatrix& weights, const TensorGuide& guide, const Encoder& encoder,

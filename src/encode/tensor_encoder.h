@@ -18,6 +18,9 @@
 
 namespace nwc {
 
+// Largest error of a normalised weight that the encoder lets pass, at a level with this mean squared error; beyond it, the weight is stored as a patch.
+float patch_threshold(float nmse);
+
 // A codec ready to encode with; made once per checkpoint.
 class Encoder {
  public:
@@ -30,8 +33,7 @@ class Encoder {
   const DeviceQuantiser* device() const { return device_.get(); }
   // The root of the normalised squared error of each level.
   LevelErrors level_errors() const;
-  // Largest error of a normalised weight that the encoder lets pass; beyond it, the weight is stored as a patch.
-  float patch_threshold(unsigned level) const;
+  float patch_threshold(unsigned level) const { return nwc::patch_threshold(nmse_[level]); }
 
  private:
   Codec codec_;

@@ -84,8 +84,7 @@ Result<CodecOnDevice> CodecOnDevice::of(const EncoderCodec& codec, int device) {
   CodecOnDevice result;
   result.levels = decoder.levels();
   std::vector<float> thresholds;
-  const Encoder encoder(codec, 0);
-  for (unsigned level = 0; level < result.levels; ++level) thresholds.push_back(encoder.patch_threshold(level));
+  for (const float nmse : codec.nmse) thresholds.push_back(patch_threshold(nmse));
 
   Blob blob;
   size_t image_at = 0;

@@ -28,7 +28,7 @@ struct CodecOnDevice {
   const uint8_t* small_image = nullptr;
   NetworkOnDevice analysis, synthesis;
   const float* centers = nullptr;     // [levels][16]
-  const float* thresholds = nullptr;  // [levels]: Encoder::patch_threshold()
+  const float* thresholds = nullptr;  // [levels]: patch_threshold()
 
   // To the current device. Errors: kUnsupported for chunks or latents other than 16.
   static Result<CodecOnDevice> of(const EncoderCodec& codec, int device);
