@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/parallel.h"
 #include "encode/feedback_kernel.h"
 #include "encode/quantiser.h"
 #include "encode/tensor_encoder.h"
+#include "encode/tile_analysis.h"
 
 namespace nwc {
 
@@ -72,6 +74,16 @@ QuantisedStripes quantise_stripes(const WeightMatrix& w, uint64_t matrix, uint64
     }
   }
   return result;
+}
+
+std::vector<QuantisedStripes> quantise_ranges(const EncodeJob& job, std::span<const StripeRange> ranges, int threads) {
+  std::vector<QuantisedStripes> quantised(ranges.size());
+  (void)parallel_for(ranges.size(), threads, [&](size_t i, int) -> Status {
+    const StripeRange& range = ranges[i];
+    quantised[i] = quantise_stripes(job.weights, range.matrix, range.first, range.count, job.scales, job.levels_of_matrix(range.matrix), *job.guide.feedback[range.matrix], job.encoder);
+    return {};
+  });
+  return quantised;
 }
 
 }  // namespace nwc

@@ -17,6 +17,8 @@
 namespace nwc {
 
 class Encoder;
+struct EncodeJob;
+struct StripeRange;
 
 // Symbols of whole stripes (chunk-length rows) of one matrix, and what decoding them gives.
 struct QuantisedStripes {
@@ -32,5 +34,8 @@ struct QuantisedStripes {
 // `levels`: of this matrix's columns, or empty. Independent of the instruction set.
 QuantisedStripes quantise_stripes(const WeightMatrix& weights, uint64_t matrix, uint64_t first_stripe, uint64_t stripes, const WeightScales& scales,
                                   std::span<const uint8_t> levels, const FeedbackFactor& factor, const Encoder& encoder);
+
+// All of these ranges, with the job's feedback; a range is a work item.
+std::vector<QuantisedStripes> quantise_ranges(const EncodeJob& job, std::span<const StripeRange> ranges, int threads);
 
 }  // namespace nwc

@@ -115,12 +115,7 @@ Result<SymbolSample> sample_with_feedback(const EncodeJob& job, uint64_t parts, 
     NWC_ASSIGN_OR_RETURN(std::vector<Histogram> histograms, symbols->histograms());
     return sample_of(job, std::move(histograms));
   }
-  std::vector<QuantisedStripes> quantised(sampled);
-  (void)parallel_for(sampled, threads, [&](size_t s, int) -> Status {
-    quantised[s] = quantise_stripes(job.weights, ranges[s].matrix, ranges[s].first, ranges[s].count, job.scales, job.levels_of_matrix(ranges[s].matrix),
-                                    *job.guide.feedback[ranges[s].matrix], job.encoder);
-    return {};
-  });
+  const std::vector<QuantisedStripes> quantised = quantise_ranges(job, ranges, threads);
   for (uint64_t s = 0; s < sampled; ++s) {
     const std::span<const uint8_t> levels = job.levels_of_matrix(ranges[s].matrix);
     const QuantisedStripes& part = quantised[s];

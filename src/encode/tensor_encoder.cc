@@ -101,17 +101,6 @@ std::vector<StripeRange> ranges_of(const EncodeJob& job, uint64_t together) {
   return ranges;
 }
 
-std::vector<QuantisedStripes> quantise_with_feedback(const EncodeJob& job, uint64_t together, int threads) {
-  const std::vector<StripeRange> ranges = ranges_of(job, together);
-  std::vector<QuantisedStripes> quantised(ranges.size());
-  (void)parallel_for(ranges.size(), threads, [&](size_t i, int) -> Status {
-    quantised[i] = quantise_stripes(job.weights, ranges[i].matrix, ranges[i].first, ranges[i].count, job.scales, job.levels_of_matrix(ranges[i].matrix),
-                                    *job.guide.feedback[ranges[i].matrix], job.encoder);
-    return {};
-  });
-  return quantised;
-}
-
 // All that weights come to.
 struct Coding {
   TableChoice tables;
@@ -125,7 +114,7 @@ Result<Coding> code_on_cores(const EncodeJob& job, const EncodeOptions& options,
   // Without feedback, tiles are quantised one by one as they are wanted, and again for the sample, which needs less memory.
   const bool feedback = !job.guide.feedback.empty();
   const uint64_t together = feedback ? stripes_together(job, threads) : 0;
-  const std::vector<QuantisedStripes> quantised = feedback ? quantise_with_feedback(job, together, threads) : std::vector<QuantisedStripes>();
+  const std::vector<QuantisedStripes> quantised = feedback ? quantise_ranges(job, ranges_of(job, together), threads) : std::vector<QuantisedStripes>();
   const auto tile_of = [&](uint64_t number, QuantiserScratch& scratch) {
     return feedback ? gather_tile(job, quantised, together, number) : analyse_tile(job, number, scratch);
   };

@@ -33,7 +33,7 @@ __global__ void __launch_bounds__(kTeam) gather_kernel(QuantiserTask task, Batch
       const uint64_t at = batch.at[position - batch.begin] + uint64_t{row} * batch.stride[position - batch.begin] + slots[s];
       buffers.originals[at] = originals[q][s];
       buffers.targets[at] = targets[q][s];
-      buffers.chunks[at] = scale > 0 && factor > 0 ? __fdiv_rn(__fdiv_rn(targets[q][s], scale), factor) : 0.0f;
+      buffers.chunks[at] = normalised(targets[q][s], scale, factor);
     }
   }
 }
@@ -44,11 +44,10 @@ __global__ void __launch_bounds__(kThreads) round_kernel(QuantiserTask task, Bat
   const uint32_t place = blockIdx.y, column = task.order != nullptr ? task.order[batch.begin + place] : batch.begin + place;
   const uint32_t level = task.levels != nullptr ? task.levels[column] : 0;
   float* z = latents + batch.at[place] + slot;
-  constexpr float kLargest = 1 << 30;  // kMaxSymbolValue
 #pragma unroll
   for (uint32_t c = 0; c < kChunk; ++c, z += batch.stride[place]) {
     const float center = centers[level * kChunk + c], v = *z - center;
-    const int32_t symbol = fabsf(v) <= kLargest ? __float2int_rn(v) : v > 0 ? 1 << 30 : v < 0 ? -(1 << 30) : 0;
+    const int32_t symbol = round_latent(v);
     task.symbols[(uint64_t{slot} * kChunk + c) * task.matrix.columns + column] = symbol;
     *z = static_cast<float>(symbol) + center;
   }

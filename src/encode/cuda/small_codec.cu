@@ -153,8 +153,7 @@ __device__ inline void quantise(const uint8_t* image, const SmallCodecShape& sha
     }
     const float center = floats(layout.centers)[level * kChunk + component];
     z = z - center;
-    constexpr float kLargest = 1 << 30;  // kMaxSymbolValue
-    symbol = fabsf(z) <= kLargest ? __float2int_rn(z) : z > 0 ? 1 << 30 : z < 0 ? -(1 << 30) : 0;
+    symbol = round_latent(z);
     buffers.latents[component][stripe] = (static_cast<float>(symbol) + center) * floats(layout.synthesis_embedding)[level * kChunk + component];
   }
   team_barrier(team);
@@ -182,7 +181,6 @@ __device__ inline Row row_of(const QuantiserTask& task, uint32_t first_slot, uin
   if (r.inside) r.factor = task.factors != nullptr ? task.factors[r.row] : 1.0f;
   return r;
 }
-__device__ inline float normalised(float v, float scale, float factor) { return scale > 0 && factor > 0 ? __fdiv_rn(__fdiv_rn(v, scale), factor) : 0.0f; }
 
 // Sums of a team, in a fixed order; all its threads call it.
 template <uint32_t kStripes>
