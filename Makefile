@@ -50,7 +50,7 @@ fuzz: setup
 	@scripts/run_fuzzers.sh build/fuzz 60
 
 format:
-	@git ls-files '*.h' '*.cc' | xargs clang-format -i
+	@git ls-files '*.h' '*.cc' '*.cu' '*.cuh' | xargs clang-format -i
 
 clean:
 	rm -rf build

@@ -1,4 +1,5 @@
-// Entropy decoding: the symbols of a 4096 x 4096 tensor at about 4 bits, per instruction set, beside zstd on the same symbols.
+// Entropy decoding: the symbols of a 4096 x 4096 tensor at about 4 bits, per instruction set, beside zstd on the same
+// symbols.
 //
 // Reported in symbols per second; one thread each.
 #include <benchmark/benchmark.h>
@@ -73,7 +74,8 @@ void bench_decode(benchmark::State& state, Isa isa) {
   for (auto _ : state) {
     for (size_t first = 0; first + kTilesTogether <= d.tiles.size(); first += kTilesTogether) {
       TileJob jobs[kTilesTogether];
-      for (size_t t = 0; t < kTilesTogether; ++t) jobs[t] = {d.tiles[first + t], &symbols[t * kChannels * kTileChunks], nullptr, &escapes[t], &patches[t]};
+      for (size_t t = 0; t < kTilesTogether; ++t)
+        jobs[t] = {d.tiles[first + t], &symbols[t * kChannels * kTileChunks], nullptr, &escapes[t], &patches[t]};
       const Status status = decode_tiles(jobs, tables, {0, kTileChunks, 64, 16}, isa, kTileChunks);
       if (!status) state.SkipWithError(status.error().to_string().c_str());
       benchmark::ClobberMemory();
@@ -86,10 +88,12 @@ void bench_decode(benchmark::State& state, Isa isa) {
 void bench_zstd(benchmark::State& state) {
   const Data& d = data();
   std::vector<char> compressed(ZSTD_compressBound(d.symbols_as_bytes.size()));
-  compressed.resize(ZSTD_compress(compressed.data(), compressed.size(), d.symbols_as_bytes.data(), d.symbols_as_bytes.size(), 1));
+  compressed.resize(
+      ZSTD_compress(compressed.data(), compressed.size(), d.symbols_as_bytes.data(), d.symbols_as_bytes.size(), 1));
   std::vector<char> out(d.symbols_as_bytes.size());
   for (auto _ : state) {
-    if (ZSTD_decompress(out.data(), out.size(), compressed.data(), compressed.size()) != out.size()) state.SkipWithError("zstd");
+    if (ZSTD_decompress(out.data(), out.size(), compressed.data(), compressed.size()) != out.size())
+      state.SkipWithError("zstd");
     benchmark::ClobberMemory();
   }
   state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(out.size()));

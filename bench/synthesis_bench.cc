@@ -1,4 +1,5 @@
-// The synthesis transform g_s on the CPU against the same network through LibTorch (OpenBLAS), one thread, chunks per second.
+// The synthesis transform g_s on the CPU against the same network through LibTorch (OpenBLAS), one thread, chunks per
+// second.
 #include <benchmark/benchmark.h>
 #include <torch/torch.h>
 
@@ -32,7 +33,8 @@ TransformWeights random_network(size_t width, size_t depth) {
 constexpr int64_t kChunks = 2048;
 
 void bench_ours(benchmark::State& state, Isa isa) {
-  const TransformWeights weights = random_network(static_cast<size_t>(state.range(0)), static_cast<size_t>(state.range(1)));
+  const TransformWeights weights =
+      random_network(static_cast<size_t>(state.range(0)), static_cast<size_t>(state.range(1)));
   const Transform transform(weights);
   AlignedVector<float> x(16 * kChunks, 0.5f), y(transform.output_rows() * kChunks), scratch;
   for (auto _ : state) {
@@ -67,7 +69,8 @@ void bench_libtorch(benchmark::State& state) {
   for (auto _ : state) {
     torch::Tensor h = torch::linear(z, in, in_bias);
     for (size_t b = 0; b < weight.size(); ++b) {
-      const torch::Tensor u = torch::layer_norm(torch::linear(h, weight[b], bias[b]), {width}, gain[b], offset[b], 1e-5);
+      const torch::Tensor u =
+          torch::layer_norm(torch::linear(h, weight[b], bias[b]), {width}, gain[b], offset[b], 1e-5);
       h.add_(u.relu_()).mul_(embedding[b]);
     }
     benchmark::DoNotOptimize(torch::linear(h, out, out_bias));
@@ -84,7 +87,8 @@ int main(int argc, char** argv) {
   const std::vector<std::vector<int64_t>> sizes{{512, 4}, {128, 4}, {64, 2}, {32, 1}};
   for (const auto& size : sizes) {
     for (const nwc::Isa isa : nwc::available_isas()) {
-      benchmark::RegisterBenchmark(("synthesis/" + std::string(nwc::name_of(isa))).c_str(), nwc::bench_ours, isa)->Args(size);
+      benchmark::RegisterBenchmark(("synthesis/" + std::string(nwc::name_of(isa))).c_str(), nwc::bench_ours, isa)
+          ->Args(size);
     }
     benchmark::RegisterBenchmark("synthesis/libtorch", nwc::bench_libtorch)->Args(size);
   }

@@ -1,4 +1,5 @@
-// Training steps per second: usage: training_bench [cpu|cuda] [batch] [width] [depth] [steps]. The peer is bench/training_peer.py.
+// Training steps per second: usage: training_bench [cpu|cuda] [batch] [width] [depth] [steps]. The peer is
+// bench/training_peer.py.
 #include <fmt/format.h>
 
 #include <chrono>
@@ -8,7 +9,9 @@
 #include "learn/training_step.h"
 
 int main(int argc, char** argv) {
-  const auto number = [&](int i, int64_t otherwise) { return argc > i ? std::strtoll(argv[i], nullptr, 10) : otherwise; };
+  const auto number = [&](int i, int64_t otherwise) {
+    return argc > i ? std::strtoll(argv[i], nullptr, 10) : otherwise;
+  };
   const bool cuda = argc > 1 && std::string(argv[1]) == "cuda";
   nwc::TrainOptions o;
   o.batch = number(2, 65536);
@@ -16,7 +19,8 @@ int main(int argc, char** argv) {
   o.steps = number(5, cuda ? 300 : 3);
   o.lambda = 300;
   torch::manual_seed(1);
-  nwc::Networks networks{nwc::TransformNet(o.chunk, o.latents, o.analysis, 4), nwc::TransformNet(o.latents, o.chunk, o.synthesis, 4),
+  nwc::Networks networks{nwc::TransformNet(o.chunk, o.latents, o.analysis, 4),
+                         nwc::TransformNet(o.latents, o.chunk, o.synthesis, 4),
                          nwc::FactorizedDensity(4, o.latents, std::vector<double>{8, 12, 40, 60})};
   const torch::Tensor training = torch::randn({1 << 20, o.chunk});
   std::unique_ptr<nwc::TrainingStep> step;
@@ -39,7 +43,9 @@ int main(int argc, char** argv) {
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   const double rate = static_cast<double>(o.steps) / seconds;
   // Multiply-adds of both networks, forward once and back twice.
-  const double flops = 2.0 * 2.0 * 3.0 * static_cast<double>(o.batch * (o.analysis.depth * o.analysis.width * o.analysis.width + 2 * 16 * o.analysis.width));
-  fmt::print("{} {}x{} batch {}: {:.1f} steps/s, {:.2f} ms, {:.0f} TFLOP/s, mean loss {:.4f}\n", cuda ? "cuda" : "cpu", o.analysis.width, o.analysis.depth, o.batch,
-             rate, 1e3 / rate, flops * rate / 1e12, loss);
+  const double flops = 2.0 * 2.0 * 3.0 *
+                       static_cast<double>(o.batch * (o.analysis.depth * o.analysis.width * o.analysis.width +
+                                                      2 * 16 * o.analysis.width));
+  fmt::print("{} {}x{} batch {}: {:.1f} steps/s, {:.2f} ms, {:.0f} TFLOP/s, mean loss {:.4f}\n", cuda ? "cuda" : "cpu",
+             o.analysis.width, o.analysis.depth, o.batch, rate, 1e3 / rate, flops * rate / 1e12, loss);
 }

@@ -58,9 +58,11 @@ void write_model(const fs::path& directory, size_t layers) {
   shards.front().push_back({"model.embed_tokens.weight", 128256, 4096});
   for (size_t l = 0; l < layers; ++l) {
     const std::string prefix = fmt::format("model.layers.{}.", l);
-    for (const Planned& t : {Planned{"self_attn.q_proj.weight", 4096, 4096}, Planned{"self_attn.k_proj.weight", 1024, 4096}, Planned{"self_attn.v_proj.weight", 1024, 4096},
-                             Planned{"self_attn.o_proj.weight", 4096, 4096}, Planned{"mlp.gate_proj.weight", 14336, 4096}, Planned{"mlp.up_proj.weight", 14336, 4096},
-                             Planned{"mlp.down_proj.weight", 4096, 14336}}) {
+    for (const Planned& t :
+         {Planned{"self_attn.q_proj.weight", 4096, 4096}, Planned{"self_attn.k_proj.weight", 1024, 4096},
+          Planned{"self_attn.v_proj.weight", 1024, 4096}, Planned{"self_attn.o_proj.weight", 4096, 4096},
+          Planned{"mlp.gate_proj.weight", 14336, 4096}, Planned{"mlp.up_proj.weight", 14336, 4096},
+          Planned{"mlp.down_proj.weight", 4096, 14336}}) {
       shards[l * kShards / layers].push_back({prefix + t.name, t.rows, t.columns});
     }
   }
@@ -77,8 +79,10 @@ void write_model(const fs::path& directory, size_t layers) {
   need(parallel_for(kShards, 0, [&](size_t s, int) -> Status {
     std::vector<PlannedTensor> plan;
     for (const Planned& t : shards[s]) plan.push_back({t.name, DType::kBF16, {t.rows, t.columns}});
-    NWC_ASSIGN_OR_RETURN(SafetensorsWriter writer, SafetensorsWriter::create(directory / shard_file_name(s + 1, kShards), plan, {}, {}, {}));
-    for (const Planned& t : shards[s]) NWC_RETURN_IF_ERROR(writer.write(t.name, 0, std::span(values).first(2 * t.rows * t.columns)));
+    NWC_ASSIGN_OR_RETURN(SafetensorsWriter writer,
+                         SafetensorsWriter::create(directory / shard_file_name(s + 1, kShards), plan, {}, {}, {}));
+    for (const Planned& t : shards[s])
+      NWC_RETURN_IF_ERROR(writer.write(t.name, 0, std::span(values).first(2 * t.rows * t.columns)));
     return writer.finish();
   }));
   need(write_index(directory, total, map));
@@ -93,7 +97,11 @@ void bench_checkpoint(const fs::path& codecs, const fs::path& directory, size_t 
   write_model(model, layers);
   fmt::print("written in {:.1f} s\n", writing.seconds());
   const auto device = need(open_encode_device("cuda"));
-  CompressOptions options{.model = model, .output = small, .codecs = {codecs / "fast-300.safetensors"}, .force = true, .device = device.get()};
+  CompressOptions options{.model = model,
+                          .output = small,
+                          .codecs = {codecs / "fast-300.safetensors"},
+                          .force = true,
+                          .device = device.get()};
   options.encode.tile_chunks = 512;
   options.encode.run_groups = 1;
   options.encode.normalisation.gain = 1.17;
@@ -102,9 +110,12 @@ void bench_checkpoint(const fs::path& codecs, const fs::path& directory, size_t 
   const double seconds = compressing.seconds();
   const CompressionTotals totals = totals_of(report.tensors);
   const double weights = static_cast<double>(totals.statistics.weights);
-  fmt::print("8B shapes ({} layers) compressed on {}: {:.2f} s, {:.2f} GB of weights in, {:.2f} GB/s; {:.3f} bits per weight\n", layers, device->name(), seconds,
-             static_cast<double>(report.input_bytes) * 1e-9, static_cast<double>(report.input_bytes) * 1e-9 / seconds,
-             8.0 * static_cast<double>(totals.stream_bytes + totals.side_bytes) / weights);
+  fmt::print(
+      "8B shapes ({} layers) compressed on {}: {:.2f} s, {:.2f} GB of weights in, {:.2f} GB/s; {:.3f} bits per "
+      "weight\n",
+      layers, device->name(), seconds, static_cast<double>(report.input_bytes) * 1e-9,
+      static_cast<double>(report.input_bytes) * 1e-9 / seconds,
+      8.0 * static_cast<double>(totals.stream_bytes + totals.side_bytes) / weights);
   for (const StageTime& stage : report.stages) fmt::print("  {:30} {:8.2f} s\n", stage.name, stage.seconds);
   double encoding = 0;
   for (const CompressedTensorReport& t : report.tensors) encoding += t.seconds;
@@ -117,8 +128,8 @@ void bench_checkpoint(const fs::path& codecs, const fs::path& directory, size_t 
       const double load_seconds = loading.seconds();
       double out = 0;
       for (const CudaWeights::Tensor& t : loaded.list()) out += static_cast<double>(t.bytes);
-      fmt::print("decoded into GPU memory{}, {}: {:.2f} s, {:.1f} GB/s of {:.2f} GB out\n", verify ? ", verified" : "", round == 0 ? "first" : "again", load_seconds,
-                 out * 1e-9 / load_seconds, out * 1e-9);
+      fmt::print("decoded into GPU memory{}, {}: {:.2f} s, {:.1f} GB/s of {:.2f} GB out\n", verify ? ", verified" : "",
+                 round == 0 ? "first" : "again", load_seconds, out * 1e-9 / load_seconds, out * 1e-9);
     }
   }
   fs::remove_all(model);

@@ -1,8 +1,10 @@
 // Everything on a CUDA device, beside floors and peers; docs/results.md holds the figures.
 //
-// usage: cuda_bench CODECS_DIR decoding [SYMBOLS_FILE]        (writes the symbols of one tensor, for peers: bench/nvcomp_peer.py)
+// usage: cuda_bench CODECS_DIR decoding [SYMBOLS_FILE]        (writes the symbols of one tensor, for peers:
+// bench/nvcomp_peer.py)
 //        cuda_bench CODECS_DIR encoding [no-cores]            (without the same work on this machine's cores)
-//        cuda_bench CODECS_DIR checkpoint DIRECTORY [LAYERS]  (25 GB are written there; a memory disk leaves the disk out of the figures)
+//        cuda_bench CODECS_DIR checkpoint DIRECTORY [LAYERS]  (25 GB are written there; a memory disk leaves the disk
+//        out of the figures)
 #include <cstdlib>
 #include <string>
 

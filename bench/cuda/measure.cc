@@ -71,7 +71,8 @@ double copy_bandwidth() {
   constexpr size_t kSize = size_t{2} << 30;
   const cuda::DeviceMemory a = need(cuda::DeviceMemory::of(kSize)), b = need(cuda::DeviceMemory::of(kSize));
   need(cudaMemset(a.data(), 0x5A, kSize));
-  const double seconds = median_seconds(20, [&](int) { need(cudaMemcpyAsync(b.data(), a.data(), kSize, cudaMemcpyDeviceToDevice, nullptr)); });
+  const double seconds = median_seconds(
+      20, [&](int) { need(cudaMemcpyAsync(b.data(), a.data(), kSize, cudaMemcpyDeviceToDevice, nullptr)); });
   return 2.0 * kSize / seconds;
 }
 
@@ -90,12 +91,15 @@ Cublas::Cublas() {
 void Cublas::product(int m, int n, int k, const void* w, const void* x, void* y) const {
   const float one = 1, zero = 0;
   constexpr int kTransposed = 1, kPlain = 0, kBf16 = 14, kFloat = 68 /* CUBLAS_COMPUTE_32F */, kDefault = -1;
-  if (gemm(handle, kTransposed, kPlain, m, n, k, &one, w, kBf16, k, x, kBf16, k, &zero, y, kBf16, m, kFloat, kDefault) != 0) fail("cublasGemmEx");
+  if (gemm(handle, kTransposed, kPlain, m, n, k, &one, w, kBf16, k, x, kBf16, k, &zero, y, kBf16, m, kFloat,
+           kDefault) != 0)
+    fail("cublasGemmEx");
 }
 double matrix_rate(const Cublas& cublas) {
   if (cublas.gemm == nullptr) return 0;
   constexpr int n = 8192;
-  const cuda::DeviceMemory a = random_bf16(size_t{n} * n), b = random_bf16(size_t{n} * n), c = need(cuda::DeviceMemory::of(size_t{n} * n * 2));
+  const cuda::DeviceMemory a = random_bf16(size_t{n} * n), b = random_bf16(size_t{n} * n),
+                           c = need(cuda::DeviceMemory::of(size_t{n} * n * 2));
   return 2.0 * n * n * n / median_seconds(10, [&](int) { cublas.product(n, n, n, a.data(), b.data(), c.data()); });
 }
 

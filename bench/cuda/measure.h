@@ -27,7 +27,8 @@ void need(cudaError_t error);
 
 // Seconds of run(i) on the default stream: the median of `repeats` after a few to warm up, by the device's events.
 double median_seconds(int repeats, const std::function<void(int)>& run);
-// Seconds of run() on the host's clock, the device's work included: the least and the median of `repeats` after one to warm up.
+// Seconds of run() on the host's clock, the device's work included: the least and the median of `repeats` after one to
+// warm up.
 struct HostTimes {
   double least, median;
 };
@@ -38,7 +39,8 @@ double copy_bandwidth();
 
 // bf16 products through cuBLAS, found at run time.
 struct Cublas {
-  using Gemm = int (*)(void*, int, int, int, int, int, const void*, const void*, int, int, const void*, int, int, const void*, void*, int, int, int, int);
+  using Gemm = int (*)(void*, int, int, int, int, int, const void*, const void*, int, int, const void*, int, int,
+                       const void*, void*, int, int, int, int);
   void* handle = nullptr;
   Gemm gemm = nullptr;  // null if it is not there
   Cublas();

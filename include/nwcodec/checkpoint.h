@@ -69,7 +69,8 @@ class Checkpoint {
  public:
   // `directory` holds model.safetensors or an index. Every file that the index names must be a bare file name, exist,
   // and hold the tensors that the index maps to it; a tensor that no index entry mentions is an error too, and so is
-  // one that stands in two shards. An index wins over a model.safetensors beside it; codec.safetensors is never a shard.
+  // one that stands in two shards. An index wins over a model.safetensors beside it; codec.safetensors is never a
+  // shard.
   //
   // Errors: kNotFound if there is no such directory or no weights in it (the message says what was found instead);
   // kInvalidArgument if it is not a directory; kMismatch where index and shards disagree; those of SafetensorsFile.

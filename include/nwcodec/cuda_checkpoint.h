@@ -1,4 +1,5 @@
-// Whole checkpoints and CUDA devices. Builds without NWCODEC_WITH_CUDA have these functions too; they return kUnsupported.
+// Whole checkpoints and CUDA devices. Builds without NWCODEC_WITH_CUDA have these functions too; they return
+// kUnsupported.
 #pragma once
 
 #include <cstddef>
@@ -35,15 +36,17 @@ class CudaWeights {
     size_t bytes;
   };
 
-  // Reads a compressed checkpoint from its mapped files through page-locked buffers, copies and decodes, all three overlapped: while one
-  // group of tensors is being read by `threads`, another travels and a third is decoded. Tensors that are stored as they are come along.
-  // Errors: those of reading; kCorrupt naming file and tensor; kLimit (device memory); kInterrupted.
-  static Result<CudaWeights> load(const std::filesystem::path& directory, const CudaLoadOptions& options, const Progress& progress);
+  // Reads a compressed checkpoint from its mapped files through page-locked buffers, copies and decodes, all three
+  // overlapped: while one group of tensors is being read by `threads`, another travels and a third is decoded. Tensors
+  // that are stored as they are come along. Errors: those of reading; kCorrupt naming file and tensor; kLimit (device
+  // memory); kInterrupted.
+  static Result<CudaWeights> load(const std::filesystem::path& directory, const CudaLoadOptions& options,
+                                  const Progress& progress);
   CudaWeights(CudaWeights&&) noexcept;
   CudaWeights& operator=(CudaWeights&&) noexcept;
   ~CudaWeights();
 
-  const std::vector<Tensor>& list() const;  // in the order of names
+  const std::vector<Tensor>& list() const;            // in the order of names
   const Tensor* find(const std::string& name) const;  // nullptr if there is none
 
  private:
@@ -53,6 +56,7 @@ class CudaWeights {
 };
 
 // For DecompressOptions::backend. `device` is "cuda" or "cuda:NUMBER"; `directory` the compressed checkpoint.
-Result<std::unique_ptr<DecodeBackend>> cuda_decode_backend(const std::string& device, const std::filesystem::path& directory);
+Result<std::unique_ptr<DecodeBackend>> cuda_decode_backend(const std::string& device,
+                                                           const std::filesystem::path& directory);
 
 }  // namespace nwc

@@ -19,8 +19,8 @@ namespace nwc {
 class DecodeBackend {
  public:
   virtual ~DecodeBackend() = default;
-  // The weights of outputs [row_begin, row_end) by inputs [column_begin, column_end) of one matrix, dense in the original's orientation, as
-  // `dtype` to `out`. Spans stay valid as long as calls name the same tensor.
+  // The weights of outputs [row_begin, row_end) by inputs [column_begin, column_end) of one matrix, dense in the
+  // original's orientation, as `dtype` to `out`. Spans stay valid as long as calls name the same tensor.
   struct Piece {
     const std::string& name;
     std::span<const std::byte> stream, scales, levels;
@@ -32,11 +32,11 @@ class DecodeBackend {
 
 struct DecompressOptions {
   std::filesystem::path input;
-  std::filesystem::path output;  // must not exist, be empty, or hold an interrupted run of the same options
-  std::optional<DType> dtype;    // F32, F16 or BF16 for all float weights; otherwise each tensor's original dtype
-  bool force = false;            // replace the checkpoint that stands in `output`
+  std::filesystem::path output;      // must not exist, be empty, or hold an interrupted run of the same options
+  std::optional<DType> dtype;        // F32, F16 or BF16 for all float weights; otherwise each tensor's original dtype
+  bool force = false;                // replace the checkpoint that stands in `output`
   DecodeBackend* backend = nullptr;  // nullptr: the CPU. F16 and BF16 weights may differ in their last bits
-  int threads = 0;               // <= 0: all cores
+  int threads = 0;                   // <= 0: all cores
 };
 
 struct DecompressReport {
@@ -44,9 +44,9 @@ struct DecompressReport {
   std::vector<std::string> warnings;
 };
 
-// Every tensor gets back its name, shape and dtype; every byte read is checked against its checksum before it is used. Tensors are
-// decoded in bands of rows, so that memory stays small whatever the tensor's size. On an error nothing is left behind but
-// complete shards for a second run.
+// Every tensor gets back its name, shape and dtype; every byte read is checked against its checksum before it is used.
+// Tensors are decoded in bands of rows, so that memory stays small whatever the tensor's size. On an error nothing is
+// left behind but complete shards for a second run.
 Result<DecompressReport> decompress_checkpoint(const DecompressOptions& options, const Progress& progress);
 
 }  // namespace nwc

@@ -14,39 +14,43 @@ namespace nwc {
 // One compressed tensor.
 struct TensorReport {
   std::string name;
-  DType dtype;                               // of the original
-  std::vector<uint64_t> shape;               // of the original
+  DType dtype;                  // of the original
+  std::vector<uint64_t> shape;  // of the original
   uint64_t weights = 0;
-  std::vector<uint64_t> columns_per_level;   // one entry per importance level
-  uint64_t payload_bytes = 0;                // tiles
-  uint64_t side_bytes = 0;                   // stream header, tile index, own tables, scales, levels
+  std::vector<uint64_t> columns_per_level;  // one entry per importance level
+  uint64_t payload_bytes = 0;               // tiles
+  uint64_t side_bytes = 0;                  // stream header, tile index, own tables, scales, levels
   bool own_tables = false;
 
-  double payload_bits_per_weight() const { return weights == 0 ? 0.0 : 8.0 * static_cast<double>(payload_bytes) / static_cast<double>(weights); }
+  double payload_bits_per_weight() const {
+    return weights == 0 ? 0.0 : 8.0 * static_cast<double>(payload_bytes) / static_cast<double>(weights);
+  }
   double bits_per_weight() const {
     return weights == 0 ? 0.0 : 8.0 * static_cast<double>(payload_bytes + side_bytes) / static_cast<double>(weights);
   }
 };
 
 struct CheckpointReport {
-  std::vector<TensorReport> tensors;   // compressed ones, by name
+  std::vector<TensorReport> tensors;  // compressed ones, by name
   std::string codec_id;
-  uint64_t weights = 0, payload_bytes = 0, side_bytes = 0;  // sums over `tensors`
-  uint64_t codec_bytes = 0;            // codec.safetensors
+  uint64_t weights = 0, payload_bytes = 0, side_bytes = 0;            // sums over `tensors`
+  uint64_t codec_bytes = 0;                                           // codec.safetensors
   uint64_t plain_tensors = 0, plain_parameters = 0, plain_bytes = 0;  // stored as they are
-  uint64_t file_bytes = 0;             // all weight files and the codec, headers and checksums included
-  uint64_t original_bytes = 0;         // tensor data of the original checkpoint
+  uint64_t file_bytes = 0;      // all weight files and the codec, headers and checksums included
+  uint64_t original_bytes = 0;  // tensor data of the original checkpoint
 
   double payload_bits_per_weight() const { return per_weight(payload_bytes); }
   // With everything that decoding needs: side information and the codec.
   double bits_per_weight() const { return per_weight(payload_bytes + side_bytes + codec_bytes); }
 
  private:
-  double per_weight(uint64_t bytes) const { return weights == 0 ? 0.0 : 8.0 * static_cast<double>(bytes) / static_cast<double>(weights); }
+  double per_weight(uint64_t bytes) const {
+    return weights == 0 ? 0.0 : 8.0 * static_cast<double>(bytes) / static_cast<double>(weights);
+  }
 };
 
-// `verify` also checks the checksum of every byte. Errors: those of opening a checkpoint; kInvalidArgument for one that is not
-// compressed.
+// `verify` also checks the checksum of every byte. Errors: those of opening a checkpoint; kInvalidArgument for one that
+// is not compressed.
 Result<CheckpointReport> inspect_checkpoint(const std::filesystem::path& directory, bool verify);
 
 }  // namespace nwc

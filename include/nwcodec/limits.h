@@ -19,29 +19,29 @@ inline constexpr size_t kMaxDims = 16;                          // [reader]
 inline constexpr size_t kMaxShards = 99'999;                    // [reader] five digits in a shard's name
 
 // text
-inline constexpr int32_t kMaxTokenIds = 1 << 24;          // [reader] token ids are below it
-inline constexpr size_t kMaxText = size_t{256} << 20;     // [reader] bytes of UTF-8 that one call tokenises
-inline constexpr size_t kMaxTextGrowth = 32;              // [reader] a normaliser may lengthen a text so many times (plus 64 KiB)
-inline constexpr size_t kMaxRegexPattern = 16'384;        // [reader] bytes
-inline constexpr uint32_t kMaxRegexSteps = 1u << 24;      // [reader] backtracking steps at one position of a text
-inline constexpr unsigned kMaxRegexSeconds = 2;           // [reader] processor time of tokenising, about; 1 s more per 256 KiB
-inline constexpr size_t kMaxAddedToken = 1024;            // [reader] bytes of a token such as "<s>"
-inline constexpr size_t kMaxTemplateTokens = 4096;        // [reader] special tokens that are put around a text
+inline constexpr int32_t kMaxTokenIds = 1 << 24;       // [reader] token ids are below it
+inline constexpr size_t kMaxText = size_t{256} << 20;  // [reader] bytes of UTF-8 that one call tokenises
+inline constexpr size_t kMaxTextGrowth = 32;  // [reader] a normaliser may lengthen a text so many times (plus 64 KiB)
+inline constexpr size_t kMaxRegexPattern = 16'384;    // [reader] bytes
+inline constexpr uint32_t kMaxRegexSteps = 1u << 24;  // [reader] backtracking steps at one position of a text
+inline constexpr unsigned kMaxRegexSeconds = 2;  // [reader] processor time of tokenising, about; 1 s more per 256 KiB
+inline constexpr size_t kMaxAddedToken = 1024;   // [reader] bytes of a token such as "<s>"
+inline constexpr size_t kMaxTemplateTokens = 4096;  // [reader] special tokens that are put around a text
 
 // codec
-inline constexpr unsigned kMaxLevels = 8;         // [format] importance levels K
-inline constexpr unsigned kMaxChunk = 256;        // [format] weights per chunk
-inline constexpr unsigned kMaxLatents = 256;      // [format] latent channels per chunk
-inline constexpr unsigned kMaxWidth = 4096;       // [format] hidden width of g_a and g_s
-inline constexpr unsigned kMaxDepth = 64;         // [format] residual blocks of g_a and g_s
+inline constexpr unsigned kMaxLevels = 8;            // [format] importance levels K
+inline constexpr unsigned kMaxChunk = 256;           // [format] weights per chunk
+inline constexpr unsigned kMaxLatents = 256;         // [format] latent channels per chunk
+inline constexpr unsigned kMaxWidth = 4096;          // [format] hidden width of g_a and g_s
+inline constexpr unsigned kMaxDepth = 64;            // [format] residual blocks of g_a and g_s
 inline constexpr uint64_t kMaxCodecFile = 1u << 30;  // [reader] bytes
 
 // entropy coding
-inline constexpr unsigned kPrecisionBits = 12;    // [format] frequencies of a table sum to 1 << kPrecisionBits
-inline constexpr unsigned kMaxSymbols = 256;      // [format] symbols of a table, the escape included
-inline constexpr unsigned kMaxShift = 15;         // [format] raw low bits of a symbol
-inline constexpr unsigned kLanes = 32;            // [format] interleaved rANS states of a tile
-inline constexpr unsigned kMaxTileChunks = 1u << 16;  // [format] chunks in a tile
+inline constexpr unsigned kPrecisionBits = 12;             // [format] frequencies of a table sum to 1 << kPrecisionBits
+inline constexpr unsigned kMaxSymbols = 256;               // [format] symbols of a table, the escape included
+inline constexpr unsigned kMaxShift = 15;                  // [format] raw low bits of a symbol
+inline constexpr unsigned kLanes = 32;                     // [format] interleaved rANS states of a tile
+inline constexpr unsigned kMaxTileChunks = 1u << 16;       // [format] chunks in a tile
 inline constexpr uint64_t kMaxStream = uint64_t{1} << 40;  // [reader] bytes of one tensor's stream
 
 }  // namespace nwc::limits

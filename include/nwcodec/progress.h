@@ -12,8 +12,8 @@ namespace nwc {
 
 // Passed by reference through long operations; both members may be empty.
 struct Progress {
-  // done of total units (bytes, windows, steps: proportional to time), and what is being worked on. Called from the thread
-  // that runs the operation.
+  // done of total units (bytes, windows, steps: proportional to time), and what is being worked on. Called from the
+  // thread that runs the operation.
   std::function<void(uint64_t done, uint64_t total, const std::string& what)> report;
   // Set by a signal handler or another thread: the operation stops at the next safe point with kInterrupted.
   const std::atomic<bool>* stop = nullptr;

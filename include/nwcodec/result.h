@@ -143,8 +143,8 @@ using Status = Result<void>;
 // Early return of an error; the only macros of the public headers.
 #define NWC_CONCAT_INNER(a, b) a##b
 #define NWC_CONCAT(a, b) NWC_CONCAT_INNER(a, b)
-#define NWC_RETURN_IF_ERROR(expr)                            \
-  do {                                                       \
+#define NWC_RETURN_IF_ERROR(expr)                                                    \
+  do {                                                                               \
     if (auto nwc_status = (expr); !nwc_status) return std::move(nwc_status).error(); \
   } while (false)
 #define NWC_ASSIGN_OR_RETURN(lhs, expr) NWC_ASSIGN_OR_RETURN_IMPL(NWC_CONCAT(nwc_result_, __LINE__), lhs, expr)

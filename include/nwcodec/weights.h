@@ -28,8 +28,8 @@ struct WeightInfo {
 
 class Weights {
  public:
-  // Opens `directory`, plain or compressed. For a compressed checkpoint the codec is read and tied to the streams by its
-  // hash, and every stream's header is checked; tiles are checked when they are decoded.
+  // Opens `directory`, plain or compressed. For a compressed checkpoint the codec is read and tied to the streams by
+  // its hash, and every stream's header is checked; tiles are checked when they are decoded.
   static Result<Weights> open(const std::filesystem::path& directory);
   Weights(Weights&&) noexcept;
   Weights& operator=(Weights&&) noexcept;
@@ -43,8 +43,8 @@ class Weights {
   const WeightInfo* find(const std::string& name) const;
 
   // Writes the tensor, converted to `dtype` (F32, F16 or BF16; round to nearest even, values beyond the largest finite
-  // one saturate), row-major, to `out`, which must hold elements() * bits_of(dtype) / 8 bytes. A tensor of another dtype
-  // can only be read as what it is. `threads` <= 0 means all cores.
+  // one saturate), row-major, to `out`, which must hold elements() * bits_of(dtype) / 8 bytes. A tensor of another
+  // dtype can only be read as what it is. `threads` <= 0 means all cores.
   Status read(const std::string& name, DType dtype, std::span<std::byte> out, int threads = 1) const;
 
  private:

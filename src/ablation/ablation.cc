@@ -2,8 +2,8 @@
 
 #include <system_error>
 
-#include "evaluate/divergence.h"
 #include "checkpoint/index.h"
+#include "evaluate/divergence.h"
 #include "model/causal_lm.h"
 #include "study/csv.h"
 #include "study/rate_point.h"
@@ -55,11 +55,15 @@ Result<AblationReport> run_ablation(const AblationOptions& options, const Progre
         return Error(error.code(), "variant '" + variant.name + "': " + error.to_string());
       }
       std::error_code ignored;
-      AblationPoint point = point_of(variant.name, bits, *compressed, fs::file_size(compress.output / kCodecFileName, ignored));
+      AblationPoint point =
+          point_of(variant.name, bits, *compressed, fs::file_size(compress.output / kCodecFileName, ignored));
       if (!options.ids.empty()) {
-        NWC_ASSIGN_OR_RETURN(const CausalLm original, CausalLm::open(compress.model, {.threads = options.threads, .device = options.device}));
-        NWC_ASSIGN_OR_RETURN(const CausalLm candidate, CausalLm::open(compress.output, {.threads = options.threads, .device = options.device}));
-        NWC_ASSIGN_OR_RETURN(const DivergenceResult result, divergence(original, candidate, options.ids, options.windows, progress));
+        NWC_ASSIGN_OR_RETURN(const CausalLm original,
+                             CausalLm::open(compress.model, {.threads = options.threads, .device = options.device}));
+        NWC_ASSIGN_OR_RETURN(const CausalLm candidate,
+                             CausalLm::open(compress.output, {.threads = options.threads, .device = options.device}));
+        NWC_ASSIGN_OR_RETURN(const DivergenceResult result,
+                             divergence(original, candidate, options.ids, options.windows, progress));
         point.divergence = result.mean_kl;
         point.divergence_error = result.mean_kl_standard_error;
         point.perplexity = result.candidate_perplexity;
@@ -72,12 +76,14 @@ Result<AblationReport> run_ablation(const AblationOptions& options, const Progre
 }
 
 std::string ablation_csv(const AblationReport& report) {
-  std::vector<std::vector<std::string>> rows{{"variant", "asked_bits", "bits", "payload_bits", "relative_squared_error", "hessian_weighted_error",
-                                              "kl_divergence", "kl_divergence_standard_error", "perplexity", "original_perplexity"}};
+  std::vector<std::vector<std::string>> rows{{"variant", "asked_bits", "bits", "payload_bits", "relative_squared_error",
+                                              "hessian_weighted_error", "kl_divergence", "kl_divergence_standard_error",
+                                              "perplexity", "original_perplexity"}};
   const auto optional = [](const std::optional<double>& v) { return v ? csv_number(*v) : std::string(); };
   for (const AblationPoint& p : report.points) {
-    rows.push_back({p.variant, csv_number(p.asked_bits), csv_number(p.bits), csv_number(p.payload_bits), csv_number(p.relative_error),
-                    p.weighted_error > 0 ? csv_number(p.weighted_error) : "", optional(p.divergence), optional(p.divergence_error), optional(p.perplexity),
+    rows.push_back({p.variant, csv_number(p.asked_bits), csv_number(p.bits), csv_number(p.payload_bits),
+                    csv_number(p.relative_error), p.weighted_error > 0 ? csv_number(p.weighted_error) : "",
+                    optional(p.divergence), optional(p.divergence_error), optional(p.perplexity),
                     p.perplexity ? csv_number(report.original_perplexity) : ""});
   }
   return format_csv(rows);
@@ -85,9 +91,13 @@ std::string ablation_csv(const AblationReport& report) {
 
 std::string ablation_svg(const AblationReport& report) {
   const bool has_divergence = !report.points.empty() && report.points[0].divergence.has_value();
-  PlotPanel panel{.title = "", .x_label = "bits per weight on disk", .y_label = has_divergence ? "KL divergence, nats per token" : "relative squared error, dB", .series = {}};
+  PlotPanel panel{.title = "",
+                  .x_label = "bits per weight on disk",
+                  .y_label = has_divergence ? "KL divergence, nats per token" : "relative squared error, dB",
+                  .series = {}};
   for (const AblationPoint& p : report.points) {
-    if (panel.series.empty() || panel.series.back().label != p.variant) panel.series.push_back({.label = p.variant, .points = {}});
+    if (panel.series.empty() || panel.series.back().label != p.variant)
+      panel.series.push_back({.label = p.variant, .points = {}});
     panel.series.back().points.emplace_back(p.bits, has_divergence ? *p.divergence : decibels(p.relative_error));
   }
   return render_svg("Ablation", {panel}, 1);

@@ -24,7 +24,8 @@ TEST(Ablation, MeasuresWeightsAndModelAtTheRatesAskedFor) {
   testing::TempDir directory;
   std::vector<int32_t> ids;
   for (int i = 0; i < 256; ++i) ids.push_back((i * 37) % 8192);
-  AblationOptions options{.bits = {3.0, 4.0}, .work = directory.path(), .ids = ids, .windows = {.context = 128}, .threads = 2};
+  AblationOptions options{
+      .bits = {3.0, 4.0}, .work = directory.path(), .ids = ids, .windows = {.context = 128}, .threads = 2};
   options.variants = normalisation_variants(base());
   options.variants.erase(options.variants.begin() + 1, options.variants.end());
   const Result<AblationReport> report = run_ablation(options, {});

@@ -4,7 +4,8 @@ namespace nwc {
 
 std::vector<AblationVariant> normalisation_variants(const CompressOptions& base) {
   std::vector<AblationVariant> variants;
-  for (const Normalisation kind : {Normalisation::kColumn, Normalisation::kRow, Normalisation::kBoth, Normalisation::kTensor, Normalisation::kModel}) {
+  for (const Normalisation kind : {Normalisation::kColumn, Normalisation::kRow, Normalisation::kBoth,
+                                   Normalisation::kTensor, Normalisation::kModel}) {
     AblationVariant& variant = variants.emplace_back(AblationVariant{std::string(name_of(kind)), base});
     variant.options.encode.normalisation.kind = kind;
   }
@@ -23,11 +24,13 @@ std::vector<AblationVariant> calibration_variants(const CompressOptions& base) {
   add("both", [](CompressOptions&) {});
   add("feedback by blocks of 128", [](CompressOptions& o) { o.guide.levels = false, o.guide.ldl.block_size = 128; });
   add("both by blocks of 128", [](CompressOptions& o) { o.guide.ldl.block_size = 128; });
-  add("water filling and feedback", [](CompressOptions& o) { o.guide.levels = false, o.guide.steps = StepRule::kWaterFill; });
+  add("water filling and feedback",
+      [](CompressOptions& o) { o.guide.levels = false, o.guide.steps = StepRule::kWaterFill; });
   return variants;
 }
 
-std::vector<AblationVariant> codec_variants(const CompressOptions& base, const std::vector<std::filesystem::path>& codecs) {
+std::vector<AblationVariant> codec_variants(const CompressOptions& base,
+                                            const std::vector<std::filesystem::path>& codecs) {
   std::vector<AblationVariant> variants;
   for (const std::filesystem::path& codec : codecs) {
     AblationVariant& variant = variants.emplace_back(AblationVariant{codec.stem().string(), base});

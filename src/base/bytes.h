@@ -11,7 +11,8 @@
 
 namespace nwc {
 
-static_assert(std::endian::native == std::endian::little, "the readers and kernels copy little-endian words as they are");
+static_assert(std::endian::native == std::endian::little,
+              "the readers and kernels copy little-endian words as they are");
 
 template <class T>
 T load_le(const std::byte* at) {

@@ -14,10 +14,13 @@ Result<DeviceName> parse_device_name(std::string_view text) {
     const std::string_view digits = text.substr(kNumbered.size());
     int number = 0;
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-    const bool only_digits = !digits.empty() && std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; });
-    if (only_digits && error == std::errc() && end == digits.data() + digits.size()) return DeviceName{.cuda = true, .number = number};
+    const bool only_digits =
+        !digits.empty() && std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; });
+    if (only_digits && error == std::errc() && end == digits.data() + digits.size())
+      return DeviceName{.cuda = true, .number = number};
   }
-  return Error(ErrorCode::kInvalidArgument, "'" + std::string(text) + "' is no device").remedy("choose cpu, cuda or cuda:NUMBER");
+  return Error(ErrorCode::kInvalidArgument, "'" + std::string(text) + "' is no device")
+      .remedy("choose cpu, cuda or cuda:NUMBER");
 }
 
 }  // namespace nwc

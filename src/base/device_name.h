@@ -13,7 +13,8 @@ struct DeviceName {
   bool cuda = false;          // or the CPU
   std::optional<int> number;  // none for "cuda" alone: whichever suits
 
-  // The device of one of several processes on a machine with `count` devices, dealt out in turn unless a number is given.
+  // The device of one of several processes on a machine with `count` devices, dealt out in turn unless a number is
+  // given.
   int number_for(size_t rank, int count) const {
     return number ? *number : count > 0 ? static_cast<int>(rank % static_cast<size_t>(count)) : 0;
   }

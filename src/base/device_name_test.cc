@@ -14,7 +14,8 @@ TEST(DeviceName, KnowsTheCpuAndCudaDevices) {
 }
 
 TEST(DeviceName, RefusesEverythingElse) {
-  for (const char* text : {"", "gpu", "CUDA", "cuda:", "cuda:x", "cuda:-1", "cuda:+1", "cuda:1x", "cuda0", "cuda:99999999999", "cpu:0"}) {
+  for (const char* text :
+       {"", "gpu", "CUDA", "cuda:", "cuda:x", "cuda:-1", "cuda:+1", "cuda:1x", "cuda0", "cuda:99999999999", "cpu:0"}) {
     const Result<DeviceName> name = parse_device_name(text);
     ASSERT_FALSE(name.ok()) << text;
     EXPECT_EQ(name.error().code(), ErrorCode::kInvalidArgument) << text;

@@ -76,7 +76,8 @@ Result<std::string> read_text_file(const std::filesystem::path& path, uint64_t m
   if (file.fd < 0) return io_error("cannot open", path, errno);
   NWC_ASSIGN_OR_RETURN(const uint64_t size, regular_file_size(file.fd, path));
   if (size > max_bytes) {
-    return Error(ErrorCode::kLimit, "is " + std::to_string(size) + " bytes long; the limit is " + std::to_string(max_bytes))
+    return Error(ErrorCode::kLimit,
+                 "is " + std::to_string(size) + " bytes long; the limit is " + std::to_string(max_bytes))
         .in_file(path.string());
   }
   std::string text(size, '\0');
@@ -146,7 +147,8 @@ Status OutputFile::commit() {
     ::unlink(temporary_path_.c_str());
     return io_error("cannot rename into place", final_path_, why);
   }
-  // The name too must survive a power cut. File systems that cannot flush a directory say so; nothing is lost by going on.
+  // The name too must survive a power cut. File systems that cannot flush a directory say so; nothing is lost by going
+  // on.
   const std::string folder = final_path_.has_parent_path() ? final_path_.parent_path().string() : std::string(".");
   const int directory = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (directory >= 0) {

@@ -1,4 +1,5 @@
-// Files as the rest of the program sees them: read-only mappings, and outputs that appear under their name only when whole.
+// Files as the rest of the program sees them: read-only mappings, and outputs that appear under their name only when
+// whole.
 #pragma once
 
 #include <cstddef>
@@ -12,8 +13,8 @@
 
 namespace nwc {
 
-// A whole file mapped read-only. Movable; unmapped on destruction. A file that shrinks while mapped raises SIGBUS in any
-// reader of the mapping: inputs must not be truncated while in use (writers that rename, as ours do, are safe).
+// A whole file mapped read-only. Movable; unmapped on destruction. A file that shrinks while mapped raises SIGBUS in
+// any reader of the mapping: inputs must not be truncated while in use (writers that rename, as ours do, are safe).
 class MappedFile {
  public:
   static Result<MappedFile> open(const std::filesystem::path& path);
@@ -38,8 +39,9 @@ class MappedFile {
 // The whole file as text; kLimit if it is larger than max_bytes.
 Result<std::string> read_text_file(const std::filesystem::path& path, uint64_t max_bytes);
 
-// A file being written under a temporary sibling name (".NAME.partial"). commit() makes it durable and renames it to its
-// final name; without commit the destructor removes it, so an error or a signal handler's exit leaves nothing behind.
+// A file being written under a temporary sibling name (".NAME.partial"). commit() makes it durable and renames it to
+// its final name; without commit the destructor removes it, so an error or a signal handler's exit leaves nothing
+// behind.
 class OutputFile {
  public:
   static Result<OutputFile> create(const std::filesystem::path& final_path);

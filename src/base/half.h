@@ -37,7 +37,8 @@ inline uint16_t half_from_float(float value) {
   const uint32_t magnitude = bits & 0x7FFFFFFFu;
   if (magnitude > 0x7F800000u) return static_cast<uint16_t>(sign | 0x7E00u);
   if (magnitude == 0x7F800000u) return static_cast<uint16_t>(sign | 0x7C00u);
-  if (magnitude >= 0x477FF000u) return static_cast<uint16_t>(sign | 0x7BFFu);  // 65520 and above would round to infinity
+  if (magnitude >= 0x477FF000u)
+    return static_cast<uint16_t>(sign | 0x7BFFu);  // 65520 and above would round to infinity
   if (magnitude < 0x38800000u) {  // below 2^-14: subnormal; adding 0.5 aligns and rounds in the float unit
     const float aligned = std::bit_cast<float>(magnitude) + 0.5f;
     return static_cast<uint16_t>(sign | (std::bit_cast<uint32_t>(aligned) - 0x3F000000u));

@@ -1,7 +1,8 @@
 #include "nwcodec/isa.h"
 
-#include <cstdlib>
 #include <hwy/targets.h>
+
+#include <cstdlib>
 #include <string>
 
 namespace nwc {
@@ -49,7 +50,8 @@ Result<Isa> isa_from_environment() {
   for (Isa isa : kAll) {
     if (name_of(isa) != text) continue;
     if (cpu_has(isa)) return isa;
-    return Error(ErrorCode::kUnsupported, "NWCODEC_ISA=" + std::string(text) + ": this machine cannot run it").remedy("unset it");
+    return Error(ErrorCode::kUnsupported, "NWCODEC_ISA=" + std::string(text) + ": this machine cannot run it")
+        .remedy("unset it");
   }
   return Error(ErrorCode::kInvalidArgument, "NWCODEC_ISA=" + std::string(text) + " is not an instruction set")
       .remedy("use scalar, avx2 or avx512");

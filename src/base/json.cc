@@ -64,7 +64,8 @@ class StrictBuilder : public nlohmann::json_sax<Json> {
   }
   bool open(Json container) {
     if (open_.size() >= limits::kMaxJsonDepth) {
-      return fail(Error(ErrorCode::kLimit, "JSON is nested deeper than " + std::to_string(limits::kMaxJsonDepth) + " levels"));
+      return fail(
+          Error(ErrorCode::kLimit, "JSON is nested deeper than " + std::to_string(limits::kMaxJsonDepth) + " levels"));
     }
     open_.push_back({add(std::move(container)), {}});  // stays in place: its parent grows only after it is closed
     return true;

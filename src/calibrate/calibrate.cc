@@ -21,24 +21,31 @@ namespace {
 Json provenance_of(const CalibrateOptions& options, std::span<const CalibrationText> texts) {
   Json list = Json::array();
   for (const CalibrationText& text : texts) {
-    list.push_back({{"name", text.name}, {"tokens", text.ids.size()}, {"hash", hex64(xxh3(std::as_bytes(std::span(text.ids))))}});
+    list.push_back(
+        {{"name", text.name}, {"tokens", text.ids.size()}, {"hash", hex64(xxh3(std::as_bytes(std::span(text.ids))))}});
   }
-  Json provenance = {{"texts", list}, {"sequences", options.sequences}, {"length", options.length}, {"seed", options.seed}};
+  Json provenance = {
+      {"texts", list}, {"sequences", options.sequences}, {"length", options.length}, {"seed", options.seed}};
   if (!options.device.is_cpu()) provenance["device"] = "cuda";  // whose sums round differently
   return provenance;
 }
 
-Result<CalibrateReport> run(const CalibrateOptions& options, std::span<const CalibrationText> texts, const Progress& progress) {
-  if (options.sequences < 1 || options.length < 1) return Error(ErrorCode::kInvalidArgument, "there must be at least one sequence of one token");
+Result<CalibrateReport> run(const CalibrateOptions& options, std::span<const CalibrationText> texts,
+                            const Progress& progress) {
+  if (options.sequences < 1 || options.length < 1)
+    return Error(ErrorCode::kInvalidArgument, "there must be at least one sequence of one token");
   set_compute_threads(resolve_threads(options.threads));
   NWC_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::open(options.model));
-  NWC_ASSIGN_OR_RETURN(const CausalLm model, CausalLm::open(options.model, {.threads = options.threads, .device = options.device}));
+  NWC_ASSIGN_OR_RETURN(const CausalLm model,
+                       CausalLm::open(options.model, {.threads = options.threads, .device = options.device}));
   if (options.length > model.spec().max_positions) {
-    return Error(ErrorCode::kInvalidArgument, fmt::format("the model was made for {} positions, fewer than --length {}", model.spec().max_positions, options.length))
+    return Error(ErrorCode::kInvalidArgument, fmt::format("the model was made for {} positions, fewer than --length {}",
+                                                          model.spec().max_positions, options.length))
         .in_file(options.model.string());
   }
   const Json provenance = provenance_of(options, texts);
-  NWC_ASSIGN_OR_RETURN(const HessianFiles files, HessianFiles::open(options.output, model.blocks(), provenance, options.force));
+  NWC_ASSIGN_OR_RETURN(const HessianFiles files,
+                       HessianFiles::open(options.output, model.blocks(), provenance, options.force));
   CalibrateReport report;
   report.blocks = files.blocks();
   report.blocks_from_earlier_run = files.from_earlier_run();
@@ -50,12 +57,16 @@ Result<CalibrateReport> run(const CalibrateOptions& options, std::span<const Cal
     Result<std::vector<int64_t>> begins = draw_sequences(text.ids, options.length, options.sequences, options.seed);
     if (!begins) return std::move(begins).error().in_file(text.name);
     if (static_cast<int64_t>(begins->size()) < options.sequences) {
-      report.warnings.push_back(fmt::format("{} has only {} sequences of {} tokens", text.name, begins->size(), options.length));
+      report.warnings.push_back(
+          fmt::format("{} has only {} sequences of {} tokens", text.name, begins->size(), options.length));
     }
     std::vector<CalibrationSequences::Sequence>& of_text = drawn.texts.emplace_back();
     for (const int64_t begin : *begins) {
       of_text.emplace_back(text.ids.begin() + begin, text.ids.begin() + begin + options.length);
-      const at::Tensor ids = torch::tensor(at::ArrayRef<int32_t>(text.ids.data() + begin, static_cast<size_t>(options.length)), torch::kInt64).unsqueeze(0);
+      const at::Tensor ids =
+          torch::tensor(at::ArrayRef<int32_t>(text.ids.data() + begin, static_cast<size_t>(options.length)),
+                        torch::kInt64)
+              .unsqueeze(0);
       batches.push_back(embedding->forward(ids));
     }
   }
@@ -71,7 +82,8 @@ Result<CalibrateReport> run(const CalibrateOptions& options, std::span<const Cal
 
 }  // namespace
 
-Result<CalibrateReport> calibrate(const CalibrateOptions& options, std::span<const CalibrationText> texts, const Progress& progress) {
+Result<CalibrateReport> calibrate(const CalibrateOptions& options, std::span<const CalibrationText> texts,
+                                  const Progress& progress) {
   return catch_foreign("calibration", [&]() -> Result<CalibrateReport> {
     const torch::NoGradGuard no_gradients;
     return run(options, texts, progress);

@@ -1,4 +1,5 @@
-// `nwcodec calibrate`: the Hessian of every linear layer of a model on given texts or images (paper, Sections 3.2, A.2 and A.4).
+// `nwcodec calibrate`: the Hessian of every linear layer of a model on given texts or images (paper, Sections 3.2, A.2
+// and A.4).
 #pragma once
 
 #include <cstdint>
@@ -25,9 +26,9 @@ struct CalibrateOptions {
   int64_t sequences = 128;       // of each text
   int64_t length = 2048;         // tokens of a sequence
   uint64_t seed = 1;
-  bool force = false;            // overwrite the files of another calibration
+  bool force = false;  // overwrite the files of another calibration
   int threads = 0;
-  ModelDevice device = {};       // where the model runs and its second moments are summed
+  ModelDevice device = {};  // where the model runs and its second moments are summed
 };
 
 struct CalibrateReport {
@@ -36,18 +37,24 @@ struct CalibrateReport {
   std::vector<std::string> warnings;  // short texts; experts that saw few tokens
 };
 
-// Runs the sequences through the model block by block and writes one file per block (encode/hessian_store.h), each as soon as it is complete, so that
-// an interrupted run goes on with the first block that is missing, and the sequences themselves (encode/calibration_sequences.h). Memory, on the device: the hidden states of all sequences, one block, its second
-// moments in binary64. The same device gives the same bytes. Errors: those of the model; kInvalidArgument for a text shorter than one sequence; kExists; kInterrupted.
-Result<CalibrateReport> calibrate(const CalibrateOptions& options, std::span<const CalibrationText> texts, const Progress& progress);
+// Runs the sequences through the model block by block and writes one file per block (encode/hessian_store.h), each as
+// soon as it is complete, so that an interrupted run goes on with the first block that is missing, and the sequences
+// themselves (encode/calibration_sequences.h). Memory, on the device: the hidden states of all sequences, one block,
+// its second moments in binary64. The same device gives the same bytes. Errors: those of the model; kInvalidArgument
+// for a text shorter than one sequence; kExists; kInterrupted.
+Result<CalibrateReport> calibrate(const CalibrateOptions& options, std::span<const CalibrationText> texts,
+                                  const Progress& progress);
 
-// The same for an encoder (CLIP, SigLIP, DINOv2) on the images, and texts, of a safetensors file (model/encoder_inputs.h): every position of every image
-// and text counts. Blocks are numbered through the towers, images first. A tower that the file has no input for is left out, with a warning.
-// `sequences`, `length` and `seed` are not used. Errors: those of the model and of the inputs; kExists; kInterrupted.
-Result<CalibrateReport> calibrate_encoder(const CalibrateOptions& options, const std::filesystem::path& inputs, const Progress& progress);
+// The same for an encoder (CLIP, SigLIP, DINOv2) on the images, and texts, of a safetensors file
+// (model/encoder_inputs.h): every position of every image and text counts. Blocks are numbered through the towers,
+// images first. A tower that the file has no input for is left out, with a warning. `sequences`, `length` and `seed`
+// are not used. Errors: those of the model and of the inputs; kExists; kInterrupted.
+Result<CalibrateReport> calibrate_encoder(const CalibrateOptions& options, const std::filesystem::path& inputs,
+                                          const Progress& progress);
 
 // Combines calibrations of the same model on different texts: second moments weighted by tokens,
 // and all their sequences if each has them. Errors: kMismatch for other weights.
-Status merge_calibrations(std::span<const std::filesystem::path> inputs, const std::filesystem::path& output, bool force);
+Status merge_calibrations(std::span<const std::filesystem::path> inputs, const std::filesystem::path& output,
+                          bool force);
 
 }  // namespace nwc

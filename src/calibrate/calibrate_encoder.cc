@@ -46,8 +46,9 @@ Result<CalibrateReport> run(const CalibrateOptions& options, const std::filesyst
           path.filename().string(), name));
     }
   }
-  NWC_ASSIGN_OR_RETURN(const HessianFiles files,
-                       HessianFiles::open(options.output, blocks, provenance_of(model, inputs, options.device), options.force));
+  NWC_ASSIGN_OR_RETURN(
+      const HessianFiles files,
+      HessianFiles::open(options.output, blocks, provenance_of(model, inputs, options.device), options.force));
   report.blocks = blocks;
   report.blocks_from_earlier_run = files.from_earlier_run();
   PassProgress steps{progress};

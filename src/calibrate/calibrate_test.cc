@@ -75,7 +75,9 @@ TEST_F(Calibrate, HessiansAreTheMeanOfTheInputsOuterProducts) {
   std::map<std::string, at::Tensor> sums;
   const std::vector<int64_t> begins = *draw_sequences(text_.ids, 16, 4, 1);
   for (const int64_t begin : begins) {
-    at::Tensor hidden = (*model.embedding())->forward(torch::tensor(at::ArrayRef<int32_t>(text_.ids.data() + begin, 16), torch::kInt64).unsqueeze(0));
+    at::Tensor hidden =
+        (*model.embedding())
+            ->forward(torch::tensor(at::ArrayRef<int32_t>(text_.ids.data() + begin, 16), torch::kInt64).unsqueeze(0));
     for (size_t b = 0; b < model.blocks(); ++b) {
       Block::Options watch;
       watch.hook = [&](const LinearSpec& linear, const at::Tensor& x) {
@@ -94,7 +96,8 @@ TEST_F(Calibrate, HessiansAreTheMeanOfTheInputsOuterProducts) {
     double error = 0, size = 0;
     for (uint64_t i = 0; i < stored->features; ++i) {
       for (uint64_t j = 0; j <= i; ++j) {
-        const double wanted = sum[static_cast<int64_t>(i)][static_cast<int64_t>(j)].item<double>(), got = stored->triangles[i * (i + 1) / 2 + j];
+        const double wanted = sum[static_cast<int64_t>(i)][static_cast<int64_t>(j)].item<double>(),
+                     got = stored->triangles[i * (i + 1) / 2 + j];
         error += (got - wanted) * (got - wanted);
         size += wanted * wanted;
       }
@@ -117,7 +120,8 @@ TEST_F(Calibrate, AnInterruptedRunGoesOn) {
   ASSERT_TRUE(calibrate(options("whole"), {&text_, 1}, {}).ok());
   for (size_t b = 0; b < resumed->blocks; ++b) {
     const std::string name = "hessians-0000" + std::to_string(b) + ".safetensors";
-    EXPECT_EQ(read_hessian_file(directory_.path() / "h" / name)->hessians[0].triangles, read_hessian_file(directory_.path() / "whole" / name)->hessians[0].triangles);
+    EXPECT_EQ(read_hessian_file(directory_.path() / "h" / name)->hessians[0].triangles,
+              read_hessian_file(directory_.path() / "whole" / name)->hessians[0].triangles);
   }
 }
 
@@ -144,7 +148,8 @@ TEST_F(Calibrate, TextsThatAreTooShort) {
 
 // Two halves weigh what their tokens weigh: together they are the whole.
 TEST_F(Calibrate, MergedHalvesAreTheWhole) {
-  CalibrationText first{"first", {text_.ids.begin(), text_.ids.begin() + 16}}, second{"second", {text_.ids.begin() + 16, text_.ids.begin() + 64}};
+  CalibrationText first{"first", {text_.ids.begin(), text_.ids.begin() + 16}},
+      second{"second", {text_.ids.begin() + 16, text_.ids.begin() + 64}};
   ASSERT_TRUE(calibrate(options("a"), {&first, 1}, {}).ok());
   ASSERT_TRUE(calibrate(options("b"), {&second, 1}, {}).ok());
   text_.ids.resize(64);
@@ -155,7 +160,8 @@ TEST_F(Calibrate, MergedHalvesAreTheWhole) {
   // The sequences too: one of the first text, three of the second.
   const CalibrationSequences sequences = *read_sequences(sequences_file(directory_.path() / "merged"));
   ASSERT_EQ(sequences.texts.size(), 2u);
-  EXPECT_EQ(sequences.texts[0], (std::vector<CalibrationSequences::Sequence>{{text_.ids.begin(), text_.ids.begin() + 16}}));
+  EXPECT_EQ(sequences.texts[0],
+            (std::vector<CalibrationSequences::Sequence>{{text_.ids.begin(), text_.ids.begin() + 16}}));
   ASSERT_EQ(sequences.texts[1].size(), 3u);
   EXPECT_EQ(sequences.texts[1][2], CalibrationSequences::Sequence(text_.ids.begin() + 48, text_.ids.end()));
   const HessianFile merged = *read_hessian_file(directory_.path() / "merged/hessians-00001.safetensors");
@@ -164,7 +170,8 @@ TEST_F(Calibrate, MergedHalvesAreTheWhole) {
   for (size_t h = 0; h < whole.hessians.size(); ++h) {
     EXPECT_EQ(merged.hessians[h].tokens, whole.hessians[h].tokens);
     for (size_t i = 0; i < whole.hessians[h].triangles.size(); ++i) {
-      EXPECT_NEAR(merged.hessians[h].triangles[i], whole.hessians[h].triangles[i], 1e-4 * std::abs(whole.hessians[h].triangles[i]) + 1e-5);
+      EXPECT_NEAR(merged.hessians[h].triangles[i], whole.hessians[h].triangles[i],
+                  1e-4 * std::abs(whole.hessians[h].triangles[i]) + 1e-5);
     }
   }
 }

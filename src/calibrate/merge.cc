@@ -38,18 +38,23 @@ Status merge_sequences(std::span<const fs::path> inputs, const fs::path& output)
 
 // Adds `other`'s second moments to those of `into`, each weighted by its tokens.
 Status merge_into(HessianFile& into, const HessianFile& other, const fs::path& path) {
-  const auto mismatch = [&](const std::string& why) { return Error(ErrorCode::kMismatch, why).in_file(path.string()).remedy("merge calibrations of one model"); };
-  if (into.hessians.size() != other.hessians.size() || into.weights.size() != other.weights.size()) return mismatch("holds the Hessians of other layers");
+  const auto mismatch = [&](const std::string& why) {
+    return Error(ErrorCode::kMismatch, why).in_file(path.string()).remedy("merge calibrations of one model");
+  };
+  if (into.hessians.size() != other.hessians.size() || into.weights.size() != other.weights.size())
+    return mismatch("holds the Hessians of other layers");
   for (const auto& [name, use] : into.weights) {
     const auto found = other.weights.find(name);
-    if (found == other.weights.end() || found->second.hessian != use.hessian || found->second.weight_hash != use.weight_hash) {
+    if (found == other.weights.end() || found->second.hessian != use.hessian ||
+        found->second.weight_hash != use.weight_hash) {
       return mismatch("holds Hessians of other weights: " + name);
     }
   }
   for (size_t i = 0; i < into.hessians.size(); ++i) {
     StoredHessian& a = into.hessians[i];
     const StoredHessian& b = other.hessians[i];
-    if (a.features != b.features || a.tokens.size() != b.tokens.size()) return mismatch("holds Hessians of other shapes");
+    if (a.features != b.features || a.tokens.size() != b.tokens.size())
+      return mismatch("holds Hessians of other shapes");
     for (size_t m = 0; m < a.tokens.size(); ++m) {
       const double tokens = static_cast<double>(a.tokens[m] + b.tokens[m]);
       const double share = tokens > 0 ? static_cast<double>(b.tokens[m]) / tokens : 0.0;
@@ -73,7 +78,10 @@ Status merge_calibrations(std::span<const fs::path> inputs, const fs::path& outp
   NWC_ASSIGN_OR_RETURN(const HessianStore first, HessianStore::open(inputs[0]));
   for (const SafetensorsFile& file : first.files()) {
     const fs::path name = file.path().filename();
-    if (fs::exists(output / name, error) && !force) return Error(ErrorCode::kExists, "exists").in_file((output / name).string()).remedy("choose another directory, or pass --force");
+    if (fs::exists(output / name, error) && !force)
+      return Error(ErrorCode::kExists, "exists")
+          .in_file((output / name).string())
+          .remedy("choose another directory, or pass --force");
     NWC_ASSIGN_OR_RETURN(HessianFile merged, read_hessian_file(file.path()));
     for (const fs::path& other : inputs.subspan(1)) {
       NWC_ASSIGN_OR_RETURN(const HessianFile part, read_hessian_file(other / name));

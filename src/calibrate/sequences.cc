@@ -6,10 +6,12 @@
 
 namespace nwc {
 
-Result<std::vector<int64_t>> draw_sequences(std::span<const int32_t> ids, int64_t length, int64_t count, uint64_t seed) {
+Result<std::vector<int64_t>> draw_sequences(std::span<const int32_t> ids, int64_t length, int64_t count,
+                                            uint64_t seed) {
   const int64_t windows = static_cast<int64_t>(ids.size()) / length;
   if (windows == 0) {
-    return Error(ErrorCode::kInvalidArgument, "has " + std::to_string(ids.size()) + " tokens, fewer than one sequence of " + std::to_string(length))
+    return Error(ErrorCode::kInvalidArgument,
+                 "has " + std::to_string(ids.size()) + " tokens, fewer than one sequence of " + std::to_string(length))
         .remedy("choose a shorter --length or a longer text");
   }
   std::vector<int64_t> order(static_cast<size_t>(windows));

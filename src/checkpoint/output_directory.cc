@@ -20,8 +20,8 @@ Error io_error(const char* what, const fs::path& path, const std::error_code& wh
 
 // The files that make a directory a checkpoint, and what an interrupted run left.
 bool is_checkpoint_file(const std::string& name) {
-  return name == kMarkerName || name == kWorkFolder || name == kIndexFileName || name == kCodecFileName || name.ends_with(".partial") ||
-         (name.starts_with("model") && name.ends_with(".safetensors"));
+  return name == kMarkerName || name == kWorkFolder || name == kIndexFileName || name == kCodecFileName ||
+         name.ends_with(".partial") || (name.starts_with("model") && name.ends_with(".safetensors"));
 }
 
 // Nothing, or only what a run leaves that was killed while it wrote its marker.
@@ -48,12 +48,15 @@ Status remove_entries(const fs::path& directory, bool only_checkpoint_files) {
 
 }  // namespace
 
-Result<OutputDirectory> OutputDirectory::open(const fs::path& path, const fs::path& input, const std::string& fingerprint, bool force) {
+Result<OutputDirectory> OutputDirectory::open(const fs::path& path, const fs::path& input,
+                                              const std::string& fingerprint, bool force) {
   std::error_code error;
   OutputDirectory out;
   out.path_ = path;
   if (fs::equivalent(path, input, error)) {
-    return Error(ErrorCode::kInvalidArgument, "is the input directory too").in_file(path.string()).remedy("choose another output directory");
+    return Error(ErrorCode::kInvalidArgument, "is the input directory too")
+        .in_file(path.string())
+        .remedy("choose another output directory");
   }
   const fs::path marker = path / kMarkerName;
   if (!fs::exists(path, error)) {
@@ -61,7 +64,9 @@ Result<OutputDirectory> OutputDirectory::open(const fs::path& path, const fs::pa
     if (error) return io_error("cannot create", path, error);
     out.created_ = out.was_empty_ = true;
   } else if (!fs::is_directory(path, error)) {
-    return Error(ErrorCode::kExists, "exists and is not a directory").in_file(path.string()).remedy("choose another output directory");
+    return Error(ErrorCode::kExists, "exists and is not a directory")
+        .in_file(path.string())
+        .remedy("choose another output directory");
   } else if (holds_nothing(path)) {
     out.was_empty_ = true;
   } else if (force) {
@@ -75,7 +80,9 @@ Result<OutputDirectory> OutputDirectory::open(const fs::path& path, const fs::pa
           .in_file(path.string())
           .remedy("repeat that run to finish it, or start anew with --force");
     } else {
-      return Error(ErrorCode::kExists, "output directory exists and is not empty").in_file(path.string()).remedy("choose another one, or pass --force");
+      return Error(ErrorCode::kExists, "output directory exists and is not empty")
+          .in_file(path.string())
+          .remedy("choose another one, or pass --force");
     }
   }
   out.active_ = true;

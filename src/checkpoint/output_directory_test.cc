@@ -104,14 +104,16 @@ TEST_F(OutputDirectoryTest, AnotherRunsRemainsAreRefused) {
 }
 
 TEST_F(OutputDirectoryTest, ForceRemovesTheCheckpointOnly) {
-  for (const char* name : {"model.safetensors", "model-00001-of-00002.safetensors", "model.safetensors.index.json", "codec.safetensors", ".nwcodec-unfinished",
-                           ".model.safetensors.partial", "notes.txt", "adapter.safetensors", "sub/model.safetensors"}) {
+  for (const char* name : {"model.safetensors", "model-00001-of-00002.safetensors", "model.safetensors.index.json",
+                           "codec.safetensors", ".nwcodec-unfinished", ".model.safetensors.partial", "notes.txt",
+                           "adapter.safetensors", "sub/model.safetensors"}) {
     dir.add(fs::path("out") / name, "x");
   }
   {
     const Result<OutputDirectory> out = open(dir / "out", "run 1", true);
     ASSERT_TRUE(out.ok()) << out.error().to_string();
-    EXPECT_EQ(dir.files(), (std::set<std::string>{"out/.nwcodec-unfinished", "out/notes.txt", "out/adapter.safetensors", "out/sub/model.safetensors"}));
+    EXPECT_EQ(dir.files(), (std::set<std::string>{"out/.nwcodec-unfinished", "out/notes.txt", "out/adapter.safetensors",
+                                                  "out/sub/model.safetensors"}));
     EXPECT_EQ(read_file(dir / "out/.nwcodec-unfinished"), "run 1");
     EXPECT_FALSE(out->has_from_earlier_run("notes.txt"));
   }

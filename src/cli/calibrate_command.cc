@@ -32,21 +32,32 @@ Result<CalibrateReport> calibrate_on_files(const Arguments& a, const Progress& p
 }
 
 Json to_json(const CalibrateReport& r) {
-  return {{"sequences", r.sequences}, {"tokens", r.tokens}, {"blocks", r.blocks}, {"blocks_from_earlier_run", r.blocks_from_earlier_run}, {"hessians", r.hessians}, {"warnings", r.warnings}};
+  return {{"sequences", r.sequences}, {"tokens", r.tokens},
+          {"blocks", r.blocks},       {"blocks_from_earlier_run", r.blocks_from_earlier_run},
+          {"hessians", r.hessians},   {"warnings", r.warnings}};
 }
 
 }  // namespace
 
 void add_calibrate(CLI::App& app, Command& command) {
   const auto a = std::make_shared<Arguments>();
-  CLI::Option* model = app.add_option("model", a->options.model, "Checkpoint directory, for --text with tokenizer.json")->check(not_empty());
+  CLI::Option* model = app.add_option("model", a->options.model, "Checkpoint directory, for --text with tokenizer.json")
+                           ->check(not_empty());
   CLI::Option* text = app.add_option("--text", a->texts, "Text files to calibrate on")->check(not_empty());
   app.add_option("-o,--output", a->options.output, "Directory to write Hessians to")->required()->check(not_empty());
-  CLI::Option* images = app.add_option("--images", a->images, "For encoders instead: a safetensors file with pixel_values, and input_ids for a text tower")->check(not_empty());
-  CLI::Option* sequences = app.add_option("--sequences", a->options.sequences, "Sequences of each text")->check(CLI::PositiveNumber)->capture_default_str();
-  CLI::Option* length = app.add_option("--length", a->options.length, "Tokens per sequence")->check(CLI::PositiveNumber)->capture_default_str();
+  CLI::Option* images =
+      app.add_option("--images", a->images,
+                     "For encoders instead: a safetensors file with pixel_values, and input_ids for a text tower")
+          ->check(not_empty());
+  CLI::Option* sequences = app.add_option("--sequences", a->options.sequences, "Sequences of each text")
+                               ->check(CLI::PositiveNumber)
+                               ->capture_default_str();
+  CLI::Option* length = app.add_option("--length", a->options.length, "Tokens per sequence")
+                            ->check(CLI::PositiveNumber)
+                            ->capture_default_str();
   CLI::Option* seed = app.add_option("--seed", a->options.seed, "Which sequences are drawn")->capture_default_str();
-  CLI::Option* merge = app.add_option("--merge", a->merge, "Combine these calibrations of one model instead")->check(not_empty());
+  CLI::Option* merge =
+      app.add_option("--merge", a->merge, "Combine these calibrations of one model instead")->check(not_empty());
   merge->excludes(model)->excludes(text)->excludes(images);
   images->excludes(text)->excludes(sequences)->excludes(length)->excludes(seed);
   app.add_flag("--force", a->options.force, "Overwrite the files of another calibration");
@@ -71,9 +82,11 @@ void add_calibrate(CLI::App& app, Command& command) {
     if (command.global.json) {
       print_json(to_json(*report));
     } else {
-      if (report->blocks_from_earlier_run > 0) fmt::print("{} blocks kept from an interrupted run\n", report->blocks_from_earlier_run);
-      fmt::print("{} {}, {} {}; {} Hessians of {} blocks\n", report->sequences, a->images.empty() ? "sequences" : "images and texts", report->tokens, a->images.empty() ? "tokens" : "positions",
-                 report->hessians, report->blocks);
+      if (report->blocks_from_earlier_run > 0)
+        fmt::print("{} blocks kept from an interrupted run\n", report->blocks_from_earlier_run);
+      fmt::print("{} {}, {} {}; {} Hessians of {} blocks\n", report->sequences,
+                 a->images.empty() ? "sequences" : "images and texts", report->tokens,
+                 a->images.empty() ? "tokens" : "positions", report->hessians, report->blocks);
     }
     return {};
   };

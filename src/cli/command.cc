@@ -18,7 +18,8 @@ CLI::Validator not_empty() {
 
 CLI::CheckedTransformer normalisations() {
   std::map<std::string, Normalisation> names;
-  for (const Normalisation n : {Normalisation::kColumn, Normalisation::kRow, Normalisation::kBoth, Normalisation::kTensor, Normalisation::kModel}) {
+  for (const Normalisation n : {Normalisation::kColumn, Normalisation::kRow, Normalisation::kBoth,
+                                Normalisation::kTensor, Normalisation::kModel}) {
     names.emplace(name_of(n), n);
   }
   return CLI::CheckedTransformer(names);

@@ -21,8 +21,8 @@ struct GlobalOptions {
   int threads = 0;     // 0: all cores
 };
 
-// A command adds its options to `app` and sets `run`, which main() calls if the command was chosen. Results go to stdout,
-// progress and warnings to stderr; an error is returned for main() to print.
+// A command adds its options to `app` and sets `run`, which main() calls if the command was chosen. Results go to
+// stdout, progress and warnings to stderr; an error is returned for main() to print.
 struct Command {
   GlobalOptions global;
   std::function<Status()> run;
@@ -45,9 +45,11 @@ CLI::Validator not_empty();
 
 // The names of --normalisation and its help text.
 CLI::CheckedTransformer normalisations();
-inline constexpr const char* kNormalisationHelp = "What weights are divided by: a scale per column, row, both, tensor, or one for the model";
+inline constexpr const char* kNormalisationHelp =
+    "What weights are divided by: a scale per column, row, both, tensor, or one for the model";
 
-// --device, for what runs models or quantises; open_device() and open_encode_device() tell whether there is such a device.
+// --device, for what runs models or quantises; open_device() and open_encode_device() tell whether there is such a
+// device.
 void add_device_option(CLI::App& app, std::string& device);
 
 // To stdout. File names need not be UTF-8 but JSON must: what is not becomes U+FFFD.

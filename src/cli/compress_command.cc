@@ -34,38 +34,51 @@ Json to_json(const CompressReport& report) {
                        {"escapes", s.escapes},
                        {"patches", s.patches},
                        {"columns_per_level", t.columns_per_level},
-                       {"normalised_squared_error", s.weights > 0 ? s.normalised_squared_error / static_cast<double>(s.weights) : 0.0},
+                       {"normalised_squared_error",
+                        s.weights > 0 ? s.normalised_squared_error / static_cast<double>(s.weights) : 0.0},
                        {"hessian_weighted_error", s.weighted_error},
                        {"damping", t.notes.damping},
                        {"seconds", t.seconds}});
-    if (t.recovery) tensors.back()["block_error"] = {{"before_recovery", t.recovery->error_before}, {"after_recovery", t.recovery->error_after}};
+    if (t.recovery)
+      tensors.back()["block_error"] = {{"before_recovery", t.recovery->error_before},
+                                       {"after_recovery", t.recovery->error_after}};
   }
-  return {{"tensors", tensors}, {"codec", report.codec.filename().string()}, {"gain", report.gain}, {"blocks_from_earlier_run", report.blocks_from_earlier_run}, {"input_bytes", report.input_bytes},
-          {"output_bytes", report.output_bytes}, {"warnings", report.warnings}};
+  return {{"tensors", tensors},
+          {"codec", report.codec.filename().string()},
+          {"gain", report.gain},
+          {"blocks_from_earlier_run", report.blocks_from_earlier_run},
+          {"input_bytes", report.input_bytes},
+          {"output_bytes", report.output_bytes},
+          {"warnings", report.warnings}};
 }
 
 void print_summary(const CompressReport& report) {
   const CompressionTotals totals = totals_of(report.tensors);
   const EncodeStatistics& sum = totals.statistics;
-  if (report.blocks_from_earlier_run > 0) fmt::print("{} blocks kept from an interrupted run\n", report.blocks_from_earlier_run);
+  if (report.blocks_from_earlier_run > 0)
+    fmt::print("{} blocks kept from an interrupted run\n", report.blocks_from_earlier_run);
   if (report.gain != 1.0) fmt::print("codec {}, gain {:.4f}\n", report.codec.filename().string(), report.gain);
   if (sum.weights > 0) {
     const double weights = static_cast<double>(sum.weights);
     fmt::print("{} tensors, {} weights\n", report.tensors.size(), sum.weights);
     fmt::print("payload                  {:8.4f} bits per weight (cross-entropy of its symbols {:.4f})\n",
                8.0 * static_cast<double>(sum.payload_bytes) / weights, sum.table_bits / weights);
-    fmt::print("with side information    {:8.4f} bits per weight\n", 8.0 * static_cast<double>(totals.stream_bytes + totals.side_bytes) / weights);
+    fmt::print("with side information    {:8.4f} bits per weight\n",
+               8.0 * static_cast<double>(totals.stream_bytes + totals.side_bytes) / weights);
     fmt::print("relative squared error   {:8.6f}\n", sum.squared_error / sum.squared_weight);
     fmt::print("escapes, patches         {}, {}\n", sum.escapes, sum.patches);
   }
-  fmt::print("weight files             {} -> {} ({:.1f} %)\n", human_bytes(report.input_bytes), human_bytes(report.output_bytes),
-             100.0 * static_cast<double>(report.output_bytes) / static_cast<double>(std::max<uint64_t>(1, report.input_bytes)));
+  fmt::print("weight files             {} -> {} ({:.1f} %)\n", human_bytes(report.input_bytes),
+             human_bytes(report.output_bytes),
+             100.0 * static_cast<double>(report.output_bytes) /
+                 static_cast<double>(std::max<uint64_t>(1, report.input_bytes)));
 }
 
 std::vector<std::pair<std::string, std::string>> options_given(const CLI::App& app) {
   std::vector<std::pair<std::string, std::string>> given;
   for (const CLI::Option* option : app.get_options()) {
-    if (option->count() > 0) given.emplace_back(option->get_name(), fmt::format("{}", fmt::join(option->results(), " ")));
+    if (option->count() > 0)
+      given.emplace_back(option->get_name(), fmt::format("{}", fmt::join(option->results(), " ")));
   }
   return given;
 }
@@ -73,7 +86,10 @@ std::vector<std::pair<std::string, std::string>> options_given(const CLI::App& a
 // A number of chunks per tile.
 CLI::Validator whole_groups() {
   const std::string wrong = fmt::format("must be a multiple of {}", limits::kLanes);
-  return {[wrong](std::string& text) { return std::strtoul(text.c_str(), nullptr, 10) % limits::kLanes == 0 ? std::string() : wrong; }, "", "multiple"};
+  return {[wrong](std::string& text) {
+            return std::strtoul(text.c_str(), nullptr, 10) % limits::kLanes == 0 ? std::string() : wrong;
+          },
+          "", "multiple"};
 }
 
 struct Arguments {
@@ -99,12 +115,31 @@ Result<CompressReport> compress_together(Arguments& a, Team& team, const Progres
 
 void add_recovery_options(CLI::App& app, CLI::Option* hessians, Arguments& a) {
   RecoverOptions& r = a.recovery;
-  CLI::Option* recover = app.add_flag("--recover", a.recover, "Train what is left of a block after each of its layers is compressed, on the sequences of the calibration")->needs(hessians);
-  app.add_option("--recover-sequences", r.sequences, "How many of the calibration's sequences; one in eight is for validation")->check(CLI::Range(int64_t{2}, int64_t{1} << 30))->needs(recover)->capture_default_str();
-  app.add_option("--recover-length", r.length, "Tokens of each sequence that are used; 0 means all")->check(CLI::NonNegativeNumber)->needs(recover)->capture_default_str();
-  app.add_option("--recover-epochs", r.epochs, "Passes over them after each layer")->check(CLI::Range(0, 1000))->needs(recover)->capture_default_str();
-  app.add_option("--recover-batch", r.batch, "Sequences per step")->check(CLI::PositiveNumber)->needs(recover)->capture_default_str();
-  app.add_option("--recover-rate", r.learning_rate, "Learning rate, as a share of a tensor's root mean square")->check(CLI::Range(1e-9, 1.0))->needs(recover)->capture_default_str();
+  CLI::Option* recover = app.add_flag("--recover", a.recover,
+                                      "Train what is left of a block after each of its layers is compressed, on the "
+                                      "sequences of the calibration")
+                             ->needs(hessians);
+  app.add_option("--recover-sequences", r.sequences,
+                 "How many of the calibration's sequences; one in eight is for validation")
+      ->check(CLI::Range(int64_t{2}, int64_t{1} << 30))
+      ->needs(recover)
+      ->capture_default_str();
+  app.add_option("--recover-length", r.length, "Tokens of each sequence that are used; 0 means all")
+      ->check(CLI::NonNegativeNumber)
+      ->needs(recover)
+      ->capture_default_str();
+  app.add_option("--recover-epochs", r.epochs, "Passes over them after each layer")
+      ->check(CLI::Range(0, 1000))
+      ->needs(recover)
+      ->capture_default_str();
+  app.add_option("--recover-batch", r.batch, "Sequences per step")
+      ->check(CLI::PositiveNumber)
+      ->needs(recover)
+      ->capture_default_str();
+  app.add_option("--recover-rate", r.learning_rate, "Learning rate, as a share of a tensor's root mean square")
+      ->check(CLI::Range(1e-9, 1.0))
+      ->needs(recover)
+      ->capture_default_str();
   app.add_flag("--recover-anyway", r.harmful_too, "Also families that it makes worse (gpt_oss)")->needs(recover);
   app.add_option("--seed", r.seed, "Order of the sequences in recovery; nothing else is random")->capture_default_str();
 }
@@ -113,50 +148,92 @@ void add_recovery_options(CLI::App& app, CLI::Option* hessians, Arguments& a) {
 
 void add_compress(CLI::App& app, Command& command) {
   const auto a = std::make_shared<Arguments>();
-  app.add_option("model", a->options.model, "Checkpoint directory (config.json, *.safetensors)")->required()->check(not_empty());
+  app.add_option("model", a->options.model, "Checkpoint directory (config.json, *.safetensors)")
+      ->required()
+      ->check(not_empty());
   app.add_option("-o,--output", a->options.output, "Directory to write")->required()->check(not_empty());
-  app.add_option("--codec", a->codec, std::string("Codec file, or the name of a shipped one (default: ") + kDefaultCodec + ", or with --bits the best of the profile)")->check(not_empty());
-  app.add_option("--profile", a->profile, "Which shipped codecs --bits chooses among: fast (small decoder), paper (512 x 4)")->check(CLI::IsMember({"fast", "paper"}))->capture_default_str();
-  app.add_option("--bits", a->options.bits, "Bits per compressed weight on disk, side information included: chooses codec and gain")
+  app.add_option("--codec", a->codec,
+                 std::string("Codec file, or the name of a shipped one (default: ") + kDefaultCodec +
+                     ", or with --bits the best of the profile)")
+      ->check(not_empty());
+  app.add_option("--profile", a->profile,
+                 "Which shipped codecs --bits chooses among: fast (small decoder), paper (512 x 4)")
+      ->check(CLI::IsMember({"fast", "paper"}))
+      ->capture_default_str();
+  app.add_option("--bits", a->options.bits,
+                 "Bits per compressed weight on disk, side information included: chooses codec and gain")
       ->check(CLI::Range(0.5, 12.0));
-  app.add_option("--include", a->options.selection.include, "Also compress tensors whose name matches this regular expression")->allow_extra_args(false);
-  app.add_option("--exclude", a->options.selection.exclude, "Leave alone tensors whose name matches this regular expression")->allow_extra_args(false);
+  app.add_option("--include", a->options.selection.include,
+                 "Also compress tensors whose name matches this regular expression")
+      ->allow_extra_args(false);
+  app.add_option("--exclude", a->options.selection.exclude,
+                 "Leave alone tensors whose name matches this regular expression")
+      ->allow_extra_args(false);
   CLI::Option* normalisation =
-      app.add_option("--normalisation", a->options.encode.normalisation.kind, std::string(kNormalisationHelp) + "; column by default, both with --hessians")->transform(normalisations());
-  app.add_option("--level", a->options.level, "Importance level of all columns, when there are no Hessians: higher is finer")->capture_default_str();
-  CLI::Option* hessians = app.add_option("--hessians", a->options.hessians, "What nwcodec calibrate wrote: importance levels and error feedback")->check(not_empty());
-  app.add_option("--steps", a->options.guide.steps, "How finely columns are quantised: levels by quantiles, or a step for each column by water filling")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, StepRule>{{"levels", StepRule::kLevels}, {"water-fill", StepRule::kWaterFill}}))
+      app.add_option("--normalisation", a->options.encode.normalisation.kind,
+                     std::string(kNormalisationHelp) + "; column by default, both with --hessians")
+          ->transform(normalisations());
+  app.add_option("--level", a->options.level,
+                 "Importance level of all columns, when there are no Hessians: higher is finer")
+      ->capture_default_str();
+  CLI::Option* hessians = app.add_option("--hessians", a->options.hessians,
+                                         "What nwcodec calibrate wrote: importance levels and error feedback")
+                              ->check(not_empty());
+  app.add_option("--steps", a->options.guide.steps,
+                 "How finely columns are quantised: levels by quantiles, or a step for each column by water filling")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, StepRule>{{"levels", StepRule::kLevels}, {"water-fill", StepRule::kWaterFill}}))
       ->needs(hessians);
-  app.add_option("--shares", a->options.guide.importance.shares, "Shares of columns of the finer levels, finest first")->needs(hessians)->capture_default_str();
-  app.add_option("--sensitivity", a->options.guide.importance.sensitivity, "What levels go by: the Hessian's diagonal, or that of its inverse")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, Sensitivity>{{"diagonal", Sensitivity::kDiagonal}, {"inverse", Sensitivity::kInverse}}))
+  app.add_option("--shares", a->options.guide.importance.shares, "Shares of columns of the finer levels, finest first")
+      ->needs(hessians)
+      ->capture_default_str();
+  app.add_option("--sensitivity", a->options.guide.importance.sensitivity,
+                 "What levels go by: the Hessian's diagonal, or that of its inverse")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, Sensitivity>{{"diagonal", Sensitivity::kDiagonal}, {"inverse", Sensitivity::kInverse}}))
       ->needs(hessians);
-  app.add_option("--damping", a->options.guide.ldl.damping, "Added to the Hessian's diagonal, as a share of its mean")->check(CLI::Range(0.0, 1.0))->needs(hessians)->capture_default_str();
-  app.add_option("--block-size", a->options.guide.ldl.block_size, "Columns quantised together, without feedback among them")->check(CLI::Range(1u, 128u))->needs(hessians)->capture_default_str();
-  app.add_flag("--unsorted{false}", a->options.guide.sort_columns, "Feedback from the last column to the first, instead of from the costliest")->needs(hessians);
+  app.add_option("--damping", a->options.guide.ldl.damping, "Added to the Hessian's diagonal, as a share of its mean")
+      ->check(CLI::Range(0.0, 1.0))
+      ->needs(hessians)
+      ->capture_default_str();
+  app.add_option("--block-size", a->options.guide.ldl.block_size,
+                 "Columns quantised together, without feedback among them")
+      ->check(CLI::Range(1u, 128u))
+      ->needs(hessians)
+      ->capture_default_str();
+  app.add_flag("--unsorted{false}", a->options.guide.sort_columns,
+               "Feedback from the last column to the first, instead of from the costliest")
+      ->needs(hessians);
   app.add_flag("--no-levels{false}", a->options.guide.levels, "All columns at level 0")->needs(hessians);
   app.add_flag("--no-feedback{false}", a->options.guide.feedback, "No error feedback")->needs(hessians);
-  app.add_option("--tile-chunks", a->options.encode.tile_chunks, "Chunks per independently decodable tile, a multiple of 32")
+  app.add_option("--tile-chunks", a->options.encode.tile_chunks,
+                 "Chunks per independently decodable tile, a multiple of 32")
       ->check(CLI::Range(32u, limits::kMaxTileChunks))
       ->check(whole_groups())
       ->capture_default_str();
-  app.add_option("--run-groups", a->options.encode.run_groups, "Groups of 32 chunks that are decoded channel by channel: 64 suits CPUs; 1, with tiles of 512, GPUs")
+  app.add_option("--run-groups", a->options.encode.run_groups,
+                 "Groups of 32 chunks that are decoded channel by channel: 64 suits CPUs; 1, with tiles of 512, GPUs")
       ->check(CLI::Range(1u, 2048u))
       ->capture_default_str();
   app.add_flag("--codec-tables-only", a->codec_tables_only, "Never fit frequency tables to a tensor");
-  app.add_flag("--keep-nonfinite", a->options.keep_nonfinite, "Store tensors with NaN or infinite weights uncompressed");
-  app.add_option("--report", a->report, "Directory for report.json and report.html: every tensor measured again, with plots")->check(not_empty());
+  app.add_flag("--keep-nonfinite", a->options.keep_nonfinite,
+               "Store tensors with NaN or infinite weights uncompressed");
+  app.add_option("--report", a->report,
+                 "Directory for report.json and report.html: every tensor measured again, with plots")
+      ->check(not_empty());
   add_recovery_options(app, hessians, *a);
   add_device_option(app, a->device);
   app.add_flag("--force", a->options.force, "Replace the checkpoint that stands in the output directory");
   add_global_options(app, command);
   command.run = [a, normalisation, &app, &command]() -> Status {
-    // Feedback sees the input side only; rows that are small because their partners elsewhere are large need factors of their own.
-    if (normalisation->count() == 0 && !a->options.hessians.empty()) a->options.encode.normalisation.kind = Normalisation::kBoth;
+    // Feedback sees the input side only; rows that are small because their partners elsewhere are large need factors of
+    // their own.
+    if (normalisation->count() == 0 && !a->options.hessians.empty())
+      a->options.encode.normalisation.kind = Normalisation::kBoth;
     if (a->codec.empty() && a->options.bits) {
       a->options.codecs = shipped_profile(a->profile);
-      if (a->options.codecs.empty()) return Error(ErrorCode::kNotFound, "no shipped codecs found").remedy("name one with --codec");
+      if (a->options.codecs.empty())
+        return Error(ErrorCode::kNotFound, "no shipped codecs found").remedy("name one with --codec");
     } else {
       NWC_ASSIGN_OR_RETURN(std::filesystem::path codec, find_codec(a->codec.empty() ? kDefaultCodec : a->codec));
       a->options.codecs = {std::move(codec)};
@@ -170,7 +247,8 @@ void add_compress(CLI::App& app, Command& command) {
       report = compress_together(*a, *team, line.progress());
       if (!report && team->size() > 1) {
         // The others may be waiting for this process.
-        fmt::print(stderr, "{}\n", printable(fmt::format("nwcodec: rank {}: {}", team->rank(), report.error().to_string())));
+        fmt::print(stderr, "{}\n",
+                   printable(fmt::format("nwcodec: rank {}: {}", team->rank(), report.error().to_string())));
         std::fflush(stderr);
         team->abort();
       }
@@ -178,7 +256,8 @@ void add_compress(CLI::App& app, Command& command) {
       if (!team->leads()) return {};
       for (const std::string& warning : report->warnings) line.note("warning: " + warning);
       if (!a->report.empty()) {
-        const ReportOptions options{a->options.model, a->options.output, a->options.hessians, options_given(app), command.global.threads};
+        const ReportOptions options{a->options.model, a->options.output, a->options.hessians, options_given(app),
+                                    command.global.threads};
         NWC_ASSIGN_OR_RETURN(const CompressionReport measured, make_report(options, *report, line.progress()));
         NWC_RETURN_IF_ERROR(write_report(measured, a->report));
       }

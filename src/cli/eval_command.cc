@@ -33,12 +33,9 @@ Json to_json(const EvalReport& report) {
             {"top1_agreement", d.top1_agreement}};
   }
   const PerplexityResult& p = *report.perplexity;
-  return {{"protocol", p.protocol},
-          {"context", p.context},
-          {"windows", p.windows},
-          {"tokens", report.tokens},
-          {"perplexity", p.perplexity},
-          {"perplexity_standard_error", number_or_null(p.perplexity_standard_error)}};
+  return {{"protocol", p.protocol},     {"context", p.context},
+          {"windows", p.windows},       {"tokens", report.tokens},
+          {"perplexity", p.perplexity}, {"perplexity_standard_error", number_or_null(p.perplexity_standard_error)}};
 }
 
 void print_text(const EvalReport& report) {
@@ -49,8 +46,8 @@ void print_text(const EvalReport& report) {
   if (report.divergence) {
     const DivergenceResult& d = *report.divergence;
     fmt::print("protocol gptq, {} windows of {} tokens\n", d.windows, d.context);
-    fmt::print("perplexity       {:.4f} (reference {:.4f}, {:+.3f} %)\n", d.candidate_perplexity, d.reference_perplexity,
-               100.0 * (d.candidate_perplexity / d.reference_perplexity - 1.0));
+    fmt::print("perplexity       {:.4f} (reference {:.4f}, {:+.3f} %)\n", d.candidate_perplexity,
+               d.reference_perplexity, 100.0 * (d.candidate_perplexity / d.reference_perplexity - 1.0));
     fmt::print("KL divergence    {:.6f}{} nats per token (99th percentile {:.4f}, maximum {:.4f})\n", d.mean_kl,
                plus_minus(d.mean_kl_standard_error, "{:.6f}"), d.kl_99th_percentile, d.max_kl);
     fmt::print("top-1 agreement  {:.3f} %\n", 100.0 * d.top1_agreement);
@@ -72,19 +69,22 @@ Result<EvalReport> evaluate_checkpoint(const EvalOptions& options, const Progres
   EvalReport report;
   report.tokens = static_cast<int64_t>(ids.size());
   if (report.tokens < options.context) {
-    return Error(ErrorCode::kInvalidArgument, fmt::format("has {} tokens, fewer than one window of {}", report.tokens, options.context))
+    return Error(ErrorCode::kInvalidArgument,
+                 fmt::format("has {} tokens, fewer than one window of {}", report.tokens, options.context))
         .in_file(options.text.string())
         .remedy("choose a shorter --context or a longer text");
   }
   const WindowOptions windows{.context = options.context, .max_windows = options.windows};
-  NWC_ASSIGN_OR_RETURN(const CausalLm model, CausalLm::open(options.checkpoint, {.threads = threads, .device = options.device}));
+  NWC_ASSIGN_OR_RETURN(const CausalLm model,
+                       CausalLm::open(options.checkpoint, {.threads = threads, .device = options.device}));
   if (!options.reference) {
     Result<PerplexityResult> result = perplexity(model, ids, windows, progress);
     if (!result) return std::move(result).error().in_file(options.checkpoint.string());
     report.perplexity = *result;
     return report;
   }
-  NWC_ASSIGN_OR_RETURN(const CausalLm reference, CausalLm::open(*options.reference, {.threads = threads, .device = options.device}));
+  NWC_ASSIGN_OR_RETURN(const CausalLm reference,
+                       CausalLm::open(*options.reference, {.threads = threads, .device = options.device}));
   Result<DivergenceResult> result = divergence(reference, model, ids, windows, progress);
   if (!result) return std::move(result).error().in_file(options.checkpoint.string());
   report.divergence = *result;
@@ -96,13 +96,25 @@ void add_eval(CLI::App& app, Command& command) {
     std::string device_name = "cpu";
   };
   const auto o = std::make_shared<Arguments>();
-  app.add_option("checkpoint", o->checkpoint, "Checkpoint directory, plain or compressed")->required()->check(not_empty());
+  app.add_option("checkpoint", o->checkpoint, "Checkpoint directory, plain or compressed")
+      ->required()
+      ->check(not_empty());
   CLI::Option* text = app.add_option("--text", o->text, "Text file to score")->check(not_empty());
-  CLI::Option* images = app.add_option("--images", o->images, "For encoders instead: a safetensors file with pixel_values, and perhaps input_ids or label_embeds")->check(not_empty());
-  CLI::Option* reference =
-      app.add_option("--reference", o->reference, "Checkpoint to compare with: adds KL divergence and top-1 agreement; for encoders, errors of embeddings and agreement of labels")->check(not_empty());
-  CLI::Option* context = app.add_option("--context", o->context, "Tokens per window")->check(CLI::Range(int64_t{2}, int64_t{1} << 20))->capture_default_str();
-  CLI::Option* windows = app.add_option("--windows", o->windows, "Score only the first so many windows; 0 means all")->check(CLI::NonNegativeNumber)->capture_default_str();
+  CLI::Option* images =
+      app.add_option(
+             "--images", o->images,
+             "For encoders instead: a safetensors file with pixel_values, and perhaps input_ids or label_embeds")
+          ->check(not_empty());
+  CLI::Option* reference = app.add_option("--reference", o->reference,
+                                          "Checkpoint to compare with: adds KL divergence and top-1 agreement; for "
+                                          "encoders, errors of embeddings and agreement of labels")
+                               ->check(not_empty());
+  CLI::Option* context = app.add_option("--context", o->context, "Tokens per window")
+                             ->check(CLI::Range(int64_t{2}, int64_t{1} << 20))
+                             ->capture_default_str();
+  CLI::Option* windows = app.add_option("--windows", o->windows, "Score only the first so many windows; 0 means all")
+                             ->check(CLI::NonNegativeNumber)
+                             ->capture_default_str();
   add_device_option(app, o->device_name);
   images->excludes(text)->excludes(context)->excludes(windows)->needs(reference);
   add_global_options(app, command);

@@ -15,9 +15,10 @@
 namespace nwc::cli {
 
 struct EvalOptions {
-  std::filesystem::path checkpoint;               // plain or compressed
-  std::filesystem::path text;                     // a language model is scored on this,
-  std::optional<std::filesystem::path> images;    // an encoder compared with its reference on these (model/encoder_inputs.h)
+  std::filesystem::path checkpoint;  // plain or compressed
+  std::filesystem::path text;        // a language model is scored on this,
+  std::optional<std::filesystem::path>
+      images;  // an encoder compared with its reference on these (model/encoder_inputs.h)
   std::optional<std::filesystem::path> reference;  // plain or compressed; its tokenizer is not used
   int64_t context = 2048;
   int64_t windows = 0;  // 0: all
@@ -26,7 +27,7 @@ struct EvalOptions {
 };
 
 struct EvalReport {
-  int64_t tokens = 0;  // of the whole text
+  int64_t tokens = 0;                          // of the whole text
   std::optional<PerplexityResult> perplexity;  // without a reference
   std::optional<DivergenceResult> divergence;  // with one; holds both models' perplexities
   std::optional<EmbeddingResult> embeddings;   // of an encoder; nothing else then

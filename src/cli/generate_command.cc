@@ -16,23 +16,28 @@
 namespace nwc::cli {
 namespace {
 
-// The length of the longest prefix that cannot change when more tokens come: a character that is still incomplete decodes to
-// U+FFFD at the end.
+// The length of the longest prefix that cannot change when more tokens come: a character that is still incomplete
+// decodes to U+FFFD at the end.
 size_t settled_length(const std::string& text) {
   const std::string replacement = "\xEF\xBF\xBD";
   size_t length = text.size();
-  while (length >= replacement.size() && text.compare(length - replacement.size(), replacement.size(), replacement) == 0) length -= replacement.size();
+  while (length >= replacement.size() &&
+         text.compare(length - replacement.size(), replacement.size(), replacement) == 0)
+    length -= replacement.size();
   return length;
 }
 
 }  // namespace
 
-Result<std::string> generate_text(const GenerateTextOptions& options, const Progress& progress, const std::function<void(const std::string&)>& on_text) {
+Result<std::string> generate_text(const GenerateTextOptions& options, const Progress& progress,
+                                  const std::function<void(const std::string&)>& on_text) {
   const int threads = resolve_threads(options.threads);
   set_compute_threads(threads);
   NWC_ASSIGN_OR_RETURN(const Tokenizer tokenizer, open_tokenizer(options.checkpoint));
   NWC_ASSIGN_OR_RETURN(std::vector<int32_t> ids, tokenizer.encode(options.prompt, /*add_special_tokens=*/true));
-  NWC_ASSIGN_OR_RETURN(const CausalLm model, CausalLm::open(options.checkpoint, {.resident = true, .threads = threads, .device = options.device}));
+  NWC_ASSIGN_OR_RETURN(
+      const CausalLm model,
+      CausalLm::open(options.checkpoint, {.resident = true, .threads = threads, .device = options.device}));
   // Decoded together with the prompt, because the first new token's text may depend on what is before it.
   const size_t prompt_length = tokenizer.decode(ids, true).size();
   size_t shown = prompt_length;
@@ -58,11 +63,17 @@ void add_generate(CLI::App& app, Command& command) {
     std::string device_name = "cpu";
   };
   const auto o = std::make_shared<Arguments>();
-  app.add_option("checkpoint", o->checkpoint, "Checkpoint directory, plain or compressed")->required()->check(not_empty());
+  app.add_option("checkpoint", o->checkpoint, "Checkpoint directory, plain or compressed")
+      ->required()
+      ->check(not_empty());
   app.add_option("--prompt", o->prompt, "Text to continue")->required();
-  app.add_option("--max-new-tokens", o->max_new_tokens, "Stop after so many tokens")->check(CLI::NonNegativeNumber)->capture_default_str();
-  app.add_option("--temperature", o->sampling.temperature, "0 takes the likeliest token; larger is more varied")->capture_default_str();
-  app.add_option("--top-k", o->sampling.top_k, "Sample among the so many likeliest tokens; 0 means all")->capture_default_str();
+  app.add_option("--max-new-tokens", o->max_new_tokens, "Stop after so many tokens")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--temperature", o->sampling.temperature, "0 takes the likeliest token; larger is more varied")
+      ->capture_default_str();
+  app.add_option("--top-k", o->sampling.top_k, "Sample among the so many likeliest tokens; 0 means all")
+      ->capture_default_str();
   app.add_option("--seed", o->sampling.seed, "Seed of the sampler")->capture_default_str();
   add_device_option(app, o->device_name);
   add_global_options(app, command);

@@ -22,6 +22,7 @@ struct GenerateTextOptions {
 };
 
 // Returns the continuation; `on_text` (may be empty) gets its pieces as they come.
-Result<std::string> generate_text(const GenerateTextOptions& options, const Progress& progress, const std::function<void(const std::string&)>& on_text);
+Result<std::string> generate_text(const GenerateTextOptions& options, const Progress& progress,
+                                  const std::function<void(const std::string&)>& on_text);
 
 }  // namespace nwc::cli

@@ -11,7 +11,8 @@ constexpr uint64_t kMaxText = uint64_t{1} << 30;
 
 Result<Tokenizer> open_tokenizer(const std::filesystem::path& checkpoint) {
   Result<Tokenizer> tokenizer = Tokenizer::open(checkpoint / "tokenizer.json");
-  if (!tokenizer && tokenizer.error().code() == ErrorCode::kNotFound) return std::move(tokenizer).error().remedy("copy the model's tokenizer.json there");
+  if (!tokenizer && tokenizer.error().code() == ErrorCode::kNotFound)
+    return std::move(tokenizer).error().remedy("copy the model's tokenizer.json there");
   return tokenizer;
 }
 

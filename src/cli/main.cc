@@ -25,7 +25,8 @@ std::string usage_message(const CLI::App& app, const CLI::ParseError& error, int
   if (!chosen.empty()) {
     std::string names = chosen.front()->get_name();
     const bool lacks_inner = !chosen.front()->get_subcommands({}).empty() && chosen.front()->get_subcommands().empty();
-    if (lacks_inner && argc > 2 && argv[2][0] != '-') return fmt::format("'{}' is not a {}; see nwcodec {} --help", argv[2], names, names);
+    if (lacks_inner && argc > 2 && argv[2][0] != '-')
+      return fmt::format("'{}' is not a {}; see nwcodec {} --help", argv[2], names, names);
     for (const CLI::App* inner : chosen.front()->get_subcommands()) names += " " + inner->get_name();
     return fmt::format("{}; see nwcodec {} --help", error.what(), names);
   }
@@ -37,9 +38,11 @@ std::string usage_message(const CLI::App& app, const CLI::ParseError& error, int
 int run(int argc, char** argv) {
   CLI::App app("Learned compression of neural network weights.", "nwcodec");
   app.require_subcommand(1);
-  app.set_version_flag("--version", fmt::format("nwcodec {} (reads format {} to {}, writes {})", NWCODEC_VERSION_STRING, kOldestFormatVersion,
-                                                kFormatVersion, kFormatVersion));
-  app.footer("Environment: NWCODEC_ISA=scalar|avx2|avx512 forces an instruction set; NWCODEC_CODECS names a folder of codecs.");
+  app.set_version_flag("--version", fmt::format("nwcodec {} (reads format {} to {}, writes {})", NWCODEC_VERSION_STRING,
+                                                kOldestFormatVersion, kFormatVersion, kFormatVersion));
+  app.footer(
+      "Environment: NWCODEC_ISA=scalar|avx2|avx512 forces an instruction set; NWCODEC_CODECS names a folder of "
+      "codecs.");
 
   struct Entry {
     const char* name;
@@ -80,7 +83,8 @@ int run(int argc, char** argv) {
     } catch (const std::system_error&) {  // fmt::print throws when stdout refuses; nothing else does
       if (std::ferror(stdout) == 0) throw;
     }
-    if (status && (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)) status = Error(ErrorCode::kIo, "cannot write to standard output");
+    if (status && (std::fflush(stdout) != 0 || std::ferror(stdout) != 0))
+      status = Error(ErrorCode::kIo, "cannot write to standard output");
     return status ? kOk : fail(kFailed, status.error().to_string());
   }
   return kUsage;

@@ -13,7 +13,8 @@ constexpr const char* kExtension = ".safetensors";
 
 std::vector<fs::path> codec_directories() {
   std::vector<fs::path> directories;
-  if (const char* named = std::getenv("NWCODEC_CODECS"); named != nullptr && *named != '\0') directories.emplace_back(named);
+  if (const char* named = std::getenv("NWCODEC_CODECS"); named != nullptr && *named != '\0')
+    directories.emplace_back(named);
   std::error_code error;
   const fs::path program = fs::read_symlink("/proc/self/exe", error);
   if (!error) directories.push_back(program.parent_path().parent_path() / "share" / "nwcodec" / "codecs");
@@ -28,7 +29,8 @@ std::vector<fs::path> shipped_profile(const std::string& profile) {
   for (const fs::path& directory : codec_directories()) {
     std::vector<fs::path> codecs;
     for (const fs::directory_entry& entry : fs::directory_iterator(directory, error)) {
-      if (entry.path().extension() == kExtension && entry.path().filename().string().starts_with(profile + "-")) codecs.push_back(entry.path());
+      if (entry.path().extension() == kExtension && entry.path().filename().string().starts_with(profile + "-"))
+        codecs.push_back(entry.path());
     }
     std::sort(codecs.begin(), codecs.end());
     if (!codecs.empty()) return codecs;
@@ -51,7 +53,9 @@ Result<fs::path> find_codec(const std::string& text) {
   names.erase(std::unique(names.begin(), names.end()), names.end());
   std::string list;
   for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
-  return Error(ErrorCode::kNotFound, "is neither a codec file nor a shipped codec").in_file(text).remedy("shipped: " + (list.empty() ? "none" : list));
+  return Error(ErrorCode::kNotFound, "is neither a codec file nor a shipped codec")
+      .in_file(text)
+      .remedy("shipped: " + (list.empty() ? "none" : list));
 }
 
 }  // namespace nwc::cli

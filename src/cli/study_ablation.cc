@@ -30,14 +30,17 @@ Json to_json(const AblationReport& report) {
                       {"kl_divergence_standard_error", number_or_null(p.divergence_error)},
                       {"perplexity", number_or_null(p.perplexity)}});
   }
-  return {{"original_perplexity", report.original_perplexity > 0 ? Json(report.original_perplexity) : Json(nullptr)}, {"points", points}};
+  return {{"original_perplexity", report.original_perplexity > 0 ? Json(report.original_perplexity) : Json(nullptr)},
+          {"points", points}};
 }
 
 void print_table(const AblationReport& report) {
-  std::vector<std::vector<std::string>> rows{{"variant", "bits", "payload", "squared error", "KL divergence", "perplexity"}};
+  std::vector<std::vector<std::string>> rows{
+      {"variant", "bits", "payload", "squared error", "KL divergence", "perplexity"}};
   for (const AblationPoint& p : report.points) {
-    rows.push_back({p.variant, fmt::format("{:.4f}", p.bits), fmt::format("{:.4f}", p.payload_bits), fmt::format("{:.6f}", p.relative_error),
-                    p.divergence ? fmt::format("{:.5f}", *p.divergence) : "", p.perplexity ? fmt::format("{:.3f}", *p.perplexity) : ""});
+    rows.push_back({p.variant, fmt::format("{:.4f}", p.bits), fmt::format("{:.4f}", p.payload_bits),
+                    fmt::format("{:.6f}", p.relative_error), p.divergence ? fmt::format("{:.5f}", *p.divergence) : "",
+                    p.perplexity ? fmt::format("{:.3f}", *p.perplexity) : ""});
   }
   fmt::print("{}\n", format_table(rows));
   if (report.original_perplexity > 0) fmt::print("perplexity of the original {:.3f}\n", report.original_perplexity);
@@ -58,16 +61,30 @@ std::function<Status()> add_ablation_study(CLI::App& app, Command& command) {
   const auto a = std::make_shared<Arguments>();
   a->options.bits = {2.4, 3.2, 4.0};
   app.add_option("model", a->base.model, "The original, plain checkpoint directory")->required()->check(not_empty());
-  app.add_option("--of", a->of, "What varies: normalisation (Figure 9a); calibration, i.e. levels and feedback (Figures 9b, 9c); codec (Table 7)")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, AblationOf>{
-          {"normalisation", AblationOf::kNormalisation}, {"calibration", AblationOf::kCalibration}, {"codec", AblationOf::kCodec}}));
-  app.add_option("--bits", a->options.bits, "Rates: bits per compressed weight on disk, everything included")->check(CLI::Range(0.5, 12.0))->capture_default_str();
+  app.add_option("--of", a->of,
+                 "What varies: normalisation (Figure 9a); calibration, i.e. levels and feedback (Figures 9b, 9c); "
+                 "codec (Table 7)")
+      ->transform(
+          CLI::CheckedTransformer(std::map<std::string, AblationOf>{{"normalisation", AblationOf::kNormalisation},
+                                                                    {"calibration", AblationOf::kCalibration},
+                                                                    {"codec", AblationOf::kCodec}}));
+  app.add_option("--bits", a->options.bits, "Rates: bits per compressed weight on disk, everything included")
+      ->check(CLI::Range(0.5, 12.0))
+      ->capture_default_str();
   app.add_option("--hessians", a->base.hessians, "What nwcodec calibrate wrote")->check(not_empty());
-  app.add_option("--codecs", a->codecs, "Codec files or names: each a variant with --of codec, else those to choose among");
-  app.add_option("--profile", a->profile, "Without --codecs: which shipped ones to choose among")->check(CLI::IsMember({"fast", "paper"}))->capture_default_str();
-  app.add_option("--text", a->text, "Also run each model on this text: divergence from the original, perplexity")->check(not_empty());
-  app.add_option("--context", a->options.windows.context, "Tokens per window of the text")->check(CLI::Range(int64_t{2}, int64_t{1} << 20))->capture_default_str();
-  app.add_option("--windows", a->options.windows.max_windows, "Only the first so many windows; 0 means all")->check(CLI::NonNegativeNumber)->capture_default_str();
+  app.add_option("--codecs", a->codecs,
+                 "Codec files or names: each a variant with --of codec, else those to choose among");
+  app.add_option("--profile", a->profile, "Without --codecs: which shipped ones to choose among")
+      ->check(CLI::IsMember({"fast", "paper"}))
+      ->capture_default_str();
+  app.add_option("--text", a->text, "Also run each model on this text: divergence from the original, perplexity")
+      ->check(not_empty());
+  app.add_option("--context", a->options.windows.context, "Tokens per window of the text")
+      ->check(CLI::Range(int64_t{2}, int64_t{1} << 20))
+      ->capture_default_str();
+  app.add_option("--windows", a->options.windows.max_windows, "Only the first so many windows; 0 means all")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   add_device_option(app, a->device);
   add_study_options(app, *a, command);
   return [a, &command]() -> Status {
@@ -83,13 +100,16 @@ std::function<Status()> add_ablation_study(CLI::App& app, Command& command) {
       NWC_ASSIGN_OR_RETURN(std::filesystem::path found, find_codec(codec));
       a->base.codecs.push_back(std::move(found));
     }
-    if (a->base.codecs.empty()) return Error(ErrorCode::kNotFound, "no shipped codecs found").remedy("name some with --codecs");
+    if (a->base.codecs.empty())
+      return Error(ErrorCode::kNotFound, "no shipped codecs found").remedy("name some with --codecs");
     if (!a->base.hessians.empty()) a->base.encode.normalisation.kind = Normalisation::kBoth;  // as `compress` does
     switch (a->of) {
       case AblationOf::kNormalisation: o.variants = normalisation_variants(a->base); break;
       case AblationOf::kCodec: o.variants = codec_variants(a->base, a->base.codecs); break;
       case AblationOf::kCalibration:
-        if (a->base.hessians.empty()) return Error(ErrorCode::kInvalidArgument, "levels and feedback need Hessians").remedy("name a directory with --hessians");
+        if (a->base.hessians.empty())
+          return Error(ErrorCode::kInvalidArgument, "levels and feedback need Hessians")
+              .remedy("name a directory with --hessians");
         o.variants = calibration_variants(a->base);
         break;
     }

@@ -28,7 +28,8 @@ std::function<Status()> add_tensor_study(CLI::App& app, Command& command);
 void add_study_options(CLI::App& app, StudyArguments& arguments, Command& command);
 
 // Writes NAME.csv and NAME.svg and prints where they are, but not with --json.
-Status write_study(const StudyOutput& output, const std::string& name, const std::string& csv, const std::string& svg, const Command& command);
+Status write_study(const StudyOutput& output, const std::string& name, const std::string& csv, const std::string& svg,
+                   const Command& command);
 std::vector<std::string> study_files(const std::string& name);
 
 }  // namespace nwc::cli

@@ -13,7 +13,8 @@ namespace {
 std::string to_csv(const std::vector<FixedLengthPoint>& points) {
   std::vector<std::vector<std::string>> rows{{"method", "parameter", "bits", "nmse", "gap_to_gaussian_bound_db"}};
   for (const FixedLengthPoint& p : points) {
-    rows.push_back({p.method, csv_number(p.parameter), csv_number(p.bits), csv_number(p.nmse), csv_number(gap_decibels({p.bits, p.nmse}))});
+    rows.push_back({p.method, csv_number(p.parameter), csv_number(p.bits), csv_number(p.nmse),
+                    csv_number(gap_decibels({p.bits, p.nmse}))});
   }
   return format_csv(rows);
 }
@@ -21,7 +22,8 @@ std::string to_csv(const std::vector<FixedLengthPoint>& points) {
 std::string to_svg(const std::vector<FixedLengthPoint>& points) {
   PlotPanel panel{.title = "", .x_label = "bits per weight", .y_label = "gap to the Gaussian bound, dB", .series = {}};
   for (const FixedLengthPoint& p : points) {
-    if (panel.series.empty() || panel.series.back().label != p.method) panel.series.push_back({.label = p.method, .points = {}});
+    if (panel.series.empty() || panel.series.back().label != p.method)
+      panel.series.push_back({.label = p.method, .points = {}});
     panel.series.back().points.emplace_back(p.bits, gap_decibels({p.bits, p.nmse}));
   }
   return render_svg("Quantisers trained with the same transforms", {panel}, 1);
@@ -29,14 +31,16 @@ std::string to_svg(const std::vector<FixedLengthPoint>& points) {
 
 Json to_json(const std::vector<FixedLengthPoint>& points) {
   Json all = Json::array();
-  for (const FixedLengthPoint& p : points) all.push_back({{"method", p.method}, {"parameter", p.parameter}, {"bits", p.bits}, {"nmse", p.nmse}});
+  for (const FixedLengthPoint& p : points)
+    all.push_back({{"method", p.method}, {"parameter", p.parameter}, {"bits", p.bits}, {"nmse", p.nmse}});
   return {{"points", all}};
 }
 
 void print_table(const std::vector<FixedLengthPoint>& points) {
   std::vector<std::vector<std::string>> rows{{"quantiser", "bits", "NMSE", "gap dB"}};
   for (const FixedLengthPoint& p : points) {
-    rows.push_back({p.method, fmt::format("{:.4f}", p.bits), fmt::format("{:.6f}", p.nmse), fmt::format("{:.3f}", gap_decibels({p.bits, p.nmse}))});
+    rows.push_back({p.method, fmt::format("{:.4f}", p.bits), fmt::format("{:.6f}", p.nmse),
+                    fmt::format("{:.3f}", gap_decibels({p.bits, p.nmse}))});
   }
   fmt::print("{}\n", format_table(rows));
 }
@@ -51,12 +55,17 @@ std::function<Status()> add_fixed_length_study(CLI::App& app, Command& command) 
   TrainOptions& o = a->options.train;
   o.steps = 1500;
   app.add_option("models", o.models, "Checkpoint directories to learn from")->required()->check(not_empty());
-  app.add_option("--bits", a->options.bits, "Rates of the fixed-length quantisers")->check(CLI::Range(1, 5))->capture_default_str();
-  app.add_option("--lambdas", a->options.lambdas, "Weights of the distortion of the entropy-coded ones")->capture_default_str();
+  app.add_option("--bits", a->options.bits, "Rates of the fixed-length quantisers")
+      ->check(CLI::Range(1, 5))
+      ->capture_default_str();
+  app.add_option("--lambdas", a->options.lambdas, "Weights of the distortion of the entropy-coded ones")
+      ->capture_default_str();
   app.add_option("--analysis-width", o.analysis.width, "Width of the analysis transform")->capture_default_str();
-  app.add_option("--analysis-depth", o.analysis.depth, "Residual blocks of the analysis transform")->capture_default_str();
+  app.add_option("--analysis-depth", o.analysis.depth, "Residual blocks of the analysis transform")
+      ->capture_default_str();
   app.add_option("--synthesis-width", o.synthesis.width, "Width of the synthesis transform")->capture_default_str();
-  app.add_option("--synthesis-depth", o.synthesis.depth, "Residual blocks of the synthesis transform")->capture_default_str();
+  app.add_option("--synthesis-depth", o.synthesis.depth, "Residual blocks of the synthesis transform")
+      ->capture_default_str();
   app.add_option("--steps", o.steps, "Training steps of each")->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--batch", o.batch, "Chunks per step")->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--seed", o.seed, "Seed of all random numbers")->capture_default_str();

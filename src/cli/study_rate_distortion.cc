@@ -28,19 +28,24 @@ Json to_json(const RateDistortionReport& report) {
   return {{"points", points}};
 }
 
-// One table per source: a row per method, a column per rate, in each the gap; then our codecs, whose rates are their own.
+// One table per source: a row per method, a column per rate, in each the gap; then our codecs, whose rates are their
+// own.
 void print_source(const std::vector<RateDistortionPoint>& points, unsigned largest_bits) {
   const RateDistortionPoint& any = points.front();
-  fmt::print("{}{}: gap to the Gaussian bound in dB\n", printable(any.source), any.hadamard ? " after a random Hadamard transform" : "");
-  std::vector<std::vector<std::string>> rows{{"method"}}, codecs{{"codec", "bits", "NMSE dB", "gap dB", "over uniform ECSQ"}};
+  fmt::print("{}{}: gap to the Gaussian bound in dB\n", printable(any.source),
+             any.hadamard ? " after a random Hadamard transform" : "");
+  std::vector<std::vector<std::string>> rows{{"method"}},
+      codecs{{"codec", "bits", "NMSE dB", "gap dB", "over uniform ECSQ"}};
   for (unsigned bits = 1; bits <= largest_bits; ++bits) rows[0].push_back(fmt::format("{} bits", bits));
   for (const RateDistortionPoint& p : points) {
     if (p.nominal_bits == 0) {
-      codecs.push_back({printable(p.detail.substr(0, p.detail.find(','))), fmt::format("{:.3f}", p.point.bits), fmt::format("{:.3f}", decibels(p.point.nmse)),
-                        fmt::format("{:.3f}", gap_decibels(p.point)), fmt::format("{:+.3f}", p.over_ecsq)});
+      codecs.push_back({printable(p.detail.substr(0, p.detail.find(','))), fmt::format("{:.3f}", p.point.bits),
+                        fmt::format("{:.3f}", decibels(p.point.nmse)), fmt::format("{:.3f}", gap_decibels(p.point)),
+                        fmt::format("{:+.3f}", p.over_ecsq)});
       continue;
     }
-    auto row = std::find_if(rows.begin(), rows.end(), [&](const std::vector<std::string>& r) { return r[0] == p.method; });
+    auto row =
+        std::find_if(rows.begin(), rows.end(), [&](const std::vector<std::string>& r) { return r[0] == p.method; });
     if (row == rows.end()) {
       rows.emplace_back(largest_bits + 1, "")[0] = p.method;
       row = rows.end() - 1;
@@ -55,7 +60,8 @@ void print_tables(const RateDistortionReport& report, unsigned largest_bits) {
   std::vector<RateDistortionPoint> points;
   for (size_t i = 0; i < report.points.size(); ++i) {
     points.push_back(report.points[i]);
-    const bool last = i + 1 == report.points.size() || report.points[i + 1].source != points[0].source || report.points[i + 1].hadamard != points[0].hadamard;
+    const bool last = i + 1 == report.points.size() || report.points[i + 1].source != points[0].source ||
+                      report.points[i + 1].hadamard != points[0].hadamard;
     if (!last) continue;
     print_source(points, largest_bits);
     points.clear();
@@ -73,17 +79,27 @@ std::function<Status()> add_rate_distortion_study(CLI::App& app, Command& comman
   const auto a = std::make_shared<Arguments>();
   RateDistortionOptions& o = a->options;
   app.add_option("--model", a->model, "Plain checkpoint, one tensor of which is a source too")->check(not_empty());
-  app.add_option("--tensor", o.tensor, "Which tensor of it; the first query projection if not given")->check(not_empty());
-  app.add_option("--codec", a->codecs, "Codec to measure, a file or the name of a shipped one; may be given several times. All fast-* if not given")
-      ->allow_extra_args(false)->check(not_empty());
+  app.add_option("--tensor", o.tensor, "Which tensor of it; the first query projection if not given")
+      ->check(not_empty());
+  app.add_option(
+         "--codec", a->codecs,
+         "Codec to measure, a file or the name of a shipped one; may be given several times. All fast-* if not given")
+      ->allow_extra_args(false)
+      ->check(not_empty());
   app.add_option("--samples", o.samples, "Weights per source")->capture_default_str();
-  app.add_option("--bits", o.largest_bits, "Curves go from 1 bit to this")->check(CLI::Range(1, 6))->capture_default_str();
-  app.add_option("--trellis-states", o.trellis.state_bits, "State bits of the trellis codes (QTIP's L); time doubles with each")
-      ->check(CLI::Range(10, 20))->capture_default_str();
-  app.add_option("--trellis-samples", o.trellis.samples,
-                 "Weights that the trellis codes quantise, spread evenly over the source: fewer than the others, because each costs 2^L operations; 0 leaves them out")
+  app.add_option("--bits", o.largest_bits, "Curves go from 1 bit to this")
+      ->check(CLI::Range(1, 6))
       ->capture_default_str();
-  app.add_flag("--tail-biting", o.trellis.tail_biting, "Trellis paths end where they began, as in QTIP: exactly k bits a weight, twice the time");
+  app.add_option("--trellis-states", o.trellis.state_bits,
+                 "State bits of the trellis codes (QTIP's L); time doubles with each")
+      ->check(CLI::Range(10, 20))
+      ->capture_default_str();
+  app.add_option("--trellis-samples", o.trellis.samples,
+                 "Weights that the trellis codes quantise, spread evenly over the source: fewer than the others, "
+                 "because each costs 2^L operations; 0 leaves them out")
+      ->capture_default_str();
+  app.add_flag("--tail-biting", o.trellis.tail_biting,
+               "Trellis paths end where they began, as in QTIP: exactly k bits a weight, twice the time");
   app.add_option("--seed", o.seed, "Seed of sources, codebooks and signs")->capture_default_str();
   add_study_options(app, *a, command);
   return [a, &command]() -> Status {
@@ -91,7 +107,8 @@ std::function<Status()> add_rate_distortion_study(CLI::App& app, Command& comman
     RateDistortionOptions& options = a->options;
     options.threads = command.global.threads;
     if (!a->model.empty()) options.model = a->model;
-    if (a->model.empty() && !options.tensor.empty()) return Error(ErrorCode::kInvalidArgument, "--tensor needs --model");
+    if (a->model.empty() && !options.tensor.empty())
+      return Error(ErrorCode::kInvalidArgument, "--tensor needs --model");
     options.codecs = a->codecs.empty() ? shipped_profile("fast") : std::vector<std::filesystem::path>();
     for (const std::string& text : a->codecs) {
       NWC_ASSIGN_OR_RETURN(options.codecs.emplace_back(), find_codec(text));

@@ -32,22 +32,29 @@ Json to_json(const TensorStudyReport& report) {
 }
 
 void print_table(const TensorStudyReport& report) {
-  std::vector<std::vector<std::string>> rows{{"tensor", "payload bits", "with side", "NMSE dB", "ECSQ dB", "over ECSQ", "centroids", "gap dB", "largest error"}};
+  std::vector<std::vector<std::string>> rows{{"tensor", "payload bits", "with side", "NMSE dB", "ECSQ dB", "over ECSQ",
+                                              "centroids", "gap dB", "largest error"}};
   for (const TensorQuality& t : report.tensors) {
-    rows.push_back({printable(t.name), fmt::format("{:.4f}", t.payload_bits), fmt::format("{:.4f}", t.bits), fmt::format("{:.3f}", decibels(t.nmse)),
-                    fmt::format("{:.3f}", decibels(t.ecsq_nmse)), fmt::format("{:+.3f}", t.over_ecsq()),
-                    fmt::format("{:+.3f}", t.over_ecsq_centroid()), fmt::format("{:.3f}", t.gap()),
-                    fmt::format("{:.2f} steps", t.largest_error)});
+    rows.push_back({printable(t.name), fmt::format("{:.4f}", t.payload_bits), fmt::format("{:.4f}", t.bits),
+                    fmt::format("{:.3f}", decibels(t.nmse)), fmt::format("{:.3f}", decibels(t.ecsq_nmse)),
+                    fmt::format("{:+.3f}", t.over_ecsq()), fmt::format("{:+.3f}", t.over_ecsq_centroid()),
+                    fmt::format("{:.3f}", t.gap()), fmt::format("{:.2f} steps", t.largest_error)});
   }
   fmt::print("{}\n", format_table(rows));
   const auto print_worst = [&](const char* what, const auto& value, const char* unit, bool sign) {
-    const auto worst = std::max_element(report.tensors.begin(), report.tensors.end(),
-                                        [&](const TensorQuality& a, const TensorQuality& b) { return value(a) < value(b); });
-    fmt::print("{}  {}{:.3f} {}  {}\n", what, sign && value(*worst) >= 0 ? "+" : "", value(*worst), unit, printable(worst->name));
+    const auto worst =
+        std::max_element(report.tensors.begin(), report.tensors.end(),
+                         [&](const TensorQuality& a, const TensorQuality& b) { return value(a) < value(b); });
+    fmt::print("{}  {}{:.3f} {}  {}\n", what, sign && value(*worst) >= 0 ? "+" : "", value(*worst), unit,
+               printable(worst->name));
   };
-  print_worst("farthest from ideal ECSQ, midpoints ", [](const TensorQuality& t) { return t.over_ecsq(); }, "dB   ", true);
-  print_worst("farthest from ideal ECSQ, centroids ", [](const TensorQuality& t) { return t.over_ecsq_centroid(); }, "dB   ", true);
-  print_worst("largest error of a weight           ", [](const TensorQuality& t) { return t.largest_error; }, "steps", false);
+  print_worst(
+      "farthest from ideal ECSQ, midpoints ", [](const TensorQuality& t) { return t.over_ecsq(); }, "dB   ", true);
+  print_worst(
+      "farthest from ideal ECSQ, centroids ", [](const TensorQuality& t) { return t.over_ecsq_centroid(); }, "dB   ",
+      true);
+  print_worst(
+      "largest error of a weight           ", [](const TensorQuality& t) { return t.largest_error; }, "steps", false);
 }
 
 }  // namespace
@@ -58,7 +65,9 @@ std::function<Status()> add_tensor_study(CLI::App& app, Command& command) {
   };
   const auto a = std::make_shared<Arguments>();
   app.add_option("model", a->options.model, "The original, plain checkpoint directory")->required()->check(not_empty());
-  app.add_option("--compressed", a->options.compressed, "What `nwcodec compress` made of it")->required()->check(not_empty());
+  app.add_option("--compressed", a->options.compressed, "What `nwcodec compress` made of it")
+      ->required()
+      ->check(not_empty());
   add_study_options(app, *a, command);
   return [a, &command]() -> Status {
     constexpr const char* kName = "tensors";

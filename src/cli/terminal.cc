@@ -36,7 +36,8 @@ ProgressLine::ProgressLine(bool quiet) : quiet_(quiet), terminal_(!quiet && ::is
 ProgressLine::~ProgressLine() { clear(); }
 
 Progress ProgressLine::progress() {
-  return {.report = [this](uint64_t done, uint64_t total, const std::string& what) { update(done, total, what); }, .stop = &interrupt_flag()};
+  return {.report = [this](uint64_t done, uint64_t total, const std::string& what) { update(done, total, what); },
+          .stop = &interrupt_flag()};
 }
 
 void ProgressLine::update(uint64_t done, uint64_t total, const std::string& what) {
@@ -118,7 +119,8 @@ std::string format_table(const std::vector<std::vector<std::string>>& rows) {
   std::string text;
   for (const auto& row : rows) {
     std::string line;
-    for (size_t i = 0; i < row.size(); ++i) line += i == 0 ? fmt::format("{:<{}}", row[i], widths[i]) : fmt::format("  {:>{}}", row[i], widths[i]);
+    for (size_t i = 0; i < row.size(); ++i)
+      line += i == 0 ? fmt::format("{:<{}}", row[i], widths[i]) : fmt::format("  {:>{}}", row[i], widths[i]);
     line.erase(line.find_last_not_of(' ') + 1);
     text += line + "\n";
   }

@@ -13,7 +13,8 @@ namespace {
 
 std::string levels_text(const std::vector<LevelQuality>& levels) {
   std::string text;
-  for (size_t l = 0; l < levels.size(); ++l) text += fmt::format("  level {}: {:.3f} bits, NMSE {:.2e}", l, levels[l].bits, levels[l].nmse);
+  for (size_t l = 0; l < levels.size(); ++l)
+    text += fmt::format("  level {}: {:.3f} bits, NMSE {:.2e}", l, levels[l].bits, levels[l].nmse);
   return text;
 }
 
@@ -35,30 +36,51 @@ void add_train(CLI::App& app, Command& command) {
   app.add_option("--lambda", o->lambda, "Weight of the distortion: larger means more bits")->capture_default_str();
   app.add_option("--chunk", o->chunk, "Weights per chunk")->capture_default_str();
   app.add_option("--latents", o->latents, "Latents per chunk")->capture_default_str();
-  app.add_option("--level-coefficients", o->level_coefficients, "lambda_I of each importance level, coarsest first")->capture_default_str();
+  app.add_option("--level-coefficients", o->level_coefficients, "lambda_I of each importance level, coarsest first")
+      ->capture_default_str();
   app.add_option("--analysis-width", o->analysis.width, "Width of the analysis transform")->capture_default_str();
-  app.add_option("--analysis-depth", o->analysis.depth, "Residual blocks of the analysis transform; 0 is a linear map")->capture_default_str();
+  app.add_option("--analysis-depth", o->analysis.depth, "Residual blocks of the analysis transform; 0 is a linear map")
+      ->capture_default_str();
   app.add_option("--synthesis-width", o->synthesis.width, "Width of the synthesis transform")->capture_default_str();
-  app.add_option("--synthesis-depth", o->synthesis.depth, "Residual blocks of the synthesis transform; 0 is a linear map")->capture_default_str();
-  app.add_flag("--shared-density{false}", o->density_per_level, "One density per channel for all levels, as in the paper");
+  app.add_option("--synthesis-depth", o->synthesis.depth,
+                 "Residual blocks of the synthesis transform; 0 is a linear map")
+      ->capture_default_str();
+  app.add_flag("--shared-density{false}", o->density_per_level,
+               "One density per channel for all levels, as in the paper");
   app.add_option("--normalisation", o->normalisation, kNormalisationHelp)->transform(normalisations());
-  app.add_flag("--identity", o->identity, "Learn the density only: both transforms stay multiplications (a uniform quantiser)");
-  app.add_option("--recipe", o->recipe, "linear: start as scaled identities, cosine decay; paper: random start, constant rate")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, TrainRecipe>{{"linear", TrainRecipe::kLinearStart}, {"paper", TrainRecipe::kPaper}}));
+  app.add_flag("--identity", o->identity,
+               "Learn the density only: both transforms stay multiplications (a uniform quantiser)");
+  app.add_option("--recipe", o->recipe,
+                 "linear: start as scaled identities, cosine decay; paper: random start, constant rate")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, TrainRecipe>{{"linear", TrainRecipe::kLinearStart}, {"paper", TrainRecipe::kPaper}}));
   app.add_option("--steps", o->steps, "Training steps")->capture_default_str();
   app.add_option("--batch", o->batch, "Chunks per step")->capture_default_str();
   app.add_option("--learning-rate", o->learning_rate, "Adam's learning rate")->capture_default_str();
-  app.add_option("--auxiliary-learning-rate", o->auxiliary_learning_rate, "The same for the density's quantiles")->capture_default_str();
-  app.add_option("--max-chunks", o->max_chunks, "Chunks kept in memory, sampled evenly over the tensors")->capture_default_str();
-  app.add_option("--heavy-share", o->heavy_share, "Share of heavy-tailed synthetic chunks among the training data")->capture_default_str();
+  app.add_option("--auxiliary-learning-rate", o->auxiliary_learning_rate, "The same for the density's quantiles")
+      ->capture_default_str();
+  app.add_option("--max-chunks", o->max_chunks, "Chunks kept in memory, sampled evenly over the tensors")
+      ->capture_default_str();
+  app.add_option("--heavy-share", o->heavy_share, "Share of heavy-tailed synthetic chunks among the training data")
+      ->capture_default_str();
   app.add_option("--from", o->from, "Fine-tune this codec; it decides the networks' shapes")->check(not_empty());
-  app.add_option("--teacher", o->teacher, "Distil this codec: keep its analysis transform and density, learn a synthesis transform for them")->check(not_empty());
-  app.add_option("--include", o->selection.include, "Also learn from tensors whose name matches this regular expression")->allow_extra_args(false);
-  app.add_option("--exclude", o->selection.exclude, "Leave out tensors whose name matches this regular expression")->allow_extra_args(false);
-  app.add_option("--validate-every", o->validate_every, "Steps between validations")->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--save-every", o->save_every, "Steps between saved states")->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--teacher", o->teacher,
+                 "Distil this codec: keep its analysis transform and density, learn a synthesis transform for them")
+      ->check(not_empty());
+  app.add_option("--include", o->selection.include,
+                 "Also learn from tensors whose name matches this regular expression")
+      ->allow_extra_args(false);
+  app.add_option("--exclude", o->selection.exclude, "Leave out tensors whose name matches this regular expression")
+      ->allow_extra_args(false);
+  app.add_option("--validate-every", o->validate_every, "Steps between validations")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--save-every", o->save_every, "Steps between saved states")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   app.add_option("--device", o->device, "cpu, or cuda")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, TrainDevice>{{"cpu", TrainDevice::kCpu}, {"cuda", TrainDevice::kCuda}}));
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, TrainDevice>{{"cpu", TrainDevice::kCpu}, {"cuda", TrainDevice::kCuda}}));
   app.add_option("--seed", o->seed, "Seed of all random numbers")->capture_default_str();
   app.add_flag("--resume", o->resume, "Go on from OUTPUT.training, which an interrupted run left");
   app.add_flag("--force", o->force, "Overwrite the codec file");
@@ -68,9 +90,12 @@ void add_train(CLI::App& app, Command& command) {
     Result<TrainReport> report = TrainReport{};
     {
       ProgressLine line(command.global.quiet);
-      report = train_codec(*o, line.progress(), [&](int64_t step, double training, double validation, const std::vector<LevelQuality>& levels) {
-        line.note(fmt::format("step {}: training loss {:.4f}, validation loss {:.4f}{}", step, training, validation, levels_text(levels)));
-      });
+      report =
+          train_codec(*o, line.progress(),
+                      [&](int64_t step, double training, double validation, const std::vector<LevelQuality>& levels) {
+                        line.note(fmt::format("step {}: training loss {:.4f}, validation loss {:.4f}{}", step, training,
+                                              validation, levels_text(levels)));
+                      });
     }
     if (!report) return std::move(report).error();
     if (command.global.json) {
@@ -78,7 +103,8 @@ void add_train(CLI::App& app, Command& command) {
     } else {
       fmt::print("validation loss {:.4f} on {} chunks\n", report->validation_loss, report->validation_chunks);
       for (size_t l = 0; l < report->levels.size(); ++l) {
-        fmt::print("level {}  {:.4f} bits per weight, normalised squared error {:.6f}\n", l, report->levels[l].bits, report->levels[l].nmse);
+        fmt::print("level {}  {:.4f} bits per weight, normalised squared error {:.6f}\n", l, report->levels[l].bits,
+                   report->levels[l].nmse);
       }
     }
     return {};

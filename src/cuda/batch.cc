@@ -60,7 +60,7 @@ struct LevelImages {
   const Channel* channels = nullptr;
   const FastTables* tables = nullptr;
   size_t channels_at = 0, tables_at = 0;  // in the blob, if the pointers are null
-  bool own = false, quick = false;  // quick: there are tables for the fused kernel
+  bool own = false, quick = false;        // quick: there are tables for the fused kernel
   const FastNetwork* network = nullptr;
 };
 
@@ -69,20 +69,25 @@ class Planner {
   Planner(const CudaDecoder::State& decoder, CudaBatch::Options options) : decoder_(decoder), options_(options) {}
 
   Status add(const CudaTensor& tensor, uint32_t number) {
-    if (!is_weight_dtype(tensor.dtype)) return Error(ErrorCode::kInvalidArgument, "weights decode to F32, F16 or BF16, not " + std::string(name_of(tensor.dtype)));
-    NWC_ASSIGN_OR_RETURN(const TensorDecoder stream, TensorDecoder::open(tensor.name, tensor.stream, tensor.scales, tensor.levels, *decoder_.codec));
+    if (!is_weight_dtype(tensor.dtype))
+      return Error(ErrorCode::kInvalidArgument,
+                   "weights decode to F32, F16 or BF16, not " + std::string(name_of(tensor.dtype)));
+    NWC_ASSIGN_OR_RETURN(const TensorDecoder stream, TensorDecoder::open(tensor.name, tensor.stream, tensor.scales,
+                                                                         tensor.levels, *decoder_.codec));
     const StreamHeader& h = stream.header();
     std::vector<Slice> slices;
     if (tensor.slice) {
       const CudaSlice& s = *tensor.slice;
       slices.push_back({s.matrix, s.row_begin, s.row_end, s.column_begin, s.column_end});
-      if (s.matrix >= h.matrices || s.row_begin > s.row_end || s.row_end > h.rows || s.column_begin > s.column_end || s.column_end > h.columns) {
+      if (s.matrix >= h.matrices || s.row_begin > s.row_end || s.row_end > h.rows || s.column_begin > s.column_end ||
+          s.column_end > h.columns) {
         return Error(ErrorCode::kInvalidArgument, "slice lies outside the tensor");
       }
     } else {
       for (uint64_t m = 0; m < h.matrices && h.elements() > 0; ++m) slices.push_back({m, 0, h.rows, 0, h.columns});
     }
-    if (number == 0 && !tensor.slice && h.matrices == 1 && !h.transposed && !h.has_levels && h.columns % 32 == 0 && h.rows < UINT32_MAX && h.columns < UINT32_MAX) {
+    if (number == 0 && !tensor.slice && h.matrices == 1 && !h.transposed && !h.has_levels && h.columns % 32 == 0 &&
+        h.rows < UINT32_MAX && h.columns < UINT32_MAX) {
       product_rows = static_cast<uint32_t>(h.rows);
       product_columns = static_cast<uint32_t>(h.columns);
     }
@@ -93,7 +98,8 @@ class Planner {
     for (const Slice& slice : slices) {
       const uint64_t size = (slice.row_end - slice.row_begin) * (slice.column_end - slice.column_begin);
       for (const LevelGroup& group : stream.tiling().groups()) {
-        if (group.matrix == slice.matrix && size > 0) NWC_RETURN_IF_ERROR(add_group(tensor, number, stream, slice, group, elements));
+        if (group.matrix == slice.matrix && size > 0)
+          NWC_RETURN_IF_ERROR(add_group(tensor, number, stream, slice, group, elements));
       }
       elements += size;
     }
@@ -104,7 +110,8 @@ class Planner {
   void finish(CudaBatch::State& state) {
     // Tiles of one level and one set of tables together, so that tables are seldom loaded.
     std::stable_sort(fast_.begin(), fast_.end(), [](const Planned& a, const Planned& b) { return a.image < b.image; });
-    std::stable_sort(general_.begin(), general_.end(), [](const Planned& a, const Planned& b) { return a.wide != b.wide ? a.wide : a.image < b.image; });
+    std::stable_sort(general_.begin(), general_.end(),
+                     [](const Planned& a, const Planned& b) { return a.wide != b.wide ? a.wide : a.image < b.image; });
     state.groups_at = blob.append(groups_);
     for (const auto& [field, target] : group_pointers_) blob.point(state.groups_at + field, target);
     std::vector<uint32_t> block_tiles;
@@ -203,45 +210,70 @@ class Planner {
     return all_images_.size() - 1;
   }
 
-  Status add_group(const CudaTensor& tensor, uint32_t number, const TensorDecoder& stream, const Slice& slice, const LevelGroup& group, uint64_t elements) {
+  Status add_group(const CudaTensor& tensor, uint32_t number, const TensorDecoder& stream, const Slice& slice,
+                   const LevelGroup& group, uint64_t elements) {
     const StreamHeader& h = stream.header();
     const size_t image_number = images_of(stream, group.level);
     const LevelImages image = all_images_[image_number];
     const uint64_t out_rows = slice.row_end - slice.row_begin, out_columns = slice.column_end - slice.column_begin;
     const size_t field = groups_.size() * sizeof(Group);
-    groups_.push_back({.columns = nullptr, .scales = nullptr, .factors = nullptr, .channels = image.channels,
+    groups_.push_back({.columns = nullptr,
+                       .scales = nullptr,
+                       .factors = nullptr,
+                       .channels = image.channels,
                        .out = static_cast<std::byte*>(tensor.out) + elements * (bits_of(tensor.dtype) / 8),
-                       .row_step = h.transposed ? 1 : static_cast<int64_t>(out_columns), .column_step = h.transposed ? static_cast<int64_t>(out_rows) : 1,
-                       .row_begin = slice.row_begin, .row_end = slice.row_end, .column_begin = slice.column_begin, .column_end = slice.column_end,
-                       .count = static_cast<uint32_t>(group.columns.size()), .level = group.level, .dtype = device_dtype(tensor.dtype),
+                       .row_step = h.transposed ? 1 : static_cast<int64_t>(out_columns),
+                       .column_step = h.transposed ? static_cast<int64_t>(out_rows) : 1,
+                       .row_begin = slice.row_begin,
+                       .row_end = slice.row_end,
+                       .column_begin = slice.column_begin,
+                       .column_end = slice.column_end,
+                       .count = static_cast<uint32_t>(group.columns.size()),
+                       .level = group.level,
+                       .dtype = device_dtype(tensor.dtype),
                        .run_groups = h.run_groups});
-    if (group.columns.size() != h.columns) group_pointers_.push_back({field + offsetof(Group, columns), blob.append(group.columns)});
+    if (group.columns.size() != h.columns)
+      group_pointers_.push_back({field + offsetof(Group, columns), blob.append(group.columns)});
     group_pointers_.push_back({field + offsetof(Group, scales), scales_at_ + slice.matrix * h.columns * sizeof(float)});
-    if (!stream.row_factors().empty()) group_pointers_.push_back({field + offsetof(Group, factors), factors_at_ + slice.matrix * h.rows * sizeof(float)});
+    if (!stream.row_factors().empty())
+      group_pointers_.push_back(
+          {field + offsetof(Group, factors), factors_at_ + slice.matrix * h.rows * sizeof(float)});
     if (image.own) group_pointers_.push_back({field + offsetof(Group, channels), image.channels_at});
 
-    const bool quick = image.quick && h.run_groups == 1, fast = quick && image.network != nullptr && tensor.dtype != DType::kF32;
+    const bool quick = image.quick && h.run_groups == 1,
+               fast = quick && image.network != nullptr && tensor.dtype != DType::kF32;
     const TensorDecoder::TileRange range = stream.tiles_of_rows(group, slice.row_begin, slice.row_end);
     if (options_.verify) {
-      NWC_RETURN_IF_ERROR(parallel_for(range.end - range.begin, options_.threads, [&](size_t i, int) { return stream.verify_tile(range.begin + i); }));
+      NWC_RETURN_IF_ERROR(parallel_for(range.end - range.begin, options_.threads,
+                                       [&](size_t i, int) { return stream.verify_tile(range.begin + i); }));
     }
     for (uint64_t t = range.begin; t < range.end; ++t) {
       const TileSpan span = stream.tiling().tile(t);
       const ParsedStream::Tile& tile = stream.parsed().tiles[t];
-      (fast ? fast_ : general_).push_back({{.bytes = static_cast<const uint8_t*>(tensor.device_stream) + tile.offset, .size = tile.size, .chunks = span.chunks,
-                                            .first_stripe = span.first_chunk / group.columns.size(),
-                                            .first_place = static_cast<uint32_t>(span.first_chunk % group.columns.size()),
-                                            .group = static_cast<uint32_t>(groups_.size() - 1), .quick = quick ? 1u : 0u, .latents_at = 0, .first_block = 0},
-                                           {number, t}, image_number, !fast && decoder_.wide_network != nullptr && tensor.dtype != DType::kF32});
+      (fast ? fast_ : general_)
+          .push_back({{.bytes = static_cast<const uint8_t*>(tensor.device_stream) + tile.offset,
+                       .size = tile.size,
+                       .chunks = span.chunks,
+                       .first_stripe = span.first_chunk / group.columns.size(),
+                       .first_place = static_cast<uint32_t>(span.first_chunk % group.columns.size()),
+                       .group = static_cast<uint32_t>(groups_.size() - 1),
+                       .quick = quick ? 1u : 0u,
+                       .latents_at = 0,
+                       .first_block = 0},
+                      {number, t},
+                      image_number,
+                      !fast && decoder_.wide_network != nullptr && tensor.dtype != DType::kF32});
     }
-    if (fast_.size() + general_.size() > UINT32_MAX / 2048) return Error(ErrorCode::kLimit, "too many tiles in one batch").remedy("decode fewer tensors together");
+    if (fast_.size() + general_.size() > UINT32_MAX / 2048)
+      return Error(ErrorCode::kLimit, "too many tiles in one batch").remedy("decode fewer tensors together");
     return {};
   }
 
   const CudaDecoder::State& decoder_;
   CudaBatch::Options options_;
   size_t scales_at_ = 0, factors_at_ = 0;
-  std::map<unsigned, size_t> images_, codec_images_;  // by level, of the current tensor and of the codec: indices into all_images_
+  std::map<unsigned, size_t> images_,
+      codec_images_;  // by level, of the current tensor and of the codec: indices into all_images_
   std::vector<LevelImages> all_images_;
   std::vector<Group> groups_;
   std::vector<std::pair<size_t, size_t>> group_pointers_;
@@ -250,12 +282,14 @@ class Planner {
 
 }  // namespace
 
-Result<CudaBatch> CudaBatch::plan(const CudaDecoder& decoder, std::span<const CudaTensor> tensors, const Options& options) {
+Result<CudaBatch> CudaBatch::plan(const CudaDecoder& decoder, std::span<const CudaTensor> tensors,
+                                  const Options& options) {
   auto state = std::make_unique<State>();
   state->decoder = &decoder.state();
   Planner planner(decoder.state(), options);
   for (uint32_t t = 0; t < tensors.size(); ++t) {
-    if (Status status = planner.add(tensors[t], t); !status) return std::move(status).error().in_tensor(tensors[t].name);
+    if (Status status = planner.add(tensors[t], t); !status)
+      return std::move(status).error().in_tensor(tensors[t].name);
     state->names.push_back(tensors[t].name);
   }
   planner.finish(*state);
@@ -269,7 +303,8 @@ Result<CudaBatch> CudaBatch::plan(const CudaDecoder& decoder, std::span<const Cu
 Status CudaBatch::upload(void* scratch, void* staging, CUstream_st* stream) const {
   const State& s = *state_;
   s.blob.write(scratch, static_cast<std::byte*>(staging));
-  return checked(cudaMemcpyAsync(scratch, staging, s.blob.size(), cudaMemcpyHostToDevice, stream), "copying tile descriptions");
+  return checked(cudaMemcpyAsync(scratch, staging, s.blob.size(), cudaMemcpyHostToDevice, stream),
+                 "copying tile descriptions");
 }
 
 Status CudaBatch::decode(void* scratch, uint32_t* statuses, CUstream_st* stream) const {
@@ -278,9 +313,10 @@ Status CudaBatch::decode(void* scratch, uint32_t* statuses, CUstream_st* stream)
   std::byte* const base = static_cast<std::byte*>(scratch);
   const auto at = [&]<class T>(size_t offset) { return reinterpret_cast<T*>(base + offset); };
   const Group* const groups = at.operator()<Group>(s.groups_at);
-  NWC_RETURN_IF_ERROR(checked(fast_decode(d.fast_shape, at.operator()<Segment>(s.segments_at), s.segments, at.operator()<Tile>(s.fast_tiles_at), s.fast_tiles, groups,
-                                          d.network, statuses, d.multiprocessors, d.shared_room, stream),
-                              "launching the fused decoder"));
+  NWC_RETURN_IF_ERROR(checked(
+      fast_decode(d.fast_shape, at.operator()<Segment>(s.segments_at), s.segments, at.operator()<Tile>(s.fast_tiles_at),
+                  s.fast_tiles, groups, d.network, statuses, d.multiprocessors, d.shared_room, stream),
+      "launching the fused decoder"));
   if (s.tiles == 0) return {};
   const Tile* const tiles = at.operator()<Tile>(s.tiles_at);
   const uint32_t* const block_tiles = at.operator()<uint32_t>(s.block_tiles_at);
@@ -290,40 +326,53 @@ Status CudaBatch::decode(void* scratch, uint32_t* statuses, CUstream_st* stream)
   uint32_t* const general_statuses = statuses + s.fast_tiles;
   const TransformWeights& w = d.synthesis();
   const auto size = [](size_t n) { return static_cast<uint32_t>(n); };
-  NWC_RETURN_IF_ERROR(checked(fast_latents(at.operator()<Segment>(s.quick_segments_at), s.quick_segments, tiles, s.tiles, groups, latents, states, repairs,
-                                           general_statuses, d.multiprocessors, d.shared_room, stream),
-                              "launching the entropy decoder"));
-  NWC_RETURN_IF_ERROR(checked(decode_latents(tiles, s.tiles, groups, size(w.inputs), latents, states, repairs, general_statuses, stream), "launching the entropy decoder"));
+  NWC_RETURN_IF_ERROR(
+      checked(fast_latents(at.operator()<Segment>(s.quick_segments_at), s.quick_segments, tiles, s.tiles, groups,
+                           latents, states, repairs, general_statuses, d.multiprocessors, d.shared_room, stream),
+              "launching the entropy decoder"));
+  NWC_RETURN_IF_ERROR(checked(
+      decode_latents(tiles, s.tiles, groups, size(w.inputs), latents, states, repairs, general_statuses, stream),
+      "launching the entropy decoder"));
   const auto wide = d.wide_path == WidePath::kWgmma ? wide_synthesis : wide_synthesis_mma;
-  NWC_RETURN_IF_ERROR(checked(wide(d.wide_network, tiles, at.operator()<WideItem>(s.items_at), s.items, groups, latents, repairs, general_statuses, d.multiprocessors, stream),
+  NWC_RETURN_IF_ERROR(checked(wide(d.wide_network, tiles, at.operator()<WideItem>(s.items_at), s.items, groups, latents,
+                                   repairs, general_statuses, d.multiprocessors, stream),
                               "launching the network"));
   const auto exactly = [&](uint32_t first_block, uint32_t end_block, const uint32_t* only) {
-    return checked(exact_synthesis(d.network, size(w.width), size(w.outputs), size(w.inputs), tiles, block_tiles, first_block, end_block, groups, latents, only, states,
-                                   general_statuses, d.multiprocessors, stream),
-                   "launching the network");
+    return checked(
+        exact_synthesis(d.network, size(w.width), size(w.outputs), size(w.inputs), tiles, block_tiles, first_block,
+                        end_block, groups, latents, only, states, general_statuses, d.multiprocessors, stream),
+        "launching the network");
   };
   NWC_RETURN_IF_ERROR(exactly(0, s.wide_blocks, repairs));
   NWC_RETURN_IF_ERROR(exactly(s.wide_blocks, s.blocks, nullptr));
-  return checked(apply_patches(tiles, s.tiles, groups, size(w.outputs), states, general_statuses, stream), "launching the patches");
+  return checked(apply_patches(tiles, s.tiles, groups, size(w.outputs), states, general_statuses, stream),
+                 "launching the patches");
 }
 
 Status CudaBatch::decode_symbols(void* scratch, uint8_t* symbols, uint32_t* statuses, CUstream_st* stream) const {
   const State& s = *state_;
   if (s.tiles > 0) return Error(ErrorCode::kUnsupported, "these streams are not for the fused decoder");
   std::byte* const base = static_cast<std::byte*>(scratch);
-  return checked(fast_symbols(reinterpret_cast<const Segment*>(base + s.segments_at), s.segments, reinterpret_cast<const Tile*>(base + s.fast_tiles_at), s.fast_tiles,
-                              reinterpret_cast<const Group*>(base + s.groups_at), symbols, statuses, s.decoder->multiprocessors, s.decoder->shared_room, stream),
+  return checked(fast_symbols(reinterpret_cast<const Segment*>(base + s.segments_at), s.segments,
+                              reinterpret_cast<const Tile*>(base + s.fast_tiles_at), s.fast_tiles,
+                              reinterpret_cast<const Group*>(base + s.groups_at), symbols, statuses,
+                              s.decoder->multiprocessors, s.decoder->shared_room, stream),
                  "launching the entropy decoder");
 }
 
-Status CudaBatch::multiply(void* scratch, const void* x, float* y, uint32_t batch, uint32_t* statuses, CUstream_st* stream) const {
+Status CudaBatch::multiply(void* scratch, const void* x, float* y, uint32_t batch, uint32_t* statuses,
+                           CUstream_st* stream) const {
   const State& s = *state_;
-  if (s.product_rows == 0 || s.tiles > 0) return Error(ErrorCode::kUnsupported, "this batch is none of one matrix that can be multiplied without decoding it");
+  if (s.product_rows == 0 || s.tiles > 0)
+    return Error(ErrorCode::kUnsupported,
+                 "this batch is none of one matrix that can be multiplied without decoding it");
   if (batch == 0 || batch > 16) return Error(ErrorCode::kInvalidArgument, "batches are of 1 to 16 vectors");
   std::byte* const base = static_cast<std::byte*>(scratch);
-  return checked(fast_product(s.decoder->fast_shape, reinterpret_cast<const Segment*>(base + s.segments_at), s.segments, reinterpret_cast<const Tile*>(base + s.fast_tiles_at), s.fast_tiles,
-                              reinterpret_cast<const Group*>(base + s.groups_at), s.decoder->network, x, y, batch, s.product_columns, s.product_rows, statuses,
-                              s.decoder->multiprocessors, s.decoder->shared_room, stream),
+  return checked(fast_product(s.decoder->fast_shape, reinterpret_cast<const Segment*>(base + s.segments_at), s.segments,
+                              reinterpret_cast<const Tile*>(base + s.fast_tiles_at), s.fast_tiles,
+                              reinterpret_cast<const Group*>(base + s.groups_at), s.decoder->network, x, y, batch,
+                              s.product_columns, s.product_rows, statuses, s.decoder->multiprocessors,
+                              s.decoder->shared_room, stream),
                  "launching the product");
 }
 
@@ -331,7 +380,9 @@ Status CudaBatch::check(std::span<const uint32_t> statuses) const {
   for (size_t t = 0; t < std::min(statuses.size(), state_->sources.size()); ++t) {
     if (statuses[t] == kCudaTileDecoded) continue;
     const State::Source& source = state_->sources[t];
-    return Error(ErrorCode::kCorrupt, "tile " + std::to_string(source.tile) + " is damaged").in_tensor(state_->names[source.tensor]).remedy("the file is damaged: fetch it again");
+    return Error(ErrorCode::kCorrupt, "tile " + std::to_string(source.tile) + " is damaged")
+        .in_tensor(state_->names[source.tensor])
+        .remedy("the file is damaged: fetch it again");
   }
   return {};
 }

@@ -21,7 +21,9 @@ class Blob {
     return at;
   }
   template <class T>
-  size_t append(const std::vector<T>& values) { return append(std::span<const T>(values)); }
+  size_t append(const std::vector<T>& values) {
+    return append(std::span<const T>(values));
+  }
   size_t reserve(size_t size) {
     const size_t at = (bytes_.size() + kAlignment - 1) / kAlignment * kAlignment;
     bytes_.resize(at + size);
@@ -31,7 +33,9 @@ class Blob {
   void point(size_t field, size_t target) { pointers_.push_back({field, target}); }
 
   template <class T>
-  T* at(size_t offset) { return reinterpret_cast<T*>(bytes_.data() + offset); }
+  T* at(size_t offset) {
+    return reinterpret_cast<T*>(bytes_.data() + offset);
+  }
   size_t size() const { return bytes_.size(); }
   // The bytes for a block at device address `base`, written to `to` (size() bytes).
   void write(const void* base, std::byte* to) const {

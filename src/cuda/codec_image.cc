@@ -52,7 +52,8 @@ std::vector<std::byte> wgmma_operands(const TransformWeights& w, const std::vect
   constexpr size_t kPanelBytes = kWidePass * 128;
   for (size_t n = 0; n < w.width; ++n) {
     const size_t pass = n / kWidePass;
-    for (size_t k = 0; k < w.inputs; ++k) put(pass / 4 * kPanelBytes, n % kWidePass, pass % 4 * w.inputs + k, w.in_weight[n * w.inputs + k]);
+    for (size_t k = 0; k < w.inputs; ++k)
+      put(pass / 4 * kPanelBytes, n % kWidePass, pass % 4 * w.inputs + k, w.in_weight[n * w.inputs + k]);
   }
   size_t at = kWideStageBytes;
   for (const Centred& block : blocks) {
@@ -60,7 +61,8 @@ std::vector<std::byte> wgmma_operands(const TransformWeights& w, const std::vect
       for (size_t i = 0; i < w.width / kWideStageInputs; ++i, at += kWideStageBytes) {
         const size_t inputs = (i + kWideFirstStage) * kWideStageInputs % w.width;
         for (size_t n = 0; n < kWidePass; ++n) {
-          for (size_t k = 0; k < kWideStageInputs; ++k) put(at + k / 64 * kPanelBytes, n, k % 64, block.weight[(first + n) * w.width + inputs + k]);
+          for (size_t k = 0; k < kWideStageInputs; ++k)
+            put(at + k / 64 * kPanelBytes, n, k % 64, block.weight[(first + n) * w.width + inputs + k]);
         }
       }
     }
@@ -74,7 +76,8 @@ std::vector<std::byte> wgmma_operands(const TransformWeights& w, const std::vect
 std::vector<std::byte> mma_operands(const TransformWeights& w, const std::vector<Centred>& blocks) {
   std::vector<std::byte> operands = no_operands(w);
   size_t at = 0;
-  // Operand B of two tiles of eight outputs by 16 inputs: of each lane, inputs k, k + 1 and k + 8, k + 9 of the first tile, then of the second.
+  // Operand B of two tiles of eight outputs by 16 inputs: of each lane, inputs k, k + 1 and k + 8, k + 9 of the first
+  // tile, then of the second.
   const auto step = [&](const std::vector<float>& weight, size_t inputs, size_t outputs, size_t first_input) {
     for (size_t n = 0; n < outputs; n += 16) {
       for (size_t lane = 0; lane < 32; ++lane) {
@@ -106,7 +109,9 @@ std::optional<FastNetwork> fast_network(const TransformWeights& w, unsigned leve
   const std::optional<FastShape> shape = fast_shape(w);
   if (!shape) return std::nullopt;
   FastNetwork network{};
-  const auto embedding = [&](size_t block) { return w.embedding.data() + ((w.embedding_sets == 1 ? 0 : block) * w.levels + level) * w.width; };
+  const auto embedding = [&](size_t block) {
+    return w.embedding.data() + ((w.embedding_sets == 1 ? 0 : block) * w.levels + level) * w.width;
+  };
   std::vector<float> out = w.out_weight;
   for (size_t j = 0; j < w.outputs; ++j) {
     for (size_t k = 0; k < w.width; ++k) out[j * w.width + k] *= embedding(std::max<size_t>(w.depth, 1) - 1)[k];
@@ -124,11 +129,14 @@ std::optional<FastNetwork> fast_network(const TransformWeights& w, unsigned leve
   if (*shape == FastShape::kLinear) return fit(out) ? std::optional(network) : std::nullopt;
   const Centred blocks[] = {centred(w.blocks[0], w.width), centred(w.blocks[1], w.width)};
   bool fits = fit(w.in_weight) && fit(w.in_bias) && fit(out) && fit(w.embedding);
-  for (size_t b = 0; b < 2; ++b) fits = fits && fit(blocks[b].weight) && fit(blocks[b].bias) && fit(w.blocks[b].gain) && fit(w.blocks[b].offset);
+  for (size_t b = 0; b < 2; ++b)
+    fits = fits && fit(blocks[b].weight) && fit(blocks[b].bias) && fit(w.blocks[b].gain) && fit(w.blocks[b].offset);
   if (!fits) return std::nullopt;
 
-  // Operand B of m16n8k16 (weights of outputs 8 t + lane / 4): inputs k, k + 1 in the first register, k + 8, k + 9 in the second.
-  const auto operand_b = [&](const std::vector<float>& weight, size_t inputs, unsigned t, unsigned step, unsigned part, unsigned lane) {
+  // Operand B of m16n8k16 (weights of outputs 8 t + lane / 4): inputs k, k + 1 in the first register, k + 8, k + 9 in
+  // the second.
+  const auto operand_b = [&](const std::vector<float>& weight, size_t inputs, unsigned t, unsigned step, unsigned part,
+                             unsigned lane) {
     const size_t j = 8 * t + lane / 4, k = 16 * step + 2 * (lane % 4) + 8 * part;
     return pair(weight[j * inputs + k], weight[j * inputs + k + 1]);
   };
@@ -138,11 +146,13 @@ std::optional<FastNetwork> fast_network(const TransformWeights& w, unsigned leve
     const unsigned column = 2 * (lane % 4);
     for (unsigned t = 0; t < 4; ++t) {
       const size_t j = 8 * t + column;
-      for (unsigned part = 0; part < 2; ++part) word(2 * t + part) = operand_b(w.in_weight, kFastLatents, t, 0, part, lane);
+      for (unsigned part = 0; part < 2; ++part)
+        word(2 * t + part) = operand_b(w.in_weight, kFastLatents, t, 0, part, lane);
       vector(0)[t] = pair(w.in_bias[j], w.in_bias[j + 1]);
       vector(7)[t] = pair(embedding(0)[j], embedding(0)[j + 1]);
       for (unsigned b = 0; b < 2; ++b) {
-        for (unsigned i = 0; i < 4; ++i) word(8 + 16 * b + 4 * t + i) = operand_b(blocks[b].weight, kFastWidth, t, i / 2, i % 2, lane);
+        for (unsigned i = 0; i < 4; ++i)
+          word(8 + 16 * b + 4 * t + i) = operand_b(blocks[b].weight, kFastWidth, t, i / 2, i % 2, lane);
         vector(1 + 3 * b)[t] = pair(blocks[b].bias[j], blocks[b].bias[j + 1]);
         vector(2 + 3 * b)[t] = pair(w.blocks[b].gain[j], w.blocks[b].gain[j + 1]);
         vector(3 + 3 * b)[t] = pair(w.blocks[b].offset[j], w.blocks[b].offset[j + 1]);
@@ -171,7 +181,8 @@ std::optional<size_t> append_wide_network(Blob& blob, const TransformWeights& w,
     biases(vectors[level * (1 + w.depth)], w.in_bias);
     for (size_t b = 0; b < w.depth; ++b) {
       const TransformWeights::Block& block = w.blocks[b];
-      const float* const embedding = w.embedding.data() + ((w.embedding_sets == 1 ? 0 : b) * w.levels + level) * w.width;
+      const float* const embedding =
+          w.embedding.data() + ((w.embedding_sets == 1 ? 0 : b) * w.levels + level) * w.width;
       WideVectors& to = vectors[level * (1 + w.depth) + 1 + b];
       biases(to, blocks[b].bias);
       for (size_t i = 0; i < w.width; i += 2) {
@@ -198,25 +209,35 @@ std::optional<FastTables> fast_tables(const DecodingTables& tables, unsigned lev
     const uint32_t moved = kFastEscape - table.escape;
     for (FastSymbol& symbol : fast->symbols[c]) symbol = {};
     for (uint32_t slot = 0; slot < kSlots; ++slot) {
-      const uint32_t entry = table.slots[slot], symbol = entry & 0xFF, offset = entry >> 20, frequency = entry >> 8 & 0xFFF;
+      const uint32_t entry = table.slots[slot], symbol = entry & 0xFF, offset = entry >> 20,
+                     frequency = entry >> 8 & 0xFFF;
       fast->symbol_of_slot[c][slot] = static_cast<uint8_t>(symbol + moved);
       if (offset != 0) continue;
-      const float latent = static_cast<float>(table.minimum + static_cast<int32_t>(symbol)) + centers[level * kFastLatents + c];
+      const float latent =
+          static_cast<float>(table.minimum + static_cast<int32_t>(symbol)) + centers[level * kFastLatents + c];
       // Beyond binary16: infinity, which leads to the exact computation.
-      const uint32_t bits = symbol == table.escape ? 0x7E00u : std::abs(latent) <= kLargest ? half_from_float(latent) : 0x7C00u;
-      fast->symbols[c][symbol + moved] = {static_cast<int32_t>(frequency) - static_cast<int32_t>(kSlots), bits << 16 | slot};
+      const uint32_t bits = symbol == table.escape         ? 0x7E00u
+                            : std::abs(latent) <= kLargest ? half_from_float(latent)
+                                                           : 0x7C00u;
+      fast->symbols[c][symbol + moved] = {static_cast<int32_t>(frequency) - static_cast<int32_t>(kSlots),
+                                          bits << 16 | slot};
     }
   }
   return fast;
 }
 
 size_t append_network(Blob& blob, const TransformWeights& w) {
-  const size_t at = blob.reserve(sizeof(Network)), blocks_at = blob.reserve(sizeof(Block) * std::max<size_t>(1, w.depth));
-  *blob.at<Network>(at) = {.inputs = static_cast<uint32_t>(w.inputs), .outputs = static_cast<uint32_t>(w.outputs), .width = static_cast<uint32_t>(w.width),
-                           .depth = static_cast<uint32_t>(w.depth), .levels = static_cast<uint32_t>(w.levels),
+  const size_t at = blob.reserve(sizeof(Network)),
+               blocks_at = blob.reserve(sizeof(Block) * std::max<size_t>(1, w.depth));
+  *blob.at<Network>(at) = {.inputs = static_cast<uint32_t>(w.inputs),
+                           .outputs = static_cast<uint32_t>(w.outputs),
+                           .width = static_cast<uint32_t>(w.width),
+                           .depth = static_cast<uint32_t>(w.depth),
+                           .levels = static_cast<uint32_t>(w.levels),
                            .embedding_sets = static_cast<uint32_t>(w.embedding_sets)};
   // Panels of eight outputs: for each input, the panel's weights.
-  const auto linear = [&](size_t field, const std::vector<float>& weight, const std::vector<float>& bias, size_t inputs, size_t outputs) {
+  const auto linear = [&](size_t field, const std::vector<float>& weight, const std::vector<float>& bias, size_t inputs,
+                          size_t outputs) {
     const size_t padded = (outputs + 7) / 8 * 8;
     std::vector<float> packed(padded * inputs), padded_bias(bias);
     padded_bias.resize(padded);
@@ -249,7 +270,8 @@ size_t append_channels(Blob& blob, const DecodingTables& tables, unsigned level,
   for (unsigned c = 0; c < channels; ++c) {
     const DecodingTable& table = tables.at(level, c);
     const size_t slots_at = blob.append(table.slots);
-    *blob.at<Channel>(at + c * sizeof(Channel)) = {nullptr, table.minimum, table.shift, table.escape, centers[size_t{level} * channels + c]};
+    *blob.at<Channel>(at + c * sizeof(Channel)) = {nullptr, table.minimum, table.shift, table.escape,
+                                                   centers[size_t{level} * channels + c]};
     blob.point(at + c * sizeof(Channel) + offsetof(Channel, slots), slots_at);
   }
   return at;

@@ -15,7 +15,8 @@ namespace nwc::cuda {
 std::optional<FastShape> fast_shape(const TransformWeights& weights);
 // g_s of one level for the fused kernel; nullopt if its shape is another, or its numbers do not fit binary16.
 std::optional<FastNetwork> fast_network(const TransformWeights& weights, unsigned level);
-// Appends a WideNetwork for one of its kernels and what it points to; returns its offset, nullopt as fast_network() for its shape.
+// Appends a WideNetwork for one of its kernels and what it points to; returns its offset, nullopt as fast_network() for
+// its shape.
 std::optional<size_t> append_wide_network(Blob& blob, const TransformWeights& weights, WidePath path);
 // The tables of one level; nullopt if a channel has raw bits.
 std::optional<FastTables> fast_tables(const DecodingTables& tables, unsigned level, std::span<const float> centers);

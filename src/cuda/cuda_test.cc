@@ -1,5 +1,5 @@
-// The CUDA decoder against the CPU's: the same symbols, the same F32 weights, close F16 and BF16 weights, the same verdicts. Skips without a
-// device. Run under compute-sanitizer too (docs/results.md).
+// The CUDA decoder against the CPU's: the same symbols, the same F32 weights, close F16 and BF16 weights, the same
+// verdicts. Skips without a device. Run under compute-sanitizer too (docs/results.md).
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -28,7 +28,8 @@ using Bytes = std::vector<std::byte>;
 
 // A codec for both sides. Its id is 99.
 struct Pair {
-  explicit Pair(EncoderCodec codec_) : codec(std::move(codec_)), encoder(codec, 99), shared(std::make_shared<const Codec>(codec.decoder, 99)) {}
+  explicit Pair(EncoderCodec codec_)
+      : codec(std::move(codec_)), encoder(codec, 99), shared(std::make_shared<const Codec>(codec.decoder, 99)) {}
   CudaDecoder device(bool oldest_instructions = false) const {
     Result<CudaDecoder> decoder = CudaDecoder::create(shared, 0, {.oldest_instructions = oldest_instructions});
     EXPECT_TRUE(decoder.ok()) << decoder.error().to_string();
@@ -52,7 +53,8 @@ Pair shipped(const std::string& name) {
   return Pair(*std::move(codec));
 }
 
-// fast-300 with two residual blocks of width 32 instead of its linear map: the same map on the first 16 units, and random features that disturb it a little.
+// fast-300 with two residual blocks of width 32 instead of its linear map: the same map on the first 16 units, and
+// random features that disturb it a little.
 EncoderCodec residual_fast() {
   EncoderCodec codec = shipped("fast-300").codec;
   TransformWeights& w = codec.decoder.synthesis;
@@ -66,17 +68,23 @@ EncoderCodec residual_fast() {
   }
   w.in_bias.assign(kWidth, 0.0f);
   for (int b = 0; b < 2; ++b) {
-    w.blocks.push_back({testing::random_values(kWidth * kWidth, 0.2f, random), testing::random_values(kWidth, 0.1f, random), testing::random_values(kWidth, 0.02f, random),
+    w.blocks.push_back({testing::random_values(kWidth * kWidth, 0.2f, random),
+                        testing::random_values(kWidth, 0.1f, random), testing::random_values(kWidth, 0.02f, random),
                         testing::random_values(kWidth, 0.02f, random)});
   }
   w.embedding.assign(2 * w.levels * kWidth, 1.0f);
-  for (size_t l = 0; l < w.levels; ++l) std::copy_n(linear.embedding.begin() + static_cast<ptrdiff_t>(16 * l), 16, w.embedding.begin() + static_cast<ptrdiff_t>(kWidth * l));
+  for (size_t l = 0; l < w.levels; ++l)
+    std::copy_n(linear.embedding.begin() + static_cast<ptrdiff_t>(16 * l), 16,
+                w.embedding.begin() + static_cast<ptrdiff_t>(kWidth * l));
   w.out_weight.assign(16 * kWidth, 0.0f);
-  for (size_t j = 0; j < 16; ++j) std::copy_n(linear.out_weight.begin() + static_cast<ptrdiff_t>(16 * j), 16, w.out_weight.begin() + static_cast<ptrdiff_t>(kWidth * j));
+  for (size_t j = 0; j < 16; ++j)
+    std::copy_n(linear.out_weight.begin() + static_cast<ptrdiff_t>(16 * j), 16,
+                w.out_weight.begin() + static_cast<ptrdiff_t>(kWidth * j));
   return codec;
 }
 
-Encoded encode(const Pair& pair, const std::vector<uint64_t>& dims, bool transposed, bool levels, EncodeOptions options, double tail, std::mt19937& random) {
+Encoded encode(const Pair& pair, const std::vector<uint64_t>& dims, bool transposed, bool levels, EncodeOptions options,
+               double tail, std::mt19937& random) {
   uint64_t elements = 1;
   for (const uint64_t d : dims) elements *= d;
   std::vector<float> values = testing::random_values(elements, 0.02, random);
@@ -97,12 +105,15 @@ Encoded encode(const Pair& pair, const std::vector<uint64_t>& dims, bool transpo
 
 // The CPU's weights in binary32, or its error.
 Result<std::vector<float>> on_cpu(const Pair& pair, const Encoded& tensor, const std::optional<CudaSlice>& slice = {}) {
-  NWC_ASSIGN_OR_RETURN(const TensorDecoder decoder, TensorDecoder::open(tensor.name, tensor.stream, tensor.scales, tensor.levels, *pair.shared));
+  NWC_ASSIGN_OR_RETURN(const TensorDecoder decoder,
+                       TensorDecoder::open(tensor.name, tensor.stream, tensor.scales, tensor.levels, *pair.shared));
   uint64_t elements = decoder.header().elements();
   if (slice) elements = (slice->row_end - slice->row_begin) * (slice->column_end - slice->column_begin);
   Bytes out(elements * 4);
   if (slice) {
-    NWC_RETURN_IF_ERROR(decoder.decode_slice({slice->matrix, slice->row_begin, slice->row_end, slice->column_begin, slice->column_end}, DType::kF32, out, 0));
+    NWC_RETURN_IF_ERROR(
+        decoder.decode_slice({slice->matrix, slice->row_begin, slice->row_end, slice->column_begin, slice->column_end},
+                             DType::kF32, out, 0));
   } else {
     NWC_RETURN_IF_ERROR(decoder.decode(DType::kF32, out, 0));
   }
@@ -119,29 +130,33 @@ double relative_error(const std::vector<float>& values, const std::vector<float>
 }
 
 // Every dtype: F32 to the bit, the others within 2^-8.
-void expect_agreement(const Pair& pair, std::span<const CudaDecoder> devices, const Encoded& tensor, const std::optional<CudaSlice>& slice = {}) {
+void expect_agreement(const Pair& pair, std::span<const CudaDecoder> devices, const Encoded& tensor,
+                      const std::optional<CudaSlice>& slice = {}) {
   const Result<std::vector<float>> reference = on_cpu(pair, tensor, slice);
   ASSERT_TRUE(reference.ok()) << reference.error().to_string();
-  for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16}) for (const CudaDecoder& device : devices) {
-    SCOPED_TRACE(std::string(name_of(dtype)) + (&device == devices.data() ? "" : ", oldest instructions"));
-    static unsigned misalignment = 0;
-    const Result<DeviceRun> run = DeviceRun::of(device, {&tensor}, {.dtype = dtype, .misalignment = misalignment++ % 4, .slice = slice});
-    ASSERT_TRUE(run.ok()) << run.error().to_string();
-    ASSERT_TRUE(run->enqueue().ok());
-    const Status verdict = run->verdict();
-    ASSERT_TRUE(verdict.ok()) << verdict.error().to_string();
-    const std::vector<float> values = testing::floats_of(dtype, run->weights(0));
-    ASSERT_EQ(values.size(), reference->size());
-    if (dtype == DType::kF32) {
-      for (size_t i = 0; i < values.size(); ++i) ASSERT_EQ(values[i], (*reference)[i]) << "weight " << i;
-    } else {
-      const double error = relative_error(values, *reference);
-      EXPECT_LT(error, dtype == DType::kF16 ? 0x1p-9 : 0x1p-8);
+  for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16})
+    for (const CudaDecoder& device : devices) {
+      SCOPED_TRACE(std::string(name_of(dtype)) + (&device == devices.data() ? "" : ", oldest instructions"));
+      static unsigned misalignment = 0;
+      const Result<DeviceRun> run =
+          DeviceRun::of(device, {&tensor}, {.dtype = dtype, .misalignment = misalignment++ % 4, .slice = slice});
+      ASSERT_TRUE(run.ok()) << run.error().to_string();
+      ASSERT_TRUE(run->enqueue().ok());
+      const Status verdict = run->verdict();
+      ASSERT_TRUE(verdict.ok()) << verdict.error().to_string();
+      const std::vector<float> values = testing::floats_of(dtype, run->weights(0));
+      ASSERT_EQ(values.size(), reference->size());
+      if (dtype == DType::kF32) {
+        for (size_t i = 0; i < values.size(); ++i) ASSERT_EQ(values[i], (*reference)[i]) << "weight " << i;
+      } else {
+        const double error = relative_error(values, *reference);
+        EXPECT_LT(error, dtype == DType::kF16 ? 0x1p-9 : 0x1p-8);
+      }
     }
-  }
 }
 
-void expect_agreement(const Pair& pair, const CudaDecoder& device, const Encoded& tensor, const std::optional<CudaSlice>& slice = {}) {
+void expect_agreement(const Pair& pair, const CudaDecoder& device, const Encoded& tensor,
+                      const std::optional<CudaSlice>& slice = {}) {
   expect_agreement(pair, {&device, 1}, tensor, slice);
 }
 
@@ -152,9 +167,10 @@ TEST(Cuda, AgreesWithTheCpuForEveryShape) {
     std::vector<uint64_t> dims;
     bool transposed, levels;
   };
-  const std::vector<Case> cases{{{48, 40}, false, false},  {{1, 300}, false, false},  {{17, 1}, false, true},      {{100, 333}, false, true},
-                                {{333, 100}, true, false}, {{64, 512}, false, false}, {{3, 40, 70}, false, true},  {{2, 70, 33}, true, true},
-                                {{0, 16}, false, false},   {{256, 1024}, false, true}, {{16, 7}, false, false}};
+  const std::vector<Case> cases{{{48, 40}, false, false},   {{1, 300}, false, false},  {{17, 1}, false, true},
+                                {{100, 333}, false, true},  {{333, 100}, true, false}, {{64, 512}, false, false},
+                                {{3, 40, 70}, false, true}, {{2, 70, 33}, true, true}, {{0, 16}, false, false},
+                                {{256, 1024}, false, true}, {{16, 7}, false, false}};
   std::vector<Pair> pairs;
   pairs.emplace_back(shipped("fast-300"));
   pairs.emplace_back(shipped("paper-300"));
@@ -167,10 +183,12 @@ TEST(Cuda, AgreesWithTheCpuForEveryShape) {
     for (size_t c = 0; c < cases.size(); ++c) {
       for (const auto& [tile_chunks, run_groups] : {std::pair<uint32_t, uint16_t>{512, 1}, {2048, 64}, {96, 2}}) {
         if (p == 1 && run_groups == 2) continue;  // the network of `paper` is slow on the CPU
-        SCOPED_TRACE("codec " + std::to_string(p) + ", case " + std::to_string(c) + ", tiles of " + std::to_string(tile_chunks));
+        SCOPED_TRACE("codec " + std::to_string(p) + ", case " + std::to_string(c) + ", tiles of " +
+                     std::to_string(tile_chunks));
         EncodeOptions options{.tile_chunks = tile_chunks, .run_groups = run_groups};
         if (c % 3 == 1) options.normalisation.kind = Normalisation::kBoth;
-        const Encoded tensor = encode(pair, cases[c].dims, cases[c].transposed, cases[c].levels, options, c % 2 == 0 ? 0.002 : 0, random);
+        const Encoded tensor =
+            encode(pair, cases[c].dims, cases[c].transposed, cases[c].levels, options, c % 2 == 0 ? 0.002 : 0, random);
         expect_agreement(pair, devices, tensor);
         if (HasFatalFailure()) return;
       }
@@ -188,9 +206,12 @@ TEST(Cuda, TensorsOfARealModel) {
     for (const char* name : {"model.layers.0.self_attn.k_proj.weight", "model.layers.5.mlp.down_proj.weight"}) {
       SCOPED_TRACE(std::string(codec) + ", " + name);
       const WeightMatrix weights = WeightMatrix::of(*model->find(name).tensor, false);
-      Result<EncodedTensor> encoded = encode_tensor(weights, {}, pair.encoder, {.tile_chunks = 512, .run_groups = 1}, 0);
+      Result<EncodedTensor> encoded =
+          encode_tensor(weights, {}, pair.encoder, {.tile_chunks = 512, .run_groups = 1}, 0);
       ASSERT_TRUE(encoded.ok());
-      expect_agreement(pair, devices, {name, std::move(encoded->stream), std::move(encoded->scales), std::move(encoded->levels), encoded->header});
+      expect_agreement(
+          pair, devices,
+          {name, std::move(encoded->stream), std::move(encoded->scales), std::move(encoded->levels), encoded->header});
     }
   }
 }
@@ -238,9 +259,12 @@ TEST(Cuda, Slices) {
   const Pair pair = shipped("fast-300");
   const CudaDecoder device = pair.device();
   for (const bool transposed : {false, true}) {
-    const std::vector<uint64_t> dims = transposed ? std::vector<uint64_t>{2, 90, 130} : std::vector<uint64_t>{2, 130, 90};
+    const std::vector<uint64_t> dims =
+        transposed ? std::vector<uint64_t>{2, 90, 130} : std::vector<uint64_t>{2, 130, 90};
     const Encoded tensor = encode(pair, dims, transposed, true, {.tile_chunks = 64, .run_groups = 1}, 0.002, random);
-    for (const CudaSlice& slice : {CudaSlice{1, 0, 130, 0, 90}, CudaSlice{0, 17, 18, 0, 90}, CudaSlice{1, 16, 48, 5, 77}, CudaSlice{0, 129, 130, 89, 90}, CudaSlice{1, 5, 5, 0, 90}}) {
+    for (const CudaSlice& slice :
+         {CudaSlice{1, 0, 130, 0, 90}, CudaSlice{0, 17, 18, 0, 90}, CudaSlice{1, 16, 48, 5, 77},
+          CudaSlice{0, 129, 130, 89, 90}, CudaSlice{1, 5, 5, 0, 90}}) {
       expect_agreement(pair, device, tensor, slice);
     }
     EXPECT_FALSE(DeviceRun::of(device, {&tensor}, {.slice = CudaSlice{2, 0, 1, 0, 1}}).ok());
@@ -253,19 +277,25 @@ TEST(Cuda, SymbolsAreTheCpus) {
   std::mt19937 random(4);
   const Pair pair = shipped("fast-300");
   const CudaDecoder device = pair.device();
-  for (const auto& [rows, columns] : {std::pair<uint64_t, uint64_t>{16, 1}, {16, 31}, {16, 33}, {64, 1000}, {1, 4097}}) {
+  for (const auto& [rows, columns] :
+       {std::pair<uint64_t, uint64_t>{16, 1}, {16, 31}, {16, 33}, {64, 1000}, {1, 4097}}) {
     for (const double tail : {0.0, 0.01, 1.0}) {
-      const Encoded tensor = encode(pair, {rows, columns}, false, false, {.tile_chunks = 512, .run_groups = 1, .own_tables = tail < 1}, tail, random);
+      const Encoded tensor = encode(pair, {rows, columns}, false, false,
+                                    {.tile_chunks = 512, .run_groups = 1, .own_tables = tail < 1}, tail, random);
       const Result<DeviceRun> run = DeviceRun::of(device, {&tensor}, {});
       ASSERT_TRUE(run.ok());
       Result<cuda::DeviceMemory> memory = cuda::DeviceMemory::of(run->batch().symbol_bytes());
       ASSERT_TRUE(memory.ok());
-      ASSERT_TRUE(run->batch().decode_symbols(run->scratch(), static_cast<uint8_t*>(memory->data()), run->status_words(), nullptr).ok());
+      ASSERT_TRUE(
+          run->batch()
+              .decode_symbols(run->scratch(), static_cast<uint8_t*>(memory->data()), run->status_words(), nullptr)
+              .ok());
       ASSERT_TRUE(run->verdict().ok());
       std::vector<uint8_t> symbols(memory->size());
       ASSERT_EQ(cudaMemcpy(symbols.data(), memory->data(), symbols.size(), cudaMemcpyDeviceToHost), cudaSuccess);
 
-      const Result<TensorDecoder> decoder = TensorDecoder::open("w", tensor.stream, tensor.scales, tensor.levels, *pair.shared);
+      const Result<TensorDecoder> decoder =
+          TensorDecoder::open("w", tensor.stream, tensor.scales, tensor.levels, *pair.shared);
       ASSERT_TRUE(decoder.ok());
       size_t first = 0;
       for (uint64_t t = 0; t < decoder->parsed().tiles.size(); ++t) {
@@ -276,11 +306,14 @@ TEST(Cuda, SymbolsAreTheCpus) {
         std::vector<uint16_t> raws(16 * stride);
         std::vector<Escape> escapes;
         std::vector<Patch> patches;
-        const TileJob job{std::span(tensor.stream).subspan(tile.offset, tile.size), expected.data(), raws.data(), &escapes, &patches};
+        const TileJob job{std::span(tensor.stream).subspan(tile.offset, tile.size), expected.data(), raws.data(),
+                          &escapes, &patches};
         ASSERT_TRUE(decode_tiles({&job, 1}, decoder->tables(), {0, chunks, 1, 16}, Isa::kScalar, stride).ok());
         for (unsigned c = 0; c < 16; ++c) {
           const uint32_t moved = 255 - decoder->tables().at(0, c).escape;
-          for (uint32_t i = 0; i < chunks; ++i) ASSERT_EQ(symbols[(first + i) * 16 + c], expected[c * stride + i] + moved) << "tile " << t << " chunk " << i << " channel " << c;
+          for (uint32_t i = 0; i < chunks; ++i)
+            ASSERT_EQ(symbols[(first + i) * 16 + c], expected[c * stride + i] + moved)
+                << "tile " << t << " chunk " << i << " channel " << c;
         }
         first += stride;
       }
@@ -288,7 +321,8 @@ TEST(Cuda, SymbolsAreTheCpus) {
   }
 }
 
-// A narrow table, so that nearly every symbol is an escape, some of them far outside binary16; and tables of one symbol.
+// A narrow table, so that nearly every symbol is an escape, some of them far outside binary16; and tables of one
+// symbol.
 TEST(Cuda, AllEscapesAndOneSymbol) {
   SKIP_WITHOUT_DEVICE();
   std::mt19937 random(5);
@@ -297,7 +331,8 @@ TEST(Cuda, AllEscapesAndOneSymbol) {
   const Pair narrow(codec);
   const CudaDecoder device = narrow.device();
   for (const double tail : {0.0, 0.01}) {
-    const Encoded tensor = encode(narrow, {40, 200}, false, false, {.tile_chunks = 128, .run_groups = 1, .own_tables = false}, tail, random);
+    const Encoded tensor = encode(narrow, {40, 200}, false, false,
+                                  {.tile_chunks = 128, .run_groups = 1, .own_tables = false}, tail, random);
     expect_agreement(narrow, device, tensor);
   }
   for (FrequencyTable& table : codec.decoder.tables.set.tables) table = {0, 0, {4095, 1}};
@@ -330,10 +365,12 @@ TEST(Cuda, NumbersBeyondHalfPrecisionInTheWideNetwork) {
   for (float& v : codec.decoder.synthesis.in_weight) v *= 20000;
   for (float& v : codec.decoder.synthesis.out_weight) v *= 0x1p-14f;
   const Pair pair(codec);
-  expect_agreement(pair, pair.devices(), encode(pair, {40, 200}, false, false, {.tile_chunks = 128, .run_groups = 1}, 0, random));
+  expect_agreement(pair, pair.devices(),
+                   encode(pair, {40, 200}, false, false, {.tile_chunks = 128, .run_groups = 1}, 0, random));
 }
 
-// More than every multiprocessor takes at once, an odd number of them, with tiles that end in the middle of what is worked on together.
+// More than every multiprocessor takes at once, an odd number of them, with tiles that end in the middle of what is
+// worked on together.
 TEST(Cuda, WideNetworkInSeveralRounds) {
   SKIP_WITHOUT_DEVICE();
   std::mt19937 random(17);
@@ -341,13 +378,15 @@ TEST(Cuda, WideNetworkInSeveralRounds) {
   int multiprocessors = 0;
   ASSERT_EQ(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, 0), cudaSuccess);
   const uint64_t columns = 300 * static_cast<uint64_t>(multiprocessors) + 7;
-  expect_agreement(pair, pair.devices(), encode(pair, {16, columns}, false, true, {.tile_chunks = 224, .run_groups = 1}, 0.0005, random));
+  expect_agreement(pair, pair.devices(),
+                   encode(pair, {16, columns}, false, true, {.tile_chunks = 224, .run_groups = 1}, 0.0005, random));
 }
 
 // Streams changed at random behind sound checksums: the GPU accepts what the CPU accepts, and decodes it alike.
 void compare_verdicts(const Pair& pair, uint16_t run_groups, int rounds, std::mt19937& random) {
   const CudaDecoder device = pair.device();
-  const Encoded tensor = encode(pair, {50, 40}, false, true, {.tile_chunks = 32, .run_groups = run_groups}, 0.01, random);
+  const Encoded tensor =
+      encode(pair, {50, 40}, false, true, {.tile_chunks = 32, .run_groups = run_groups}, 0.01, random);
   const Result<ParsedStream> parsed = parse_stream(tensor.stream);
   ASSERT_TRUE(parsed.ok());
   int accepted = 0, refused_on_device = 0;
@@ -357,7 +396,8 @@ void compare_verdicts(const Pair& pair, uint16_t run_groups, int rounds, std::mt
     Bytes own(parsed->own_tables.begin(), parsed->own_tables.end());
     std::vector<Bytes> tiles;
     for (const ParsedStream::Tile& tile : parsed->tiles) {
-      tiles.emplace_back(tensor.stream.begin() + static_cast<ptrdiff_t>(tile.offset), tensor.stream.begin() + static_cast<ptrdiff_t>(tile.offset + tile.size));
+      tiles.emplace_back(tensor.stream.begin() + static_cast<ptrdiff_t>(tile.offset),
+                         tensor.stream.begin() + static_cast<ptrdiff_t>(tile.offset + tile.size));
     }
     const auto spoil = [&](Bytes& part) {
       if (part.empty()) return;
@@ -375,14 +415,16 @@ void compare_verdicts(const Pair& pair, uint16_t run_groups, int rounds, std::mt
     header.scales_hash = xxh3(bad.scales);
     header.levels_hash = header.has_levels ? xxh3(bad.levels) : 0;
     std::vector<TileIndexEntry> index;
-    for (size_t t = 0; t < tiles.size(); ++t) index.push_back({static_cast<uint32_t>(tiles[t].size()), tile_checksum(tiles[t], header.tensor_id, t)});
+    for (size_t t = 0; t < tiles.size(); ++t)
+      index.push_back({static_cast<uint32_t>(tiles[t].size()), tile_checksum(tiles[t], header.tensor_id, t)});
     bad.stream = serialise_stream_head(header, own, index);
     for (const Bytes& tile : tiles) bad.stream.insert(bad.stream.end(), tile.begin(), tile.end());
     bad.header = header;
 
     const Result<std::vector<float>> reference = on_cpu(pair, bad);
     for (const DType dtype : {DType::kF32, DType::kBF16}) {
-      const Result<DeviceRun> run = DeviceRun::of(device, {&bad}, {.dtype = dtype, .misalignment = static_cast<unsigned>(random() % 4)});
+      const Result<DeviceRun> run =
+          DeviceRun::of(device, {&bad}, {.dtype = dtype, .misalignment = static_cast<unsigned>(random() % 4)});
       Status verdict;
       if (!run) {
         verdict = run.error();
@@ -391,7 +433,8 @@ void compare_verdicts(const Pair& pair, uint16_t run_groups, int rounds, std::mt
         verdict = run->verdict();
         if (!verdict) ++refused_on_device;
       }
-      ASSERT_EQ(verdict.ok(), reference.ok()) << "round " << round << ": " << (verdict.ok() ? reference.error().to_string() : verdict.error().to_string());
+      ASSERT_EQ(verdict.ok(), reference.ok())
+          << "round " << round << ": " << (verdict.ok() ? reference.error().to_string() : verdict.error().to_string());
       if (!verdict) continue;
       ++accepted;
       const std::vector<float> values = testing::floats_of(dtype, run->weights(0));
@@ -416,7 +459,8 @@ TEST(Cuda, NonsenseBehindSoundChecksums) {
   compare_verdicts(shipped("paper-300"), 1, 60, random);
 }
 
-// What checksums catch is refused while planning; with them left out, the decoder itself refuses nearly every flip and survives the rest.
+// What checksums catch is refused while planning; with them left out, the decoder itself refuses nearly every flip and
+// survives the rest.
 TEST(Cuda, FlippedBits) {
   SKIP_WITHOUT_DEVICE();
   std::mt19937 random(8);
@@ -445,7 +489,9 @@ TEST(Cuda, ManyTensorsInOneBatch) {
   const CudaDecoder device = pair.device();
   std::vector<Encoded> tensors;
   for (int t = 0; t < 40; ++t) {
-    tensors.push_back(encode(pair, {1 + random() % 200, 1 + random() % 400}, false, t % 3 == 0, {.tile_chunks = 256, .run_groups = static_cast<uint16_t>(t % 5 == 0 ? 8 : 1)}, 0.001, random));
+    tensors.push_back(encode(pair, {1 + random() % 200, 1 + random() % 400}, false, t % 3 == 0,
+                             {.tile_chunks = 256, .run_groups = static_cast<uint16_t>(t % 5 == 0 ? 8 : 1)}, 0.001,
+                             random));
   }
   std::vector<const Encoded*> views;
   for (const Encoded& t : tensors) views.push_back(&t);
@@ -454,7 +500,8 @@ TEST(Cuda, ManyTensorsInOneBatch) {
   ASSERT_TRUE(run->enqueue().ok());
   ASSERT_TRUE(run->verdict().ok());
   for (size_t t = 0; t < tensors.size(); ++t) {
-    EXPECT_LT(relative_error(testing::floats_of(DType::kBF16, run->weights(t)), *on_cpu(pair, tensors[t])), 0x1p-8) << t;
+    EXPECT_LT(relative_error(testing::floats_of(DType::kBF16, run->weights(t)), *on_cpu(pair, tensors[t])), 0x1p-8)
+        << t;
   }
 }
 
@@ -475,11 +522,15 @@ TEST(Cuda, ProductWithoutDecoding) {
       for (const uint32_t batch : {1u, 5u, 8u, 16u}) {
         std::vector<uint16_t> x;
         for (const float v : testing::random_values(batch * columns, 1, random)) x.push_back(half_from_float(v));
-        Result<cuda::DeviceMemory> device_x = cuda::DeviceMemory::of(x.size() * 2), device_y = cuda::DeviceMemory::of(batch * rows * 4);
+        Result<cuda::DeviceMemory> device_x = cuda::DeviceMemory::of(x.size() * 2),
+                                   device_y = cuda::DeviceMemory::of(batch * rows * 4);
         ASSERT_TRUE(device_x.ok() && device_y.ok());
         ASSERT_EQ(cudaMemcpy(device_x->data(), x.data(), x.size() * 2, cudaMemcpyHostToDevice), cudaSuccess);
         ASSERT_EQ(cudaMemset(device_y->data(), 0, device_y->size()), cudaSuccess);
-        ASSERT_TRUE(run->batch().multiply(run->scratch(), device_x->data(), static_cast<float*>(device_y->data()), batch, run->status_words(), nullptr).ok());
+        ASSERT_TRUE(run->batch()
+                        .multiply(run->scratch(), device_x->data(), static_cast<float*>(device_y->data()), batch,
+                                  run->status_words(), nullptr)
+                        .ok());
         const Status verdict = run->verdict();
         ASSERT_TRUE(verdict.ok()) << verdict.error().to_string();
         std::vector<float> y(batch * rows), expected;
@@ -487,7 +538,8 @@ TEST(Cuda, ProductWithoutDecoding) {
         for (uint32_t b = 0; b < batch; ++b) {
           for (uint64_t r = 0; r < rows; ++r) {
             double sum = 0;
-            for (uint64_t c = 0; c < columns; ++c) sum += double{w[r * columns + c]} * float_from_half(x[b * columns + c]);
+            for (uint64_t c = 0; c < columns; ++c)
+              sum += double{w[r * columns + c]} * float_from_half(x[b * columns + c]);
             expected.push_back(static_cast<float>(sum));
           }
         }
@@ -496,19 +548,22 @@ TEST(Cuda, ProductWithoutDecoding) {
     }
   }
   const Encoded odd = encode(pair, {40, 90}, false, false, {.tile_chunks = 96, .run_groups = 1}, 0, random);
-  EXPECT_FALSE(DeviceRun::of(device, {&odd}, {})->batch().multiply(nullptr, nullptr, nullptr, 1, nullptr, nullptr).ok());
+  EXPECT_FALSE(
+      DeviceRun::of(device, {&odd}, {})->batch().multiply(nullptr, nullptr, nullptr, 1, nullptr, nullptr).ok());
 }
 
 // A checkpoint decompressed through the device, and loaded to it, has the CPU's weights.
 TEST(Cuda, WholeCheckpoints) {
   SKIP_WITHOUT_DEVICE();
   const testing::TinyCheckpoint checkpoint;
-  CompressOptions compress{.model = checkpoint.model(), .output = checkpoint.out("small"), .codecs = {checkpoint.codec()}};
+  CompressOptions compress{
+      .model = checkpoint.model(), .output = checkpoint.out("small"), .codecs = {checkpoint.codec()}};
   ASSERT_TRUE(compress_checkpoint(compress, {}).ok());
   const Result<std::unique_ptr<DecodeBackend>> backend = cuda_decode_backend("cuda", compress.output);
   ASSERT_TRUE(backend.ok());
   for (const bool on_device : {false, true}) {
-    DecompressOptions options{.input = compress.output, .output = checkpoint.out(on_device ? "device" : "cpu"), .dtype = DType::kF32};
+    DecompressOptions options{
+        .input = compress.output, .output = checkpoint.out(on_device ? "device" : "cpu"), .dtype = DType::kF32};
     if (on_device) options.backend = backend->get();
     const Result<DecompressReport> report = decompress_checkpoint(options, {});
     ASSERT_TRUE(report.ok()) << report.error().to_string();

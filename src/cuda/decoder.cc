@@ -29,18 +29,25 @@ Result<CudaDecoder> CudaDecoder::open(const std::filesystem::path& path, int dev
 
 Result<CudaDecoder> CudaDecoder::create(std::shared_ptr<const Codec> codec, int device, const Options& options) {
   if (device < 0 || device >= cuda_device_count()) {
-    return Error(ErrorCode::kUnsupported, "there is no CUDA device " + std::to_string(device)).remedy("decode on the CPU");
+    return Error(ErrorCode::kUnsupported, "there is no CUDA device " + std::to_string(device))
+        .remedy("decode on the CPU");
   }
   auto state = std::make_unique<State>();
   NWC_RETURN_IF_ERROR(checked(cudaSetDevice(device), "choosing a device"));
   int major = 0;
-  NWC_RETURN_IF_ERROR(checked(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device), "asking the device"));
-  if (major < 8) return Error(ErrorCode::kUnsupported, "CUDA device " + std::to_string(device) + " is older than compute capability 8.0");
-  NWC_RETURN_IF_ERROR(checked(cudaDeviceGetAttribute(&state->multiprocessors, cudaDevAttrMultiProcessorCount, device), "asking the device"));
+  NWC_RETURN_IF_ERROR(
+      checked(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device), "asking the device"));
+  if (major < 8)
+    return Error(ErrorCode::kUnsupported,
+                 "CUDA device " + std::to_string(device) + " is older than compute capability 8.0");
+  NWC_RETURN_IF_ERROR(checked(cudaDeviceGetAttribute(&state->multiprocessors, cudaDevAttrMultiProcessorCount, device),
+                              "asking the device"));
   int shared_room = 0;
-  NWC_RETURN_IF_ERROR(checked(cudaDeviceGetAttribute(&shared_room, cudaDevAttrMaxSharedMemoryPerBlockOptin, device), "asking the device"));
+  NWC_RETURN_IF_ERROR(checked(cudaDeviceGetAttribute(&shared_room, cudaDevAttrMaxSharedMemoryPerBlockOptin, device),
+                              "asking the device"));
   constexpr uint32_t kRoomOfOldest = 163 * 1024;
-  state->shared_room = options.oldest_instructions ? std::min(kRoomOfOldest, static_cast<uint32_t>(shared_room)) : static_cast<uint32_t>(shared_room);
+  state->shared_room = options.oldest_instructions ? std::min(kRoomOfOldest, static_cast<uint32_t>(shared_room))
+                                                   : static_cast<uint32_t>(shared_room);
   state->fused = state->shared_room >= fast_least_shared_bytes();
   state->device = device;
   state->codec = std::move(codec);
@@ -52,7 +59,8 @@ Result<CudaDecoder> CudaDecoder::create(std::shared_ptr<const Codec> codec, int 
   std::vector<size_t> channels_at, tables_at, networks_at;
   for (unsigned level = 0; level < parts.levels(); ++level) {
     channels_at.push_back(append_channels(blob, state->codec->tables(), level, parts.tables.centers));
-    const std::optional<FastTables> tables = !state->fused ? std::nullopt : fast_tables(state->codec->tables(), level, parts.tables.centers);
+    const std::optional<FastTables> tables =
+        !state->fused ? std::nullopt : fast_tables(state->codec->tables(), level, parts.tables.centers);
     tables_at.push_back(tables ? blob.append(std::span(&*tables, 1)) : kNone);
     const std::optional<FastNetwork> network = fast_network(parts.synthesis, level);
     networks_at.push_back(network ? blob.append(std::span(&*network, 1)) : kNone);
@@ -63,7 +71,8 @@ Result<CudaDecoder> CudaDecoder::create(std::shared_ptr<const Codec> codec, int 
   NWC_ASSIGN_OR_RETURN(state->memory, DeviceMemory::of(blob.size()));
   std::vector<std::byte> bytes(blob.size());
   blob.write(state->memory.data(), bytes.data());
-  NWC_RETURN_IF_ERROR(checked(cudaMemcpy(state->memory.data(), bytes.data(), bytes.size(), cudaMemcpyHostToDevice), "copying the codec"));
+  NWC_RETURN_IF_ERROR(checked(cudaMemcpy(state->memory.data(), bytes.data(), bytes.size(), cudaMemcpyHostToDevice),
+                              "copying the codec"));
   const auto resolve = [&]<class T>(size_t at) -> const T* {
     return at == kNone ? nullptr : reinterpret_cast<const T*>(state->memory.bytes() + at);
   };

@@ -23,8 +23,8 @@ struct CudaDecoder::State {
   const cuda::WideNetwork* wide_network = nullptr;  // null: another shape
   cuda::WidePath wide_path = cuda::WidePath::kMma;
   std::vector<const cuda::Channel*> channels;
-  std::vector<const cuda::FastTables*> fast_tables;    // null: not for the fused kernel
-  std::vector<const cuda::FastNetwork*> fast_networks;  // likewise
+  std::vector<const cuda::FastTables*> fast_tables;       // null: not for the fused kernel
+  std::vector<const cuda::FastNetwork*> fast_networks;    // likewise
   cuda::FastShape fast_shape = cuda::FastShape::kLinear;  // of these, if there are any
 
   const TransformWeights& synthesis() const { return codec->parts().synthesis; }

@@ -29,16 +29,20 @@ class DeviceRun {
     unsigned misalignment = 0;  // bytes added to the streams' addresses
     std::optional<CudaSlice> slice;
   };
-  static Result<DeviceRun> of(const CudaDecoder& decoder, const std::vector<const Encoded*>& tensors, const Options& options) {
+  static Result<DeviceRun> of(const CudaDecoder& decoder, const std::vector<const Encoded*>& tensors,
+                              const Options& options) {
     DeviceRun run;
     std::vector<CudaTensor> jobs;
     for (const Encoded* t : tensors) {
       const size_t size = t->stream.size();
-      NWC_ASSIGN_OR_RETURN(cuda::DeviceMemory stream, cuda::DeviceMemory::of((size + options.misalignment + 3) / 4 * 4));
+      NWC_ASSIGN_OR_RETURN(cuda::DeviceMemory stream,
+                           cuda::DeviceMemory::of((size + options.misalignment + 3) / 4 * 4));
       std::byte* const at = stream.bytes() + options.misalignment;
       NWC_RETURN_IF_ERROR(cuda::checked(cudaMemcpy(at, t->stream.data(), size, cudaMemcpyHostToDevice), "copying"));
       uint64_t elements = t->header.elements();
-      if (options.slice) elements = (options.slice->row_end - options.slice->row_begin) * (options.slice->column_end - options.slice->column_begin);
+      if (options.slice)
+        elements = (options.slice->row_end - options.slice->row_begin) *
+                   (options.slice->column_end - options.slice->column_begin);
       NWC_ASSIGN_OR_RETURN(cuda::DeviceMemory out, cuda::DeviceMemory::of(elements * bits_of(options.dtype) / 8));
       cudaMemset(out.data(), 0xFF, out.size());  // NaN in every dtype
       jobs.push_back({t->name, t->stream, t->scales, t->levels, at, out.data(), options.dtype, options.slice});
@@ -62,7 +66,8 @@ class DeviceRun {
   Status verdict() const {
     NWC_RETURN_IF_ERROR(cuda::checked(cudaDeviceSynchronize(), "decoding"));
     std::vector<uint32_t> words(batch_->tile_count());
-    NWC_RETURN_IF_ERROR(cuda::checked(cudaMemcpy(words.data(), statuses_.data(), statuses_.size(), cudaMemcpyDeviceToHost), "copying"));
+    NWC_RETURN_IF_ERROR(
+        cuda::checked(cudaMemcpy(words.data(), statuses_.data(), statuses_.size(), cudaMemcpyDeviceToHost), "copying"));
     return batch_->check(words);
   }
   std::vector<std::byte> weights(size_t tensor) const {

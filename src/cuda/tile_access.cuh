@@ -12,7 +12,9 @@ namespace nwc::cuda {
 
 constexpr uint32_t kAllLanes = 0xFFFFFFFFu;
 
-__device__ inline uint32_t load_u32(const uint8_t* at) { return at[0] | at[1] << 8 | at[2] << 16 | uint32_t{at[3]} << 24; }
+__device__ inline uint32_t load_u32(const uint8_t* at) {
+  return at[0] | at[1] << 8 | at[2] << 16 | uint32_t{at[3]} << 24;
+}
 
 // The bytes of a tile behind its words: escapes, then patches. Every lane reads the same.
 struct SideReader {
@@ -71,24 +73,30 @@ __device__ inline float saturate(float v) { return fminf(fmaxf(v, -3.402823466e3
 
 // Writes one weight, if it lies in the slice: y is what the network gave.
 __device__ inline void store_weight(const Group& group, uint64_t row, uint64_t column, float y) {
-  if (row < group.row_begin || row >= group.row_end || column < group.column_begin || column >= group.column_end) return;
-  const float weight = saturate(__fmul_rn(__fmul_rn(y, group.scales[column]), group.factors != nullptr ? group.factors[row] : 1.0f));
-  const int64_t at = static_cast<int64_t>(row - group.row_begin) * group.row_step + static_cast<int64_t>(column - group.column_begin) * group.column_step;
+  if (row < group.row_begin || row >= group.row_end || column < group.column_begin || column >= group.column_end)
+    return;
+  const float weight =
+      saturate(__fmul_rn(__fmul_rn(y, group.scales[column]), group.factors != nullptr ? group.factors[row] : 1.0f));
+  const int64_t at = static_cast<int64_t>(row - group.row_begin) * group.row_step +
+                     static_cast<int64_t>(column - group.column_begin) * group.column_step;
   if (group.dtype == kF32) {
     static_cast<float*>(group.out)[at] = weight;
   } else if (group.dtype == kF16) {
     static_cast<__half*>(group.out)[at] = __float2half_rn(fminf(fmaxf(weight, -65504.0f), 65504.0f));
   } else {
-    static_cast<__nv_bfloat16*>(group.out)[at] = __float2bfloat16_rn(fminf(fmaxf(weight, -3.38953139e38f), 3.38953139e38f));
+    static_cast<__nv_bfloat16*>(group.out)[at] =
+        __float2bfloat16_rn(fminf(fmaxf(weight, -3.38953139e38f), 3.38953139e38f));
   }
 }
 
 __device__ inline bool finite(float v) { return fabsf(v) <= 3.402823466e38f; }
 
-// Patches from side.at to the end of the tile. One warp; `is_pending(position)` tells whether a weight waits for its patch, called by all
-// lanes alike. Returns the number of waiting weights that were mended, or ~0u if the patches are damaged.
+// Patches from side.at to the end of the tile. One warp; `is_pending(position)` tells whether a weight waits for its
+// patch, called by all lanes alike. Returns the number of waiting weights that were mended, or ~0u if the patches are
+// damaged.
 template <class IsPending>
-__device__ uint32_t apply_tile_patches(SideReader side, const Tile& tile, const Group& group, uint32_t chunk_length, uint32_t lane, IsPending is_pending) {
+__device__ uint32_t apply_tile_patches(SideReader side, const Tile& tile, const Group& group, uint32_t chunk_length,
+                                       uint32_t lane, IsPending is_pending) {
   const uint64_t weights = uint64_t{tile.chunks} * chunk_length;
   uint64_t next = 0;
   uint32_t mended = 0;

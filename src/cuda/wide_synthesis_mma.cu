@@ -1,9 +1,11 @@
-// The network of the `paper` profile on tensor cores older than Hopper's, and on newer ones that have no wgmma: mma.sync.m16n8k16.
+// The network of the `paper` profile on tensor cores older than Hopper's, and on newer ones that have no wgmma:
+// mma.sync.m16n8k16.
 //
-// A block takes 64 chunks through all layers. Their activations are in shared memory in the order of mma's operand A, so that a lane reads its
-// part of a step as 16 bytes; results lie in the same layout, which makes the update of activations between layers private to each lane. Of
-// the eight warps each has 32 chunks by 128 outputs: all 512 sums of a layer stand in registers when its squares are known. Weights stream
-// through stages of shared memory by cp.async, all outputs by 16 inputs a stage.
+// A block takes 64 chunks through all layers. Their activations are in shared memory in the order of mma's operand A,
+// so that a lane reads its part of a step as 16 bytes; results lie in the same layout, which makes the update of
+// activations between layers private to each lane. Of the eight warps each has 32 chunks by 128 outputs: all 512 sums
+// of a layer stand in registers when its squares are known. Weights stream through stages of shared memory by cp.async,
+// all outputs by 16 inputs a stage.
 #include <cuda_runtime.h>
 
 #include "cuda/kernels.h"
@@ -14,8 +16,8 @@ namespace {
 
 constexpr uint32_t kW = kWideWidth, kSteps = kW / 16;
 constexpr uint32_t kBlockChunks = 64, kRowTiles = kBlockChunks / 16;  // a row tile: 16 chunks
-constexpr uint32_t kWarps = 8, kColumns = 4;                          // warps side by side over the outputs, two over the chunks
-constexpr uint32_t kTiles = kW / kColumns / 8;                        // of eight outputs, of a warp
+constexpr uint32_t kWarps = 8, kColumns = 4;    // warps side by side over the outputs, two over the chunks
+constexpr uint32_t kTiles = kW / kColumns / 8;  // of eight outputs, of a warp
 constexpr uint32_t kThreads = 32 * kWarps;
 static_assert(kWideStageBytes == kW * 16 * 2 && kWideStageBytes == kSteps * 512 && kWideChunks % kBlockChunks == 0);
 
@@ -31,7 +33,8 @@ __device__ inline uint32_t bits_of(__half2 v) { return *reinterpret_cast<const u
 // d += a b.
 __device__ inline void product(float (&d)[4], const uint4& a, uint32_t b0, uint32_t b1) {
   asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
-      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]) : "r"(a.x), "r"(a.y), "r"(a.z), "r"(a.w), "r"(b0), "r"(b1));
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+      : "r"(a.x), "r"(a.y), "r"(a.z), "r"(a.w), "r"(b0), "r"(b1));
 }
 
 // The network's operands, again and again, kStages - 1 of them asked for ahead.
@@ -39,14 +42,15 @@ template <uint32_t kStages>
 struct Stream {
   const uint8_t* source;
   uint8_t* base;
-  uint32_t count;      // operands of the network
-  uint32_t asked = 0;  // next of these to ask for
+  uint32_t count;             // operands of the network
+  uint32_t asked = 0;         // next of these to ask for
   uint32_t to = 0, from = 0;  // stages
 
   __device__ void ask() {
     const uint8_t* const at = source + size_t{asked} * kWideStageBytes;
     const uint32_t there = static_cast<uint32_t>(__cvta_generic_to_shared(base + to * kWideStageBytes));
-    for (uint32_t i = 16 * threadIdx.x; i < kWideStageBytes; i += 16 * kThreads) asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(there + i), "l"(at + i) : "memory");
+    for (uint32_t i = 16 * threadIdx.x; i < kWideStageBytes; i += 16 * kThreads)
+      asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(there + i), "l"(at + i) : "memory");
     asm volatile("cp.async.commit_group;" ::: "memory");
     asked = asked + 1 == count ? 0 : asked + 1;
     to = to + 1 == kStages ? 0 : to + 1;
@@ -62,10 +66,13 @@ struct Stream {
   }
 };
 
-// A layer of the warp's 32 chunks by 128 outputs, over `steps` operands of 16 inputs; activations become the next layer's.
+// A layer of the warp's 32 chunks by 128 outputs, over `steps` operands of 16 inputs; activations become the next
+// layer's.
 template <bool kFirst, uint32_t kStages>
-__device__ inline void layer(Shared& shared, const WideVectors& vectors, Stream<kStages>& stream, uint32_t steps, uint32_t warp, uint32_t lane) {
-  const uint32_t rows = 2 * (warp / kColumns), column = warp % kColumns;  // the first of two row tiles; which 128 outputs
+__device__ inline void layer(Shared& shared, const WideVectors& vectors, Stream<kStages>& stream, uint32_t steps,
+                             uint32_t warp, uint32_t lane) {
+  const uint32_t rows = 2 * (warp / kColumns),
+                 column = warp % kColumns;  // the first of two row tiles; which 128 outputs
   float d[2][kTiles][4] = {};
   for (uint32_t k = 0; k < steps; ++k) {
     const uint4* const weights = stream.next() + column * (kTiles / 2) * 32 + lane;
@@ -120,13 +127,15 @@ __device__ inline void layer(Shared& shared, const WideVectors& vectors, Stream<
       uint4& at = shared.activations[rows + m][step][lane];
       uint32_t u[4];
 #pragma unroll
-      for (uint32_t i = 0; i < 4; ++i) u[i] = bits_of(__floats2half2_rn(d[m][2 * s + i / 2][2 * (i % 2)], d[m][2 * s + i / 2][2 * (i % 2) + 1]));
+      for (uint32_t i = 0; i < 4; ++i)
+        u[i] = bits_of(__floats2half2_rn(d[m][2 * s + i / 2][2 * (i % 2)], d[m][2 * s + i / 2][2 * (i % 2) + 1]));
       if (!kFirst) {
         const uint4 now = at;
         const uint32_t h[4] = {now.x, now.y, now.z, now.w};
 #pragma unroll
         for (uint32_t i = 0; i < 4; ++i) {
-          const __half2 gain = as_half2(vectors.affine[step][lane % 4][i / 2]), offset = as_half2(vectors.affine[step][lane % 4][2 + i / 2]);
+          const __half2 gain = as_half2(vectors.affine[step][lane % 4][i / 2]),
+                        offset = as_half2(vectors.affine[step][lane % 4][2 + i / 2]);
           const __half2 x = __hfma2_relu(__hmul2(as_half2(u[i]), r[i % 2]), gain, offset);
           u[i] = bits_of(__hmul2(__hadd2(as_half2(h[i]), x), as_half2(vectors.embedding[step][lane % 4][i / 2])));
         }
@@ -138,13 +147,15 @@ __device__ inline void layer(Shared& shared, const WideVectors& vectors, Stream<
 
 template <uint32_t kStages>
 __global__ void __launch_bounds__(kThreads, 1)
-wide_synthesis_mma_kernel(const WideNetwork* network_at, const Tile* tiles, const WideItem* items, uint32_t item_count, const Group* groups, const float* latents,
-                          uint32_t* repairs, const uint32_t* statuses) {
+    wide_synthesis_mma_kernel(const WideNetwork* network_at, const Tile* tiles, const WideItem* items,
+                              uint32_t item_count, const Group* groups, const float* latents, uint32_t* repairs,
+                              const uint32_t* statuses) {
   extern __shared__ uint4 memory[];
   Shared& shared = *reinterpret_cast<Shared*>(memory);
   const WideNetwork network = *network_at;
   const uint32_t lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-  Stream<kStages> stream{network.stages, reinterpret_cast<uint8_t*>(memory) + sizeof(Shared), wide_operands(network.depth)};
+  Stream<kStages> stream{network.stages, reinterpret_cast<uint8_t*>(memory) + sizeof(Shared),
+                         wide_operands(network.depth)};
   for (uint32_t s = 0; s + 1 < kStages; ++s) stream.ask();
   constexpr uint32_t kParts = kWideChunks / kBlockChunks;
   for (uint32_t i = blockIdx.x; i < item_count * kParts; i += gridDim.x) {
@@ -192,23 +203,29 @@ wide_synthesis_mma_kernel(const WideNetwork* network_at, const Tile* tiles, cons
 }
 
 template <uint32_t kStages>
-int launch(const WideNetwork* network, const Tile* tiles, const WideItem* items, uint32_t item_count, const Group* groups, const float* latents, uint32_t* repairs,
-           const uint32_t* statuses, int multiprocessors, CUstream_st* stream) {
+int launch(const WideNetwork* network, const Tile* tiles, const WideItem* items, uint32_t item_count,
+           const Group* groups, const float* latents, uint32_t* repairs, const uint32_t* statuses, int multiprocessors,
+           CUstream_st* stream) {
   const auto kernel = wide_synthesis_mma_kernel<kStages>;
-  if (const cudaError_t error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes(kStages)))) return error;
+  if (const cudaError_t error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                                     static_cast<int>(shared_bytes(kStages))))
+    return error;
   const uint32_t wanted = item_count * (kWideChunks / kBlockChunks), room = static_cast<uint32_t>(multiprocessors);
-  kernel<<<wanted < room ? wanted : room, kThreads, shared_bytes(kStages), stream>>>(network, tiles, items, item_count, groups, latents, repairs, statuses);
+  kernel < <<wanted<room ? wanted : room, kThreads, shared_bytes(kStages), stream>>>(
+               network, tiles, items, item_count, groups, latents, repairs, statuses);
   return cudaGetLastError();
 }
 
 }  // namespace
 
-int wide_synthesis_mma(const WideNetwork* network, const Tile* tiles, const WideItem* items, uint32_t item_count, const Group* groups, const float* latents,
-                       uint32_t* repairs, const uint32_t* statuses, int multiprocessors, CUstream_st* stream) {
+int wide_synthesis_mma(const WideNetwork* network, const Tile* tiles, const WideItem* items, uint32_t item_count,
+                       const Group* groups, const float* latents, uint32_t* repairs, const uint32_t* statuses,
+                       int multiprocessors, CUstream_st* stream) {
   if (item_count == 0) return cudaSuccess;
   int device = 0, room = 0;
   if (const cudaError_t error = cudaGetDevice(&device)) return error;
-  if (const cudaError_t error = cudaDeviceGetAttribute(&room, cudaDevAttrMaxSharedMemoryPerBlockOptin, device)) return error;
+  if (const cudaError_t error = cudaDeviceGetAttribute(&room, cudaDevAttrMaxSharedMemoryPerBlockOptin, device))
+    return error;
   const auto run = static_cast<size_t>(room) >= shared_bytes(5) ? launch<5> : launch<2>;  // 147 KB, or 99 KB
   return run(network, tiles, items, item_count, groups, latents, repairs, statuses, multiprocessors, stream);
 }

@@ -41,7 +41,8 @@ class ShardReader {
     }
     std::map<std::string, std::string> metadata = file.metadata();
     metadata.erase(kVersionKey);
-    NWC_ASSIGN_OR_RETURN(SafetensorsWriter writer, SafetensorsWriter::create(path, std::move(plan), {}, std::move(metadata), {}));
+    NWC_ASSIGN_OR_RETURN(SafetensorsWriter writer,
+                         SafetensorsWriter::create(path, std::move(plan), {}, std::move(metadata), {}));
     for (const StoredWeight* weight : weights) {
       NWC_RETURN_IF_ERROR(weight->stream != nullptr ? decode(*weight, file, writer) : copy(*weight, file, writer));
       done_ += weight->info.elements();
@@ -59,19 +60,24 @@ class ShardReader {
     const uint64_t element = bits_of(dtype) / 8;
     const uint64_t lines = h.transposed ? h.columns : h.rows, line_elements = h.transposed ? h.rows : h.columns;
     const uint64_t granularity = h.transposed ? 1 : decoder.row_granularity();
-    const uint64_t step = std::max<uint64_t>(1, kPieceBytes / std::max<uint64_t>(1, line_elements * element * granularity)) * granularity;
+    const uint64_t step =
+        std::max<uint64_t>(1, kPieceBytes / std::max<uint64_t>(1, line_elements * element * granularity)) * granularity;
     uint64_t offset = 0;
     for (uint64_t matrix = 0; matrix < h.matrices && h.elements() > 0; ++matrix) {
       for (uint64_t begin = 0; begin < lines; begin += step) {
         NWC_RETURN_IF_ERROR(progress_.check_stop());
         const uint64_t end = std::min(lines, begin + step);
-        const Slice slice = h.transposed ? Slice{matrix, 0, h.rows, begin, end} : Slice{matrix, begin, end, 0, h.columns};
+        const Slice slice =
+            h.transposed ? Slice{matrix, 0, h.rows, begin, end} : Slice{matrix, begin, end, 0, h.columns};
         buffer_.resize((end - begin) * line_elements * element);
         const auto decode_piece = [&]() -> Status {
           if (options_.backend == nullptr) return decoder.decode_slice(slice, dtype, buffer_, options_.threads);
-          const std::span<const std::byte> levels = weight.levels != nullptr ? weight.levels->bytes : std::span<const std::byte>();
-          return options_.backend->decode({weight.info.name, weight.stream->bytes, weight.scales->bytes, levels, slice.matrix, slice.row_begin, slice.row_end,
-                                           slice.column_begin, slice.column_end, dtype}, buffer_);
+          const std::span<const std::byte> levels =
+              weight.levels != nullptr ? weight.levels->bytes : std::span<const std::byte>();
+          return options_.backend->decode(
+              {weight.info.name, weight.stream->bytes, weight.scales->bytes, levels, slice.matrix, slice.row_begin,
+               slice.row_end, slice.column_begin, slice.column_end, dtype},
+              buffer_);
         };
         if (Status status = decode_piece(); !status) {
           return store_.locate(std::move(status).error(), weight, *weight.stream);
@@ -124,14 +130,18 @@ std::string fingerprint_of(const DecompressOptions& options, const Checkpoint& c
 Result<DecompressReport> decompress_checkpoint(const DecompressOptions& options, const Progress& progress) {
   DecompressReport report;
   if (options.dtype && !is_weight_dtype(*options.dtype)) {
-    return Error(ErrorCode::kInvalidArgument, "weights decompress to F32, F16 or BF16, not " + std::string(name_of(*options.dtype)));
+    return Error(ErrorCode::kInvalidArgument,
+                 "weights decompress to F32, F16 or BF16, not " + std::string(name_of(*options.dtype)));
   }
   NWC_ASSIGN_OR_RETURN(const WeightStore store, WeightStore::open(options.input));
   if (!store.is_compressed()) {
-    return Error(ErrorCode::kInvalidArgument, "is not a checkpoint compressed by nwcodec").in_file(options.input.string());
+    return Error(ErrorCode::kInvalidArgument, "is not a checkpoint compressed by nwcodec")
+        .in_file(options.input.string());
   }
   const Checkpoint& checkpoint = store.checkpoint();
-  NWC_ASSIGN_OR_RETURN(OutputDirectory output, OutputDirectory::open(options.output, options.input, fingerprint_of(options, checkpoint), options.force));
+  NWC_ASSIGN_OR_RETURN(
+      OutputDirectory output,
+      OutputDirectory::open(options.output, options.input, fingerprint_of(options, checkpoint), options.force));
 
   ShardReader reader(store, options, progress);
   WeightMap weight_map;
@@ -152,7 +162,8 @@ Result<DecompressReport> decompress_checkpoint(const DecompressOptions& options,
     total_size += weight.info.elements() * bits_of(target_dtype(weight, options)) / 8;
   }
   if (checkpoint.has_index()) NWC_RETURN_IF_ERROR(write_index(output.path(), total_size, weight_map));
-  NWC_ASSIGN_OR_RETURN(report.warnings, copy_side_files(options.input, output.path(), {"config.json", std::string(kCodecFileName)}));
+  NWC_ASSIGN_OR_RETURN(report.warnings,
+                       copy_side_files(options.input, output.path(), {"config.json", std::string(kCodecFileName)}));
   NWC_RETURN_IF_ERROR(write_plain_config(options.input, output.path()));
   NWC_RETURN_IF_ERROR(output.finish());
   return report;

@@ -24,10 +24,12 @@ Result<CheckpointReport> inspect_checkpoint(const std::filesystem::path& directo
     }
     NWC_ASSIGN_OR_RETURN(const TensorDecoder decoder, store.open_stream(weight));
     if (verify) {
-      if (Status status = decoder.verify(); !status) return store.locate(std::move(status).error(), weight, *weight.stream);
+      if (Status status = decoder.verify(); !status)
+        return store.locate(std::move(status).error(), weight, *weight.stream);
       NWC_RETURN_IF_ERROR(store.verify_stream(weight));
     }
-    TensorReport tensor{.name = name, .dtype = weight.info.dtype, .shape = weight.info.shape, .weights = weight.info.elements()};
+    TensorReport tensor{
+        .name = name, .dtype = weight.info.dtype, .shape = weight.info.shape, .weights = weight.info.elements()};
     tensor.columns_per_level = decoder.columns_per_level();
     tensor.payload_bytes = decoder.payload_bytes();
     tensor.side_bytes = weight.stream->bytes.size() - tensor.payload_bytes + weight.scales->bytes.size();
@@ -42,7 +44,8 @@ Result<CheckpointReport> inspect_checkpoint(const std::filesystem::path& directo
   std::error_code ignored;
   report.codec_bytes = std::filesystem::file_size(directory / kCodecFileName, ignored);
   report.file_bytes = report.codec_bytes;
-  for (const SafetensorsFile& shard : store.checkpoint().shards()) report.file_bytes += std::filesystem::file_size(shard.path(), ignored);
+  for (const SafetensorsFile& shard : store.checkpoint().shards())
+    report.file_bytes += std::filesystem::file_size(shard.path(), ignored);
   return report;
 }
 

@@ -19,11 +19,14 @@ struct Scales {
 Result<Scales> read_scales(std::span<const std::byte> bytes, const StreamHeader& header) {
   const uint64_t columns = header.column_scales(), rows = header.row_factors();
   if (bytes.size() % 2 != 0 || bytes.size() / 2 != columns + rows) {
-    return Error(ErrorCode::kCorrupt, "has scales for " + std::to_string(bytes.size() / 2) + (header.has_row_factors ? " columns and rows" : " columns") +
+    return Error(ErrorCode::kCorrupt, "has scales for " + std::to_string(bytes.size() / 2) +
+                                          (header.has_row_factors ? " columns and rows" : " columns") +
                                           ", its stream has " + std::to_string(columns + rows));
   }
-  if (xxh3(bytes) != header.scales_hash) return Error(ErrorCode::kCorrupt, "scales do not match the checksum in the stream");
-  const auto read = [&](uint64_t first, uint64_t count, int exponent, const char* what, std::vector<float>& values) -> Status {
+  if (xxh3(bytes) != header.scales_hash)
+    return Error(ErrorCode::kCorrupt, "scales do not match the checksum in the stream");
+  const auto read = [&](uint64_t first, uint64_t count, int exponent, const char* what,
+                        std::vector<float>& values) -> Status {
     values.resize(count);
     for (uint64_t i = 0; i < count; ++i) {
       const float mantissa = float_from_half(load_le<uint16_t>(bytes.data() + 2 * (first + i)));
@@ -50,40 +53,51 @@ struct Worker {
 
 }  // namespace
 
-Result<TensorDecoder> TensorDecoder::open(const std::string& name, std::span<const std::byte> stream, std::span<const std::byte> scales,
-                                          std::span<const std::byte> levels, const Codec& codec) {
+Result<TensorDecoder> TensorDecoder::open(const std::string& name, std::span<const std::byte> stream,
+                                          std::span<const std::byte> scales, std::span<const std::byte> levels,
+                                          const Codec& codec) {
   TensorDecoder decoder;
   decoder.stream_ = stream;
   decoder.codec_ = &codec;
   NWC_ASSIGN_OR_RETURN(decoder.parsed_, parse_stream(stream));
   const StreamHeader& header = decoder.parsed_.header;
   if (header.codec_id != codec.id()) {
-    return Error(ErrorCode::kMismatch, "stream was made with codec " + hex64(header.codec_id) + ", but the codec here is " + hex64(codec.id()))
+    return Error(ErrorCode::kMismatch, "stream was made with codec " + hex64(header.codec_id) +
+                                           ", but the codec here is " + hex64(codec.id()))
         .at_offset(8)
         .remedy("restore the codec.safetensors that belongs to this checkpoint");
   }
-  if (header.tensor_id != xxh3(name)) return Error(ErrorCode::kMismatch, "stream belongs to a tensor of another name").at_offset(16);
+  if (header.tensor_id != xxh3(name))
+    return Error(ErrorCode::kMismatch, "stream belongs to a tensor of another name").at_offset(16);
   NWC_ASSIGN_OR_RETURN(Scales read, read_scales(scales, header));
 
   std::vector<uint8_t> level_of_column;
   if (header.has_levels) {
-    if (xxh3(levels) != header.levels_hash) return Error(ErrorCode::kCorrupt, "importance levels do not match the checksum in the stream");
-    NWC_ASSIGN_OR_RETURN(level_of_column, unpack_levels(levels, header.matrices * header.columns, codec.parts().levels()));
+    if (xxh3(levels) != header.levels_hash)
+      return Error(ErrorCode::kCorrupt, "importance levels do not match the checksum in the stream");
+    NWC_ASSIGN_OR_RETURN(level_of_column,
+                         unpack_levels(levels, header.matrices * header.columns, codec.parts().levels()));
   }
   // One scale says nothing about the number of columns, so the tiles must, before anything of that size is allocated.
-  const uint64_t chunk_length = codec.parts().chunk_length(), stripes = header.rows / chunk_length + (header.rows % chunk_length != 0 ? 1 : 0);
-  if (header.one_scale && header.elements() > 0 && header.matrices * header.columns * stripes > decoder.parsed_.tiles.size() * uint64_t{header.tile_chunks}) {
-    return Error(ErrorCode::kCorrupt, "stream has " + std::to_string(decoder.parsed_.tiles.size()) + " tiles, too few for its shape").at_offset(80);
+  const uint64_t chunk_length = codec.parts().chunk_length(),
+                 stripes = header.rows / chunk_length + (header.rows % chunk_length != 0 ? 1 : 0);
+  if (header.one_scale && header.elements() > 0 &&
+      header.matrices * header.columns * stripes > decoder.parsed_.tiles.size() * uint64_t{header.tile_chunks}) {
+    return Error(ErrorCode::kCorrupt,
+                 "stream has " + std::to_string(decoder.parsed_.tiles.size()) + " tiles, too few for its shape")
+        .at_offset(80);
   }
   decoder.scales_ = std::move(read.columns);
   decoder.row_factors_ = std::move(read.row_factors);
-  decoder.tiling_.emplace(header.matrices, header.rows, header.columns, codec.parts().chunk_length(), header.tile_chunks, level_of_column);
+  decoder.tiling_.emplace(header.matrices, header.rows, header.columns, codec.parts().chunk_length(),
+                          header.tile_chunks, level_of_column);
   if (decoder.tiling_->tile_count() != decoder.parsed_.tiles.size()) {
-    return Error(ErrorCode::kCorrupt, "stream has " + std::to_string(decoder.parsed_.tiles.size()) + " tiles, its shape asks for " +
-                                          std::to_string(decoder.tiling_->tile_count()))
+    return Error(ErrorCode::kCorrupt, "stream has " + std::to_string(decoder.parsed_.tiles.size()) +
+                                          " tiles, its shape asks for " + std::to_string(decoder.tiling_->tile_count()))
         .at_offset(80);
   }
-  if (header.one_scale && header.elements() > 0) decoder.scales_.assign(header.matrices * header.columns, decoder.scales_[0]);
+  if (header.one_scale && header.elements() > 0)
+    decoder.scales_.assign(header.matrices * header.columns, decoder.scales_[0]);
   if (header.has_own_tables) {
     NWC_ASSIGN_OR_RETURN(const TableSet own, parse_own_tables(decoder.parsed_.own_tables, codec.parts().tables.set));
     decoder.own_decoding_tables_.emplace(own);
@@ -121,8 +135,10 @@ Status TensorDecoder::verify() const {
   return {};
 }
 
-TensorDecoder::TileRange TensorDecoder::tiles_of_rows(const LevelGroup& group, uint64_t row_begin, uint64_t row_end) const {
-  const uint64_t chunk_length = codec_->parts().chunk_length(), per_stripe = group.columns.size(), tile_chunks = parsed_.header.tile_chunks;
+TensorDecoder::TileRange TensorDecoder::tiles_of_rows(const LevelGroup& group, uint64_t row_begin,
+                                                      uint64_t row_end) const {
+  const uint64_t chunk_length = codec_->parts().chunk_length(), per_stripe = group.columns.size(),
+                 tile_chunks = parsed_.header.tile_chunks;
   const uint64_t first_chunk = row_begin / chunk_length * per_stripe;
   const uint64_t last_chunk = ((row_end - 1) / chunk_length + 1) * per_stripe - 1;
   return {group.first_tile + first_chunk / tile_chunks, group.first_tile + last_chunk / tile_chunks + 1};
@@ -173,14 +189,17 @@ Status TensorDecoder::run(std::span<const Slice> slices, DType dtype, std::span<
       const TileRange range = tiles_of_rows(*next, slice.row_begin, slice.row_end);
       for (uint64_t t = range.begin; t < range.end;) {
         uint32_t together = 1;
-        while (together < kTilesTogether && t + together < range.end && tiling_->tile(t + together).chunks == tiling_->tile(t).chunks) ++together;
+        while (together < kTilesTogether && t + together < range.end &&
+               tiling_->tile(t + together).chunks == tiling_->tile(t).chunks)
+          ++together;
         items.push_back({t, together, s});
         t += together;
       }
     }
   }
   if (out.size() != total) {
-    return Error(ErrorCode::kInvalidArgument, "output buffer has " + std::to_string(out.size()) + " bytes, the weights take " + std::to_string(total));
+    return Error(ErrorCode::kInvalidArgument, "output buffer has " + std::to_string(out.size()) +
+                                                  " bytes, the weights take " + std::to_string(total));
   }
 
   const DecodingTables& tables = this->tables();
@@ -201,21 +220,29 @@ Status TensorDecoder::run(std::span<const Slice> slices, DType dtype, std::span<
     TileJob jobs[kTilesTogether];
     for (uint32_t t = 0; t < item.tiles; ++t) {
       NWC_RETURN_IF_ERROR(check_tile(item.first_tile + t));
-      jobs[t] = {tile_bytes(item.first_tile + t), worker.symbols.data() + t * per_tile, worker.raws.data() + t * per_tile,
-                 &worker.escapes[t], &worker.patches[t]};
+      jobs[t] = {tile_bytes(item.first_tile + t), worker.symbols.data() + t * per_tile,
+                 worker.raws.data() + t * per_tile, &worker.escapes[t], &worker.patches[t]};
     }
     size_t failed = 0;
     if (Status status = decode_tiles({jobs, item.tiles}, tables, shape, isa, stride, &failed); !status) {
       const uint64_t number = item.first_tile + failed;
       const Error& e = status.error();
-      return Error(e.code(), "tile " + std::to_string(number) + ": " + e.message()).at_offset(parsed_.tiles[number].offset + e.offset().value_or(0));
+      return Error(e.code(), "tile " + std::to_string(number) + ": " + e.message())
+          .at_offset(parsed_.tiles[number].offset + e.offset().value_or(0));
     }
     const Slice& slice = slices[item.slice];
     const float* const factors = row_factors_.empty() ? nullptr : row_factors_.data() + slice.matrix * h.rows;
-    const WeightTarget target{slice, h.transposed, h.rows, scales_.data() + slice.matrix * h.columns, factors, dtype, out.data() + slice_offsets[item.slice]};
+    const WeightTarget target{slice,
+                              h.transposed,
+                              h.rows,
+                              scales_.data() + slice.matrix * h.columns,
+                              factors,
+                              dtype,
+                              out.data() + slice_offsets[item.slice]};
     for (uint32_t t = 0; t < item.tiles; ++t) {
       const DecodedTile tile{jobs[t].symbols, jobs[t].raws, stride, worker.escapes[t], worker.patches[t]};
-      Status status = synthesise_tile(*codec_, tables, group, tiling_->tile(item.first_tile + t), tile, target, isa, worker.synthesis);
+      Status status = synthesise_tile(*codec_, tables, group, tiling_->tile(item.first_tile + t), tile, target, isa,
+                                      worker.synthesis);
       if (!status) return std::move(status).error().at_offset(parsed_.tiles[item.first_tile + t].offset);
     }
     return {};

@@ -25,10 +25,11 @@ struct Slice {
 // Views into the caller's bytes and codec, which must outlive it. Immutable; threads share it.
 class TensorDecoder {
  public:
-  // `levels` is empty if the header says that there are none. Errors: kCorrupt, kMismatch (another codec's stream, another
-  // tensor's stream), kUnsupported; offsets are relative to the stream.
-  static Result<TensorDecoder> open(const std::string& name, std::span<const std::byte> stream, std::span<const std::byte> scales,
-                                    std::span<const std::byte> levels, const Codec& codec);
+  // `levels` is empty if the header says that there are none. Errors: kCorrupt, kMismatch (another codec's stream,
+  // another tensor's stream), kUnsupported; offsets are relative to the stream.
+  static Result<TensorDecoder> open(const std::string& name, std::span<const std::byte> stream,
+                                    std::span<const std::byte> scales, std::span<const std::byte> levels,
+                                    const Codec& codec);
 
   const StreamHeader& header() const { return parsed_.header; }
   // Columns of each importance level, over all matrices.
@@ -38,10 +39,11 @@ class TensorDecoder {
   // Outputs that are decoded together at no extra cost: slices by rows are best cut at multiples of it.
   uint64_t row_granularity() const { return codec_->parts().chunk_length(); }
 
-  // Writes the whole tensor, in the storage order of the original, to `out` (header().elements() * bits_of(dtype) / 8 bytes).
+  // Writes the whole tensor, in the storage order of the original, to `out` (header().elements() * bits_of(dtype) / 8
+  // bytes).
   Status decode(DType dtype, std::span<std::byte> out, int threads) const;
-  // Writes a slice as a dense row-major matrix ([columns][rows] if the original is transposed). Only tiles that hold some of
-  // it are decoded.
+  // Writes a slice as a dense row-major matrix ([columns][rows] if the original is transposed). Only tiles that hold
+  // some of it are decoded.
   Status decode_slice(const Slice& slice, DType dtype, std::span<std::byte> out, int threads) const;
   // Decodes nothing, checks the checksum of every tile.
   Status verify() const;
@@ -71,8 +73,8 @@ class TensorDecoder {
   const Codec* codec_ = nullptr;
   ParsedStream parsed_;
   std::optional<Tiling> tiling_;
-  std::vector<float> scales_;                  // [matrices * columns], exponent applied
-  std::vector<float> row_factors_;             // [matrices * rows], or empty
+  std::vector<float> scales_;       // [matrices * columns], exponent applied
+  std::vector<float> row_factors_;  // [matrices * rows], or empty
   std::optional<DecodingTables> own_decoding_tables_;
 };
 

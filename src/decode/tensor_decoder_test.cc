@@ -34,7 +34,8 @@ struct Parts {
     h.scales_hash = xxh3(scales);
     h.levels_hash = h.has_levels ? xxh3(levels) : 0;
     std::vector<TileIndexEntry> index;
-    for (size_t t = 0; t < tiles.size(); ++t) index.push_back({static_cast<uint32_t>(tiles[t].size()), tile_checksum(tiles[t], h.tensor_id, t)});
+    for (size_t t = 0; t < tiles.size(); ++t)
+      index.push_back({static_cast<uint32_t>(tiles[t].size()), tile_checksum(tiles[t], h.tensor_id, t)});
     Bytes out = serialise_stream_head(h, own_tables, index);
     for (const Bytes& tile : tiles) out.insert(out.end(), tile.begin(), tile.end());
     return out;
@@ -44,15 +45,26 @@ struct Parts {
 // Two weights per chunk, two latents, the identity with an embedding of 1 and 2 for the two levels; integers 10 and 11.
 Codec small_codec() {
   const FrequencyTable table{10, 0, {4000, 95, 1}};
-  return Codec({testing::scaled_identity(2, {1.0f, 2.0f}), {{2, 2, {table, table, table, table}}, {0.5f, 0.0f, 0.0f, 0.25f}}}, 99);
+  return Codec(
+      {testing::scaled_identity(2, {1.0f, 2.0f}), {{2, 2, {table, table, table, table}}, {0.5f, 0.0f, 0.0f, 0.25f}}},
+      99);
 }
 
 // The tile of entropy/tile_decoder_test.cc, worked out by hand there: integers 11 and 300, without its patch.
 Bytes small_tile() { return bytes({1, 0, 0, 0, 0xAB, 0xBF, 0x02, 0, 0xFF, 0x0F, 0xD8, 0x04}); }
 
 Parts small_parts() {
-  return {.header = {.codec_id = 99, .matrices = 1, .rows = 2, .columns = 1, .tile_chunks = 32, .run_groups = 1, .scale_exponent = -1},
-          .own_tables = {}, .scales = bytes({0x00, 0x40}) /* 2.0 * 2^-1 = 1 */, .levels = {}, .tiles = {small_tile()}};
+  return {.header = {.codec_id = 99,
+                     .matrices = 1,
+                     .rows = 2,
+                     .columns = 1,
+                     .tile_chunks = 32,
+                     .run_groups = 1,
+                     .scale_exponent = -1},
+          .own_tables = {},
+          .scales = bytes({0x00, 0x40}) /* 2.0 * 2^-1 = 1 */,
+          .levels = {},
+          .tiles = {small_tile()}};
 }
 
 struct Attempt {
@@ -69,7 +81,8 @@ Attempt attempt(const Parts& parts, const Codec& codec, const std::string& name 
   return {std::nullopt, testing::floats_of(DType::kF32, out)};
 }
 
-void expect_refused(const Parts& parts, ErrorCode code, const std::string& text, const Codec& codec = small_codec(), const std::string& name = "w") {
+void expect_refused(const Parts& parts, ErrorCode code, const std::string& text, const Codec& codec = small_codec(),
+                    const std::string& name = "w") {
   const Attempt result = attempt(parts, codec, name);
   ASSERT_TRUE(result.error) << text;
   EXPECT_EQ(result.error->code(), code) << text;
@@ -97,7 +110,8 @@ TEST(TensorDecoder, LiteralStream) {
 TEST(TensorDecoder, OwnTablesReplaceTheCodecs) {
   Parts parts = small_parts();
   parts.header.has_own_tables = true;
-  // Level 0: for channel 0 the same frequencies from 1000 on; the codec's for the other three. zigzag(1000) = 2000 = 0xD0 0x0F
+  // Level 0: for channel 0 the same frequencies from 1000 on; the codec's for the other three. zigzag(1000) = 2000 =
+  // 0xD0 0x0F
   parts.own_tables = bytes({2, 0xD0, 0x0F, 0, 0xA0, 0x1F, 95, 1, 0, 0, 0});
   EXPECT_EQ(attempt(parts, small_codec()).values, (std::vector<float>{1001.5f, 300.0f}));
   parts.own_tables.push_back({});
@@ -112,14 +126,16 @@ TEST(TensorDecoder, WhatDoesNotBelongTogether) {
   expect_refused(parts, ErrorCode::kMismatch,
                  "byte 8: stream was made with codec 0000000000000062, but the codec here is 0000000000000063; "
                  "restore the codec.safetensors that belongs to this checkpoint");
-  expect_refused(small_parts(), ErrorCode::kMismatch, "byte 16: stream belongs to a tensor of another name", small_codec(), "v");
+  expect_refused(small_parts(), ErrorCode::kMismatch, "byte 16: stream belongs to a tensor of another name",
+                 small_codec(), "v");
 }
 
 TEST(TensorDecoder, Scales) {
   Parts parts = small_parts();
   for (const size_t size : {0, 1, 3, 4}) {
     parts.scales.resize(size);
-    expect_refused(parts, ErrorCode::kCorrupt, "has scales for " + std::to_string(size / 2) + " columns, its stream has 1");
+    expect_refused(parts, ErrorCode::kCorrupt,
+                   "has scales for " + std::to_string(size / 2) + " columns, its stream has 1");
   }
   for (const uint16_t bad : {0x7C00, 0x7E00, 0xC000, 0x8000, 0xFC00}) {
     store_le(parts.scales.data(), bad);
@@ -136,7 +152,8 @@ TEST(TensorDecoder, Scales) {
   parts = small_parts();
   const Bytes stream = parts.stream();
   parts.scales[0] ^= std::byte{1};
-  EXPECT_EQ(TensorDecoder::open("w", stream, parts.scales, {}, small_codec()).error().message(), "scales do not match the checksum in the stream");
+  EXPECT_EQ(TensorDecoder::open("w", stream, parts.scales, {}, small_codec()).error().message(),
+            "scales do not match the checksum in the stream");
 }
 
 TEST(TensorDecoder, Levels) {
@@ -149,7 +166,8 @@ TEST(TensorDecoder, Levels) {
   parts.levels = bytes({1});
   const Bytes stream = parts.stream();
   const Bytes other = bytes({0});
-  EXPECT_EQ(TensorDecoder::open("w", stream, parts.scales, other, small_codec()).error().message(), "importance levels do not match the checksum in the stream");
+  EXPECT_EQ(TensorDecoder::open("w", stream, parts.scales, other, small_codec()).error().message(),
+            "importance levels do not match the checksum in the stream");
 }
 
 TEST(TensorDecoder, TheNumberOfTilesMustFitTheShape) {
@@ -183,15 +201,26 @@ TEST(TensorDecoder, DamagedTilesAreNamedWithTheirOffset) {
     Bytes out(8);
     for (const Status& status : {decoder->decode(DType::kF32, out, 1), decoder->verify()}) {
       ASSERT_FALSE(status.ok());
-      EXPECT_EQ(status.error().to_string(), "byte 104: tile 0 does not match its checksum; the file is damaged: fetch it again");
+      EXPECT_EQ(status.error().to_string(),
+                "byte 104: tile 0 does not match its checksum; the file is damaged: fetch it again");
     }
   }
 }
 
 TEST(TensorDecoder, WeightsThatAreNotFiniteAreRefused) {
   // Each of eight blocks multiplies by 65504, which is more than binary32 can hold.
-  TransformWeights overflow{.inputs = 1, .outputs = 1, .width = 1, .depth = 8, .levels = 1, .in_weight = {65504}, .in_bias = {0}, .blocks = {},
-                            .embedding = {65504}, .embedding_sets = 1, .out_weight = {65504}, .out_bias = {0}};
+  TransformWeights overflow{.inputs = 1,
+                            .outputs = 1,
+                            .width = 1,
+                            .depth = 8,
+                            .levels = 1,
+                            .in_weight = {65504},
+                            .in_bias = {0},
+                            .blocks = {},
+                            .embedding = {65504},
+                            .embedding_sets = 1,
+                            .out_weight = {65504},
+                            .out_bias = {0}};
   overflow.blocks.assign(8, {{0}, {0}, {0}, {0}});
   const Codec codec({overflow, {{1, 1, {{10, 0, {4000, 95, 1}}}}, {0.0f}}}, 99);
   Parts parts = small_parts();
@@ -215,8 +244,8 @@ TEST(TensorDecoder, EmptyTensorsOfManyMatrices) {
   EXPECT_TRUE(result.values.empty());
 }
 
-// A larger stream from the encoder, changed at random with checksums repaired, so that every layer below them sees nonsense. Must end
-// in an error or in finite weights; the sanitizers see the rest.
+// A larger stream from the encoder, changed at random with checksums repaired, so that every layer below them sees
+// nonsense. Must end in an error or in finite weights; the sanitizers see the rest.
 TEST(TensorDecoder, NonsenseBehindSoundChecksums) {
   std::mt19937 random(1);
   const EncoderCodec encoder_codec = testing::residual_codec();
@@ -230,10 +259,14 @@ TEST(TensorDecoder, NonsenseBehindSoundChecksums) {
   ASSERT_TRUE(parsed.ok());
   int decoded = 0;
   for (int round = 0; round < 2000; ++round) {
-    Parts parts{.header = parsed->header, .own_tables = {parsed->own_tables.begin(), parsed->own_tables.end()}, .scales = encoded->scales,
-                .levels = encoded->levels, .tiles = {}};
+    Parts parts{.header = parsed->header,
+                .own_tables = {parsed->own_tables.begin(), parsed->own_tables.end()},
+                .scales = encoded->scales,
+                .levels = encoded->levels,
+                .tiles = {}};
     for (const ParsedStream::Tile& tile : parsed->tiles) {
-      parts.tiles.emplace_back(encoded->stream.begin() + static_cast<ptrdiff_t>(tile.offset), encoded->stream.begin() + static_cast<ptrdiff_t>(tile.offset + tile.size));
+      parts.tiles.emplace_back(encoded->stream.begin() + static_cast<ptrdiff_t>(tile.offset),
+                               encoded->stream.begin() + static_cast<ptrdiff_t>(tile.offset + tile.size));
     }
     const auto spoil = [&](Bytes& part) {
       if (part.empty()) return;

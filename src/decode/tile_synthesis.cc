@@ -26,8 +26,8 @@ struct ToBf16 {
 };
 
 // z[c][i] for chunks [first, first + count) of the tile.
-void fill_latents(const Codec& codec, const DecodingTables& tables, unsigned level, const DecodedTile& tile, uint32_t first,
-                  uint32_t count, float* z, size_t z_stride) {
+void fill_latents(const Codec& codec, const DecodingTables& tables, unsigned level, const DecodedTile& tile,
+                  uint32_t first, uint32_t count, float* z, size_t z_stride) {
   const unsigned latents = codec.parts().latents();
   for (unsigned c = 0; c < latents; ++c) {
     const DecodingTable& table = tables.at(level, c);
@@ -41,7 +41,8 @@ void fill_latents(const Codec& codec, const DecodingTables& tables, unsigned lev
     } else {
       const uint16_t* raws = tile.raws + c * tile.stride + first;
       for (uint32_t i = 0; i < count; ++i) {
-        row[i] = static_cast<float>(minimum + static_cast<int32_t>(uint32_t{symbols[i]} << shift) + int32_t{raws[i]}) + center;
+        row[i] = static_cast<float>(minimum + static_cast<int32_t>(uint32_t{symbols[i]} << shift) + int32_t{raws[i]}) +
+                 center;
       }
     }
     std::fill(row + count, row + Transform::padded(count), 0.0f);
@@ -61,8 +62,8 @@ bool all_finite(const float* y, uint32_t count) {
 
 // Writes chunks [first_chunk, first_chunk + count) of the group, whose component j of chunk i is y[j * stride + i].
 template <class To>
-void store_weights(const LevelGroup& group, uint64_t first_chunk, uint32_t count, unsigned chunk_length, const float* y, size_t stride,
-                   const WeightTarget& target) {
+void store_weights(const LevelGroup& group, uint64_t first_chunk, uint32_t count, unsigned chunk_length, const float* y,
+                   size_t stride, const WeightTarget& target) {
   const Slice& slice = target.slice;
   const uint64_t per_stripe = group.columns.size();
   const uint64_t out_rows = slice.row_end - slice.row_begin, out_columns = slice.column_end - slice.column_begin;
@@ -109,17 +110,23 @@ Status synthesise_tile(const Codec& codec, const DecodingTables& tables, const L
   for (uint32_t first = 0; first < span.chunks; first += kSynthesisChunks) {
     const uint32_t count = std::min(kSynthesisChunks, span.chunks - first);
     fill_latents(codec, tables, group.level, tile, first, count, scratch.latents.data(), stride);
-    codec.synthesis().apply(group.level, count, scratch.latents.data(), scratch.chunks.data(), stride, isa, scratch.network);
+    codec.synthesis().apply(group.level, count, scratch.latents.data(), scratch.chunks.data(), stride, isa,
+                            scratch.network);
     float* const y = scratch.chunks.data();
     for (; patch != tile.patches.end() && patch->position < (first + count) * chunk_length; ++patch) {
       y[patch->position % chunk_length * stride + (patch->position / chunk_length - first)] = patch->value;
     }
     for (unsigned j = 0; j < chunk_length; ++j) {
-      if (!all_finite(y + j * stride, count)) return Error(ErrorCode::kCorrupt, "a tile decodes to weights that are not finite");
+      if (!all_finite(y + j * stride, count))
+        return Error(ErrorCode::kCorrupt, "a tile decodes to weights that are not finite");
     }
     switch (target.dtype) {
-      case DType::kF32: store_weights<ToF32>(group, span.first_chunk + first, count, chunk_length, y, stride, target); break;
-      case DType::kF16: store_weights<ToF16>(group, span.first_chunk + first, count, chunk_length, y, stride, target); break;
+      case DType::kF32:
+        store_weights<ToF32>(group, span.first_chunk + first, count, chunk_length, y, stride, target);
+        break;
+      case DType::kF16:
+        store_weights<ToF16>(group, span.first_chunk + first, count, chunk_length, y, stride, target);
+        break;
       default: store_weights<ToBf16>(group, span.first_chunk + first, count, chunk_length, y, stride, target); break;
     }
   }

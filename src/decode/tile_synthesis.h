@@ -16,8 +16,8 @@ namespace nwc {
 // Where a tile's weights go: a dense matrix that holds `slice` of the tile's matrix.
 struct WeightTarget {
   const Slice& slice;
-  bool transposed;      // [columns][rows] instead of [rows][columns]
-  uint64_t rows;        // of the whole matrix; rows past it are padding
+  bool transposed;           // [columns][rows] instead of [rows][columns]
+  uint64_t rows;             // of the whole matrix; rows past it are padding
   const float* scales;       // of the tile's matrix, [columns]
   const float* row_factors;  // of the tile's matrix, [rows]; nullptr: all 1
   DType dtype;

@@ -19,8 +19,10 @@ std::optional<std::string> without_suffix(const std::string& name, const std::st
 // Streams, scales and levels are vectors of one dtype each.
 Status check_vector(const TensorView& tensor, DType dtype, const SafetensorsFile& shard) {
   std::string why;
-  if (tensor.dtype != dtype) why = "has dtype " + std::string(name_of(tensor.dtype)) + " instead of " + std::string(name_of(dtype));
-  if (why.empty() && tensor.shape.size() != 1) why = "has " + std::to_string(tensor.shape.size()) + " dimensions instead of 1";
+  if (tensor.dtype != dtype)
+    why = "has dtype " + std::string(name_of(tensor.dtype)) + " instead of " + std::string(name_of(dtype));
+  if (why.empty() && tensor.shape.size() != 1)
+    why = "has " + std::to_string(tensor.shape.size()) + " dimensions instead of 1";
   if (why.empty()) return {};
   return Error(ErrorCode::kCorrupt, std::move(why)).in_file(shard.path().string()).in_tensor(tensor.name);
 }
@@ -76,22 +78,28 @@ Status WeightStore::tie_tensors() {
       const StreamHeader& header = parsed->header;
       if (header.elements() > parsed->tiles.size() * uint64_t{header.tile_chunks} * codec_->parts().chunk_length()) {
         const std::string tiles = std::to_string(parsed->tiles.size());
-        return locate(Error(ErrorCode::kCorrupt, "stream has " + tiles + " tiles, too few for its shape").at_offset(80), weight, tensor);
+        return locate(Error(ErrorCode::kCorrupt, "stream has " + tiles + " tiles, too few for its shape").at_offset(80),
+                      weight, tensor);
       }
       weight.info.dtype = header.dtype;
       weight.info.shape = header.shape();
       weight.info.compressed = true;
       if (!weights_.emplace(*name, std::move(weight)).second) {
-        return Error(ErrorCode::kMismatch, "stands in the checkpoint both plain and compressed").in_file(shard.path().string()).in_tensor(*name);
+        return Error(ErrorCode::kMismatch, "stands in the checkpoint both plain and compressed")
+            .in_file(shard.path().string())
+            .in_tensor(*name);
       }
     }
     for (const TensorView& tensor : shard.tensors()) {
       if (tensor.name == kChecksumTensorName || (is_compressed() && tensor.name.ends_with(kStreamSuffix))) continue;
-      const std::optional<std::string> scaled = without_suffix(tensor.name, kScalesSuffix), levelled = without_suffix(tensor.name, kLevelsSuffix);
+      const std::optional<std::string> scaled = without_suffix(tensor.name, kScalesSuffix),
+                                       levelled = without_suffix(tensor.name, kLevelsSuffix);
       if (is_compressed() && (scaled || levelled)) {
         const auto owner = weights_.find(scaled ? *scaled : *levelled);
         if (owner == weights_.end() || owner->second.stream == nullptr || owner->second.shard != s) {
-          return Error(ErrorCode::kMismatch, "has no stream beside it").in_file(shard.path().string()).in_tensor(tensor.name);
+          return Error(ErrorCode::kMismatch, "has no stream beside it")
+              .in_file(shard.path().string())
+              .in_tensor(tensor.name);
         }
         NWC_RETURN_IF_ERROR(check_vector(tensor, scaled ? DType::kF16 : DType::kU8, shard));
         (scaled ? owner->second.scales : owner->second.levels) = &tensor;
@@ -99,7 +107,9 @@ Status WeightStore::tie_tensors() {
       }
       StoredWeight weight{.info = {tensor.name, tensor.dtype, tensor.shape, false}, .shard = s, .plain = &tensor};
       if (!weights_.emplace(tensor.name, std::move(weight)).second) {
-        return Error(ErrorCode::kMismatch, "stands in the checkpoint both plain and compressed").in_file(shard.path().string()).in_tensor(tensor.name);
+        return Error(ErrorCode::kMismatch, "stands in the checkpoint both plain and compressed")
+            .in_file(shard.path().string())
+            .in_tensor(tensor.name);
       }
     }
   }
@@ -115,11 +125,15 @@ Result<TensorDecoder> WeightStore::open_stream(const StoredWeight& weight) const
   const Checksums& checksums = *checksums_[weight.shard];
   NWC_RETURN_IF_ERROR(checksums.verify(*weight.scales));
   if (weight.levels != nullptr) NWC_RETURN_IF_ERROR(checksums.verify(*weight.levels));
-  const std::span<const std::byte> levels = weight.levels != nullptr ? weight.levels->bytes : std::span<const std::byte>();
-  Result<TensorDecoder> decoder = TensorDecoder::open(weight.info.name, weight.stream->bytes, weight.scales->bytes, levels, *codec_);
+  const std::span<const std::byte> levels =
+      weight.levels != nullptr ? weight.levels->bytes : std::span<const std::byte>();
+  Result<TensorDecoder> decoder =
+      TensorDecoder::open(weight.info.name, weight.stream->bytes, weight.scales->bytes, levels, *codec_);
   if (!decoder) return locate(std::move(decoder).error(), weight, *weight.stream);
   if (decoder->header().has_levels != (weight.levels != nullptr)) {
-    return locate(Error(ErrorCode::kMismatch, "importance levels are there but the stream says no, or the other way round"), weight, *weight.stream);
+    return locate(
+        Error(ErrorCode::kMismatch, "importance levels are there but the stream says no, or the other way round"),
+        weight, *weight.stream);
   }
   return decoder;
 }
@@ -129,7 +143,9 @@ Status WeightStore::verify_plain(const StoredWeight& weight) const {
   return checksums_[weight.shard]->verify(*weight.plain);
 }
 
-Status WeightStore::verify_stream(const StoredWeight& weight) const { return checksums_[weight.shard]->verify(*weight.stream); }
+Status WeightStore::verify_stream(const StoredWeight& weight) const {
+  return checksums_[weight.shard]->verify(*weight.stream);
+}
 
 Error WeightStore::locate(Error error, const StoredWeight& weight, const TensorView& view) const {
   return std::move(error)
@@ -143,7 +159,8 @@ namespace {
 template <class T>
 float to_float(DType type, T bits) {
   if constexpr (sizeof(T) == 4) return std::bit_cast<float>(bits);
-  return type == DType::kF16 ? float_from_half(static_cast<uint16_t>(bits)) : float_from_bf16(static_cast<uint16_t>(bits));
+  return type == DType::kF16 ? float_from_half(static_cast<uint16_t>(bits))
+                             : float_from_bf16(static_cast<uint16_t>(bits));
 }
 
 template <class From, class To>

@@ -38,12 +38,13 @@ class WeightStore {
   const Codec& codec() const { return *codec_; }
   const std::map<std::string, StoredWeight>& weights() const { return weights_; }
 
-  // Checks scales and levels against the shard's checksums and opens the stream. Precondition: weight.stream != nullptr.
+  // Checks scales and levels against the shard's checksums and opens the stream. Precondition: weight.stream !=
+  // nullptr.
   Result<TensorDecoder> open_stream(const StoredWeight& weight) const;
   // Checks a plain tensor's bytes, if the shard has checksums.
   Status verify_plain(const StoredWeight& weight) const;
-  // Checks a stream's bytes against the shard's checksums; decoding does without, because tiles have their own. Precondition:
-  // weight.stream != nullptr.
+  // Checks a stream's bytes against the shard's checksums; decoding does without, because tiles have their own.
+  // Precondition: weight.stream != nullptr.
   Status verify_stream(const StoredWeight& weight) const;
 
   // Adds file and tensor to an error, and turns an offset in the stream into one in the file.
@@ -58,8 +59,8 @@ class WeightStore {
   std::map<std::string, StoredWeight> weights_;
 };
 
-// Converts between F32, F16 and BF16 (round to nearest even, saturating; infinities and NaN stay); `from` and `to` hold the
-// same number of elements.
+// Converts between F32, F16 and BF16 (round to nearest even, saturating; infinities and NaN stay); `from` and `to` hold
+// the same number of elements.
 void convert_floats(DType from_type, std::span<const std::byte> from, DType to_type, std::span<std::byte> to);
 
 }  // namespace nwc

@@ -25,7 +25,8 @@ class WeightStoreTest : public ::testing::Test {
     EXPECT_TRUE(compress_checkpoint(options, {}).ok());
     const Result<SafetensorsFile> file = SafetensorsFile::open(tiny.out() / kShards[0]);
     for (const TensorView& t : file->tensors()) {
-      if (t.name != kChecksumTensorName) tensors.push_back({t.name, t.dtype, t.shape, {t.bytes.begin(), t.bytes.end()}});
+      if (t.name != kChecksumTensorName)
+        tensors.push_back({t.name, t.dtype, t.shape, {t.bytes.begin(), t.bytes.end()}});
     }
   }
 
@@ -39,21 +40,25 @@ class WeightStoreTest : public ::testing::Test {
   Result<WeightStore> reopened(bool checksums = true) {
     std::vector<PlannedTensor> plan;
     for (const NamedTensor& t : tensors) plan.push_back({t.name, t.dtype, t.shape});
-    Result<SafetensorsWriter> writer = SafetensorsWriter::create(tiny.out() / kShards[0], plan, {}, {}, {.checksums = checksums});
+    Result<SafetensorsWriter> writer =
+        SafetensorsWriter::create(tiny.out() / kShards[0], plan, {}, {}, {.checksums = checksums});
     for (const NamedTensor& t : tensors) EXPECT_TRUE(writer->write(t.name, 0, t.bytes).ok());
     EXPECT_TRUE(writer->finish().ok());
     std::string entries;
     for (const char* shard : kShards) {
       const Result<SafetensorsFile> file = SafetensorsFile::open(tiny.out() / shard);
       for (const TensorView& t : file->tensors()) {
-        if (t.name != kChecksumTensorName) entries += (entries.empty() ? "\"" : ",\"") + t.name + "\":\"" + shard + "\"";
+        if (t.name != kChecksumTensorName)
+          entries += (entries.empty() ? "\"" : ",\"") + t.name + "\":\"" + shard + "\"";
       }
     }
-    std::ofstream(tiny.out() / "model.safetensors.index.json") << "{\"metadata\":{},\"weight_map\":{" << entries << "}}";
+    std::ofstream(tiny.out() / "model.safetensors.index.json")
+        << "{\"metadata\":{},\"weight_map\":{" << entries << "}}";
     return WeightStore::open(tiny.out());
   }
 
-  void expect_refused(const Result<WeightStore>& store, ErrorCode code, const std::string& tensor, const std::string& message) {
+  void expect_refused(const Result<WeightStore>& store, ErrorCode code, const std::string& tensor,
+                      const std::string& message) {
     ASSERT_FALSE(store.ok());
     EXPECT_EQ(store.error().code(), code) << store.error().to_string();
     EXPECT_EQ(store.error().tensor(), tensor);
@@ -98,7 +103,8 @@ TEST_F(WeightStoreTest, PlainAndCompressedAtOnce) {
 
 TEST_F(WeightStoreTest, AWrongDtypeOfScalesOrLevels) {
   at(std::string(kWeight) + ".nwc_scales").dtype = DType::kBF16;
-  expect_refused(reopened(), ErrorCode::kCorrupt, std::string(kWeight) + ".nwc_scales", "has dtype BF16 instead of F16");
+  expect_refused(reopened(), ErrorCode::kCorrupt, std::string(kWeight) + ".nwc_scales",
+                 "has dtype BF16 instead of F16");
   at(std::string(kWeight) + ".nwc_scales").dtype = DType::kF16;
   tensors.push_back({std::string(kWeight) + ".nwc_levels", DType::kI8, {1}, {std::byte{}}});
   expect_refused(reopened(), ErrorCode::kCorrupt, std::string(kWeight) + ".nwc_levels", "has dtype I8 instead of U8");
@@ -132,7 +138,9 @@ TEST_F(WeightStoreTest, ACompressedShardNeedsChecksums) {
 
 TEST_F(WeightStoreTest, InAPlainCheckpointTheSuffixesMeanNothing) {
   const testing::TempDir plain;
-  plain.add("model.safetensors", testing::SafetensorsBuilder().add("x.nwc_scales", "U8", {1}, "a").add("x.nwc_levels", "U8", {1}, "b").bytes());
+  plain.add(
+      "model.safetensors",
+      testing::SafetensorsBuilder().add("x.nwc_scales", "U8", {1}, "a").add("x.nwc_levels", "U8", {1}, "b").bytes());
   const Result<WeightStore> store = WeightStore::open(plain.path());
   ASSERT_TRUE(store.ok()) << store.error().to_string();
   EXPECT_FALSE(store->is_compressed());

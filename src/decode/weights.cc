@@ -46,7 +46,8 @@ Status Weights::read(const std::string& name, DType dtype, std::span<std::byte> 
   }
   const StoredWeight& weight = found->second;
   if (out.size() != weight.info.elements() * bits_of(dtype) / 8) {
-    return Error(ErrorCode::kInvalidArgument, "output buffer has " + std::to_string(out.size()) + " bytes, which is not the tensor's size")
+    return Error(ErrorCode::kInvalidArgument,
+                 "output buffer has " + std::to_string(out.size()) + " bytes, which is not the tensor's size")
         .in_tensor(name);
   }
   if (weight.stream != nullptr) {
@@ -59,7 +60,8 @@ Status Weights::read(const std::string& name, DType dtype, std::span<std::byte> 
   }
   NWC_RETURN_IF_ERROR(store.verify_plain(weight));
   if (dtype != weight.info.dtype && !(is_weight_dtype(dtype) && is_weight_dtype(weight.info.dtype))) {
-    return Error(ErrorCode::kUnsupported, "has dtype " + std::string(name_of(weight.info.dtype)) + " and cannot be read as " + std::string(name_of(dtype)))
+    return Error(ErrorCode::kUnsupported, "has dtype " + std::string(name_of(weight.info.dtype)) +
+                                              " and cannot be read as " + std::string(name_of(dtype)))
         .in_tensor(name);
   }
   if (dtype == weight.info.dtype) {

@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "checkpoint/safetensors_writer.h"
+#include "format/codec_file.h"
 #include "format/stream_header.h"
 #include "format/tiling.h"
-#include "format/codec_file.h"
 #include "nwcodec/version.h"
 
 namespace nwc {
@@ -24,7 +24,8 @@ PartIndex::Place PartIndex::find(const std::string& name) const {
   return found == places_.end() ? Place{} : found->second;
 }
 
-Status assemble_shard(const ShardPlan& shard, const PartIndex& parts, const std::filesystem::path& path, const Progress& progress) {
+Status assemble_shard(const ShardPlan& shard, const PartIndex& parts, const std::filesystem::path& path,
+                      const Progress& progress) {
   struct Source {
     const TensorView* tensor;
     const SafetensorsFile* file;
@@ -35,7 +36,8 @@ Status assemble_shard(const ShardPlan& shard, const PartIndex& parts, const std:
   for (const TensorView* tensor : shard.plain) {
     const PartIndex::Place replaced = parts.find(tensor->name);
     fixed.push_back({tensor->name, tensor->dtype, tensor->shape});
-    fixed_sources.push_back(replaced.part != nullptr ? Source{replaced.tensor, &replaced.part->file()} : Source{tensor, shard.file});
+    fixed_sources.push_back(replaced.part != nullptr ? Source{replaced.tensor, &replaced.part->file()}
+                                                     : Source{tensor, shard.file});
   }
   for (const TensorView* tensor : shard.compressed) {
     for (const char* suffix : {kScalesSuffix, kLevelsSuffix, kStreamSuffix}) {
@@ -56,7 +58,8 @@ Status assemble_shard(const ShardPlan& shard, const PartIndex& parts, const std:
   }
   std::map<std::string, std::string> metadata = shard.file->metadata();
   metadata[kVersionKey] = std::to_string(kFormatVersion);
-  NWC_ASSIGN_OR_RETURN(SafetensorsWriter writer, SafetensorsWriter::create(path, std::move(fixed), std::move(growing), std::move(metadata), {.checksums = true}));
+  NWC_ASSIGN_OR_RETURN(SafetensorsWriter writer, SafetensorsWriter::create(path, std::move(fixed), std::move(growing),
+                                                                           std::move(metadata), {.checksums = true}));
   const auto copy = [&](const Source& source, auto&& write) -> Status {
     const std::span<const std::byte> bytes = source.tensor->bytes;
     for (uint64_t at = 0; at < bytes.size(); at += kCopyPiece) {
@@ -67,10 +70,13 @@ Status assemble_shard(const ShardPlan& shard, const PartIndex& parts, const std:
     return {};
   };
   for (const Source& source : fixed_sources) {
-    NWC_RETURN_IF_ERROR(copy(source, [&](uint64_t at, std::span<const std::byte> piece) { return writer.write(source.tensor->name, at, piece); }));
+    NWC_RETURN_IF_ERROR(copy(source, [&](uint64_t at, std::span<const std::byte> piece) {
+      return writer.write(source.tensor->name, at, piece);
+    }));
   }
   for (const Source& source : streams) {
-    NWC_RETURN_IF_ERROR(copy(source, [&](uint64_t, std::span<const std::byte> piece) { return writer.append(source.tensor->name, piece); }));
+    NWC_RETURN_IF_ERROR(copy(
+        source, [&](uint64_t, std::span<const std::byte> piece) { return writer.append(source.tensor->name, piece); }));
   }
   return writer.finish();
 }

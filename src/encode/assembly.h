@@ -27,7 +27,9 @@ class PartIndex {
   std::map<std::string, Place> places_;
 };
 
-// Writes the shard `path`, whose bytes do not depend on how tensors were spread over parts. Errors: kIo; kInternal for a tensor that no part holds.
-Status assemble_shard(const ShardPlan& shard, const PartIndex& parts, const std::filesystem::path& path, const Progress& progress);
+// Writes the shard `path`, whose bytes do not depend on how tensors were spread over parts. Errors: kIo; kInternal for
+// a tensor that no part holds.
+Status assemble_shard(const ShardPlan& shard, const PartIndex& parts, const std::filesystem::path& path,
+                      const Progress& progress);
 
 }  // namespace nwc

@@ -11,7 +11,8 @@ PartContents PlainBlockCompressor::contents(const WorkItem& item, const Checkpoi
 }
 
 // The next tensor is compressed while the last one is written.
-Status PlainBlockCompressor::compress(const WorkItem& item, const TensorCompressor& tensors, PartWriter& part, const Progress& progress) {
+Status PlainBlockCompressor::compress(const WorkItem& item, const TensorCompressor& tensors, PartWriter& part,
+                                      const Progress& progress) {
   const auto begin = [&](size_t i) {
     const TensorView* const tensor = item.members[i].tensor;
     return std::async(std::launch::async, [&tensors, tensor] { return tensors.compress(*tensor, tensor->bytes); });

@@ -1,4 +1,5 @@
-// How the tensors of one work item become compressed: one by one as they are, or, in src/recover, with training in between.
+// How the tensors of one work item become compressed: one by one as they are, or, in src/recover, with training in
+// between.
 #pragma once
 
 #include <string>
@@ -19,7 +20,8 @@ class BlockCompressor {
   // Which tensors compress() will give to the part, in which order.
   virtual PartContents contents(const WorkItem& item, const Checkpoint& checkpoint) const = 0;
   // Adds all of them. Progress is in bytes of the item's tensors.
-  virtual Status compress(const WorkItem& item, const TensorCompressor& tensors, PartWriter& part, const Progress& progress) = 0;
+  virtual Status compress(const WorkItem& item, const TensorCompressor& tensors, PartWriter& part,
+                          const Progress& progress) = 0;
   // All that decides about the result beside the checkpoint, the codec and the Hessians.
   virtual std::string fingerprint() const = 0;
 };
@@ -27,7 +29,8 @@ class BlockCompressor {
 class PlainBlockCompressor : public BlockCompressor {
  public:
   PartContents contents(const WorkItem& item, const Checkpoint& checkpoint) const override;
-  Status compress(const WorkItem& item, const TensorCompressor& tensors, PartWriter& part, const Progress& progress) override;
+  Status compress(const WorkItem& item, const TensorCompressor& tensors, PartWriter& part,
+                  const Progress& progress) override;
   std::string fingerprint() const override { return {}; }
 };
 

@@ -13,8 +13,8 @@ constexpr uint64_t kPanel = 48;         // columns eliminated together
 constexpr uint64_t kRowsTogether = 32;  // of a work item
 constexpr uint32_t kMaxBlock = 128;
 
-// In place on the lower triangle of a [n, n]; false if it is not positive definite. Every entry's sum runs in the same order
-// whatever the number of threads.
+// In place on the lower triangle of a [n, n]; false if it is not positive definite. Every entry's sum runs in the same
+// order whatever the number of threads.
 bool cholesky(std::vector<double>& a, uint64_t n, int threads) {
   std::vector<double> panel;  // the finished columns of the panel, transposed: [kPanel][n]
   for (uint64_t p = 0; p < n; p += kPanel) {
@@ -64,7 +64,8 @@ bool cholesky(std::vector<double>& a, uint64_t n, int threads) {
 
 // From C with H = C C^T to L: rows below a block times the inverse of its diagonal block.
 FeedbackFactor to_feedback(const std::vector<double>& c, uint64_t n, uint32_t block, int threads) {
-  FeedbackFactor factor{.columns = n, .block_size = block, .coefficients = std::vector<float>(n * n), .pivots = std::vector<double>(n)};
+  FeedbackFactor factor{
+      .columns = n, .block_size = block, .coefficients = std::vector<float>(n * n), .pivots = std::vector<double>(n)};
   for (uint64_t k = 0; k < n; ++k) factor.pivots[k] = c[k * n + k] * c[k * n + k];
   (void)parallel_for((n + kRowsTogether - 1) / kRowsTogether, threads, [&](size_t item, int) -> Status {
     std::vector<double> x(block);
@@ -89,33 +90,39 @@ struct Factored {
   double damping = 0.0;
 };
 
-Result<Factored> damped_cholesky(std::span<const float> triangle, uint64_t n, std::span<const uint32_t> order, const LdlOptions& options, int threads) {
+Result<Factored> damped_cholesky(std::span<const float> triangle, uint64_t n, std::span<const uint32_t> order,
+                                 const LdlOptions& options, int threads) {
   NWC_ASSIGN_OR_RETURN(const double mean, checked_diagonal_mean(triangle, n, order, options));
   Factored factored{std::vector<double>(n * n), 0.0};
   std::vector<double>& a = factored.c;
   NWC_ASSIGN_OR_RETURN(factored.damping, damp_until(options.damping, [&](double damping) -> Result<bool> {
-    for (uint64_t i = 0; i < n; ++i) {
-      for (uint64_t j = 0; j <= i; ++j) {
-        const uint64_t row = std::max(order[i], order[j]), column = std::min(order[i], order[j]);
-        a[i * n + j] = triangle[row * (row + 1) / 2 + column];
-      }
-      a[i * n + i] += damping * mean;
-    }
-    return cholesky(a, n, threads);
-  }));
+                         for (uint64_t i = 0; i < n; ++i) {
+                           for (uint64_t j = 0; j <= i; ++j) {
+                             const uint64_t row = std::max(order[i], order[j]), column = std::min(order[i], order[j]);
+                             a[i * n + j] = triangle[row * (row + 1) / 2 + column];
+                           }
+                           a[i * n + i] += damping * mean;
+                         }
+                         return cholesky(a, n, threads);
+                       }));
   return factored;
 }
 
 }  // namespace
 
-Result<double> checked_diagonal_mean(std::span<const float> triangle, uint64_t n, std::span<const uint32_t> order, const LdlOptions& options) {
-  if (options.block_size < 1 || options.block_size > kMaxBlock) return Error(ErrorCode::kInvalidArgument, "feedback blocks must have 1 to 128 columns");
-  if (order.size() != n) return Error(ErrorCode::kInvalidArgument, "the order of columns has another length than the Hessian");
+Result<double> checked_diagonal_mean(std::span<const float> triangle, uint64_t n, std::span<const uint32_t> order,
+                                     const LdlOptions& options) {
+  if (options.block_size < 1 || options.block_size > kMaxBlock)
+    return Error(ErrorCode::kInvalidArgument, "feedback blocks must have 1 to 128 columns");
+  if (order.size() != n)
+    return Error(ErrorCode::kInvalidArgument, "the order of columns has another length than the Hessian");
   if (triangle.size() != n * (n + 1) / 2) {
-    return Error(ErrorCode::kInvalidArgument, "Hessian has " + std::to_string(triangle.size()) + " numbers, " + std::to_string(n) + " columns need " +
+    return Error(ErrorCode::kInvalidArgument, "Hessian has " + std::to_string(triangle.size()) + " numbers, " +
+                                                  std::to_string(n) + " columns need " +
                                                   std::to_string(n * (n + 1) / 2));
   }
-  if (!(options.damping >= 0 && options.damping <= kMostDamping)) return Error(ErrorCode::kInvalidArgument, "damping must lie between 0 and 1");
+  if (!(options.damping >= 0 && options.damping <= kMostDamping))
+    return Error(ErrorCode::kInvalidArgument, "damping must lie between 0 and 1");
   if (!std::all_of(triangle.begin(), triangle.end(), [](float v) { return std::isfinite(v); })) {
     return Error(ErrorCode::kNonFinite, "Hessian has entries that are not finite").remedy("calibrate again");
   }
@@ -126,10 +133,12 @@ Result<double> checked_diagonal_mean(std::span<const float> triangle, uint64_t n
 }
 
 Error not_positive_definite() {
-  return Error(ErrorCode::kCorrupt, "Hessian is not positive definite, whatever the damping").remedy("calibrate again, with more text");
+  return Error(ErrorCode::kCorrupt, "Hessian is not positive definite, whatever the damping")
+      .remedy("calibrate again, with more text");
 }
 
-Result<FeedbackFactor> factorise(std::span<const float> triangle, uint64_t n, std::vector<uint32_t> order, const LdlOptions& options, int threads) {
+Result<FeedbackFactor> factorise(std::span<const float> triangle, uint64_t n, std::vector<uint32_t> order,
+                                 const LdlOptions& options, int threads) {
   NWC_ASSIGN_OR_RETURN(const Factored factored, damped_cholesky(triangle, n, order, options, threads));
   FeedbackFactor factor = to_feedback(factored.c, n, options.block_size, threads);
   factor.order = std::move(order);

@@ -43,7 +43,8 @@ std::vector<uint32_t> identity_order(uint64_t n) {
   return order;
 }
 
-// L D L^T, with D from the definition (block rows of L^-1 H L^-T), must be the permuted, damped matrix; here by solving for D.
+// L D L^T, with D from the definition (block rows of L^-1 H L^-T), must be the permuted, damped matrix; here by solving
+// for D.
 TEST(BlockLdl, FactorsMultiplyBackToTheMatrix) {
   const uint64_t n = 131;
   const std::vector<float> triangle = random_triangle(n, 300, 1);
@@ -71,7 +72,8 @@ TEST(BlockLdl, BlocksDecoupleWhatRemains) {
   const uint64_t n = 37;
   const uint32_t block = 8;
   const std::vector<float> triangle = random_triangle(n, 100, 3);
-  const Result<FeedbackFactor> factor = factorise(triangle, n, identity_order(n), {.damping = 0.0, .block_size = block}, 1);
+  const Result<FeedbackFactor> factor =
+      factorise(triangle, n, identity_order(n), {.damping = 0.0, .block_size = block}, 1);
   ASSERT_TRUE(factor.ok());
   std::vector<double> d(n * n);
   for (uint64_t i = 0; i < n; ++i) {
@@ -84,7 +86,8 @@ TEST(BlockLdl, BlocksDecoupleWhatRemains) {
   for (uint64_t b = 0; b < n; b += block) {
     for (uint64_t j = b + block; j < n; ++j) {
       for (uint64_t c = 0; c < n; ++c) {
-        for (uint64_t k = b; k < std::min<uint64_t>(n, b + block); ++k) d[j * n + c] -= factor->row(k)[j] * d[k * n + c];
+        for (uint64_t k = b; k < std::min<uint64_t>(n, b + block); ++k)
+          d[j * n + c] -= factor->row(k)[j] * d[k * n + c];
       }
     }
     for (uint64_t j = b + block; j < n; ++j) {
@@ -95,15 +98,18 @@ TEST(BlockLdl, BlocksDecoupleWhatRemains) {
 
 TEST(BlockLdl, TheSameForAnyNumberOfThreads) {
   const std::vector<float> triangle = random_triangle(200, 500, 4);
-  const FeedbackFactor one = *factorise(triangle, 200, identity_order(200), {}, 1), three = *factorise(triangle, 200, identity_order(200), {}, 3);
+  const FeedbackFactor one = *factorise(triangle, 200, identity_order(200), {}, 1),
+                       three = *factorise(triangle, 200, identity_order(200), {}, 3);
   EXPECT_EQ(one.coefficients, three.coefficients);
   EXPECT_EQ(one.pivots, three.pivots);
 }
 
 TEST(BlockLdl, MoreDampingUntilItIsPositiveDefinite) {
-  // Eigenvalues 4 and -2: damping by the mean of the diagonal, 1, is not enough, but 0.1 saves the mildly indefinite one.
+  // Eigenvalues 4 and -2: damping by the mean of the diagonal, 1, is not enough, but 0.1 saves the mildly indefinite
+  // one.
   EXPECT_EQ(factorise(std::vector<float>{1, 3, 1}, 2, identity_order(2), {}, 1).error().code(), ErrorCode::kCorrupt);
-  const Result<FeedbackFactor> damped = factorise(std::vector<float>{1, 1.05f, 1}, 2, identity_order(2), {.damping = 0.01}, 1);
+  const Result<FeedbackFactor> damped =
+      factorise(std::vector<float>{1, 1.05f, 1}, 2, identity_order(2), {.damping = 0.01}, 1);
   ASSERT_TRUE(damped.ok());
   EXPECT_NEAR(damped->damping, 0.1, 1e-12);
   const Result<FeedbackFactor> zeros = factorise(std::vector<float>(6, 0.0f), 3, identity_order(3), {}, 1);
@@ -113,11 +119,16 @@ TEST(BlockLdl, MoreDampingUntilItIsPositiveDefinite) {
 
 TEST(BlockLdl, RefusesNonsense) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
-  EXPECT_EQ(factorise(std::vector<float>{1, nan, 1}, 2, identity_order(2), {}, 1).error().code(), ErrorCode::kNonFinite);
-  EXPECT_EQ(factorise(std::vector<float>{1, 0}, 2, identity_order(2), {}, 1).error().code(), ErrorCode::kInvalidArgument);
-  EXPECT_EQ(factorise(std::vector<float>{1, 0, 1}, 2, identity_order(3), {}, 1).error().code(), ErrorCode::kInvalidArgument);
-  EXPECT_EQ(factorise(std::vector<float>{1, 0, 1}, 2, identity_order(2), {.block_size = 129}, 1).error().code(), ErrorCode::kInvalidArgument);
-  EXPECT_EQ(factorise(std::vector<float>{1, 0, 1}, 2, identity_order(2), {.damping = -1}, 1).error().code(), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(factorise(std::vector<float>{1, nan, 1}, 2, identity_order(2), {}, 1).error().code(),
+            ErrorCode::kNonFinite);
+  EXPECT_EQ(factorise(std::vector<float>{1, 0}, 2, identity_order(2), {}, 1).error().code(),
+            ErrorCode::kInvalidArgument);
+  EXPECT_EQ(factorise(std::vector<float>{1, 0, 1}, 2, identity_order(3), {}, 1).error().code(),
+            ErrorCode::kInvalidArgument);
+  EXPECT_EQ(factorise(std::vector<float>{1, 0, 1}, 2, identity_order(2), {.block_size = 129}, 1).error().code(),
+            ErrorCode::kInvalidArgument);
+  EXPECT_EQ(factorise(std::vector<float>{1, 0, 1}, 2, identity_order(2), {.damping = -1}, 1).error().code(),
+            ErrorCode::kInvalidArgument);
 }
 
 TEST(InverseDiagonal, OfSmallMatrices) {

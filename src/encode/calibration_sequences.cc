@@ -22,10 +22,14 @@ fs::path sequences_file(const fs::path& hessians) { return hessians / "sequences
 Result<CalibrationSequences> read_sequences(const fs::path& path) {
   std::error_code error;
   if (!fs::exists(path, error)) {
-    return Error(ErrorCode::kNotFound, "is missing").in_file(path.string()).remedy("repeat nwcodec calibrate with the arguments that made these Hessians: it adds the file");
+    return Error(ErrorCode::kNotFound, "is missing")
+        .in_file(path.string())
+        .remedy("repeat nwcodec calibrate with the arguments that made these Hessians: it adds the file");
   }
   NWC_ASSIGN_OR_RETURN(const SafetensorsFile file, SafetensorsFile::open(path));
-  const auto corrupt = [&](const std::string& tensor, const char* what) { return Error(ErrorCode::kCorrupt, what).in_file(path.string()).in_tensor(tensor); };
+  const auto corrupt = [&](const std::string& tensor, const char* what) {
+    return Error(ErrorCode::kCorrupt, what).in_file(path.string()).in_tensor(tensor);
+  };
   CalibrationSequences result;
   if (const auto text = file.metadata().find(kMetadataKey); text != file.metadata().end()) {
     Result<Json> json = parse_json(text->second);
@@ -36,7 +40,8 @@ Result<CalibrationSequences> read_sequences(const fs::path& path) {
     const std::string name = kPrefix + std::to_string(i);
     const TensorView* tensor = file.find(name);
     if (tensor == nullptr) break;
-    if (tensor->dtype != DType::kI32 || tensor->shape.size() != 2 || tensor->shape[1] == 0) return corrupt(name, "is not I32 [count, length]");
+    if (tensor->dtype != DType::kI32 || tensor->shape.size() != 2 || tensor->shape[1] == 0)
+      return corrupt(name, "is not I32 [count, length]");
     std::vector<CalibrationSequences::Sequence>& text = result.texts.emplace_back(tensor->shape[0]);
     const uint64_t bytes = tensor->shape[1] * sizeof(int32_t);
     for (uint64_t s = 0; s < text.size(); ++s) {
@@ -55,7 +60,8 @@ Status write_sequences(const fs::path& path, const CalibrationSequences& sequenc
     planned.push_back({kPrefix + std::to_string(i), DType::kI32, {text.size(), text.empty() ? 1 : text[0].size()}});
   }
   NWC_ASSIGN_OR_RETURN(SafetensorsWriter writer,
-                       SafetensorsWriter::create(path, std::move(planned), {}, {{kMetadataKey, sequences.calibration.dump()}}, {.checksums = true}));
+                       SafetensorsWriter::create(path, std::move(planned), {},
+                                                 {{kMetadataKey, sequences.calibration.dump()}}, {.checksums = true}));
   for (size_t i = 0; i < sequences.texts.size(); ++i) {
     uint64_t at = 0;
     for (const auto& sequence : sequences.texts[i]) {

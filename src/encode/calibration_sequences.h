@@ -1,7 +1,8 @@
-// The token sequences of a calibration on disk, beside its Hessians: recovery fine-tuning runs them through the model again and needs neither
-// texts nor tokenizer for it.
+// The token sequences of a calibration on disk, beside its Hessians: recovery fine-tuning runs them through the model
+// again and needs neither texts nor tokenizer for it.
 //
-// sequences.safetensors: sequences.<i>, I32 [count, length], one for each text; in __metadata__ "nwcodec.calibration", what they were drawn from (JSON).
+// sequences.safetensors: sequences.<i>, I32 [count, length], one for each text; in __metadata__ "nwcodec.calibration",
+// what they were drawn from (JSON).
 #pragma once
 
 #include <cstdint>

@@ -13,8 +13,10 @@ TableSet fit_checkpoint_tables(std::span<const TensorSample> samples, const Tabl
       for (const TensorSample& sample : samples) {
         const SymbolSample& symbols = sample.symbols;
         if (symbols.sampled[level] == 0) continue;
-        const double weight = static_cast<double>(symbols.symbols_of_level[level]) / static_cast<double>(symbols.sampled[level]);
-        for (const auto& [value, count] : symbols.histograms[i]) counts[value] += static_cast<uint64_t>(static_cast<double>(count) * weight + 0.5);
+        const double weight =
+            static_cast<double>(symbols.symbols_of_level[level]) / static_cast<double>(symbols.sampled[level]);
+        for (const auto& [value, count] : symbols.histograms[i])
+          counts[value] += static_cast<uint64_t>(static_cast<double>(count) * weight + 0.5);
       }
       if (!counts.empty()) fitted.tables[i] = fit_table(Histogram(counts.begin(), counts.end()));
     }

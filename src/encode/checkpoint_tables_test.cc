@@ -9,7 +9,9 @@ TensorSample sample_of(std::vector<Histogram> histograms, std::vector<uint64_t> 
   return {{std::move(histograms), std::move(sampled), std::move(all)}, 0};
 }
 
-TableSet flat_tables(unsigned levels) { return {levels, 1, std::vector<FrequencyTable>(levels, fit_table({{-4, 1}, {4, 1}}))}; }
+TableSet flat_tables(unsigned levels) {
+  return {levels, 1, std::vector<FrequencyTable>(levels, fit_table({{-4, 1}, {4, 1}}))};
+}
 
 TEST(CheckpointTables, WeighTensorsBySize) {
   // Both samples have 100 symbols; the first stands for nine times as many as the second.
@@ -21,7 +23,8 @@ TEST(CheckpointTables, WeighTensorsBySize) {
 
 TEST(CheckpointTables, KeepTheCodecsForLevelsThatDoNotOccur) {
   const TableSet of_codec = flat_tables(2);
-  const TableSet fitted = fit_checkpoint_tables(std::vector<TensorSample>{sample_of({{{0, 10}}, {}}, {10, 0}, {10, 0})}, of_codec);
+  const TableSet fitted =
+      fit_checkpoint_tables(std::vector<TensorSample>{sample_of({{{0, 10}}, {}}, {10, 0}, {10, 0})}, of_codec);
   EXPECT_FALSE(fitted.tables[0] == of_codec.tables[0]);
   EXPECT_TRUE(fitted.tables[1] == of_codec.tables[1]);
 }

@@ -8,7 +8,8 @@
 namespace nwc {
 namespace {
 
-// Where the cumulative function is 1/2. It rises, so bisection finds it; a density that is nowhere near [-2^15, 2^15] has no use.
+// Where the cumulative function is 1/2. It rises, so bisection finds it; a density that is nowhere near [-2^15, 2^15]
+// has no use.
 double median_of(const ChannelDensity& density) {
   double low = -32768, high = 32768;
   for (int i = 0; i < 60; ++i) {
@@ -44,7 +45,8 @@ ChannelDensity channel_density(const DensityWeights& density, uint64_t set, uint
       const auto first = all.begin() + static_cast<ptrdiff_t>(index * size);
       return std::vector<double>(first, first + static_cast<ptrdiff_t>(size));
     };
-    one.layers.push_back({layer.inputs, layer.outputs, part(layer.matrix, layer.outputs * layer.inputs), part(layer.bias, layer.outputs),
+    one.layers.push_back({layer.inputs, layer.outputs, part(layer.matrix, layer.outputs * layer.inputs),
+                          part(layer.bias, layer.outputs),
                           layer.factor.empty() ? std::vector<double>() : part(layer.factor, layer.outputs)});
   }
   return one;

@@ -10,7 +10,8 @@ namespace nwc {
 // The density of one channel, in binary64.
 ChannelDensity channel_density(const DensityWeights& density, uint64_t set, uint64_t channel);
 
-// Tables for `levels` levels; the center of each is the density's median. A set that the levels share gives them equal tables.
+// Tables for `levels` levels; the center of each is the density's median. A set that the levels share gives them equal
+// tables.
 CodecTables make_codec_tables(const DensityWeights& density, unsigned levels);
 
 }  // namespace nwc

@@ -17,9 +17,11 @@ DensityWeights random_density(uint64_t sets, uint64_t latents, double scale, uin
   DensityWeights density{sets, latents, {}};
   for (size_t i = 0; i < 3; ++i) {
     const uint64_t inputs = i == 0 ? 1 : 3, outputs = i == 2 ? 1 : 3;
-    const double spread = std::pow(scale, 1.0 / 3), weight = std::log(std::expm1(1 / spread / static_cast<double>(outputs)));
+    const double spread = std::pow(scale, 1.0 / 3),
+                 weight = std::log(std::expm1(1 / spread / static_cast<double>(outputs)));
     DensityWeights::Layer layer{outputs, inputs, {}, {}, {}};
-    for (uint64_t k = 0; k < sets * latents * outputs * inputs; ++k) layer.matrix.push_back(static_cast<float>(weight) + 0.3f * gaussian(random));
+    for (uint64_t k = 0; k < sets * latents * outputs * inputs; ++k)
+      layer.matrix.push_back(static_cast<float>(weight) + 0.3f * gaussian(random));
     for (uint64_t k = 0; k < sets * latents * outputs; ++k) layer.bias.push_back(0.5f * gaussian(random));
     for (uint64_t k = 0; k < sets * latents * outputs && i < 2; ++k) layer.factor.push_back(0.4f * gaussian(random));
     density.layers.push_back(layer);
@@ -48,7 +50,8 @@ TEST(CodecTables, TakesTheRightParametersOfAChannel) {
 TEST(CodecTables, CentersAreMedians) {
   const DensityWeights density = random_density(1, 8, 20, 1);
   const CodecTables tables = make_codec_tables(density, 1);
-  for (uint64_t c = 0; c < 8; ++c) EXPECT_NEAR(channel_density(density, 0, c).cumulative_logit(tables.centers[c]), 0.0, 1e-5);
+  for (uint64_t c = 0; c < 8; ++c)
+    EXPECT_NEAR(channel_density(density, 0, c).cumulative_logit(tables.centers[c]), 0.0, 1e-5);
 }
 
 TEST(CodecTables, CostLessThanOnePerCentMoreThanTheDensitysOwnEntropy) {
@@ -66,10 +69,12 @@ TEST(CodecTables, CostLessThanOnePerCentMoreThanTheDensitysOwnEntropy) {
         if (p <= 0) continue;
         entropy -= p * std::log2(p);
         const uint32_t symbol = table.symbol_of(v);
-        cost += p * (12.0 + table.shift - std::log2(table.frequencies[symbol]) + (symbol == table.count() ? escape_bits(v) : 0u));
+        cost += p * (12.0 + table.shift - std::log2(table.frequencies[symbol]) +
+                     (symbol == table.count() ? escape_bits(v) : 0u));
       }
       EXPECT_GT(cost, entropy) << scale;
-      EXPECT_LT(cost, entropy * 1.01 + 1e-3) << "scale " << scale << ", entropy " << entropy << ", " << table.count() << " symbols, shift " << table.shift;
+      EXPECT_LT(cost, entropy * 1.01 + 1e-3)
+          << "scale " << scale << ", entropy " << entropy << ", " << table.count() << " symbols, shift " << table.shift;
     }
   }
 }

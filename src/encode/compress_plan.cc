@@ -13,7 +13,8 @@ namespace nwc {
 namespace {
 
 bool is_number(std::string_view part) {
-  return !part.empty() && part.size() < 10 && std::all_of(part.begin(), part.end(), [](char c) { return c >= '0' && c <= '9'; });
+  return !part.empty() && part.size() < 10 &&
+         std::all_of(part.begin(), part.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
 // Sorts items as people count them: (outside blocks, what stands before the number, the number).
@@ -30,7 +31,8 @@ ItemKey key_of(const std::string& name) {
 
 }  // namespace
 
-Result<CompressPlan> make_plan(const Checkpoint& checkpoint, const Selection& selection, bool keep_nonfinite, int threads, const Progress& progress) {
+Result<CompressPlan> make_plan(const Checkpoint& checkpoint, const Selection& selection, bool keep_nonfinite,
+                               int threads, const Progress& progress) {
   CompressPlan plan;
   uint64_t checked = 0, total = 0;
   for (const SafetensorsFile& shard : checkpoint.shards()) {
@@ -44,7 +46,8 @@ Result<CompressPlan> make_plan(const Checkpoint& checkpoint, const Selection& se
       checked += tensor.bytes.size();
       if (tensor.name == kChecksumTensorName) continue;
       plan.input_bytes += tensor.bytes.size();
-      if (tensor.name.ends_with(kStreamSuffix) || tensor.name.ends_with(kScalesSuffix) || tensor.name.ends_with(kLevelsSuffix)) {
+      if (tensor.name.ends_with(kStreamSuffix) || tensor.name.ends_with(kScalesSuffix) ||
+          tensor.name.ends_with(kLevelsSuffix)) {
         return Error(ErrorCode::kInvalidArgument, "is part of a compressed checkpoint")
             .in_file(shard.path().string())
             .in_tensor(tensor.name)
@@ -91,7 +94,8 @@ std::vector<WorkItem> work_items(const CompressPlan& plan) {
   for (auto& [key, item] : by_key) {
     item.begin = begin;
     begin += item.bytes;
-    std::sort(item.members.begin(), item.members.end(), [](const auto& a, const auto& b) { return a.tensor->name < b.tensor->name; });
+    std::sort(item.members.begin(), item.members.end(),
+              [](const auto& a, const auto& b) { return a.tensor->name < b.tensor->name; });
     items.push_back(std::move(item));
   }
   return items;

@@ -30,12 +30,13 @@ struct CompressPlan {
   double rms() const { return weights > 0 ? std::sqrt(squares / static_cast<double>(weights)) : 0.0; }
 };
 
-// The unit of work, of resuming and of memory: the linear weights of one block, or a single tensor that stands in none. Blocks are told apart by
-// the first number in a tensor's name ("model.layers.7."), so that this works on models of unknown families too.
+// The unit of work, of resuming and of memory: the linear weights of one block, or a single tensor that stands in none.
+// Blocks are told apart by the first number in a tensor's name ("model.layers.7."), so that this works on models of
+// unknown families too.
 struct WorkItem {
-  std::string name;       // "model.layers.7", or the tensor's
-  uint64_t begin = 0;     // bytes of the items before it
-  uint64_t bytes = 0;     // of its tensors
+  std::string name;    // "model.layers.7", or the tensor's
+  uint64_t begin = 0;  // bytes of the items before it
+  uint64_t bytes = 0;  // of its tensors
   struct Member {
     const TensorView* tensor;
     const SafetensorsFile* shard;
@@ -43,9 +44,10 @@ struct WorkItem {
   std::vector<Member> members;  // by name
 };
 
-// Looks for weights that cannot be compressed. Errors: kNonFinite by tensor name, unless `keep_nonfinite`, which leaves such tensors plain with a warning;
-// kInvalidArgument for a compressed checkpoint.
-Result<CompressPlan> make_plan(const Checkpoint& checkpoint, const Selection& selection, bool keep_nonfinite, int threads, const Progress& progress);
+// Looks for weights that cannot be compressed. Errors: kNonFinite by tensor name, unless `keep_nonfinite`, which leaves
+// such tensors plain with a warning; kInvalidArgument for a compressed checkpoint.
+Result<CompressPlan> make_plan(const Checkpoint& checkpoint, const Selection& selection, bool keep_nonfinite,
+                               int threads, const Progress& progress);
 
 // Blocks in the order of their numbers, then the rest by name.
 std::vector<WorkItem> work_items(const CompressPlan& plan);

@@ -25,11 +25,17 @@ using testing::TempDir;
 using testing::TinyCheckpoint;
 
 constexpr const char* kMarker = ".nwcodec-unfinished";
-constexpr const char* kParts[] = {".nwcodec/part-00000.safetensors", ".nwcodec/part-00001.safetensors"};  // of layers.0 and layers.1
-const std::set<std::string> kCompressed{"model.layers.0.mlp.up_proj.weight", "model.layers.1.mlp.up_proj.weight", "model.layers.1.self_attn.q_proj.weight"};
+constexpr const char* kParts[] = {".nwcodec/part-00000.safetensors",
+                                  ".nwcodec/part-00001.safetensors"};  // of layers.0 and layers.1
+const std::set<std::string> kCompressed{"model.layers.0.mlp.up_proj.weight", "model.layers.1.mlp.up_proj.weight",
+                                        "model.layers.1.self_attn.q_proj.weight"};
 
 CompressOptions options_for(const TinyCheckpoint& tiny, const std::string& out = "out") {
-  return {.model = tiny.model(), .output = tiny.out(out), .codecs = {tiny.codec()}, .encode = {.tile_chunks = 64}, .threads = 1};
+  return {.model = tiny.model(),
+          .output = tiny.out(out),
+          .codecs = {tiny.codec()},
+          .encode = {.tile_chunks = 64},
+          .threads = 1};
 }
 
 CompressReport compressed(const CompressOptions& options) {
@@ -71,7 +77,8 @@ TEST(Compress, WritesTheDirectoryThatTheFormatDescribes) {
   const std::map<std::string, std::string> out = contents_of(tiny.out());
   std::set<std::string> names;
   for (const auto& [name, bytes] : out) names.insert(name);
-  EXPECT_EQ(names, (std::set<std::string>{"README.md", "codec.safetensors", "config.json", kShards[0], kShards[1], "model.safetensors.index.json", "tokenizer.json"}));
+  EXPECT_EQ(names, (std::set<std::string>{"README.md", "codec.safetensors", "config.json", kShards[0], kShards[1],
+                                          "model.safetensors.index.json", "tokenizer.json"}));
   EXPECT_EQ(out.at("README.md"), "a model card");
   EXPECT_EQ(out.at("tokenizer.json"), "{\"tokens\": []}");
   EXPECT_NE(out.at("config.json").find("\"quant_method\": \"nwcodec\""), std::string::npos);
@@ -82,11 +89,15 @@ TEST(Compress, WritesTheDirectoryThatTheFormatDescribes) {
     for (const TensorView& t : file.tensors()) all.insert(t.name);
     return all;
   };
-  EXPECT_EQ(tensor_names(first), (std::set<std::string>{"model.embed_tokens.weight", "model.layers.0.norm.weight", "model.layers.0.mlp.up_proj.weight.nwc_scales",
-                                                        "model.layers.0.mlp.up_proj.weight.nwc_stream", "nwcodec.checksums"}));
+  EXPECT_EQ(tensor_names(first),
+            (std::set<std::string>{"model.embed_tokens.weight", "model.layers.0.norm.weight",
+                                   "model.layers.0.mlp.up_proj.weight.nwc_scales",
+                                   "model.layers.0.mlp.up_proj.weight.nwc_stream", "nwcodec.checksums"}));
   EXPECT_EQ(tensor_names(second),
-            (std::set<std::string>{"lm_head.weight", "model.position_ids", "model.layers.1.mlp.up_proj.weight.nwc_scales", "model.layers.1.mlp.up_proj.weight.nwc_stream",
-                                   "model.layers.1.self_attn.q_proj.weight.nwc_scales", "model.layers.1.self_attn.q_proj.weight.nwc_stream", "nwcodec.checksums"}));
+            (std::set<std::string>{
+                "lm_head.weight", "model.position_ids", "model.layers.1.mlp.up_proj.weight.nwc_scales",
+                "model.layers.1.mlp.up_proj.weight.nwc_stream", "model.layers.1.self_attn.q_proj.weight.nwc_scales",
+                "model.layers.1.self_attn.q_proj.weight.nwc_stream", "nwcodec.checksums"}));
   EXPECT_EQ(first.metadata().at("note"), "first");
   EXPECT_EQ(first.metadata().at("format"), "pt");
   EXPECT_EQ(first.find("model.layers.0.mlp.up_proj.weight.nwc_scales")->shape, (std::vector<uint64_t>{70}));
@@ -112,7 +123,8 @@ TEST(Compress, WritesTheDirectoryThatTheFormatDescribes) {
   EXPECT_EQ(report.tensors[0].statistics.weights, 3360u);
   EXPECT_EQ(report.tensors[0].stream_bytes, first.find("model.layers.0.mlp.up_proj.weight.nwc_stream")->bytes.size());
   EXPECT_EQ(report.tensors[0].side_bytes, 140u);
-  EXPECT_EQ(report.output_bytes, out.at(kShards[0]).size() + out.at(kShards[1]).size() + out.at("codec.safetensors").size());
+  EXPECT_EQ(report.output_bytes,
+            out.at(kShards[0]).size() + out.at(kShards[1]).size() + out.at("codec.safetensors").size());
   EXPECT_TRUE(report.warnings.empty());
   EXPECT_EQ(report.codec, tiny.codec());
 }
@@ -150,8 +162,9 @@ TEST(Compress, HitsARate) {
   const TinyCheckpoint tiny;
   std::mt19937 random(3);
   const testing::OwnedMatrix large("", DType::kF32, {256, 256}, testing::random_values(65536, 0.02, random));
-  tiny.write_shards(SafetensorsBuilder().add("model.layers.0.a.weight", "F32", {256, 256}, testing::text_of(large.bytes())),
-                    SafetensorsBuilder().add("model.layers.1.a.weight", "F32", {256, 256}, testing::text_of(large.bytes())));
+  tiny.write_shards(
+      SafetensorsBuilder().add("model.layers.0.a.weight", "F32", {256, 256}, testing::text_of(large.bytes())),
+      SafetensorsBuilder().add("model.layers.1.a.weight", "F32", {256, 256}, testing::text_of(large.bytes())));
   for (const double bits : {3.0, 5.0}) {
     CompressOptions options = options_for(tiny, "rate" + std::to_string(bits));
     options.encode.tile_chunks = 2048;
@@ -225,7 +238,8 @@ TEST(Decompress, ToAnotherDtype) {
       }
     }
   }
-  expect_refused(decompress_checkpoint({.input = tiny.out(), .output = tiny.out("i8"), .dtype = DType::kI8}, {}), ErrorCode::kInvalidArgument);
+  expect_refused(decompress_checkpoint({.input = tiny.out(), .output = tiny.out("i8"), .dtype = DType::kI8}, {}),
+                 ErrorCode::kInvalidArgument);
   EXPECT_FALSE(fs::exists(tiny.out("i8")));
 }
 
@@ -277,11 +291,13 @@ TEST(Inspect, CountsWhatIsOnDisk) {
   uint64_t payload = 0, side = 0;
   for (size_t i = 0; i < 3; ++i) {
     payload += written.tensors[i].statistics.payload_bytes;
-    side += written.tensors[i].stream_bytes - written.tensors[i].statistics.payload_bytes + written.tensors[i].side_bytes;
+    side +=
+        written.tensors[i].stream_bytes - written.tensors[i].statistics.payload_bytes + written.tensors[i].side_bytes;
   }
   EXPECT_EQ(report->payload_bytes, payload);
   EXPECT_EQ(report->side_bytes, side);
-  EXPECT_DOUBLE_EQ(report->bits_per_weight(), 8.0 * static_cast<double>(payload + side + report->codec_bytes) / static_cast<double>(report->weights));
+  EXPECT_DOUBLE_EQ(report->bits_per_weight(), 8.0 * static_cast<double>(payload + side + report->codec_bytes) /
+                                                  static_cast<double>(report->weights));
   expect_refused(inspect_checkpoint(tiny.model(), false), ErrorCode::kInvalidArgument);
 }
 
@@ -291,8 +307,9 @@ TEST(Compress, WeightsThatAreNotFinite) {
   const TinyCheckpoint tiny;
   std::vector<float> values(20 * 20, 1.0f);
   values[7 * 20 + 3] = std::nanf("");
-  tiny.write_shards(SafetensorsBuilder().add("model.layers.0.a.weight", "F32", {20, 20}, testing::raw(std::vector<float>(400, 0.5f))),
-                    SafetensorsBuilder().add("model.layers.1.a.weight", "F32", {20, 20}, testing::raw(values)));
+  tiny.write_shards(
+      SafetensorsBuilder().add("model.layers.0.a.weight", "F32", {20, 20}, testing::raw(std::vector<float>(400, 0.5f))),
+      SafetensorsBuilder().add("model.layers.1.a.weight", "F32", {20, 20}, testing::raw(values)));
   CompressOptions options = options_for(tiny);
   const Error error = refusal(compress_checkpoint(options, {}), ErrorCode::kNonFinite);
   EXPECT_EQ(error.tensor(), "model.layers.1.a.weight");
@@ -303,8 +320,10 @@ TEST(Compress, WeightsThatAreNotFinite) {
   options.keep_nonfinite = true;
   const CompressReport report = compressed(options);
   EXPECT_EQ(report.tensors.size(), 1u);
-  EXPECT_EQ(report.warnings, (std::vector<std::string>{"model.layers.1.a.weight is stored uncompressed: weight [7, 3] is NaN"}));
-  EXPECT_EQ(testing::text_of(open_file(tiny.out() / kShards[1]).find("model.layers.1.a.weight")->bytes), testing::raw(values));
+  EXPECT_EQ(report.warnings,
+            (std::vector<std::string>{"model.layers.1.a.weight is stored uncompressed: weight [7, 3] is NaN"}));
+  EXPECT_EQ(testing::text_of(open_file(tiny.out() / kShards[1]).find("model.layers.1.a.weight")->bytes),
+            testing::raw(values));
 }
 
 TEST(Compress, OutputsThatStandInTheWay) {
@@ -373,10 +392,11 @@ template <class Operation>
 std::optional<Error> interrupted_after(int k, const Operation& operation) {
   std::atomic<bool> stop = false;
   int reports = 0;
-  const Progress progress{.report = [&](uint64_t done, uint64_t total, const std::string&) {
-                            EXPECT_LE(done, total);
-                            if (++reports == k) stop = true;
-                          },
+  const Progress progress{.report =
+                              [&](uint64_t done, uint64_t total, const std::string&) {
+                                EXPECT_LE(done, total);
+                                if (++reports == k) stop = true;
+                              },
                           .stop = &stop};
   const auto result = operation(progress);
   if (result.ok()) return std::nullopt;
@@ -390,13 +410,15 @@ TEST(Resume, CompressionGoesOnToTheSameBytes) {
   int interrupted = 0, kept = 0;
   for (int k = 1; k <= 20; ++k) {
     const CompressOptions options = options_for(tiny, "k" + std::to_string(k));
-    const std::optional<Error> error = interrupted_after(k, [&](const Progress& p) { return compress_checkpoint(options, p); });
+    const std::optional<Error> error =
+        interrupted_after(k, [&](const Progress& p) { return compress_checkpoint(options, p); });
     if (error) {
       ++interrupted;
       EXPECT_EQ(error->code(), ErrorCode::kInterrupted);
       if (fs::exists(options.output)) {
         EXPECT_TRUE(fs::exists(options.output / kMarker));
-        EXPECT_TRUE(fs::exists(options.output / kParts[0]) || fs::exists(options.output / kShards[0])) << "nothing is kept before the first block";
+        EXPECT_TRUE(fs::exists(options.output / kParts[0]) || fs::exists(options.output / kShards[0]))
+            << "nothing is kept before the first block";
         for (const auto& [name, bytes] : contents_of(options.output)) EXPECT_FALSE(name.ends_with(".partial")) << name;
         ++kept;
       }
@@ -417,8 +439,10 @@ TEST(Resume, DecompressionGoesOnToTheSameBytes) {
   const std::map<std::string, std::string> whole = contents_of(tiny.out("whole"));
   int kept = 0;
   for (int k = 1; k <= 8; ++k) {
-    const DecompressOptions options{.input = tiny.out("packed"), .output = tiny.out("k" + std::to_string(k)), .threads = 1};
-    const std::optional<Error> error = interrupted_after(k, [&](const Progress& p) { return decompress_checkpoint(options, p); });
+    const DecompressOptions options{
+        .input = tiny.out("packed"), .output = tiny.out("k" + std::to_string(k)), .threads = 1};
+    const std::optional<Error> error =
+        interrupted_after(k, [&](const Progress& p) { return decompress_checkpoint(options, p); });
     if (error) {
       EXPECT_EQ(error->code(), ErrorCode::kInterrupted);
       kept += fs::exists(options.output);
@@ -435,7 +459,10 @@ class Unfinished : public ::testing::Test {
   Unfinished() {
     compressed(options_for(tiny, "whole"));
     std::atomic<bool> stop = false;
-    const Progress progress{.report = [&](uint64_t, uint64_t, const std::string& what) { stop = what.find("layers.1") != std::string::npos; }, .stop = &stop};
+    const Progress progress{
+        .report = [&](uint64_t, uint64_t,
+                      const std::string& what) { stop = what.find("layers.1") != std::string::npos; },
+        .stop = &stop};
     const Result<CompressReport> report = compress_checkpoint(options_for(tiny), progress);
     EXPECT_TRUE(!report.ok() && report.error().code() == ErrorCode::kInterrupted);
     EXPECT_TRUE(fs::exists(tiny.out() / kParts[0]));
@@ -474,7 +501,9 @@ TEST_F(Unfinished, PartsOfAnotherRunAreNotTaken) {
   CompressOptions others = options_for(tiny, "others");
   others.encode.own_tables = false;
   std::atomic<bool> stop = false;
-  const Progress progress{.report = [&](uint64_t, uint64_t, const std::string& what) { stop = what.find("layers.1") != std::string::npos; }, .stop = &stop};
+  const Progress progress{
+      .report = [&](uint64_t, uint64_t, const std::string& what) { stop = what.find("layers.1") != std::string::npos; },
+      .stop = &stop};
   EXPECT_FALSE(compress_checkpoint(others, progress).ok());
   fs::copy_file(tiny.out("others") / kParts[0], tiny.out() / kParts[0], fs::copy_options::overwrite_existing);
   EXPECT_EQ(compressed(options_for(tiny)).blocks_from_earlier_run, 0u);
@@ -511,11 +540,13 @@ TEST_F(Unfinished, OtherOptionsOrInputsAreRefused) {
     const Error error = refusal(compress_checkpoint(options, {}), ErrorCode::kExists);
     EXPECT_EQ(error.message(), "holds an unfinished run with other arguments or inputs");
   }
-  ASSERT_TRUE(write_encoder_codec(tiny.codec(), [] {
-                EncoderCodec codec = testing::linear_codec();
-                codec.nmse[0] *= 2;
-                return codec;
-              }()).ok());
+  ASSERT_TRUE(write_encoder_codec(tiny.codec(),
+                                  [] {
+                                    EncoderCodec codec = testing::linear_codec();
+                                    codec.nmse[0] *= 2;
+                                    return codec;
+                                  }())
+                  .ok());
   expect_refused(compress_checkpoint(options_for(tiny), {}), ErrorCode::kExists);
   EXPECT_EQ(contents_of(tiny.out()), before);
 }
@@ -541,7 +572,8 @@ TEST(Compress, AFullDiskLeavesNothingBehind) {
     small.rlim_cur = limit;
     ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
     const Result<CompressReport> packed = compress_checkpoint(options_for(tiny), {});
-    const Result<DecompressReport> plain = decompress_checkpoint({.input = tiny.out("packed"), .output = tiny.out("plain"), .threads = 1}, {});
+    const Result<DecompressReport> plain =
+        decompress_checkpoint({.input = tiny.out("packed"), .output = tiny.out("plain"), .threads = 1}, {});
     ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &old), 0);
     expect_refused(packed, ErrorCode::kIo);
     expect_refused(plain, ErrorCode::kIo);
@@ -573,7 +605,8 @@ TEST(Damage, NoFlippedBitPasses) {
       const Result<CheckpointReport> report = inspect_checkpoint(tiny.out(), true);
       ASSERT_FALSE(report.ok()) << name << " byte " << at;
       EXPECT_FALSE(report.error().file().empty()) << report.error().to_string();
-      // Tiles have checksums of their own; that the shard's checksum of a whole stream is damaged does not hurt decoding.
+      // Tiles have checksums of their own; that the shard's checksum of a whole stream is damaged does not hurt
+      // decoding.
       if (decompress_checkpoint({.input = tiny.out(), .output = tiny.out("back"), .threads = 1}, {}).ok()) {
         ASSERT_EQ(contents_of(tiny.out("back")), whole) << name << " byte " << at;
         ASSERT_EQ(report.error().code(), ErrorCode::kCorrupt);
@@ -590,7 +623,8 @@ TEST(Damage, AnotherCodecIsRefused) {
   compressed(options_for(tiny));
   EncoderCodec other = testing::linear_codec();
   other.decoder.tables.centers[0] = 0.25f;
-  ASSERT_TRUE(write_tensors(tiny.out() / "codec.safetensors", decoder_tensors(other.decoder), {{kVersionKey, "1"}}).ok());
+  ASSERT_TRUE(
+      write_tensors(tiny.out() / "codec.safetensors", decoder_tensors(other.decoder), {{kVersionKey, "1"}}).ok());
   const Error by_config = refusal(inspect_checkpoint(tiny.out(), false), ErrorCode::kMismatch);
   EXPECT_TRUE(by_config.file().ends_with("config.json")) << by_config.to_string();
   fs::remove(tiny.out() / "config.json");

@@ -1,6 +1,6 @@
-// The factorised entropy model in binary64: one non-parametric density per latent channel, given by its cumulative function
-// (Balle et al. 2018, Appendix 6.1; paper, Section 3.2). Used to make integer tables from a trained codec, and as the
-// reference that the LibTorch module is tested against.
+// The factorised entropy model in binary64: one non-parametric density per latent channel, given by its cumulative
+// function (Balle et al. 2018, Appendix 6.1; paper, Section 3.2). Used to make integer tables from a trained codec, and
+// as the reference that the LibTorch module is tested against.
 #pragma once
 
 #include <cstddef>

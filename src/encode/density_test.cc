@@ -9,7 +9,9 @@ namespace nwc {
 namespace {
 
 // One input, two hidden values, one output.
-ChannelDensity small_density() { return {{{1, 2, {0.5, -1.0}, {0.1, -0.2}, {0.3, -0.6}}, {2, 1, {0.25, 1.5}, {0.05}, {}}}}; }
+ChannelDensity small_density() {
+  return {{{1, 2, {0.5, -1.0}, {0.1, -0.2}, {0.3, -0.6}}, {2, 1, {0.25, 1.5}, {0.05}, {}}}};
+}
 
 double plus(double x) { return std::log(1 + std::exp(x)); }
 double bend(double v, double factor) { return v + std::tanh(factor) * std::tanh(v); }
@@ -47,7 +49,8 @@ TEST(Density, TailsDoNotCancel) {
 
 TEST(Density, AgreesWithTheFormulaSpelledOut) {
   const ChannelDensity density = small_density();
-  for (double x = -30; x <= 30; x += 0.37) EXPECT_NEAR(density.cumulative_logit(x), nested(x), 1e-12 * (1 + std::abs(x))) << x;
+  for (double x = -30; x <= 30; x += 0.37)
+    EXPECT_NEAR(density.cumulative_logit(x), nested(x), 1e-12 * (1 + std::abs(x))) << x;
 }
 
 TEST(Density, LikelihoodsSumToOne) {

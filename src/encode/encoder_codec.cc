@@ -26,7 +26,8 @@ Result<DensityWeights> read_density(const SafetensorsFile& file, const DecoderCo
     if (shape.size() != 4 || shape[1] != density.latents) return misshapen(density_name(i, "matrix"));
     if (i == 0) density.sets = shape[0];
     const uint64_t wanted_inputs = i == 0 ? 1 : density.layers.back().outputs;
-    if (shape[0] != density.sets || shape[3] != wanted_inputs || shape[2] == 0) return misshapen(density_name(i, "matrix"));
+    if (shape[0] != density.sets || shape[3] != wanted_inputs || shape[2] == 0)
+      return misshapen(density_name(i, "matrix"));
     layer.outputs = shape[2];
     layer.inputs = shape[3];
     const std::vector<uint64_t> vector_shape{density.sets, density.latents, layer.outputs, 1};
@@ -39,7 +40,8 @@ Result<DensityWeights> read_density(const SafetensorsFile& file, const DecoderCo
     density.layers.push_back(std::move(layer));
   }
   if (density.layers.empty() || density.layers.back().outputs != 1 || !density.layers.back().factor.empty()) {
-    return Error(ErrorCode::kCorrupt, "is missing, or does not end in one output").in_tensor(density_name(density.layers.size(), "matrix"));
+    return Error(ErrorCode::kCorrupt, "is missing, or does not end in one output")
+        .in_tensor(density_name(density.layers.size(), "matrix"));
   }
   if (density.sets != 1 && density.sets != decoder.levels()) return misshapen(density_name(0, "matrix"));
   return density;
@@ -50,7 +52,8 @@ Result<EncoderCodec> read(const SafetensorsFile& file) {
   NWC_ASSIGN_OR_RETURN(codec.decoder, read_decoder_codec(file));
   NWC_ASSIGN_OR_RETURN(codec.analysis, load_transform(kAnalysis, loader_of(file)));
   const DecoderCodec& d = codec.decoder;
-  if (codec.analysis.inputs != d.chunk_length() || codec.analysis.outputs != d.latents() || codec.analysis.levels != d.levels()) {
+  if (codec.analysis.inputs != d.chunk_length() || codec.analysis.outputs != d.latents() ||
+      codec.analysis.levels != d.levels()) {
     return misshapen(std::string(kAnalysis) + ".out.weight");
   }
   NWC_ASSIGN_OR_RETURN(codec.density, read_density(file, d));
@@ -80,16 +83,20 @@ Result<EncoderCodec> read_encoder_codec(const std::filesystem::path& path) {
 
 Status write_encoder_codec(const std::filesystem::path& path, const EncoderCodec& codec) {
   std::vector<NamedTensor> tensors = decoder_tensors(codec.decoder);
-  store_transform(kAnalysis, codec.analysis, [&](const std::string& name, std::vector<uint64_t> shape, std::span<const float> values) {
-    tensors.push_back(half_tensor(name, std::move(shape), values));
-  });
+  store_transform(kAnalysis, codec.analysis,
+                  [&](const std::string& name, std::vector<uint64_t> shape, std::span<const float> values) {
+                    tensors.push_back(half_tensor(name, std::move(shape), values));
+                  });
   const DensityWeights& density = codec.density;
   for (size_t i = 0; i < density.layers.size(); ++i) {
     const DensityWeights::Layer& layer = density.layers[i];
-    tensors.push_back(plain_tensor(density_name(i, "matrix"), DType::kF32, {density.sets, density.latents, layer.outputs, layer.inputs}, layer.matrix));
-    tensors.push_back(plain_tensor(density_name(i, "bias"), DType::kF32, {density.sets, density.latents, layer.outputs, 1}, layer.bias));
+    tensors.push_back(plain_tensor(density_name(i, "matrix"), DType::kF32,
+                                   {density.sets, density.latents, layer.outputs, layer.inputs}, layer.matrix));
+    tensors.push_back(plain_tensor(density_name(i, "bias"), DType::kF32,
+                                   {density.sets, density.latents, layer.outputs, 1}, layer.bias));
     if (layer.factor.empty()) continue;
-    tensors.push_back(plain_tensor(density_name(i, "factor"), DType::kF32, {density.sets, density.latents, layer.outputs, 1}, layer.factor));
+    tensors.push_back(plain_tensor(density_name(i, "factor"), DType::kF32,
+                                   {density.sets, density.latents, layer.outputs, 1}, layer.factor));
   }
   tensors.push_back(plain_tensor(kNmse, DType::kF32, {codec.nmse.size()}, codec.nmse));
   std::map<std::string, std::string> metadata = codec.metadata;

@@ -2,7 +2,8 @@
 //
 // The file is a superset of a checkpoint's codec.safetensors: the tensors of docs/format.md, section 3, plus
 //   g_a.*                     the analysis transform, in the layout of g_s
-//   density.<i>.{matrix,bias,factor}  F32 [sets, latents, outputs, inputs or 1]: the entropy model; sets is 1 (shared by the
+//   density.<i>.{matrix,bias,factor}  F32 [sets, latents, outputs, inputs or 1]: the entropy model; sets is 1 (shared
+//   by the
 //                             levels) or the number of levels; kept for fine-tuning
 //   quality.nmse              F32 [levels]: mean squared error of normalised validation weights
 // Readers of compressed checkpoints never need these.
@@ -22,7 +23,8 @@ namespace nwc {
 struct DensityWeights {
   struct Layer {
     uint64_t outputs = 0, inputs = 0;
-    std::vector<float> matrix, bias, factor;  // [sets, latents, outputs, inputs], [sets, latents, outputs, 1] twice; last layer: no factor
+    std::vector<float> matrix, bias,
+        factor;  // [sets, latents, outputs, inputs], [sets, latents, outputs, 1] twice; last layer: no factor
   };
   uint64_t sets = 0, latents = 0;
   std::vector<Layer> layers;

@@ -14,8 +14,10 @@ using testing::TempDir;
 EncoderCodec sample() {
   EncoderCodec codec = testing::residual_codec();
   // Two sets of a density with a hidden layer of 3.
-  codec.density = {2, 5, {{3, 1, std::vector<float>(30, 0.5f), std::vector<float>(30, 0.25f), std::vector<float>(30, -0.5f)},
-                          {1, 3, std::vector<float>(30, 1.5f), std::vector<float>(10, 0.75f), {}}}};
+  codec.density = {2,
+                   5,
+                   {{3, 1, std::vector<float>(30, 0.5f), std::vector<float>(30, 0.25f), std::vector<float>(30, -0.5f)},
+                    {1, 3, std::vector<float>(30, 1.5f), std::vector<float>(10, 0.75f), {}}}};
   codec.nmse = {0.5f, 0.25f};
   codec.metadata = {{"nwcodec.lambda", "1000"}};
   return codec;
@@ -69,9 +71,12 @@ std::string blamed(const Change& change) {
 TEST(EncoderCodec, PartsThatDoNotFitAreNamed) {
   std::mt19937 random(1);
   EXPECT_EQ(blamed([](EncoderCodec&) {}), "");
-  EXPECT_EQ(blamed([&](EncoderCodec& c) { c.analysis = testing::random_transform(15, 5, 24, 1, 2, 1, random); }), "g_a.out.weight");
-  EXPECT_EQ(blamed([&](EncoderCodec& c) { c.analysis = testing::random_transform(16, 6, 24, 1, 2, 1, random); }), "g_a.out.weight");
-  EXPECT_EQ(blamed([&](EncoderCodec& c) { c.analysis = testing::random_transform(16, 5, 24, 1, 3, 1, random); }), "g_a.out.weight");
+  EXPECT_EQ(blamed([&](EncoderCodec& c) { c.analysis = testing::random_transform(15, 5, 24, 1, 2, 1, random); }),
+            "g_a.out.weight");
+  EXPECT_EQ(blamed([&](EncoderCodec& c) { c.analysis = testing::random_transform(16, 6, 24, 1, 2, 1, random); }),
+            "g_a.out.weight");
+  EXPECT_EQ(blamed([&](EncoderCodec& c) { c.analysis = testing::random_transform(16, 5, 24, 1, 3, 1, random); }),
+            "g_a.out.weight");
   EXPECT_EQ(blamed([](EncoderCodec& c) { c.density = testing::logistic_density(4); }), "density.0.matrix");
   EXPECT_EQ(blamed([](EncoderCodec& c) { c.density.layers.pop_back(); }), "density.1.matrix");
   EXPECT_EQ(blamed([](EncoderCodec& c) { c.density.layers.clear(); }), "density.0.matrix");

@@ -11,8 +11,9 @@
 
 namespace nwc {
 
-QuantisedStripes quantise_stripes(const WeightMatrix& w, uint64_t matrix, uint64_t first_stripe, uint64_t stripes, const WeightScales& scales,
-                                  std::span<const uint8_t> levels, const FeedbackFactor& factor, const Encoder& encoder) {
+QuantisedStripes quantise_stripes(const WeightMatrix& w, uint64_t matrix, uint64_t first_stripe, uint64_t stripes,
+                                  const WeightScales& scales, std::span<const uint8_t> levels,
+                                  const FeedbackFactor& factor, const Encoder& encoder) {
   const Codec& codec = encoder.codec();
   const unsigned length = codec.parts().chunk_length(), latents = codec.parts().latents();
   const Isa isa = current_isa();
@@ -53,7 +54,8 @@ QuantisedStripes quantise_stripes(const WeightMatrix& w, uint64_t matrix, uint64
     quantise_chunks(encoder, level, static_cast<uint32_t>(stripes), stride, isa, scratch);
     const float threshold = encoder.patch_threshold(level);
     for (uint64_t i = 0; i < stripes; ++i) {
-      for (unsigned c = 0; c < latents; ++c) result.symbols[(i * latents + c) * n + k] = scratch.symbols[c * stride + i];
+      for (unsigned c = 0; c < latents; ++c)
+        result.symbols[(i * latents + c) * n + k] = scratch.symbols[c * stride + i];
       for (unsigned j = 0; j < length; ++j) {
         const size_t at = j * stride + i;
         const bool inside = (first_stripe + i) * length + j < w.rows;
@@ -63,7 +65,8 @@ QuantisedStripes quantise_stripes(const WeightMatrix& w, uint64_t matrix, uint64
         }
         if (!inside) continue;
         const float decoded = scratch.decoded[at] * scale * factors[at];
-        const double original = error[at], wrong = original - decoded, missed = static_cast<double>(target[at]) - decoded;
+        const double original = error[at], wrong = original - decoded,
+                     missed = static_cast<double>(target[at]) - decoded;
         error[at] = static_cast<float>(wrong);
         const double unit = static_cast<double>(scale) * factors[at];
         result.squared_error += wrong * wrong;
@@ -80,7 +83,8 @@ std::vector<QuantisedStripes> quantise_ranges(const EncodeJob& job, std::span<co
   std::vector<QuantisedStripes> quantised(ranges.size());
   (void)parallel_for(ranges.size(), threads, [&](size_t i, int) -> Status {
     const StripeRange& range = ranges[i];
-    quantised[i] = quantise_stripes(job.weights, range.matrix, range.first, range.count, job.scales, job.levels_of_matrix(range.matrix), *job.guide.feedback[range.matrix], job.encoder);
+    quantised[i] = quantise_stripes(job.weights, range.matrix, range.first, range.count, job.scales,
+                                    job.levels_of_matrix(range.matrix), *job.guide.feedback[range.matrix], job.encoder);
     return {};
   });
   return quantised;

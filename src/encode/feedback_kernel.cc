@@ -6,7 +6,8 @@ namespace {
 constexpr size_t kRun = 64;  // values kept in registers while the columns go by
 
 // One source for all instruction sets: the compiler vectorises over i, never over the sum.
-[[gnu::always_inline]] inline void body(const float* __restrict errors, size_t stride, const float* __restrict coefficients, size_t begin, size_t end,
+[[gnu::always_inline]] inline void body(const float* __restrict errors, size_t stride,
+                                        const float* __restrict coefficients, size_t begin, size_t end,
                                         float* __restrict target, size_t n) {
   size_t i = 0;
   for (; i + kRun <= n; i += kRun) {
@@ -24,17 +25,23 @@ constexpr size_t kRun = 64;  // values kept in registers while the columns go by
   }
 }
 
-void scalar(const float* e, size_t s, const float* c, size_t b, size_t end, float* t, size_t n) { body(e, s, c, b, end, t, n); }
+void scalar(const float* e, size_t s, const float* c, size_t b, size_t end, float* t, size_t n) {
+  body(e, s, c, b, end, t, n);
+}
 #if defined(__x86_64__)
-[[gnu::target("avx2")]] void avx2(const float* e, size_t s, const float* c, size_t b, size_t end, float* t, size_t n) { body(e, s, c, b, end, t, n); }
-[[gnu::target("avx512f,prefer-vector-width=512")]] void avx512(const float* e, size_t s, const float* c, size_t b, size_t end, float* t, size_t n) {
+[[gnu::target("avx2")]] void avx2(const float* e, size_t s, const float* c, size_t b, size_t end, float* t, size_t n) {
+  body(e, s, c, b, end, t, n);
+}
+[[gnu::target("avx512f,prefer-vector-width=512")]] void avx512(const float* e, size_t s, const float* c, size_t b,
+                                                               size_t end, float* t, size_t n) {
   body(e, s, c, b, end, t, n);
 }
 #endif
 
 }  // namespace
 
-void add_weighted_columns(const float* errors, size_t stride, const float* coefficients, size_t begin, size_t end, float* target, size_t n, Isa isa) {
+void add_weighted_columns(const float* errors, size_t stride, const float* coefficients, size_t begin, size_t end,
+                          float* target, size_t n, Isa isa) {
 #if defined(__x86_64__)
   if (isa == Isa::kAvx512) return avx512(errors, stride, coefficients, begin, end, target, n);
   if (isa == Isa::kAvx2) return avx2(errors, stride, coefficients, begin, end, target, n);

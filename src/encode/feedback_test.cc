@@ -43,12 +43,14 @@ Inputs correlated_inputs(uint64_t n, uint32_t seed) {
   return inputs;
 }
 
-double weighted_error(const std::vector<float>& original, const std::vector<float>& decoded, uint64_t rows, const Inputs& h) {
+double weighted_error(const std::vector<float>& original, const std::vector<float>& decoded, uint64_t rows,
+                      const Inputs& h) {
   double sum = 0;
   for (uint64_t r = 0; r < rows; ++r) {
     for (uint64_t i = 0; i < h.n; ++i) {
       for (uint64_t j = 0; j < h.n; ++j) {
-        sum += (double{original[r * h.n + i]} - decoded[r * h.n + i]) * h.full[i * h.n + j] * (double{original[r * h.n + j]} - decoded[r * h.n + j]);
+        sum += (double{original[r * h.n + i]} - decoded[r * h.n + i]) * h.full[i * h.n + j] *
+               (double{original[r * h.n + j]} - decoded[r * h.n + j]);
       }
     }
   }
@@ -63,11 +65,13 @@ TensorGuide guide_of(const Inputs& inputs, const Encoder& encoder, GuideOptions 
   return *std::move(guide);
 }
 
-std::vector<float> decoded_with(const OwnedMatrix& m, const TensorGuide& guide, const Encoder& encoder, EncodedTensor& encoded, int threads = 1) {
+std::vector<float> decoded_with(const OwnedMatrix& m, const TensorGuide& guide, const Encoder& encoder,
+                                EncodedTensor& encoded, int threads = 1) {
   Result<EncodedTensor> made = encode_tensor(m.matrix(), guide, encoder, {.tile_chunks = 64}, threads);
   EXPECT_TRUE(made.ok());
   encoded = *std::move(made);
-  const Result<TensorDecoder> decoder = TensorDecoder::open(m.matrix().name, encoded.stream, encoded.scales, encoded.levels, encoder.codec());
+  const Result<TensorDecoder> decoder =
+      TensorDecoder::open(m.matrix().name, encoded.stream, encoded.scales, encoded.levels, encoder.codec());
   EXPECT_TRUE(decoder.ok());
   std::vector<std::byte> out(decoder->header().elements() * 4);
   EXPECT_TRUE(decoder->decode(DType::kF32, out, 1).ok());
@@ -86,12 +90,13 @@ TEST(Importance, SharesOfColumnsFinestFirst) {
   EXPECT_EQ(counts[3], 1u);
   EXPECT_EQ(counts[2], 10u);
   EXPECT_EQ(counts[1], 100u);
-  EXPECT_EQ(importance_levels(std::vector<double>(20, 1.0), {}), (std::vector<uint8_t>{1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}))
+  EXPECT_EQ(importance_levels(std::vector<double>(20, 1.0), {}),
+            (std::vector<uint8_t>{1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}))
       << "counts are rounded down, ties go to the lower column";
 }
 
-// The form of the feedback: a uniform quantiser that is fed the errors of the original columns. What the encoder gives must be this, element by element;
-// GPTQ's form, which feeds back the corrected columns, must differ.
+// The form of the feedback: a uniform quantiser that is fed the errors of the original columns. What the encoder gives
+// must be this, element by element; GPTQ's form, which feeds back the corrected columns, must differ.
 TEST(Feedback, IsLdlqWithTheOriginalColumns) {
   const Encoder encoder(testing::linear_codec(), kCodecId);
   const uint64_t rows = 16, n = 24;
@@ -118,7 +123,8 @@ TEST(Feedback, IsLdlqWithTheOriginalColumns) {
       const double quantised = std::nearbyint(target / step) * step, wrong = std::nearbyint(gptq / step) * step;
       original_errors[p] = w[r * n + k] - quantised;
       corrected_errors[p] = gptq - wrong;
-      if (std::abs(std::abs(target / step - std::floor(target / step)) - 0.5) < 1e-4) continue;  // a tie that rounding in binary32 may turn
+      if (std::abs(std::abs(target / step - std::floor(target / step)) - 0.5) < 1e-4)
+        continue;  // a tie that rounding in binary32 may turn
       EXPECT_NEAR(decoded[r * n + k], quantised, 1e-5 * std::abs(quantised) + 1e-6) << "row " << r << ", column " << k;
       different += std::abs(quantised - wrong) > 0.5 * step ? 1 : 0;
     }
@@ -136,7 +142,8 @@ TEST(Feedback, LowersTheWeightedErrorAndReportsIt) {
     const Inputs inputs = correlated_inputs(n, 4);
     EncodedTensor plain, fed;
     const double before = weighted_error(w, decoded_with(m, {}, encoder, plain), rows, inputs);
-    const TensorGuide guide = guide_of(inputs, encoder, {.levels = false, .sort_columns = sorted, .ldl = {.damping = 0.0}});
+    const TensorGuide guide =
+        guide_of(inputs, encoder, {.levels = false, .sort_columns = sorted, .ldl = {.damping = 0.0}});
     const double after = weighted_error(w, decoded_with(m, guide, encoder, fed), rows, inputs);
     EXPECT_LT(after, 0.5 * before);
     EXPECT_NEAR(fed.statistics.weighted_error / after, 1.0, 1e-3);
@@ -153,12 +160,16 @@ TEST(Feedback, LargerBlocksHelpLess) {
   EncodedTensor encoded;
   double last = 0;
   for (const uint32_t block : {1u, 8u, 64u}) {
-    const double error = weighted_error(w, decoded_with(m, guide_of(inputs, encoder, {.levels = false, .ldl = {.block_size = block}}), encoder, encoded), 64, inputs);
+    const double error = weighted_error(
+        w,
+        decoded_with(m, guide_of(inputs, encoder, {.levels = false, .ldl = {.block_size = block}}), encoder, encoded),
+        64, inputs);
     EXPECT_GT(error, last);
     last = error;
   }
   EncodedTensor plain;
-  EXPECT_EQ(decoded_with(m, guide_of(inputs, encoder, {.levels = false, .ldl = {.block_size = 64}}), encoder, encoded), decoded_with(m, {}, encoder, plain))
+  EXPECT_EQ(decoded_with(m, guide_of(inputs, encoder, {.levels = false, .ldl = {.block_size = 64}}), encoder, encoded),
+            decoded_with(m, {}, encoder, plain))
       << "one block is no feedback";
 }
 
@@ -169,8 +180,10 @@ TEST(Feedback, TheSameForThreadsAndInstructionSets) {
   const Inputs inputs = correlated_inputs(40, 8);
   const HessianView view{inputs.triangle, 40};
   const std::vector<double> rms(80, 1.0);
-  const TensorGuide guide = *make_guide({&view, 1}, 2, 40, rms, encoder.level_errors(), {.importance = {.shares = {0.1}}}, 1);
-  const EncodedTensor one = *encode_tensor(m.matrix(), guide, encoder, {}, 1), three = *encode_tensor(m.matrix(), guide, encoder, {}, 3);
+  const TensorGuide guide =
+      *make_guide({&view, 1}, 2, 40, rms, encoder.level_errors(), {.importance = {.shares = {0.1}}}, 1);
+  const EncodedTensor one = *encode_tensor(m.matrix(), guide, encoder, {}, 1),
+                      three = *encode_tensor(m.matrix(), guide, encoder, {}, 3);
   EXPECT_EQ(one.stream, three.stream);
 }
 
@@ -181,7 +194,8 @@ TEST(Feedback, PaddedRowsAndColumnsOfZeros) {
   for (size_t r = 0; r < 37; ++r) w[r * 21 + 5] = 0;
   const OwnedMatrix m("w", DType::kF32, {37, 21}, w);
   EncodedTensor encoded;
-  const std::vector<float> decoded = decoded_with(m, guide_of(correlated_inputs(21, 10), encoder, {}), encoder, encoded);
+  const std::vector<float> decoded =
+      decoded_with(m, guide_of(correlated_inputs(21, 10), encoder, {}), encoder, encoded);
   for (size_t r = 0; r < 37; ++r) EXPECT_EQ(decoded[r * 21 + 5], 0.0f);
 }
 
@@ -194,7 +208,8 @@ TEST(WaterFill, EvensOutWhatColumnsCost) {
   double least = 1e300, most = 0;
   for (uint64_t p = 0; p < 48; ++p) {
     const uint32_t k = guide.feedback[0]->order[p];
-    const double step = errors[guide.levels[k]] / guide.column_gains[k], cost = guide.feedback[0]->pivots[p] * step * step;
+    const double step = errors[guide.levels[k]] / guide.column_gains[k],
+                 cost = guide.feedback[0]->pivots[p] * step * step;
     least = std::min(least, cost);
     most = std::max(most, cost);
   }

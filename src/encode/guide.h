@@ -14,19 +14,20 @@ namespace nwc {
 
 // Everything empty: the data-free mode, all columns alike.
 struct TensorGuide {
-  std::vector<uint8_t> levels;      // importance level of each column, [matrices * columns]; empty: all 0
+  std::vector<uint8_t> levels;       // importance level of each column, [matrices * columns]; empty: all 0
   std::vector<double> column_gains;  // column scales are divided by these, [matrices * columns]; empty: all 1
   std::vector<std::shared_ptr<const FeedbackFactor>> feedback;  // for each matrix; empty: none
 };
 
 enum class StepRule : uint8_t {
   kLevels,     // the paper: by quantiles of the sensitivity, among the codec's levels
-  kWaterFill,  // steps inversely proportional to the root of the pivots of the LDL, by column gains; levels carry the coarse part
+  kWaterFill,  // steps inversely proportional to the root of the pivots of the LDL, by column gains; levels carry the
+               // coarse part
 };
 
 struct GuideOptions {
   StepRule steps = StepRule::kLevels;
-  bool levels = true;    // with kLevels: importance levels at all
+  bool levels = true;  // with kLevels: importance levels at all
   bool feedback = true;
   bool sort_columns = true;  // feedback begins with the columns whose errors cost most; otherwise with the last column
   ImportanceOptions importance;
@@ -44,9 +45,11 @@ using LevelErrors = std::vector<double>;
 
 class EncodeDevice;
 
-// The guide of a tensor of `matrices` matrices with a Hessian each (or one for all). `column_rms`, [matrices * columns]: what column
-// scales are made of, before gains. `device`: what factorises, and keeps the factors; null for the cores. Errors: those of factorise(), and kMismatch for a Hessian of another width; they name no tensor.
-Result<TensorGuide> make_guide(std::span<const HessianView> hessians, uint64_t matrices, uint64_t columns, std::span<const double> column_rms,
-                               const LevelErrors& level_errors, const GuideOptions& options, int threads, EncodeDevice* device = nullptr);
+// The guide of a tensor of `matrices` matrices with a Hessian each (or one for all). `column_rms`, [matrices *
+// columns]: what column scales are made of, before gains. `device`: what factorises, and keeps the factors; null for
+// the cores. Errors: those of factorise(), and kMismatch for a Hessian of another width; they name no tensor.
+Result<TensorGuide> make_guide(std::span<const HessianView> hessians, uint64_t matrices, uint64_t columns,
+                               std::span<const double> column_rms, const LevelErrors& level_errors,
+                               const GuideOptions& options, int threads, EncodeDevice* device = nullptr);
 
 }  // namespace nwc

@@ -1,11 +1,13 @@
 // Hessians of a model's linear layers on disk: what `nwcodec calibrate` writes and `nwcodec compress` reads.
 //
 // A directory of files hessians-*.safetensors, one per block of the model:
-//   hessian.<i>   F32 [matrices, n (n + 1) / 2]: lower triangles, row by row, of the mean of x x^T over the tokens that a layer saw, where x is its
+//   hessian.<i>   F32 [matrices, n (n + 1) / 2]: lower triangles, row by row, of the mean of x x^T over the tokens that
+//   a layer saw, where x is its
 //                 input of n features; several matrices for fused experts
 //   tokens.<i>    I64 [matrices]: how many tokens that were
 // and in __metadata__ "nwcodec.hessians", JSON:
-//   {"weights": {"<tensor name>": {"hessian": i, "hash": "<XXH3 of the tensor's bytes, 16 hex digits>"}, ...}, "calibration": {...}}
+//   {"weights": {"<tensor name>": {"hessian": i, "hash": "<XXH3 of the tensor's bytes, 16 hex digits>"}, ...},
+//   "calibration": {...}}
 // Layers with a common input share a Hessian.
 #pragma once
 
@@ -24,8 +26,8 @@ namespace nwc {
 
 struct StoredHessian {
   uint64_t features = 0;
-  std::vector<int64_t> tokens;        // [matrices]
-  std::vector<float> triangles;       // [matrices, features (features + 1) / 2]
+  std::vector<int64_t> tokens;   // [matrices]
+  std::vector<float> triangles;  // [matrices, features (features + 1) / 2]
 
   uint64_t triangle_size() const { return features * (features + 1) / 2; }
   // One for each matrix, into `triangles`.

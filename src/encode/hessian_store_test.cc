@@ -19,7 +19,8 @@ TensorView view_of(const std::string& name, const std::string& bytes) {
 HessianFile two_layers(const std::string& weight_bytes) {
   HessianFile file;
   file.hessians = {{2, {10}, {1, 0.5f, 2}}, {1, {3, 0}, {4, 0}}};
-  file.weights = {{"q.weight", {0, xxh3(std::as_bytes(std::span(weight_bytes)))}}, {"k.weight", {0, 7}}, {"experts", {1, 8}}};
+  file.weights = {
+      {"q.weight", {0, xxh3(std::as_bytes(std::span(weight_bytes)))}}, {"k.weight", {0, 7}}, {"experts", {1, 8}}};
   file.calibration = {{"seed", 1}};
   return file;
 }

@@ -14,7 +14,8 @@ std::vector<uint8_t> importance_levels(std::span<const double> sensitivity, cons
   size_t next = 0;
   for (size_t s = 0; s < options.shares.size(); ++s) {
     const auto count = static_cast<size_t>(std::floor(options.shares[s] * static_cast<double>(sensitivity.size())));
-    for (size_t i = 0; i < count && next < order.size(); ++i) levels[order[next++]] = static_cast<uint8_t>(options.shares.size() - s);
+    for (size_t i = 0; i < count && next < order.size(); ++i)
+      levels[order[next++]] = static_cast<uint8_t>(options.shares.size() - s);
   }
   return levels;
 }

@@ -12,8 +12,8 @@ enum class Sensitivity : uint8_t {
   kInverse,   // 1 / diag(H^-1) (Appendix E.3): what it costs after the other columns have compensated
 };
 
-// Shares of columns for each level above 0, finest first: with {0.001, 0.01, 0.1} the most sensitive 0.1 % have level 3, the next 1 % level 2, the
-// next 10 % level 1. Counts are rounded down, ties go to the lower column.
+// Shares of columns for each level above 0, finest first: with {0.001, 0.01, 0.1} the most sensitive 0.1 % have level
+// 3, the next 1 % level 2, the next 10 % level 1. Counts are rounded down, ties go to the lower column.
 struct ImportanceOptions {
   std::vector<double> shares{0.001, 0.01, 0.1};
   Sensitivity sensitivity = Sensitivity::kDiagonal;

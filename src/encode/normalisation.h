@@ -1,4 +1,5 @@
-// Normalisation (paper, Section 3.1, equation 2, and Figure 9a): what weights are divided by before the analysis transform.
+// Normalisation (paper, Section 3.1, equation 2, and Figure 9a): what weights are divided by before the analysis
+// transform.
 //
 //   normalised weight [r, c] = weight [r, c] / column scale [c] / row factor [r]
 #pragma once
@@ -36,20 +37,22 @@ struct NormalisationOptions {
 
 // What a stream stores (docs/format.md, section 6), and what encoder and decoder compute with.
 struct WeightScales {
-  int16_t exponent = 0;             // common to the column scales
-  bool one_scale = false;           // one column scale for all columns
-  std::vector<uint16_t> stored;     // binary16: 1 or matrices * columns column scales, then the row factors
-  std::vector<float> columns;       // [matrices * columns]: f32(f16 * 2^exponent)
-  std::vector<float> rows;          // [matrices * rows]; empty without row factors
+  int16_t exponent = 0;          // common to the column scales
+  bool one_scale = false;        // one column scale for all columns
+  std::vector<uint16_t> stored;  // binary16: 1 or matrices * columns column scales, then the row factors
+  std::vector<float> columns;    // [matrices * columns]: f32(f16 * 2^exponent)
+  std::vector<float> rows;       // [matrices * rows]; empty without row factors
   // 1 without row factors.
   float row_factor(uint64_t index) const { return rows.empty() ? 1.0f : rows[index]; }
 };
 
-// A scale is a root mean square: the standard deviation about zero, so that a constant column has one too. 0 for zeros only. Row
-// factors have a root mean square of about 1 and leave the magnitude to the column scales; with kBoth the two are found in turns.
-// `column_gains`, [matrices * columns] or empty: each column's scale is divided by its own, too (not with one scale for all).
-// Independent of `threads`. Errors: kNonFinite with the position of the first NaN or infinite weight.
-Result<WeightScales> weight_scales(const WeightMatrix& weights, const NormalisationOptions& options, std::span<const double> column_gains, int threads);
+// A scale is a root mean square: the standard deviation about zero, so that a constant column has one too. 0 for zeros
+// only. Row factors have a root mean square of about 1 and leave the magnitude to the column scales; with kBoth the two
+// are found in turns. `column_gains`, [matrices * columns] or empty: each column's scale is divided by its own, too
+// (not with one scale for all). Independent of `threads`. Errors: kNonFinite with the position of the first NaN or
+// infinite weight.
+Result<WeightScales> weight_scales(const WeightMatrix& weights, const NormalisationOptions& options,
+                                   std::span<const double> column_gains, int threads);
 
 // The sum of the squares of all weights. Errors as above.
 Result<double> sum_of_squares(const WeightMatrix& weights, int threads);

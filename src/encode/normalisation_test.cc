@@ -52,7 +52,8 @@ TEST(WeightScales, StoredFormAndValuesAgree) {
     double squares = 0;
     for (uint64_t r = 0; r < 40; ++r) squares += std::pow(m.matrix().at(m.matrix().index_of(i / 70, r, i % 70)), 2);
     EXPECT_NEAR(scales.columns[i] / std::sqrt(squares / 40), 1.0, 0x1p-11);
-    EXPECT_EQ(scales.columns[i], static_cast<float>(std::ldexp(static_cast<double>(float_from_half(scales.stored[i])), scales.exponent)));
+    EXPECT_EQ(scales.columns[i],
+              static_cast<float>(std::ldexp(static_cast<double>(float_from_half(scales.stored[i])), scales.exponent)));
   }
 }
 
@@ -65,7 +66,8 @@ TEST(WeightScales, IndependentOfThreadsAndStorageOrder) {
       for (size_t c = 0; c < 600; ++c) swapped[m * 18000 + c * 30 + r] = values[m * 18000 + r * 600 + c];
     }
   }
-  const OwnedMatrix plain("w", DType::kF32, {2, 30, 600}, values), transposed("w", DType::kF32, {2, 600, 30}, swapped, true);
+  const OwnedMatrix plain("w", DType::kF32, {2, 30, 600}, values),
+      transposed("w", DType::kF32, {2, 600, 30}, swapped, true);
   const WeightScales one = scales_of(plain, 1.0, 1);
   for (const WeightScales& other : {scales_of(plain, 1.0, 3), scales_of(transposed, 1.0, 2)}) {
     EXPECT_EQ(other.columns, one.columns);
@@ -134,7 +136,8 @@ std::pair<std::vector<double>, std::vector<double>> left_over(const OwnedMatrix&
 OwnedMatrix uneven_matrix(uint64_t rows, uint64_t columns) {
   std::mt19937 random(3);
   std::vector<float> values = testing::random_values(rows * columns, 1.0, random);
-  const std::vector<float> a = testing::random_values(rows, 1.5, random), b = testing::random_values(columns, 1.5, random);
+  const std::vector<float> a = testing::random_values(rows, 1.5, random),
+                           b = testing::random_values(columns, 1.5, random);
   for (size_t i = 0; i < values.size(); ++i) values[i] *= std::exp(a[i / columns] + b[i % columns]);
   return {"w", DType::kF32, {rows, columns}, values};
 }

@@ -20,7 +20,8 @@ constexpr const char* kReports = "nwcodec.reports";  // U8: JSON
 
 }  // namespace
 
-Result<PartWriter> PartWriter::create(const fs::path& path, const std::string& fingerprint, const PartContents& contents, const TensorCompressor& compressor) {
+Result<PartWriter> PartWriter::create(const fs::path& path, const std::string& fingerprint,
+                                      const PartContents& contents, const TensorCompressor& compressor) {
   std::vector<PlannedTensor> fixed;
   std::vector<std::string> growing;
   for (const TensorView* tensor : contents.replaced) fixed.push_back({tensor->name, tensor->dtype, tensor->shape});
@@ -30,23 +31,29 @@ Result<PartWriter> PartWriter::create(const fs::path& path, const std::string& f
     growing.push_back(tensor->name + kStreamSuffix);
   }
   growing.push_back(kReports);
-  NWC_ASSIGN_OR_RETURN(SafetensorsWriter writer, SafetensorsWriter::create(path, std::move(fixed), std::move(growing), {{kRunKey, fingerprint}}, {.checksums = true}));
+  NWC_ASSIGN_OR_RETURN(SafetensorsWriter writer,
+                       SafetensorsWriter::create(path, std::move(fixed), std::move(growing), {{kRunKey, fingerprint}},
+                                                 {.checksums = true}));
   return PartWriter(std::move(writer), std::move(replaced));
 }
 
 Status PartWriter::add(const CompressedTensor& tensor) {
   const std::string& name = tensor.report.name;
   NWC_RETURN_IF_ERROR(writer_.write(name + kScalesSuffix, 0, tensor.encoded.scales));
-  if (!tensor.encoded.levels.empty()) NWC_RETURN_IF_ERROR(writer_.write(name + kLevelsSuffix, 0, tensor.encoded.levels));
+  if (!tensor.encoded.levels.empty())
+    NWC_RETURN_IF_ERROR(writer_.write(name + kLevelsSuffix, 0, tensor.encoded.levels));
   NWC_RETURN_IF_ERROR(writer_.append(name + kStreamSuffix, tensor.encoded.stream));
   reports_.push_back(tensor.report);
   return {};
 }
 
-Status PartWriter::replace(const std::string& name, std::span<const std::byte> values) { return writer_.write(name, 0, values); }
+Status PartWriter::replace(const std::string& name, std::span<const std::byte> values) {
+  return writer_.write(name, 0, values);
+}
 
 CompressedTensorReport& PartWriter::report_of(const std::string& name) {
-  return *std::find_if(reports_.begin(), reports_.end(), [&](const CompressedTensorReport& report) { return report.name == name; });
+  return *std::find_if(reports_.begin(), reports_.end(),
+                       [&](const CompressedTensorReport& report) { return report.name == name; });
 }
 
 Status PartWriter::finish() {

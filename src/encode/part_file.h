@@ -1,5 +1,6 @@
-// A finished work item on disk while its run is unfinished: a safetensors file with what a shard will store of the item's tensors, plain tensors
-// that take the place of the checkpoint's, and the tensors' reports. Every byte has a checksum.
+// A finished work item on disk while its run is unfinished: a safetensors file with what a shard will store of the
+// item's tensors, plain tensors that take the place of the checkpoint's, and the tensors' reports. Every byte has a
+// checksum.
 #pragma once
 
 #include <filesystem>
@@ -26,7 +27,8 @@ struct PartContents {
 class PartWriter {
  public:
   // `fingerprint`: of the run. Errors: kIo.
-  static Result<PartWriter> create(const std::filesystem::path& path, const std::string& fingerprint, const PartContents& contents, const TensorCompressor& compressor);
+  static Result<PartWriter> create(const std::filesystem::path& path, const std::string& fingerprint,
+                                   const PartContents& contents, const TensorCompressor& compressor);
   Status add(const CompressedTensor& tensor);
   Status replace(const std::string& name, std::span<const std::byte> values);
   // Of a tensor that was added: may be amended until finish().
@@ -37,7 +39,8 @@ class PartWriter {
   Status finish();
 
  private:
-  PartWriter(SafetensorsWriter writer, std::vector<PlannedTensor> replaced) : writer_(std::move(writer)), replaced_(std::move(replaced)) {}
+  PartWriter(SafetensorsWriter writer, std::vector<PlannedTensor> replaced)
+      : writer_(std::move(writer)), replaced_(std::move(replaced)) {}
   SafetensorsWriter writer_;
   std::vector<PlannedTensor> replaced_;
   std::vector<CompressedTensorReport> reports_;
@@ -60,7 +63,8 @@ class Part {
 // All parts of a run.
 class PartStore {
  public:
-  PartStore(std::filesystem::path directory, std::string fingerprint) : directory_(std::move(directory)), fingerprint_(std::move(fingerprint)) {}
+  PartStore(std::filesystem::path directory, std::string fingerprint)
+      : directory_(std::move(directory)), fingerprint_(std::move(fingerprint)) {}
   const std::string& fingerprint() const { return fingerprint_; }
   std::filesystem::path path_of(size_t item) const;
   // Errors: kIo.

@@ -14,7 +14,8 @@ void round_to_half(std::vector<float>& values) {
 }  // namespace
 
 TransformWeights rounded_to_half(TransformWeights w) {
-  for (std::vector<float>* values : {&w.in_weight, &w.in_bias, &w.embedding, &w.out_weight, &w.out_bias}) round_to_half(*values);
+  for (std::vector<float>* values : {&w.in_weight, &w.in_bias, &w.embedding, &w.out_weight, &w.out_bias})
+    round_to_half(*values);
   for (TransformWeights::Block& block : w.blocks) {
     for (std::vector<float>* values : {&block.weight, &block.bias, &block.gain, &block.offset}) round_to_half(*values);
   }
@@ -25,7 +26,8 @@ double measure_nmse(const EncoderCodec& codec, unsigned level, std::span<const f
   const Transform analysis(codec.analysis), synthesis(codec.decoder.synthesis);
   const size_t length = analysis.inputs(), latents = analysis.outputs(), count = chunks.size() / length;
   const size_t stride = Transform::padded(count);
-  AlignedVector<float> x(length * stride, 0.0f), z(analysis.output_rows() * stride), y(synthesis.output_rows() * stride), scratch;
+  AlignedVector<float> x(length * stride, 0.0f), z(analysis.output_rows() * stride),
+      y(synthesis.output_rows() * stride), scratch;
   for (size_t i = 0; i < count; ++i) {
     for (size_t j = 0; j < length; ++j) x[j * stride + i] = chunks[i * length + j];
   }

@@ -18,7 +18,8 @@ int32_t round_latent(float z) {
 
 }  // namespace
 
-void quantise_chunks(const Encoder& encoder, unsigned level, uint32_t chunks, size_t stride, Isa isa, QuantiserScratch& scratch) {
+void quantise_chunks(const Encoder& encoder, unsigned level, uint32_t chunks, size_t stride, Isa isa,
+                     QuantiserScratch& scratch) {
   const Codec& codec = encoder.codec();
   const unsigned latents = codec.parts().latents();
   scratch.latents.resize(encoder.analysis().output_rows() * stride);

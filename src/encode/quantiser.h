@@ -15,16 +15,18 @@ class Encoder;
 
 // One thread's buffers, all [components][stride].
 struct QuantiserScratch {
-  AlignedVector<float> chunks;   // in
+  AlignedVector<float> chunks;  // in
   AlignedVector<float> latents, decoded, network;
   std::vector<int32_t> symbols;  // [latents][stride]
 };
 
-// Fills symbols and decoded from scratch.chunks, whose columns up to the padded count must be finite. stride as in Transform::apply().
-void quantise_chunks(const Encoder& encoder, unsigned level, uint32_t chunks, size_t stride, Isa isa, QuantiserScratch& scratch);
+// Fills symbols and decoded from scratch.chunks, whose columns up to the padded count must be finite. stride as in
+// Transform::apply().
+void quantise_chunks(const Encoder& encoder, unsigned level, uint32_t chunks, size_t stride, Isa isa,
+                     QuantiserScratch& scratch);
 
-// The value to store instead of what the transform makes of a normalised weight: if that misses by more than the threshold or,
-// in padding, if it is not finite.
+// The value to store instead of what the transform makes of a normalised weight: if that misses by more than the
+// threshold or, in padding, if it is not finite.
 std::optional<float> patch_for(float wanted, float decoded, bool inside, float threshold);
 
 }  // namespace nwc

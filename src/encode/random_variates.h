@@ -1,6 +1,6 @@
-// Random numbers of given distributions for synthetic weights: training data (src/learn) and the sources of rate-distortion
-// studies (src/study). The same seed gives the same numbers wherever the C library's log, pow and cos agree; the standard
-// library's distributions differ between implementations.
+// Random numbers of given distributions for synthetic weights: training data (src/learn) and the sources of
+// rate-distortion studies (src/study). The same seed gives the same numbers wherever the C library's log, pow and cos
+// agree; the standard library's distributions differ between implementations.
 //
 // Thread safety: the generator is the caller's; one per thread.
 #pragma once
@@ -18,7 +18,8 @@ double gaussian_variate(std::mt19937_64& random);
 // Laplace with scale 1: variance 2, excess kurtosis 3.
 double laplace_variate(std::mt19937_64& random);
 
-// Student's t (Bailey's polar method): variance degrees / (degrees - 2) for degrees > 2, excess kurtosis 6 / (degrees - 4) for degrees > 4.
+// Student's t (Bailey's polar method): variance degrees / (degrees - 2) for degrees > 2, excess kurtosis 6 / (degrees -
+// 4) for degrees > 4.
 double student_t_variate(std::mt19937_64& random, double degrees);
 
 }  // namespace nwc

@@ -11,9 +11,9 @@
 namespace nwc {
 namespace {
 
-constexpr uint64_t kSampleTiles = 4;    // per tensor and level
+constexpr uint64_t kSampleTiles = 4;  // per tensor and level
 constexpr int kMaxSteps = 8;
-constexpr double kTolerance = 1e-3;     // of the rate asked for
+constexpr double kTolerance = 1e-3;  // of the rate asked for
 constexpr double kMaxLog2Gain = 6.0;
 
 struct Estimate {
@@ -22,12 +22,15 @@ struct Estimate {
 };
 
 Error out_of_reach(double bits) {
-  return Error(ErrorCode::kInvalidArgument, "no gain gives " + std::to_string(bits) + " bits per weight with this codec").remedy("choose another codec or rate");
+  return Error(ErrorCode::kInvalidArgument,
+               "no gain gives " + std::to_string(bits) + " bits per weight with this codec")
+      .remedy("choose another codec or rate");
 }
 
 class RateEstimator {
  public:
-  RateEstimator(const std::vector<SelectedTensor>& tensors, const EncodeOptions& options, int threads, EncodeDevice* device, Team& team, const Progress& progress)
+  RateEstimator(const std::vector<SelectedTensor>& tensors, const EncodeOptions& options, int threads,
+                EncodeDevice* device, Team& team, const Progress& progress)
       : tensors_(tensors), options_(options), threads_(threads), device_(device), team_(team), progress_(progress) {
     for (const SelectedTensor& t : tensors) total_ += static_cast<double>(t.weights.elements());
   }
@@ -63,7 +66,8 @@ class RateEstimator {
     written.tables.set = fit_checkpoint_tables(samples, codec.decoder.tables.set);
     double bytes = 0;
     for (const NamedTensor& tensor : decoder_tensors(written)) bytes += static_cast<double>(tensor.bytes.size());
-    for (const TensorSample& sample : samples) bytes += estimated_bytes(sample, written.tables.set, options_.own_tables);
+    for (const TensorSample& sample : samples)
+      bytes += estimated_bytes(sample, written.tables.set, options_.own_tables);
     return Estimate{log2_gain, 8.0 * bytes / total_, std::move(written.tables.set)};
   }
 
@@ -78,7 +82,8 @@ class RateEstimator {
 };
 
 // Secants from `at` on, whose slope (bits per unit of log2(gain)) is kept.
-Status approach(RateEstimator& estimator, const EncoderCodec& codec, double bits, const GuideSource* guides, int steps, Estimate& at, double& slope) {
+Status approach(RateEstimator& estimator, const EncoderCodec& codec, double bits, const GuideSource* guides, int steps,
+                Estimate& at, double& slope) {
   for (int step = 0; step < steps && std::abs(at.bits - bits) > kTolerance * bits; ++step) {
     const double next = at.log2_gain + (bits - at.bits) / slope;
     if (!(std::abs(next) <= kMaxLog2Gain)) return out_of_reach(bits);
@@ -91,8 +96,9 @@ Status approach(RateEstimator& estimator, const EncoderCodec& codec, double bits
 
 }  // namespace
 
-Result<RateChoice> choose_rate(const std::vector<SelectedTensor>& tensors, const std::vector<EncoderCodec>& candidates, double bits,
-                               const EncodeOptions& options, const GuideSource* guides, int threads, EncodeDevice* device, Team& team, const Progress& progress) {
+Result<RateChoice> choose_rate(const std::vector<SelectedTensor>& tensors, const std::vector<EncoderCodec>& candidates,
+                               double bits, const EncodeOptions& options, const GuideSource* guides, int threads,
+                               EncodeDevice* device, Team& team, const Progress& progress) {
   RateEstimator estimator(tensors, options, threads, device, team, progress);
   size_t chosen = 0;
   Estimate estimate;
@@ -114,7 +120,8 @@ Result<RateChoice> choose_rate(const std::vector<SelectedTensor>& tensors, const
     estimate.bits = bits;
   }
   // A float's worth of digits is plenty, and keeps the last bits of a secant out of the result.
-  return RateChoice{chosen, static_cast<double>(static_cast<float>(std::exp2(estimate.log2_gain))), std::move(estimate.tables), estimate.bits};
+  return RateChoice{chosen, static_cast<double>(static_cast<float>(std::exp2(estimate.log2_gain))),
+                    std::move(estimate.tables), estimate.bits};
 }
 
 }  // namespace nwc

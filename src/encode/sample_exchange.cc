@@ -5,10 +5,12 @@
 namespace nwc {
 namespace {
 
-// All numbers of a sample in a row, counts of what follows first. Counts of symbols are far below 2^53, so that doubles hold them.
+// All numbers of a sample in a row, counts of what follows first. Counts of symbols are far below 2^53, so that doubles
+// hold them.
 std::vector<double> flattened(const TensorSample& sample) {
   const SymbolSample& symbols = sample.symbols;
-  std::vector<double> numbers{sample.other_bytes, static_cast<double>(symbols.sampled.size()), static_cast<double>(symbols.histograms.size())};
+  std::vector<double> numbers{sample.other_bytes, static_cast<double>(symbols.sampled.size()),
+                              static_cast<double>(symbols.histograms.size())};
   for (const std::vector<uint64_t>& counts : {symbols.sampled, symbols.symbols_of_level}) {
     for (const uint64_t n : counts) numbers.push_back(static_cast<double>(n));
   }

@@ -10,8 +10,9 @@ namespace nwc {
 
 class Team;
 
-// Before: samples[i] is filled in where i % team.size() is this process's rank, and as constructed elsewhere. Afterwards all are, on all processes, with the
-// same numbers. A team of one has nothing to do. Errors: those of the team.
+// Before: samples[i] is filled in where i % team.size() is this process's rank, and as constructed elsewhere.
+// Afterwards all are, on all processes, with the same numbers. A team of one has nothing to do. Errors: those of the
+// team.
 Status share_samples(std::vector<TensorSample>& samples, Team& team);
 
 }  // namespace nwc

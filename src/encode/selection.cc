@@ -32,8 +32,8 @@ bool can_be_compressed(const TensorView& tensor) {
   return (dims == 2 || dims == 3) && is_weight_dtype(tensor.dtype) && !tensor.bytes.empty();
 }
 
-// Routers of mixtures: "mlp.gate.weight", "block_sparse_moe.gate.weight", "mlp.router.weight". They are small, and an error
-// in them sends tokens elsewhere.
+// Routers of mixtures: "mlp.gate.weight", "block_sparse_moe.gate.weight", "mlp.router.weight". They are small, and an
+// error in them sends tokens elsewhere.
 bool is_router(const std::vector<std::string_view>& parts) {
   return parts.size() >= 2 && (parts[parts.size() - 2] == "gate" || parts[parts.size() - 2] == "router");
 }
@@ -90,8 +90,8 @@ bool Selection::wants(const TensorView& tensor) const {
 }
 
 bool Selection::stored_transposed(const TensorView& tensor) const {
-  if (model_type_ == "gpt_oss") return tensor.shape.size() == 3;         // fused experts: [experts, in, out]
-  if (model_type_ == "gpt2") return tensor.name.ends_with("weight");     // Conv1D: [in, out]
+  if (model_type_ == "gpt_oss") return tensor.shape.size() == 3;      // fused experts: [experts, in, out]
+  if (model_type_ == "gpt2") return tensor.name.ends_with("weight");  // Conv1D: [in, out]
   return false;
 }
 

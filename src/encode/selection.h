@@ -10,11 +10,13 @@
 
 namespace nwc {
 
-// Without patterns: the linear weights of numbered blocks ("...layers.7.mlp.up_proj.weight"), that is 2-D or 3-D float tensors with
-// at least 16 rows and columns whose name has a number among its parts and that are no norm, embedding, bias,
-// convolution or router of experts. Embeddings, heads, projections and poolers outside the blocks stay as they are.
+// Without patterns: the linear weights of numbered blocks ("...layers.7.mlp.up_proj.weight"), that is 2-D or 3-D float
+// tensors with at least 16 rows and columns whose name has a number among its parts and that are no norm, embedding,
+// bias, convolution or router of experts. Embeddings, heads, projections and poolers outside the blocks stay as they
+// are.
 struct SelectionOptions {
-  std::vector<std::string> include;  // ECMAScript regular expressions, searched in the name; any match compresses a tensor
+  std::vector<std::string>
+      include;  // ECMAScript regular expressions, searched in the name; any match compresses a tensor
   std::vector<std::string> exclude;  // any match leaves a tensor alone; wins over include
 };
 
@@ -32,7 +34,8 @@ class Selection {
   std::string model_type_;
 };
 
-// `model_type` of a checkpoint's config.json; empty if there is no such file or key. Errors: kCorrupt for a broken file.
+// `model_type` of a checkpoint's config.json; empty if there is no such file or key. Errors: kCorrupt for a broken
+// file.
 Result<std::string> read_model_type(const std::filesystem::path& directory);
 
 }  // namespace nwc

@@ -37,8 +37,9 @@ struct Family {
 };
 
 std::vector<Named> llama_linears(const std::string& block) {
-  return {{block + "self_attn.q_proj.weight", {64, 64}}, {block + "self_attn.k_proj.weight", {32, 64}}, {block + "self_attn.v_proj.weight", {32, 64}},
-          {block + "self_attn.o_proj.weight", {64, 64}}, {block + "mlp.gate_proj.weight", {112, 64}},   {block + "mlp.up_proj.weight", {112, 64}},
+  return {{block + "self_attn.q_proj.weight", {64, 64}}, {block + "self_attn.k_proj.weight", {32, 64}},
+          {block + "self_attn.v_proj.weight", {32, 64}}, {block + "self_attn.o_proj.weight", {64, 64}},
+          {block + "mlp.gate_proj.weight", {112, 64}},   {block + "mlp.up_proj.weight", {112, 64}},
           {block + "mlp.down_proj.weight", {64, 112}}};
 }
 std::vector<Named> llama_others(const std::string& block) {
@@ -59,14 +60,16 @@ std::vector<Named> joined(std::vector<Named> a, const std::vector<Named>& b) {
 }
 std::vector<Named> clip_linears(const std::string& layer) {
   std::vector<Named> all;
-  for (const char* part : {"mlp.fc1", "mlp.fc2", "self_attn.k_proj", "self_attn.out_proj", "self_attn.q_proj", "self_attn.v_proj"}) {
+  for (const char* part :
+       {"mlp.fc1", "mlp.fc2", "self_attn.k_proj", "self_attn.out_proj", "self_attn.q_proj", "self_attn.v_proj"}) {
     all.push_back({layer + part + ".weight", {64, 64}});
   }
   return all;
 }
 std::vector<Named> clip_others(const std::string& layer) {
   std::vector<Named> all;
-  for (const char* part : {"mlp.fc1.bias", "mlp.fc2.bias", "self_attn.k_proj.bias", "layer_norm1.bias", "layer_norm1.weight", "layer_norm2.weight"}) {
+  for (const char* part : {"mlp.fc1.bias", "mlp.fc2.bias", "self_attn.k_proj.bias", "layer_norm1.bias",
+                           "layer_norm1.weight", "layer_norm2.weight"}) {
     all.push_back({layer + part, {64}});
   }
   return all;
@@ -75,20 +78,30 @@ std::vector<Named> clip_others(const std::string& layer) {
 std::vector<Family> families() {
   const std::string b0 = "model.layers.0.", b11 = "model.layers.11.";
   std::vector<Family> all;
-  for (const char* name : {"llama2", "llama3", "mistral"}) all.push_back({name, joined(llama_linears(b0), llama_linears(b11)), llama_others(b0)});
-  all.push_back({"qwen2", llama_linears(b0), joined(llama_others(b0), {{b0 + "self_attn.q_proj.bias", {64}}, {b0 + "self_attn.v_proj.bias", {32}}})});
-  all.push_back({"qwen3", llama_linears(b0), joined(llama_others(b0), {{b0 + "self_attn.q_norm.weight", {32}}, {b0 + "self_attn.k_norm.weight", {32}}})});
+  for (const char* name : {"llama2", "llama3", "mistral"})
+    all.push_back({name, joined(llama_linears(b0), llama_linears(b11)), llama_others(b0)});
+  all.push_back(
+      {"qwen2", llama_linears(b0),
+       joined(llama_others(b0), {{b0 + "self_attn.q_proj.bias", {64}}, {b0 + "self_attn.v_proj.bias", {32}}})});
+  all.push_back(
+      {"qwen3", llama_linears(b0),
+       joined(llama_others(b0), {{b0 + "self_attn.q_norm.weight", {32}}, {b0 + "self_attn.k_norm.weight", {32}}})});
   all.push_back({"gemma3", llama_linears(b0),
-                 joined(llama_others(b0), {{b0 + "pre_feedforward_layernorm.weight", {64}}, {b0 + "post_feedforward_layernorm.weight", {64}}})});
+                 joined(llama_others(b0), {{b0 + "pre_feedforward_layernorm.weight", {64}},
+                                           {b0 + "post_feedforward_layernorm.weight", {64}}})});
   all.push_back({"qwen3_moe",
-                 joined(attention(b0), {{b0 + "mlp.experts.0.down_proj.weight", {64, 48}}, {b0 + "mlp.experts.7.gate_proj.weight", {48, 64}},
+                 joined(attention(b0), {{b0 + "mlp.experts.0.down_proj.weight", {64, 48}},
+                                        {b0 + "mlp.experts.7.gate_proj.weight", {48, 64}},
                                         {b0 + "mlp.experts.7.up_proj.weight", {48, 64}}}),
                  joined(llama_others(b0), {{b0 + "mlp.gate.weight", {8, 64}}})});
   all.push_back({"mixtral",
-                 joined(attention(b0), {{b0 + "block_sparse_moe.experts.0.w1.weight", {112, 64}}, {b0 + "block_sparse_moe.experts.3.w2.weight", {64, 112}},
+                 joined(attention(b0), {{b0 + "block_sparse_moe.experts.0.w1.weight", {112, 64}},
+                                        {b0 + "block_sparse_moe.experts.3.w2.weight", {64, 112}},
                                         {b0 + "block_sparse_moe.experts.3.w3.weight", {112, 64}}}),
                  joined(llama_others(b0), {{b0 + "block_sparse_moe.gate.weight", {4, 64}}})});
-  all.push_back({"gpt_oss", joined(attention(b0), {{b0 + "mlp.experts.gate_up_proj", {4, 64, 128}}, {b0 + "mlp.experts.down_proj", {4, 64, 64}}}),
+  all.push_back({"gpt_oss",
+                 joined(attention(b0),
+                        {{b0 + "mlp.experts.gate_up_proj", {4, 64, 128}}, {b0 + "mlp.experts.down_proj", {4, 64, 64}}}),
                  joined(llama_others(b0), {{b0 + "mlp.experts.gate_up_proj_bias", {4, 128}},
                                            {b0 + "mlp.experts.down_proj_bias", {32, 64}},
                                            {b0 + "mlp.router.weight", {4, 64}},
@@ -119,10 +132,12 @@ std::vector<Family> families() {
                          {"vision_model.embeddings.patch_embedding.weight", {64, 3, 8, 8}},
                          {"vision_model.post_layernorm.weight", {64}}})});
   std::vector<Named> dino;
-  for (const char* part : {"attention.attention.key", "attention.attention.query", "attention.attention.value", "attention.output.dense", "mlp.fc1", "mlp.fc2"}) {
+  for (const char* part : {"attention.attention.key", "attention.attention.query", "attention.attention.value",
+                           "attention.output.dense", "mlp.fc1", "mlp.fc2"}) {
     dino.push_back({std::string("encoder.layer.0.") + part + ".weight", {64, 64}});
   }
-  all.push_back({"dinov2", dino,
+  all.push_back({"dinov2",
+                 dino,
                  {{"embeddings.cls_token", {1, 1, 64}},
                   {"embeddings.mask_token", {1, 64}},
                   {"embeddings.patch_embeddings.projection.weight", {64, 3, 8, 8}},
@@ -139,12 +154,15 @@ TEST(Selection, TakesTheLinearsOfBlocksInEveryFamily) {
   ASSERT_EQ(all.size(), 12u);
   for (const Family& family : all) {
     const Selection selection = make({}, family.name);
-    for (const Named& t : family.linear) EXPECT_TRUE(selection.wants(view(t.name, t.shape))) << family.name << ": " << t.name;
-    for (const Named& t : family.other) EXPECT_FALSE(selection.wants(view(t.name, t.shape))) << family.name << ": " << t.name;
+    for (const Named& t : family.linear)
+      EXPECT_TRUE(selection.wants(view(t.name, t.shape))) << family.name << ": " << t.name;
+    for (const Named& t : family.other)
+      EXPECT_FALSE(selection.wants(view(t.name, t.shape))) << family.name << ": " << t.name;
   }
 }
 
-// Where the fixtures are at hand, every tensor in them: compressed are exactly the linear weights of blocks, by another rule.
+// Where the fixtures are at hand, every tensor in them: compressed are exactly the linear weights of blocks, by another
+// rule.
 TEST(Selection, AgreesWithTheFixtureCheckpoints) {
   const std::filesystem::path fixtures = NWC_SOURCE_DIR "/../shared/fixtures";
   if (!std::filesystem::exists(fixtures)) GTEST_SKIP() << "no fixtures";
@@ -155,11 +173,13 @@ TEST(Selection, AgreesWithTheFixtureCheckpoints) {
     size_t wanted = 0;
     for (const SafetensorsFile& shard : checkpoint->shards()) {
       for (const TensorView& tensor : shard.tensors()) {
-        static const char* const linears[] = {"q_proj", "k_proj", "v_proj", "o_proj", "out_proj", "gate_proj", "up_proj", "down_proj", "gate_up_proj", "w1",
-                                              "w2",     "w3",     "fc1",    "fc2",    "key",      "query",     "value",   "dense"};
+        static const char* const linears[] = {"q_proj",  "k_proj",    "v_proj",       "o_proj", "out_proj", "gate_proj",
+                                              "up_proj", "down_proj", "gate_up_proj", "w1",     "w2",       "w3",
+                                              "fc1",     "fc2",       "key",          "query",  "value",    "dense"};
         std::string layer = tensor.name;
         if (layer.ends_with(".weight")) layer.resize(layer.size() - 7);
-        const bool linear = std::any_of(std::begin(linears), std::end(linears), [&](const char* l) { return layer.ends_with(std::string(".") + l); });
+        const bool linear = std::any_of(std::begin(linears), std::end(linears),
+                                        [&](const char* l) { return layer.ends_with(std::string(".") + l); });
         const bool expected = linear && layer.find(".head.") == std::string::npos && tensor.shape.size() >= 2;
         EXPECT_EQ(selection.wants(tensor), expected) << family.name << ": " << tensor.name;
         wanted += expected;
@@ -239,7 +259,8 @@ TEST(Selection, ABrokenPatternIsRefused) {
 }
 
 TEST(Selection, StorageOrder) {
-  const TensorView experts = view("model.layers.0.mlp.experts.down_proj", {4, 64, 64}), linear = view("h.0.attn.c_attn.weight", {64, 192});
+  const TensorView experts = view("model.layers.0.mlp.experts.down_proj", {4, 64, 64}),
+                   linear = view("h.0.attn.c_attn.weight", {64, 192});
   EXPECT_TRUE(make({}, "gpt_oss").stored_transposed(experts));
   EXPECT_FALSE(make({}, "gpt_oss").stored_transposed(linear));
   EXPECT_TRUE(make({}, "gpt2").stored_transposed(linear));

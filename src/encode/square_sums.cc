@@ -36,8 +36,11 @@ template <class Load>
 }
 
 #if defined(__x86_64__)
-[[gnu::target("avx2")]] void avx2(const std::byte* v, DType t, double scale, double* sums, size_t n) { any(v, t, scale, sums, n); }
-[[gnu::target("avx512f,avx512bw,avx512vl,prefer-vector-width=512")]] void avx512(const std::byte* v, DType t, double scale, double* sums, size_t n) {
+[[gnu::target("avx2")]] void avx2(const std::byte* v, DType t, double scale, double* sums, size_t n) {
+  any(v, t, scale, sums, n);
+}
+[[gnu::target("avx512f,avx512bw,avx512vl,prefer-vector-width=512")]] void avx512(const std::byte* v, DType t,
+                                                                                 double scale, double* sums, size_t n) {
   any(v, t, scale, sums, n);
 }
 #endif

@@ -96,7 +96,8 @@ SymbolSample sample_tiles(const EncodeJob& job, uint64_t tiles_per_level, int th
 
 Result<SymbolSample> sample_tiles(const EncodeJob& job, uint64_t tiles_per_level, const DeviceSymbols& symbols) {
   std::vector<uint64_t> numbers;
-  for (const std::vector<uint64_t>& of_level : tiles_to_sample(job, tiles_per_level)) numbers.insert(numbers.end(), of_level.begin(), of_level.end());
+  for (const std::vector<uint64_t>& of_level : tiles_to_sample(job, tiles_per_level))
+    numbers.insert(numbers.end(), of_level.begin(), of_level.end());
   NWC_ASSIGN_OR_RETURN(std::vector<Histogram> histograms, symbols.histograms_of_tiles(numbers));
   return sample_of(job, std::move(histograms));
 }
@@ -104,14 +105,16 @@ Result<SymbolSample> sample_tiles(const EncodeJob& job, uint64_t tiles_per_level
 Result<SymbolSample> sample_with_feedback(const EncodeJob& job, uint64_t parts, int threads) {
   SymbolValues values(job.encoder.codec().parts().levels() * job.latents);
   const uint64_t stripes = job.tiling.stripes(), per_matrix = (stripes + kSampleStripes - 1) / kSampleStripes;
-  const uint64_t all = job.weights.elements() == 0 ? 0 : job.weights.matrices * per_matrix, sampled = std::min(parts, all);
+  const uint64_t all = job.weights.elements() == 0 ? 0 : job.weights.matrices * per_matrix,
+                 sampled = std::min(parts, all);
   std::vector<StripeRange> ranges(sampled);
   for (uint64_t s = 0; s < sampled; ++s) {
     const uint64_t part = s * all / sampled, first = part % per_matrix * kSampleStripes;
     ranges[s] = {part / per_matrix, first, std::min(kSampleStripes, stripes - first)};
   }
   if (job.encoder.device() != nullptr) {
-    NWC_ASSIGN_OR_RETURN(const std::unique_ptr<const DeviceSymbols> symbols, job.encoder.device()->quantise(job, ranges));
+    NWC_ASSIGN_OR_RETURN(const std::unique_ptr<const DeviceSymbols> symbols,
+                         job.encoder.device()->quantise(job, ranges));
     NWC_ASSIGN_OR_RETURN(std::vector<Histogram> histograms, symbols->histograms());
     return sample_of(job, std::move(histograms));
   }

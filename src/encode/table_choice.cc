@@ -21,7 +21,8 @@ TableChoice choose_tables(const TableSet& codec_tables, const SymbolSample& samp
       const uint64_t table_bytes = serialise_own_tables(alone).size(), table_cost = 8 * table_bytes << kCostBits;
       // Scaled by symbols, because the last tile of a group may be short.
       const auto of_all_tiles = [&](uint64_t cost) {
-        return static_cast<uint64_t>(static_cast<double>(cost) * static_cast<double>(sample.symbols_of_level[level]) / static_cast<double>(sample.sampled[level]));
+        return static_cast<uint64_t>(static_cast<double>(cost) * static_cast<double>(sample.symbols_of_level[level]) /
+                                     static_cast<double>(sample.sampled[level]));
       };
       const uint64_t codec_cost = of_all_tiles(coding_cost(histogram, of_codec));
       codec_total += codec_cost;
@@ -35,7 +36,9 @@ TableChoice choose_tables(const TableSet& codec_tables, const SymbolSample& samp
   }
   std::vector<std::byte> bytes = serialise_own_tables(own);
   const uint64_t empty_entries = own.tables.size();  // a byte each for tables that are not replaced
-  const auto to_bits = [](uint64_t cost) { return std::ldexp(static_cast<double>(cost), -static_cast<int>(kCostBits)); };
+  const auto to_bits = [](uint64_t cost) {
+    return std::ldexp(static_cast<double>(cost), -static_cast<int>(kCostBits));
+  };
   if (saved <= empty_entries * 8 << kCostBits) return {codec_tables, {}, to_bits(codec_total)};
   choice.own_bytes = std::move(bytes);
   choice.estimated_bits = to_bits(codec_total - saved) - 8.0 * static_cast<double>(own_table_bytes);

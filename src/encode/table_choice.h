@@ -15,7 +15,8 @@ struct TableChoice {
   double estimated_bits = 0;         // of all symbols, from the sample
 };
 
-// Fits tables to a sample and, if allowed, keeps those that pay for their bytes. All costs are integers: the same choice on every machine.
+// Fits tables to a sample and, if allowed, keeps those that pay for their bytes. All costs are integers: the same
+// choice on every machine.
 TableChoice choose_tables(const TableSet& codec_tables, const SymbolSample& sample, bool allow_own);
 
 }  // namespace nwc

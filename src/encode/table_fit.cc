@@ -17,16 +17,18 @@ unsigned varint_bytes(uint64_t value) {
   return bytes;
 }
 
-// Frequencies >= 1 that sum to kFrequencyTotal and minimise sum(-count * log(frequency)): units go one by one to where they
-// gain most, or are taken where they cost least. d log(f) is taken as 1 / (f + 1/2), which needs no logarithm.
+// Frequencies >= 1 that sum to kFrequencyTotal and minimise sum(-count * log(frequency)): units go one by one to where
+// they gain most, or are taken where they cost least. d log(f) is taken as 1 / (f + 1/2), which needs no logarithm.
 std::vector<uint16_t> round_frequencies(const std::vector<uint64_t>& counts) {
   uint64_t total = 0;
   for (const uint64_t c : counts) total += c;
   std::vector<uint16_t> frequencies(counts.size());
   int64_t left = kFrequencyTotal;
   for (size_t i = 0; i < counts.size(); ++i) {
-    const double share = total == 0 ? 0.0 : static_cast<double>(counts[i]) / static_cast<double>(total) * kFrequencyTotal;
-    frequencies[i] = static_cast<uint16_t>(std::clamp(static_cast<int64_t>(share), int64_t{1}, int64_t{kFrequencyTotal} - 1));
+    const double share =
+        total == 0 ? 0.0 : static_cast<double>(counts[i]) / static_cast<double>(total) * kFrequencyTotal;
+    frequencies[i] =
+        static_cast<uint16_t>(std::clamp(static_cast<int64_t>(share), int64_t{1}, int64_t{kFrequencyTotal} - 1));
     left -= frequencies[i];
   }
   struct Move {
@@ -71,7 +73,8 @@ uint64_t coding_cost(const Histogram& histogram, const FrequencyTable& table) {
   uint64_t cost = 0;
   for (const auto& [value, n] : histogram) {
     const uint32_t symbol = table.symbol_of(value);
-    uint64_t each = (uint64_t{limits::kPrecisionBits + table.shift} << kCostBits) - fixed_log2(table.frequencies[symbol]);
+    uint64_t each =
+        (uint64_t{limits::kPrecisionBits + table.shift} << kCostBits) - fixed_log2(table.frequencies[symbol]);
     if (symbol == table.count()) each += uint64_t{escape_bits(value)} << kCostBits;
     cost += n * each;
   }
@@ -115,7 +118,8 @@ FrequencyTable fit_table(const Histogram& histogram) {
   }
   if (best) return *std::move(best);
   // The integers fill the whole range of a table, so that no shift fits: the most frequent one, and escapes.
-  const auto mode = std::max_element(inside.begin(), inside.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+  const auto mode =
+      std::max_element(inside.begin(), inside.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
   return table_over(histogram, mode->first, mode->first, 0);
 }
 

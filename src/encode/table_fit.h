@@ -1,4 +1,5 @@
-// Integer frequency tables from counts of integers: for a codec (from its density) and for one tensor (from its symbols).
+// Integer frequency tables from counts of integers: for a codec (from its density) and for one tensor (from its
+// symbols).
 #pragma once
 
 #include <cstdint>
@@ -20,8 +21,8 @@ unsigned escape_bits(int32_t value);
 uint64_t coding_cost(const Histogram& histogram, const FrequencyTable& table);
 
 // The table of the format that codes the histogram at (nearly) the least cost: searches the range that ordinary symbols
-// cover and the number of raw low bits, and rounds frequencies for least cost. Integer arithmetic and IEEE divisions only:
-// the same table on every machine. An empty histogram gives a table for the integer 0.
+// cover and the number of raw low bits, and rounds frequencies for least cost. Integer arithmetic and IEEE divisions
+// only: the same table on every machine. An empty histogram gives a table for the integer 0.
 FrequencyTable fit_table(const Histogram& histogram);
 
 }  // namespace nwc

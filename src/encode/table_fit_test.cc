@@ -18,7 +18,8 @@ double bits(const Histogram& histogram, const FrequencyTable& table) {
     const uint32_t symbol = table.symbol_of(value);
     double each = 12.0 - std::log2(table.frequencies[symbol]) + table.shift;
     if (symbol == table.count()) {
-      const uint64_t zigzag = value >= 0 ? 2 * static_cast<uint64_t>(value) : 2 * static_cast<uint64_t>(-int64_t{value}) - 1;
+      const uint64_t zigzag =
+          value >= 0 ? 2 * static_cast<uint64_t>(value) : 2 * static_cast<uint64_t>(-int64_t{value}) - 1;
       int bytes = 1;
       for (uint64_t rest = zigzag >> 7; rest > 0; rest >>= 7) ++bytes;
       each += 8 * bytes;
@@ -93,12 +94,14 @@ TEST(FitTable, OptimalAgainstBruteForce) {
   for (size_t f = 1; f <= 4096; ++f) log2_of[f] = std::log2(static_cast<double>(f));
   std::mt19937 random(1);
   for (int round = 0; round < 6; ++round) {
-    const uint64_t n0 = 1 + random() % (round % 2 == 0 ? 100000 : 20), n1 = 1 + random() % 1000, n2 = 1 + random() % 50000;
+    const uint64_t n0 = 1 + random() % (round % 2 == 0 ? 100000 : 20), n1 = 1 + random() % 1000,
+                   n2 = 1 + random() % 50000;
     const Histogram histogram{{0, n0}, {1, n1}, {2, n2}};
     double best = 1e300;
     for (size_t a = 1; a <= 4093; ++a) {
       for (size_t b = 1; a + b <= 4094; ++b) {
-        const double gain = static_cast<double>(n0) * log2_of[a] + static_cast<double>(n1) * log2_of[b] + static_cast<double>(n2) * log2_of[4095 - a - b];
+        const double gain = static_cast<double>(n0) * log2_of[a] + static_cast<double>(n1) * log2_of[b] +
+                            static_cast<double>(n2) * log2_of[4095 - a - b];
         best = std::min(best, 12.0 * static_cast<double>(n0 + n1 + n2) - gain);
       }
     }
@@ -155,7 +158,8 @@ TEST(FitTable, FlatHistogramsCostTheirLogarithm) {
   EXPECT_LE(bits(flat, fitted(flat)), 2048 * 50 * 11.02);
 }
 
-// Up to the 0.1 % that a unit placed by 1 / (f + 1/2) instead of by the logarithm can cost on a histogram of a few integers.
+// Up to the 0.1 % that a unit placed by 1 / (f + 1/2) instead of by the logarithm can cost on a histogram of a few
+// integers.
 TEST(FitTable, AsGoodAsAnyPlainRange) {
   std::mt19937 random(5);
   for (int round = 0; round < 100; ++round) {
@@ -188,7 +192,9 @@ TEST(FitTable, HugeCountsDoNotOverflow) {
   Histogram histogram;
   for (int32_t v = -30; v <= 30; ++v) histogram.emplace_back(v, (uint64_t{1} << 40) / 61);
   const FrequencyTable table = fitted(histogram);
-  EXPECT_NEAR(std::ldexp(static_cast<double>(coding_cost(histogram, table)), -static_cast<int>(kCostBits)) / bits(histogram, table), 1.0, 1e-5);
+  EXPECT_NEAR(std::ldexp(static_cast<double>(coding_cost(histogram, table)), -static_cast<int>(kCostBits)) /
+                  bits(histogram, table),
+              1.0, 1e-5);
   EXPECT_LE(bits(histogram, table), entropy_bits(histogram) * 1.01);
 }
 

@@ -21,7 +21,8 @@ Result<CompressedTensor> TensorCompressor::compress(const TensorView& tensor, st
   CompressedTensor result{.report = {.name = tensor.name, .shape = tensor.shape}};
   CompressedTensorReport& report = result.report;
   NWC_ASSIGN_OR_RETURN(TensorGuide guide, guides_.guide_of(tensor, weights, encoder_.level_errors(), &report.notes));
-  if (settings_.level > 0) guide.levels.assign(weights.matrices * weights.columns, static_cast<uint8_t>(settings_.level));
+  if (settings_.level > 0)
+    guide.levels.assign(weights.matrices * weights.columns, static_cast<uint8_t>(settings_.level));
   Result<EncodedTensor> encoded = encode_tensor(weights, guide, encoder_, settings_.encode, settings_.threads);
   if (!encoded) return std::move(encoded).error().in_tensor(tensor.name);
   result.encoded = *std::move(encoded);
@@ -36,15 +37,19 @@ Result<CompressedTensor> TensorCompressor::compress(const TensorView& tensor, st
 }
 
 Status TensorCompressor::decode(const std::string& name, const EncodedTensor& encoded, std::span<float> out) const {
-  NWC_ASSIGN_OR_RETURN(const TensorDecoder decoder, TensorDecoder::open(name, encoded.stream, encoded.scales, encoded.levels, encoder_.codec()));
+  NWC_ASSIGN_OR_RETURN(const TensorDecoder decoder,
+                       TensorDecoder::open(name, encoded.stream, encoded.scales, encoded.levels, encoder_.codec()));
   return decoder.decode(DType::kF32, std::as_writable_bytes(out), settings_.threads);
 }
 
 std::vector<PlannedTensor> TensorCompressor::side_tensors(const TensorView& tensor) const {
   const WeightMatrix weights = WeightMatrix::of(tensor, selection_.stored_transposed(tensor));
-  std::vector<PlannedTensor> side{{tensor.name + kScalesSuffix, DType::kF16, {stored_scales(weights, settings_.encode.normalisation.kind)}}};
+  std::vector<PlannedTensor> side{
+      {tensor.name + kScalesSuffix, DType::kF16, {stored_scales(weights, settings_.encode.normalisation.kind)}}};
   if (settings_.has_levels) {
-    side.push_back({tensor.name + kLevelsSuffix, DType::kU8, {packed_level_bytes(weights.matrices * weights.columns, encoder_.codec().parts().levels())}});
+    side.push_back({tensor.name + kLevelsSuffix,
+                    DType::kU8,
+                    {packed_level_bytes(weights.matrices * weights.columns, encoder_.codec().parts().levels())}});
   }
   return side;
 }

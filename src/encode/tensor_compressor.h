@@ -20,7 +20,8 @@ struct CompressedTensor {
   CompressedTensorReport report;
 };
 
-// What is the same for all tensors of a run. Everything that it refers to must outlive it. Thread safety: not shared between threads.
+// What is the same for all tensors of a run. Everything that it refers to must outlive it. Thread safety: not shared
+// between threads.
 class TensorCompressor {
  public:
   struct Settings {
@@ -30,12 +31,15 @@ class TensorCompressor {
     int threads = 0;
   };
   // `device`: the encoder's and the guides'; null for the cores.
-  TensorCompressor(const Selection& selection, const Encoder& encoder, const GuideSource& guides, const Settings& settings, EncodeDevice* device = nullptr)
+  TensorCompressor(const Selection& selection, const Encoder& encoder, const GuideSource& guides,
+                   const Settings& settings, EncodeDevice* device = nullptr)
       : selection_(selection), encoder_(encoder), guides_(guides), settings_(settings), device_(device) {}
 
-  // `values` take the place of the tensor's own, in its dtype and storage order: its guide stays that of the original. Errors name the tensor.
+  // `values` take the place of the tensor's own, in its dtype and storage order: its guide stays that of the original.
+  // Errors name the tensor.
   Result<CompressedTensor> compress(const TensorView& tensor, std::span<const std::byte> values) const;
-  // What a reader of the checkpoint will make of it: float32 in the tensor's storage order; `out` has as many elements as the tensor.
+  // What a reader of the checkpoint will make of it: float32 in the tensor's storage order; `out` has as many elements
+  // as the tensor.
   Status decode(const std::string& name, const EncodedTensor& encoded, std::span<float> out) const;
 
   // What a file stores of a tensor beside its stream, whose size is known beforehand: scales and levels.

@@ -17,12 +17,13 @@
 namespace nwc {
 namespace {
 
-// Tiles per (matrix, level) group of a stream whose symbols decide about own tables: enough for stable counts, few enough to
-// keep in memory.
+// Tiles per (matrix, level) group of a stream whose symbols decide about own tables: enough for stable counts, few
+// enough to keep in memory.
 constexpr uint64_t kSampleTiles = 64;
 
 // The same for a tensor that was quantised with feedback, whole.
-TileSymbols gather_tile(const EncodeJob& job, const std::vector<QuantisedStripes>& parts, uint64_t stripes_per_part, uint64_t number) {
+TileSymbols gather_tile(const EncodeJob& job, const std::vector<QuantisedStripes>& parts, uint64_t stripes_per_part,
+                        uint64_t number) {
   const TileSpan span = job.tiling.tile(number);
   const LevelGroup& group = job.tiling.groups()[span.group];
   const uint64_t parts_per_matrix = (job.tiling.stripes() + stripes_per_part - 1) / stripes_per_part;
@@ -30,10 +31,12 @@ TileSymbols gather_tile(const EncodeJob& job, const std::vector<QuantisedStripes
   tile.stride = Transform::padded(span.chunks);
   tile.values.assign(job.latents * tile.stride, 0);
   for (uint32_t i = 0; i < span.chunks; ++i) {
-    const uint64_t chunk = span.first_chunk + i, stripe = chunk / group.columns.size(), column = group.columns[chunk % group.columns.size()];
+    const uint64_t chunk = span.first_chunk + i, stripe = chunk / group.columns.size(),
+                   column = group.columns[chunk % group.columns.size()];
     const QuantisedStripes& part = parts[group.matrix * parts_per_matrix + stripe / stripes_per_part];
     const uint64_t in_part = stripe % stripes_per_part;
-    for (unsigned c = 0; c < job.latents; ++c) tile.values[c * tile.stride + i] = part.symbols[(in_part * job.latents + c) * part.columns + column];
+    for (unsigned c = 0; c < job.latents; ++c)
+      tile.values[c * tile.stride + i] = part.symbols[(in_part * job.latents + c) * part.columns + column];
     const auto patches = part.patches.empty() ? part.patches.end() : part.patches.find(in_part * part.columns + column);
     if (patches == part.patches.end()) continue;
     for (const auto& [row, value] : patches->second) tile.patches.push_back({i * job.chunk_length + row, value});
@@ -42,7 +45,8 @@ TileSymbols gather_tile(const EncodeJob& job, const std::vector<QuantisedStripes
 }
 
 // Adds what the decoder will make of the tile; same arithmetic, before the rounding to the stored dtype.
-void add_errors(const EncodeJob& job, uint64_t number, const QuantiserScratch& scratch, size_t stride, EncodeStatistics& sums) {
+void add_errors(const EncodeJob& job, uint64_t number, const QuantiserScratch& scratch, size_t stride,
+                EncodeStatistics& sums) {
   const TileSpan span = job.tiling.tile(number);
   const LevelGroup& group = job.tiling.groups()[span.group];
   const float* const scales = job.scales.columns.data() + group.matrix * job.weights.columns;
@@ -86,7 +90,8 @@ class SymbolCost {
 
 constexpr uint64_t kFewestStripes = 16;
 
-// Stripes that one work item quantises with feedback: up to a block of the transforms, fewer where all threads would not get one.
+// Stripes that one work item quantises with feedback: up to a block of the transforms, fewer where all threads would
+// not get one.
 uint64_t stripes_together(const EncodeJob& job, int threads) {
   const uint64_t all = job.weights.matrices * job.tiling.stripes(), share = all / static_cast<uint64_t>(threads);
   return std::clamp<uint64_t>(share, kFewestStripes, kMlpBlock);
@@ -96,7 +101,8 @@ uint64_t stripes_together(const EncodeJob& job, int threads) {
 std::vector<StripeRange> ranges_of(const EncodeJob& job, uint64_t together) {
   std::vector<StripeRange> ranges;
   for (uint64_t matrix = 0; matrix < job.weights.matrices && job.weights.elements() > 0; ++matrix) {
-    for (uint64_t first = 0; first < job.tiling.stripes(); first += together) ranges.push_back({matrix, first, std::min(together, job.tiling.stripes() - first)});
+    for (uint64_t first = 0; first < job.tiling.stripes(); first += together)
+      ranges.push_back({matrix, first, std::min(together, job.tiling.stripes() - first)});
   }
   return ranges;
 }
@@ -108,13 +114,17 @@ struct Coding {
   EncodeStatistics sums;
 };
 
-TableChoice tables_for(const EncodeJob& job, const SymbolSample& sample) { return choose_tables(job.encoder.codec().parts().tables.set, sample, true); }
+TableChoice tables_for(const EncodeJob& job, const SymbolSample& sample) {
+  return choose_tables(job.encoder.codec().parts().tables.set, sample, true);
+}
 
 Result<Coding> code_on_cores(const EncodeJob& job, const EncodeOptions& options, int threads) {
-  // Without feedback, tiles are quantised one by one as they are wanted, and again for the sample, which needs less memory.
+  // Without feedback, tiles are quantised one by one as they are wanted, and again for the sample, which needs less
+  // memory.
   const bool feedback = !job.guide.feedback.empty();
   const uint64_t together = feedback ? stripes_together(job, threads) : 0;
-  const std::vector<QuantisedStripes> quantised = feedback ? quantise_ranges(job, ranges_of(job, together), threads) : std::vector<QuantisedStripes>();
+  const std::vector<QuantisedStripes> quantised =
+      feedback ? quantise_ranges(job, ranges_of(job, together), threads) : std::vector<QuantisedStripes>();
   const auto tile_of = [&](uint64_t number, QuantiserScratch& scratch) {
     return feedback ? gather_tile(job, quantised, together, number) : analyse_tile(job, number, scratch);
   };
@@ -190,13 +200,16 @@ Result<Coding> code_on_device(const EncodeJob& job, const EncodeOptions& options
 
 Status check_options(const EncodeOptions& options) {
   const auto invalid = [](std::string message) { return Error(ErrorCode::kInvalidArgument, std::move(message)); };
-  if (options.tile_chunks == 0 || options.tile_chunks > limits::kMaxTileChunks || options.tile_chunks % limits::kLanes != 0) {
-    return invalid("chunks per tile must be a multiple of " + std::to_string(limits::kLanes) + ", at most " + std::to_string(limits::kMaxTileChunks));
+  if (options.tile_chunks == 0 || options.tile_chunks > limits::kMaxTileChunks ||
+      options.tile_chunks % limits::kLanes != 0) {
+    return invalid("chunks per tile must be a multiple of " + std::to_string(limits::kLanes) + ", at most " +
+                   std::to_string(limits::kMaxTileChunks));
   }
   if (options.run_groups == 0 || options.run_groups > limits::kMaxTileChunks / limits::kLanes) {
     return invalid("groups per run must be 1 to " + std::to_string(limits::kMaxTileChunks / limits::kLanes));
   }
-  if (!(options.normalisation.gain >= 1.0 / 64 && options.normalisation.gain <= 64)) return invalid("gain must lie between 1/64 and 64");
+  if (!(options.normalisation.gain >= 1.0 / 64 && options.normalisation.gain <= 64))
+    return invalid("gain must lie between 1/64 and 64");
   return {};
 }
 
@@ -216,14 +229,17 @@ Result<EncodedTensor> encode_tensor(const WeightMatrix& weights, const TensorGui
   NWC_RETURN_IF_ERROR(check_options(options));
   threads = resolve_threads(threads);
   const Codec& codec = encoder.codec();
-  NWC_ASSIGN_OR_RETURN(const WeightScales scales, weight_scales(weights, options.normalisation, guide.column_gains, threads));
-  const Tiling tiling(weights.matrices, weights.rows, weights.columns, codec.parts().chunk_length(), options.tile_chunks, guide.levels);
+  NWC_ASSIGN_OR_RETURN(const WeightScales scales,
+                       weight_scales(weights, options.normalisation, guide.column_gains, threads));
+  const Tiling tiling(weights.matrices, weights.rows, weights.columns, codec.parts().chunk_length(),
+                      options.tile_chunks, guide.levels);
   const EncodeJob job = EncodeJob::of(weights, scales, tiling, guide, encoder);
 
   EncodedTensor encoded;
   for (const uint16_t half : scales.stored) append_le(encoded.scales, half);
   if (!guide.levels.empty()) encoded.levels = pack_levels(guide.levels, codec.parts().levels());
-  Result<Coding> coded = encoder.device() != nullptr ? code_on_device(job, options) : code_on_cores(job, options, threads);
+  Result<Coding> coded =
+      encoder.device() != nullptr ? code_on_device(job, options) : code_on_cores(job, options, threads);
   if (!coded) return std::move(coded).error();
   const std::vector<std::byte>& payload = coded->tiles.bytes;
 

@@ -18,13 +18,15 @@
 
 namespace nwc {
 
-// Largest error of a normalised weight that the encoder lets pass, at a level with this mean squared error; beyond it, the weight is stored as a patch.
+// Largest error of a normalised weight that the encoder lets pass, at a level with this mean squared error; beyond it,
+// the weight is stored as a patch.
 float patch_threshold(float nmse);
 
 // A codec ready to encode with; made once per checkpoint.
 class Encoder {
  public:
-  // `codec_id` is the hash of the codec.safetensors that goes with the streams. `device`: where tensors are quantised; null for the cores.
+  // `codec_id` is the hash of the codec.safetensors that goes with the streams. `device`: where tensors are quantised;
+  // null for the cores.
   Encoder(const EncoderCodec& codec, uint64_t codec_id, std::shared_ptr<const DeviceQuantiser> device = nullptr)
       : codec_(codec.decoder, codec_id), analysis_(codec.analysis), nmse_(codec.nmse), device_(std::move(device)) {}
 
@@ -43,9 +45,10 @@ class Encoder {
 };
 
 struct EncodeOptions {
-  uint32_t tile_chunks = 2048;  // chunks per tile: smaller decode with less latency, larger cost fewer bytes (72 a tile)
-  uint16_t run_groups = 64;     // groups of 32 chunks decoded channel by channel
-  bool own_tables = true;       // let a tensor carry its own tables where that makes it smaller
+  uint32_t tile_chunks =
+      2048;                  // chunks per tile: smaller decode with less latency, larger cost fewer bytes (72 a tile)
+  uint16_t run_groups = 64;  // groups of 32 chunks decoded channel by channel
+  bool own_tables = true;    // let a tensor carry its own tables where that makes it smaller
   NormalisationOptions normalisation;  // its gain moves the rate: more bits, less error
 };
 
@@ -55,12 +58,12 @@ Status check_options(const EncodeOptions& options);
 // Sums over a tensor, exact reconstruction included.
 struct EncodeStatistics {
   uint64_t weights = 0;
-  uint64_t payload_bytes = 0;         // of all tiles
-  double table_bits = 0;              // cross-entropy of the symbols under the integer tables used, escapes included
-  double squared_error = 0;           // sum over weights of (decoded - original)^2
-  double squared_weight = 0;          // sum over weights of original^2
+  uint64_t payload_bytes = 0;           // of all tiles
+  double table_bits = 0;                // cross-entropy of the symbols under the integer tables used, escapes included
+  double squared_error = 0;             // sum over weights of (decoded - original)^2
+  double squared_weight = 0;            // sum over weights of original^2
   double normalised_squared_error = 0;  // the same error before the column scales
-  double weighted_error = 0;          // tr(E H E^T) with the Hessian of the guide's feedback; 0 without
+  double weighted_error = 0;            // tr(E H E^T) with the Hessian of the guide's feedback; 0 without
   uint64_t escapes = 0, patches = 0;
 };
 

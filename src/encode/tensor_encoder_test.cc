@@ -1,6 +1,5 @@
 // Whole tensors through encoder and decoder, with codecs made by hand.
 #include "encode/tensor_encoder.h"
-#include "encode/tensor_sample.h"
 
 #include <gtest/gtest.h>
 
@@ -11,6 +10,7 @@
 
 #include "decode/tensor_decoder.h"
 #include "encode/normalisation.h"
+#include "encode/tensor_sample.h"
 #include "support/tiny_codec.h"
 
 namespace nwc {
@@ -31,14 +31,17 @@ const Encoder& residual_encoder() {
   return encoder;
 }
 
-EncodedTensor encode(const OwnedMatrix& m, const Encoder& encoder, std::span<const uint8_t> levels = {}, const EncodeOptions& options = {}, int threads = 1) {
-  Result<EncodedTensor> encoded = encode_tensor(m.matrix(), TensorGuide{.levels = {levels.begin(), levels.end()}}, encoder, options, threads);
+EncodedTensor encode(const OwnedMatrix& m, const Encoder& encoder, std::span<const uint8_t> levels = {},
+                     const EncodeOptions& options = {}, int threads = 1) {
+  Result<EncodedTensor> encoded =
+      encode_tensor(m.matrix(), TensorGuide{.levels = {levels.begin(), levels.end()}}, encoder, options, threads);
   EXPECT_TRUE(encoded.ok()) << encoded.error().to_string();
   return encoded ? *std::move(encoded) : EncodedTensor{};
 }
 
 TensorDecoder open(const OwnedMatrix& m, const EncodedTensor& encoded, const Encoder& encoder) {
-  Result<TensorDecoder> decoder = TensorDecoder::open(m.matrix().name, encoded.stream, encoded.scales, encoded.levels, encoder.codec());
+  Result<TensorDecoder> decoder =
+      TensorDecoder::open(m.matrix().name, encoded.stream, encoded.scales, encoded.levels, encoder.codec());
   if (!decoder) throw std::runtime_error(decoder.error().to_string());
   return *std::move(decoder);
 }
@@ -54,8 +57,11 @@ std::vector<float> decoded_floats(const OwnedMatrix& m, const EncodedTensor& enc
   return floats_of(DType::kF32, decode(open(m, encoded, encoder), DType::kF32));
 }
 
-// What the linear codec must give for one weight: a uniform quantiser on the normalised weight. `scale` is the column's.
-double quantised(double weight, double scale, double step) { return scale == 0 ? 0.0 : std::nearbyint(weight / scale / step) * step * scale; }
+// What the linear codec must give for one weight: a uniform quantiser on the normalised weight. `scale` is the
+// column's.
+double quantised(double weight, double scale, double step) {
+  return scale == 0 ? 0.0 : std::nearbyint(weight / scale / step) * step * scale;
+}
 
 struct Shape {
   std::vector<uint64_t> shape;
@@ -65,8 +71,18 @@ struct Shape {
 std::vector<Shape> shapes() {
   std::vector<Shape> all;
   for (const bool transposed : {false, true}) {
-    for (const std::vector<uint64_t>& shape : {std::vector<uint64_t>{1, 40}, {40, 1}, {1, 1}, {16, 1}, {1, 16}, {16, 16}, {17, 31}, {50, 33}, {130, 70},
-                                               {3, 20, 18}, {1, 16, 16}, {5, 1, 3}}) {
+    for (const std::vector<uint64_t>& shape : {std::vector<uint64_t>{1, 40},
+                                               {40, 1},
+                                               {1, 1},
+                                               {16, 1},
+                                               {1, 16},
+                                               {16, 16},
+                                               {17, 31},
+                                               {50, 33},
+                                               {130, 70},
+                                               {3, 20, 18},
+                                               {1, 16, 16},
+                                               {5, 1, 3}}) {
       all.push_back({shape, transposed});
     }
   }
@@ -105,7 +121,8 @@ TEST(EncodeTensor, IsTheQuantiserThatTheCodecDescribes) {
             // Next to a boundary between two steps binary32 may decide otherwise.
             const double wanted = quantised(w.at(at), scales.columns[column], step);
             EXPECT_LE(std::abs(decoded[at] - w.at(at)), 0.5001 * step * scales.columns[column]) << at;
-            const double quotient = w.at(at) / scales.columns[column] / step, to_boundary = std::abs(quotient - std::floor(quotient) - 0.5);
+            const double quotient = w.at(at) / scales.columns[column] / step,
+                         to_boundary = std::abs(quotient - std::floor(quotient) - 0.5);
             EXPECT_TRUE(to_boundary < 1e-4 || std::abs(decoded[at] - wanted) < 1e-6 * std::abs(wanted) + 1e-12) << at;
             squares += std::pow(static_cast<double>(decoded[at]) - w.at(at), 2);
           }
@@ -121,7 +138,8 @@ TEST(EncodeTensor, IsTheQuantiserThatTheCodecDescribes) {
 TEST(EncodeTensor, HeaderDescribesTheOriginal) {
   std::mt19937 random(2);
   const OwnedMatrix m("model.layers.0.experts", DType::kBF16, {3, 20, 50}, random_values(3000, 1, random), true);
-  const EncodedTensor encoded = encode(m, linear_encoder(), mixed_levels(m.matrix(), 4), {.tile_chunks = 64, .run_groups = 3});
+  const EncodedTensor encoded =
+      encode(m, linear_encoder(), mixed_levels(m.matrix(), 4), {.tile_chunks = 64, .run_groups = 3});
   const TensorDecoder decoder = open(m, encoded, linear_encoder());
   const StreamHeader& h = decoder.header();
   EXPECT_EQ(h.codec_id, kCodecId);
@@ -144,7 +162,8 @@ TEST(EncodeTensor, HeaderDescribesTheOriginal) {
 }
 
 TEST(EncodeTensor, TensorsWithoutElements) {
-  for (const std::vector<uint64_t>& shape : {std::vector<uint64_t>{0, 8}, {8, 0}, {0, 0}, {0, 8, 8}, {3, 0, 8}, {3, 8, 0}}) {
+  for (const std::vector<uint64_t>& shape :
+       {std::vector<uint64_t>{0, 8}, {8, 0}, {0, 0}, {0, 8, 8}, {3, 0, 8}, {3, 8, 0}}) {
     for (const bool transposed : {false, true}) {
       const OwnedMatrix m("w", DType::kF16, shape, {}, transposed);
       const EncodedTensor encoded = encode(m, linear_encoder());
@@ -166,7 +185,8 @@ TEST(EncodeTensor, EveryDtype) {
     const TensorDecoder decoder = open(m, encoded, linear_encoder());
     EXPECT_EQ(decoder.header().dtype, from);
     const std::vector<float> exact = floats_of(DType::kF32, decode(decoder, DType::kF32));
-    const std::vector<float> half = floats_of(DType::kF16, decode(decoder, DType::kF16)), bf = floats_of(DType::kBF16, decode(decoder, DType::kBF16));
+    const std::vector<float> half = floats_of(DType::kF16, decode(decoder, DType::kF16)),
+                             bf = floats_of(DType::kBF16, decode(decoder, DType::kBF16));
     for (size_t i = 0; i < exact.size(); ++i) {
       EXPECT_LE(std::abs(half[i] - exact[i]), std::abs(exact[i]) * 0x1p-11 + 0x1p-25) << "nearest";
       EXPECT_LE(std::abs(bf[i] - exact[i]), std::abs(exact[i]) * 0x1p-8) << "nearest";
@@ -213,7 +233,8 @@ TEST(EncodeTensor, ConstantColumnsAreNearlyExact) {
   for (size_t i = 0; i < decoded.size(); ++i) EXPECT_NEAR(decoded[i] / m.matrix().at(i), 1.0f, 1e-3f);
 }
 
-// The stated bound: what the quantiser misses by at most eight steps, or a patch's rounding to binary16, times the scale.
+// The stated bound: what the quantiser misses by at most eight steps, or a patch's rounding to binary16, times the
+// scale.
 void expect_survival(const std::vector<float>& values, const std::vector<uint64_t>& shape, const Encoder& encoder) {
   const OwnedMatrix m("w", DType::kF32, shape, values);
   const EncodedTensor encoded = encode(m, encoder);
@@ -223,7 +244,8 @@ void expect_survival(const std::vector<float>& values, const std::vector<uint64_
   for (uint64_t r = 0; r < shape[0]; ++r) {
     for (uint64_t c = 0; c < shape[1]; ++c) {
       const size_t i = r * shape[1] + c;
-      EXPECT_LE(std::abs(static_cast<double>(decoded[i]) - values[i]), 1.0001 * threshold * scales.columns[c] + std::abs(static_cast<double>(values[i])) * 0x1p-11)
+      EXPECT_LE(std::abs(static_cast<double>(decoded[i]) - values[i]),
+                1.0001 * threshold * scales.columns[c] + std::abs(static_cast<double>(values[i])) * 0x1p-11)
           << i << ": " << values[i] << " became " << decoded[i];
     }
   }
@@ -279,9 +301,11 @@ TEST(EncodeTensor, WeightsThatAreNotFiniteAreRefusedByNameAndPosition) {
 
 TEST(EncodeTensor, OptionsOutOfRangeAreRefused) {
   const OwnedMatrix m("w", DType::kF32, {16, 16}, std::vector<float>(256, 1.0f));
-  for (const EncodeOptions& options : {EncodeOptions{.tile_chunks = 0}, EncodeOptions{.tile_chunks = 31}, EncodeOptions{.tile_chunks = 65568},
-                                       EncodeOptions{.run_groups = 0}, EncodeOptions{.run_groups = 2049}, EncodeOptions{.normalisation = {.gain = 0.0}},
-                                       EncodeOptions{.normalisation = {.gain = 65}}, EncodeOptions{.normalisation = {.gain = std::nan("")}}}) {
+  for (const EncodeOptions& options :
+       {EncodeOptions{.tile_chunks = 0}, EncodeOptions{.tile_chunks = 31}, EncodeOptions{.tile_chunks = 65568},
+        EncodeOptions{.run_groups = 0}, EncodeOptions{.run_groups = 2049},
+        EncodeOptions{.normalisation = {.gain = 0.0}}, EncodeOptions{.normalisation = {.gain = 65}},
+        EncodeOptions{.normalisation = {.gain = std::nan("")}}}) {
     const Result<EncodedTensor> encoded = encode_tensor(m.matrix(), {}, linear_encoder(), options, 1);
     ASSERT_FALSE(encoded.ok());
     EXPECT_EQ(encoded.error().code(), ErrorCode::kInvalidArgument);
@@ -362,7 +386,8 @@ TEST(EncodeTensor, OwnTablesPayForThemselves) {
 TEST(EncodeTensor, GainBuysAccuracy) {
   std::mt19937 random(11);
   const OwnedMatrix m("w", DType::kF32, {256, 256}, random_values(65536, 0.02, random));
-  const EncodedTensor plain = encode(m, linear_encoder()), finer = encode(m, linear_encoder(), {}, {.normalisation = {.gain = 2.0}});
+  const EncodedTensor plain = encode(m, linear_encoder()),
+                      finer = encode(m, linear_encoder(), {}, {.normalisation = {.gain = 2.0}});
   EXPECT_NEAR((finer.statistics.table_bits - plain.statistics.table_bits) / 65536, 1.0, 0.05);
   EXPECT_NEAR(plain.statistics.squared_error / finer.statistics.squared_error, 4.0, 0.2);
 }
@@ -387,13 +412,17 @@ TEST(DecodeSlice, EqualsTheSubRectangleOfTheWhole) {
   for (const bool transposed : {false, true}) {
     for (const Encoder* encoder : {&linear_encoder(), &residual_encoder()}) {
       const uint64_t matrices = 2, rows = 75, columns = 61;
-      const OwnedMatrix m("w", DType::kF32, transposed ? std::vector<uint64_t>{matrices, columns, rows} : std::vector<uint64_t>{matrices, rows, columns},
-                          random_values(matrices * rows * columns, 1, random), transposed);
-      const EncodedTensor encoded = encode(m, *encoder, mixed_levels(m.matrix(), encoder->codec().parts().levels()), {.tile_chunks = 32});
+      const OwnedMatrix m(
+          "w", DType::kF32,
+          transposed ? std::vector<uint64_t>{matrices, columns, rows} : std::vector<uint64_t>{matrices, rows, columns},
+          random_values(matrices * rows * columns, 1, random), transposed);
+      const EncodedTensor encoded =
+          encode(m, *encoder, mixed_levels(m.matrix(), encoder->codec().parts().levels()), {.tile_chunks = 32});
       const TensorDecoder decoder = open(m, encoded, *encoder);
       const std::vector<float> whole = floats_of(DType::kF32, decode(decoder, DType::kF32));
       for (int round = 0; round < 60; ++round) {
-        Slice slice{random() % matrices, random() % (rows + 1), random() % (rows + 1), random() % (columns + 1), random() % (columns + 1)};
+        Slice slice{random() % matrices, random() % (rows + 1), random() % (rows + 1), random() % (columns + 1),
+                    random() % (columns + 1)};
         if (slice.row_begin > slice.row_end) std::swap(slice.row_begin, slice.row_end);
         if (slice.column_begin > slice.column_end) std::swap(slice.column_begin, slice.column_end);
         if (round == 0) slice = {1, 0, rows, 0, columns};
@@ -405,7 +434,8 @@ TEST(DecodeSlice, EqualsTheSubRectangleOfTheWhole) {
         const std::vector<float> values = floats_of(DType::kF32, out);
         for (uint64_t r = 0; r < height; ++r) {
           for (uint64_t c = 0; c < width; ++c) {
-            ASSERT_EQ(values[transposed ? c * height + r : r * width + c], whole[m.matrix().index_of(slice.matrix, slice.row_begin + r, slice.column_begin + c)]);
+            ASSERT_EQ(values[transposed ? c * height + r : r * width + c],
+                      whole[m.matrix().index_of(slice.matrix, slice.row_begin + r, slice.column_begin + c)]);
           }
         }
       }
@@ -419,14 +449,15 @@ TEST(DecodeSlice, RectanglesOutsideAreRefused) {
   const EncodedTensor encoded = encode(m, linear_encoder());
   const TensorDecoder decoder = open(m, encoded, linear_encoder());
   std::vector<std::byte> out(2400);
-  for (const Slice& slice : {Slice{1, 0, 20, 0, 30}, Slice{0, 0, 21, 0, 30}, Slice{0, 0, 20, 0, 31}, Slice{0, 5, 4, 0, 30}, Slice{0, 0, 20, 9, 8},
-                             Slice{0, ~uint64_t{0}, 20, 0, 30}}) {
+  for (const Slice& slice : {Slice{1, 0, 20, 0, 30}, Slice{0, 0, 21, 0, 30}, Slice{0, 0, 20, 0, 31},
+                             Slice{0, 5, 4, 0, 30}, Slice{0, 0, 20, 9, 8}, Slice{0, ~uint64_t{0}, 20, 0, 30}}) {
     const Status status = decoder.decode_slice(slice, DType::kF32, out, 1);
     ASSERT_FALSE(status.ok());
     EXPECT_EQ(status.error().code(), ErrorCode::kInvalidArgument);
   }
   EXPECT_EQ(decoder.decode_slice({0, 0, 20, 0, 30}, DType::kI8, out, 1).error().code(), ErrorCode::kInvalidArgument);
-  EXPECT_EQ(decoder.decode_slice({0, 0, 10, 0, 30}, DType::kF32, out, 1).error().code(), ErrorCode::kInvalidArgument) << "buffer too large";
+  EXPECT_EQ(decoder.decode_slice({0, 0, 10, 0, 30}, DType::kF32, out, 1).error().code(), ErrorCode::kInvalidArgument)
+      << "buffer too large";
   EXPECT_EQ(decoder.decode(DType::kF32, {out.data(), 2399}, 1).error().code(), ErrorCode::kInvalidArgument);
 }
 

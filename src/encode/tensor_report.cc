@@ -24,22 +24,22 @@ CompressionTotals totals_of(std::span<const CompressedTensorReport> tensors) {
 Json to_json(const CompressedTensorReport& r) {
   const EncodeStatistics& s = r.statistics;
   Json json{{"name", r.name},
-          {"shape", r.shape},
-          {"weights", s.weights},
-          {"payload_bytes", s.payload_bytes},
-          {"table_bits", s.table_bits},
-          {"squared_error", s.squared_error},
-          {"squared_weight", s.squared_weight},
-          {"normalised_squared_error", s.normalised_squared_error},
-          {"weighted_error", s.weighted_error},
-          {"escapes", s.escapes},
-          {"patches", s.patches},
-          {"stream_bytes", r.stream_bytes},
-          {"side_bytes", r.side_bytes},
-          {"columns_per_level", r.columns_per_level},
-          {"damping", r.notes.damping},
-          {"unseen_matrices", r.notes.unseen_matrices},
-          {"seconds", r.seconds}};
+            {"shape", r.shape},
+            {"weights", s.weights},
+            {"payload_bytes", s.payload_bytes},
+            {"table_bits", s.table_bits},
+            {"squared_error", s.squared_error},
+            {"squared_weight", s.squared_weight},
+            {"normalised_squared_error", s.normalised_squared_error},
+            {"weighted_error", s.weighted_error},
+            {"escapes", s.escapes},
+            {"patches", s.patches},
+            {"stream_bytes", r.stream_bytes},
+            {"side_bytes", r.side_bytes},
+            {"columns_per_level", r.columns_per_level},
+            {"damping", r.notes.damping},
+            {"unseen_matrices", r.notes.unseen_matrices},
+            {"seconds", r.seconds}};
   if (r.recovery) json["block_error"] = {r.recovery->error_before, r.recovery->error_after};
   return json;
 }
@@ -65,7 +65,8 @@ Result<CompressedTensorReport> tensor_report_from(const Json& json) {
     json.at("damping").get_to(r.notes.damping);
     json.at("unseen_matrices").get_to(r.notes.unseen_matrices);
     json.at("seconds").get_to(r.seconds);
-    if (const auto error = json.find("block_error"); error != json.end()) r.recovery = {error->at(0).get<double>(), error->at(1).get<double>()};
+    if (const auto error = json.find("block_error"); error != json.end())
+      r.recovery = {error->at(0).get<double>(), error->at(1).get<double>()};
     return r;
   } catch (const nlohmann::json::exception& e) {
     return Error(ErrorCode::kCorrupt, std::string("is no report of a tensor: ") + e.what());

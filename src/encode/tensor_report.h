@@ -22,8 +22,8 @@ struct CompressedTensorReport {
   std::vector<uint64_t> columns_per_level;
   GuideSource::Notes notes;
   double seconds = 0;  // of computing; varies from run to run
-  // With recovery: the squared error of the block's output once this tensor and those before it are compressed, as a share of what the block adds to
-  // its input, before and after the rest was trained.
+  // With recovery: the squared error of the block's output once this tensor and those before it are compressed, as a
+  // share of what the block adds to its input, before and after the rest was trained.
   struct Recovery {
     double error_before = 0, error_after = 0;
   };

@@ -16,10 +16,10 @@ struct TensorSample {
   double other_bytes = 0;  // header, tile overheads, scales and levels
 };
 
-// From at most `tiles` tiles of each level, or runs of stripes where there is feedback. Same arguments, same sample, whatever `threads`.
-// Errors: as encode_tensor().
-Result<TensorSample> sample_tensor(const WeightMatrix& weights, const TensorGuide& guide, const Encoder& encoder, const EncodeOptions& options,
-                                   uint64_t tiles, int threads);
+// From at most `tiles` tiles of each level, or runs of stripes where there is feedback. Same arguments, same sample,
+// whatever `threads`. Errors: as encode_tensor().
+Result<TensorSample> sample_tensor(const WeightMatrix& weights, const TensorGuide& guide, const Encoder& encoder,
+                                   const EncodeOptions& options, uint64_t tiles, int threads);
 
 // About how many bytes encode_tensor() will give (stream, scales and levels) with a codec of these tables.
 double estimated_bytes(const TensorSample& sample, const TableSet& tables, bool own_tables);

@@ -25,7 +25,8 @@ void gather_chunks(const EncodeJob& job, const LevelGroup& group, const TileSpan
 
 }  // namespace
 
-EncodeJob EncodeJob::of(const WeightMatrix& weights, const WeightScales& scales, const Tiling& tiling, const TensorGuide& guide, const Encoder& encoder) {
+EncodeJob EncodeJob::of(const WeightMatrix& weights, const WeightScales& scales, const Tiling& tiling,
+                        const TensorGuide& guide, const Encoder& encoder) {
   const DecoderCodec& parts = encoder.codec().parts();
   return {weights, scales, tiling, guide, encoder, parts.chunk_length(), parts.latents(), current_isa()};
 }
@@ -50,7 +51,8 @@ TileSymbols analyse_tile(const EncodeJob& job, uint64_t number, QuantiserScratch
     const uint64_t first_row = (span.first_chunk + i) / group.columns.size() * job.chunk_length;
     for (unsigned j = 0; j < job.chunk_length; ++j) {
       float& y = scratch.decoded[j * tile.stride + i];
-      const std::optional<float> value = patch_for(scratch.chunks[j * tile.stride + i], y, first_row + j < job.weights.rows, threshold);
+      const std::optional<float> value =
+          patch_for(scratch.chunks[j * tile.stride + i], y, first_row + j < job.weights.rows, threshold);
       if (!value) continue;
       y = *value;
       tile.patches.push_back({i * job.chunk_length + j, y});

@@ -22,7 +22,8 @@ struct EncodeJob {
   unsigned chunk_length, latents;
   Isa isa;
 
-  static EncodeJob of(const WeightMatrix& weights, const WeightScales& scales, const Tiling& tiling, const TensorGuide& guide, const Encoder& encoder);
+  static EncodeJob of(const WeightMatrix& weights, const WeightScales& scales, const Tiling& tiling,
+                      const TensorGuide& guide, const Encoder& encoder);
   std::span<const uint8_t> levels_of_matrix(uint64_t matrix) const;
 };
 
@@ -32,8 +33,8 @@ struct TileSymbols {
   std::vector<Patch> patches;
 };
 
-// Chunks -> latents -> symbols -> decoded chunks, and the patches where the two differ by too much. `scratch` keeps the chunks and
-// their decoded form.
+// Chunks -> latents -> symbols -> decoded chunks, and the patches where the two differ by too much. `scratch` keeps the
+// chunks and their decoded form.
 TileSymbols analyse_tile(const EncodeJob& job, uint64_t number, QuantiserScratch& scratch);
 
 }  // namespace nwc

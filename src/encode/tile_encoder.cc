@@ -54,8 +54,8 @@ class ReverseEncoder {
 
 }  // namespace
 
-std::vector<std::byte> encode_tile(const TableSet& tables, const TileShape& shape, const int32_t* symbols, size_t stride,
-                                   std::span<const Patch> patches) {
+std::vector<std::byte> encode_tile(const TableSet& tables, const TileShape& shape, const int32_t* symbols,
+                                   size_t stride, std::span<const Patch> patches) {
   std::vector<std::vector<Interval>> intervals;
   for (unsigned c = 0; c < tables.channels; ++c) intervals.push_back(intervals_of(tables.at(shape.level, c)));
 
@@ -91,7 +91,8 @@ std::vector<std::byte> encode_tile(const TableSet& tables, const TileShape& shap
 
   std::vector<int32_t> escapes;
   for (uint32_t run = 0; run < runs; ++run) {
-    const uint32_t begin = run * shape.run_groups * kLanes, end = std::min(shape.chunks, begin + shape.run_groups * kLanes);
+    const uint32_t begin = run * shape.run_groups * kLanes,
+                   end = std::min(shape.chunks, begin + shape.run_groups * kLanes);
     for (unsigned c = 0; c < tables.channels; ++c) {
       const FrequencyTable& table = tables.at(shape.level, c);
       for (uint32_t i = begin; i < end; ++i) {

@@ -21,9 +21,9 @@ struct CodedTiles {
 void append_side_data(std::vector<std::byte>& tile, std::span<const int32_t> escapes, std::span<const Patch> patches);
 
 // Encodes channel c of chunk i from symbols[c * stride + i], each in [-kMaxSymbolValue, kMaxSymbolValue], with
-// tables.at(shape.level, c). `patches` are in ascending order of position, inside the tile, with finite values that fit F16.
-// Thread-safe: no shared state.
-std::vector<std::byte> encode_tile(const TableSet& tables, const TileShape& shape, const int32_t* symbols, size_t stride,
-                                   std::span<const Patch> patches);
+// tables.at(shape.level, c). `patches` are in ascending order of position, inside the tile, with finite values that fit
+// F16. Thread-safe: no shared state.
+std::vector<std::byte> encode_tile(const TableSet& tables, const TileShape& shape, const int32_t* symbols,
+                                   size_t stride, std::span<const Patch> patches);
 
 }  // namespace nwc

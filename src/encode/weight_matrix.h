@@ -30,8 +30,15 @@ struct WeightMatrix {
   static WeightMatrix of(const TensorView& view, bool transposed) {
     const bool batch = view.shape.size() == 3;
     const uint64_t first = view.shape[batch ? 1 : 0], second = view.shape[batch ? 2 : 1];
-    return {view.name,  view.dtype, static_cast<uint8_t>(view.shape.size()), transposed, batch ? view.shape[0] : 1, transposed ? second : first,
-            transposed ? first : second, view.bytes, nullptr};
+    return {view.name,
+            view.dtype,
+            static_cast<uint8_t>(view.shape.size()),
+            transposed,
+            batch ? view.shape[0] : 1,
+            transposed ? second : first,
+            transposed ? first : second,
+            view.bytes,
+            nullptr};
   }
 
   uint64_t elements() const { return matrices * rows * columns; }

@@ -13,18 +13,23 @@ Status check_table(const FrequencyTable& table) {
   }
   if (table.shift > limits::kMaxShift) return fail("has a shift of " + std::to_string(table.shift));
   const int64_t last = int64_t{table.minimum} + (int64_t{table.count()} << table.shift) - 1;
-  if (table.minimum < -kMaxTableValue || last > kMaxTableValue) return fail("stands for integers outside -32767 to 32767");
+  if (table.minimum < -kMaxTableValue || last > kMaxTableValue)
+    return fail("stands for integers outside -32767 to 32767");
   uint32_t total = 0;
   for (const uint16_t f : table.frequencies) {
     if (f == 0) return fail("has a frequency of 0");
     total += f;
   }
-  if (total != kFrequencyTotal) return fail("has frequencies that sum to " + std::to_string(total) + " instead of 4096");
+  if (total != kFrequencyTotal)
+    return fail("has frequencies that sum to " + std::to_string(total) + " instead of 4096");
   return {};
 }
 
 DecodingTable make_decoding_table(const FrequencyTable& table) {
-  DecodingTable decoding{.slots = std::vector<uint32_t>(kFrequencyTotal), .minimum = table.minimum, .shift = table.shift, .escape = table.count()};
+  DecodingTable decoding{.slots = std::vector<uint32_t>(kFrequencyTotal),
+                         .minimum = table.minimum,
+                         .shift = table.shift,
+                         .escape = table.count()};
   uint32_t slot = 0;
   for (uint32_t symbol = 0; symbol <= table.count(); ++symbol) {
     const uint32_t frequency = table.frequencies[symbol];
@@ -63,20 +68,23 @@ Result<TableSet> parse_own_tables(std::span<const std::byte> bytes, const TableS
     const std::optional<uint64_t> minimum = reader.varint(), shift = reader.varint();
     if (!minimum || !shift) return truncated();
     const int64_t first = unzigzag(*minimum);
-    if (*count >= limits::kMaxSymbols || *shift > limits::kMaxShift || first < -kMaxTableValue || first > kMaxTableValue) {
+    if (*count >= limits::kMaxSymbols || *shift > limits::kMaxShift || first < -kMaxTableValue ||
+        first > kMaxTableValue) {
       return Error(ErrorCode::kCorrupt, "own table of the stream has a count, shift or minimum out of range");
     }
     FrequencyTable table{static_cast<int32_t>(first), static_cast<uint32_t>(*shift), {}};
     for (uint64_t i = 0; i <= *count; ++i) {
       const std::optional<uint64_t> f = reader.varint();
       if (!f) return truncated();
-      if (*f >= kFrequencyTotal) return Error(ErrorCode::kCorrupt, "own table of the stream has a frequency out of range");
+      if (*f >= kFrequencyTotal)
+        return Error(ErrorCode::kCorrupt, "own table of the stream has a frequency out of range");
       table.frequencies.push_back(static_cast<uint16_t>(*f));
     }
     NWC_RETURN_IF_ERROR(check_table(table));
     own.tables.push_back(std::move(table));
   }
-  if (reader.remaining() != 0) return Error(ErrorCode::kCorrupt, "own tables of the stream are followed by other bytes");
+  if (reader.remaining() != 0)
+    return Error(ErrorCode::kCorrupt, "own tables of the stream are followed by other bytes");
   return own;
 }
 

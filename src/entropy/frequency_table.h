@@ -12,7 +12,7 @@
 namespace nwc {
 
 inline constexpr uint32_t kFrequencyTotal = 1u << limits::kPrecisionBits;
-inline constexpr int32_t kMaxTableValue = 32767;     // integers of a table lie in [-kMax, kMax], so that they fit 16 bits
+inline constexpr int32_t kMaxTableValue = 32767;  // integers of a table lie in [-kMax, kMax], so that they fit 16 bits
 inline constexpr int32_t kMaxSymbolValue = 1 << 30;  // those of an escape too
 
 // Symbols 0..count-1 stand for integers, 2^shift neighbouring ones each; symbol `count` is the escape.

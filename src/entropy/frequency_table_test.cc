@@ -99,7 +99,9 @@ TEST(OwnTables, RoundTripAndFallback) {
   for (unsigned i = 0; i < 12; ++i) {
     codec.tables.push_back(flat_table(1 + i, static_cast<int32_t>(i), 0));
     const bool replaced = i % 3 != 1;
-    own.tables.push_back(replaced ? flat_table(1 + random() % 255, -static_cast<int32_t>(random() % 30000), random() % 4) : FrequencyTable{});
+    own.tables.push_back(replaced
+                             ? flat_table(1 + random() % 255, -static_cast<int32_t>(random() % 30000), random() % 4)
+                             : FrequencyTable{});
     expected.tables.push_back(replaced ? own.tables.back() : codec.tables.back());
   }
   const Result<TableSet> parsed = parse_own_tables(serialise_own_tables(own), codec);

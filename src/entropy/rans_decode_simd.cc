@@ -1,13 +1,12 @@
 // SIMD bodies of the rANS decoder: the 32 lanes of a step in two (AVX-512) or four (AVX2) vectors of states.
 //
-// A step's refill is what couples the lanes: lane a takes the next word after those that lanes below it took. The words are
-// loaded for a whole vector and spread to the lanes that need one.
+// A step's refill is what couples the lanes: lane a takes the next word after those that lanes below it took. The words
+// are loaded for a whole vector and spread to the lanes that need one.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "entropy/rans_decode_simd.cc"
 // Two targets have gathers that pay; Highway also wants its baseline compiled, which is empty here.
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SSE4 | HWY_AVX3_DL)
 #include <hwy/foreach_target.h>  // IWYU pragma: keep
-
 #include <hwy/highway.h>
 
 #include <algorithm>
@@ -76,8 +75,10 @@ HWY_INLINE RefillMask needs_refill(V x) {
 // The low bytes of the 32 lanes. Packing works in 128-bit halves; the last permutation puts the pieces in order.
 HWY_INLINE void store_bytes(const V* entries, uint8_t* out) {
   const __m256i low = _mm256_set1_epi32(0xFF);
-  const __m256i words01 = _mm256_packus_epi32(_mm256_and_si256(entries[0].raw, low), _mm256_and_si256(entries[1].raw, low));
-  const __m256i words23 = _mm256_packus_epi32(_mm256_and_si256(entries[2].raw, low), _mm256_and_si256(entries[3].raw, low));
+  const __m256i words01 =
+      _mm256_packus_epi32(_mm256_and_si256(entries[0].raw, low), _mm256_and_si256(entries[1].raw, low));
+  const __m256i words23 =
+      _mm256_packus_epi32(_mm256_and_si256(entries[2].raw, low), _mm256_and_si256(entries[3].raw, low));
   const __m256i bytes = _mm256_packus_epi16(words01, words23);
   const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), _mm256_permutevar8x32_epi32(bytes, order));
@@ -105,15 +106,17 @@ struct Cursor {
   bool exhausted;
 };
 
-// Full groups of one channel of kTiles tiles side by side: one tile's step is a chain of dependent operations, several keep
-// the CPU busy. Goes on while every tile has the words of a worst-case step; returns the number of groups done.
+// Full groups of one channel of kTiles tiles side by side: one tile's step is a chain of dependent operations, several
+// keep the CPU busy. Goes on while every tile has the words of a worst-case step; returns the number of groups done.
 template <size_t kTiles, bool kHasShift>
-HWY_INLINE uint32_t decode_groups(const RansChannel& table, uint32_t groups, size_t first_symbol, Cursor* HWY_RESTRICT cursors) {
+HWY_INLINE uint32_t decode_groups(const RansChannel& table, uint32_t groups, size_t first_symbol,
+                                  Cursor* HWY_RESTRICT cursors) {
   const D d;
   const hn::RebindToSigned<D> di;
   const hn::Rebind<uint16_t, D> d16;
   const size_t n = hn::Lanes(d);
-  const V slot_mask = hn::Set(d, kSlotMask), frequency_mask = hn::Set(d, 0xFFF), raw_mask = hn::Set(d, (1u << table.shift) - 1);
+  const V slot_mask = hn::Set(d, kSlotMask), frequency_mask = hn::Set(d, 0xFFF),
+          raw_mask = hn::Set(d, (1u << table.shift) - 1);
   const int shift = static_cast<int>(table.shift);
   constexpr ptrdiff_t kWorstStep = 2 * kLanes * (kHasShift ? 2 : 1);
 
@@ -138,7 +141,8 @@ HWY_INLINE uint32_t decode_groups(const RansChannel& table, uint32_t groups, siz
         const V slot = hn::And(x[t][v], slot_mask);
         entry[v] = hn::GatherIndex(d, table.slots, hn::BitCast(di, slot));
         const V frequency = hn::And(hn::ShiftRight<8>(entry[v]), frequency_mask);
-        x[t][v] = hn::Add(hn::Mul(frequency, hn::ShiftRight<limits::kPrecisionBits>(x[t][v])), hn::ShiftRight<20>(entry[v]));
+        x[t][v] =
+            hn::Add(hn::Mul(frequency, hn::ShiftRight<limits::kPrecisionBits>(x[t][v])), hn::ShiftRight<20>(entry[v]));
       }
       store_bytes(entry, cursors[t].symbols + at);
     }
@@ -176,7 +180,8 @@ HWY_INLINE uint32_t decode_groups(const RansChannel& table, uint32_t groups, siz
 
 // What decode_groups() leaves: the partial last group, and groups near the end of the words. The reference body for one
 // channel of one run.
-void finish_run(const RansTile& tile, const RansChannel& table, uint32_t first_chunk, uint32_t chunks, size_t first_symbol, Cursor& cursor) {
+void finish_run(const RansTile& tile, const RansChannel& table, uint32_t first_chunk, uint32_t chunks,
+                size_t first_symbol, Cursor& cursor) {
   RansTile rest = tile;
   rest.tables = &table;
   rest.channels = 1;
@@ -213,7 +218,8 @@ void decode(const RansTile* tiles, RansOutcome* outcomes) {
         uint32_t g = together;
         if (g < full_end) g += decode_groups<1>(table, full_end - g, channel_at + g * kLanes, cursors + t);
         const uint32_t chunks_done = g * kLanes, run_chunks_end = std::min(run_end * kLanes, shape.chunks);
-        if (chunks_done < run_chunks_end) finish_run(tiles[t], table, chunks_done, run_chunks_end - chunks_done, channel_at, cursors[t]);
+        if (chunks_done < run_chunks_end)
+          finish_run(tiles[t], table, chunks_done, run_chunks_end - chunks_done, channel_at, cursors[t]);
       }
     }
   }
@@ -239,8 +245,12 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace nwc {
 
-void rans_decode_avx2(const RansTile* tiles, size_t count, RansOutcome* outcomes) { N_AVX2::rans_decode(tiles, count, outcomes); }
-void rans_decode_avx512(const RansTile* tiles, size_t count, RansOutcome* outcomes) { N_AVX3::rans_decode(tiles, count, outcomes); }
+void rans_decode_avx2(const RansTile* tiles, size_t count, RansOutcome* outcomes) {
+  N_AVX2::rans_decode(tiles, count, outcomes);
+}
+void rans_decode_avx512(const RansTile* tiles, size_t count, RansOutcome* outcomes) {
+  N_AVX3::rans_decode(tiles, count, outcomes);
+}
 
 RansDecodeKernel* rans_decode_kernel(Isa isa) {
   switch (isa) {

@@ -23,12 +23,12 @@ struct RansTile {
   uint32_t channels;
   uint32_t chunks;      // >= 1
   uint32_t run_groups;  // groups of 32 chunks that are decoded channel by channel
-  uint32_t* states;     // limits::kLanes entries, of which min(32, chunks) are used; left as they are after the last step
+  uint32_t* states;  // limits::kLanes entries, of which min(32, chunks) are used; left as they are after the last step
   const std::byte* words;  // 16-bit words, unaligned
   size_t word_count;
   uint8_t* symbols;  // out: channel c of chunk i goes to symbols[c * stride + i]
-  uint16_t* raws;    // out, same layout: the raw low bits, written for channels with a shift only; null if there are none
-  size_t stride;     // >= chunks rounded up to a multiple of 32; what lies between is left undefined
+  uint16_t* raws;  // out, same layout: the raw low bits, written for channels with a shift only; null if there are none
+  size_t stride;   // >= chunks rounded up to a multiple of 32; what lies between is left undefined
 };
 
 struct RansOutcome {
@@ -39,8 +39,8 @@ struct RansOutcome {
 // How many tiles the SIMD bodies overlap (measured: more gains nothing).
 inline constexpr size_t kTilesTogether = 2;
 
-// Decodes `count` tiles that agree in everything but states, words and symbols; more than one at a time lets a SIMD body
-// overlap them. outcomes[t] is tile t's.
+// Decodes `count` tiles that agree in everything but states, words and symbols; more than one at a time lets a SIMD
+// body overlap them. outcomes[t] is tile t's.
 using RansDecodeKernel = void(const RansTile* tiles, size_t count, RansOutcome* outcomes);
 RansDecodeKernel rans_decode_scalar, rans_decode_avx2, rans_decode_avx512;
 

@@ -13,8 +13,8 @@ namespace {
 Error corrupt(const char* message, uint64_t offset) { return Error(ErrorCode::kCorrupt, message).at_offset(offset); }
 
 // In the order of decoding: runs, channels, groups, lanes.
-Status read_escapes(ByteReader& side, uint64_t side_offset, const DecodingTables& tables, const TileShape& shape, const TileJob& job,
-                    size_t stride) {
+Status read_escapes(ByteReader& side, uint64_t side_offset, const DecodingTables& tables, const TileShape& shape,
+                    const TileJob& job, size_t stride) {
   const uint32_t run_chunks = shape.run_groups * limits::kLanes;
   for (uint32_t run = 0; run < shape.chunks; run += run_chunks) {
     const uint32_t run_end = std::min(shape.chunks, run + run_chunks);
@@ -29,7 +29,8 @@ Status read_escapes(ByteReader& side, uint64_t side_offset, const DecodingTables
         const std::optional<uint64_t> coded = side.varint();
         if (!coded) return corrupt("tile ends inside its escapes", side_offset + side.position());
         const int64_t value = unzigzag(*coded);
-        if (value < -kMaxSymbolValue || value > kMaxSymbolValue) return corrupt("escape is out of range", side_offset + side.position());
+        if (value < -kMaxSymbolValue || value > kMaxSymbolValue)
+          return corrupt("escape is out of range", side_offset + side.position());
         job.escapes->push_back({c, static_cast<uint32_t>(at - row), static_cast<int32_t>(value)});
       }
     }
@@ -44,7 +45,8 @@ Status read_patches(ByteReader& side, uint64_t side_offset, const TileShape& sha
     const std::optional<uint64_t> gap = side.varint();
     const std::optional<uint16_t> value = gap ? side.le<uint16_t>() : std::nullopt;
     if (!value) return corrupt("tile ends inside a patch", side_offset + side.position());
-    if (next >= weights || *gap >= weights - next) return corrupt("patch lies outside its tile", side_offset + side.position());
+    if (next >= weights || *gap >= weights - next)
+      return corrupt("patch lies outside its tile", side_offset + side.position());
     const float weight = float_from_half(*value);
     if (!std::isfinite(weight)) return corrupt("patch is not a finite number", side_offset + side.position());
     patches.push_back({static_cast<uint32_t>(next + *gap), weight});
@@ -84,8 +86,8 @@ Status open_tile(std::span<const std::byte> tile, uint32_t lanes, OpenTile& open
   return {};
 }
 
-Status close_tile(const TileJob& job, uint32_t lanes, const OpenTile& open, const RansOutcome& outcome, const DecodingTables& tables,
-                  const TileShape& shape, size_t stride) {
+Status close_tile(const TileJob& job, uint32_t lanes, const OpenTile& open, const RansOutcome& outcome,
+                  const DecodingTables& tables, const TileShape& shape, size_t stride) {
   if (outcome.exhausted) return corrupt("tile needs more words than it has", open.words_at + 2 * open.word_count);
   if (outcome.words_used != open.word_count) {
     return corrupt("tile has more words than it needs", open.words_at + 2 * outcome.words_used);
@@ -103,8 +105,8 @@ Status close_tile(const TileJob& job, uint32_t lanes, const OpenTile& open, cons
 
 }  // namespace
 
-Status decode_tiles(std::span<const TileJob> jobs, const DecodingTables& tables, const TileShape& shape, Isa isa, size_t stride,
-                    size_t* failed) {
+Status decode_tiles(std::span<const TileJob> jobs, const DecodingTables& tables, const TileShape& shape, Isa isa,
+                    size_t stride, size_t* failed) {
   const uint32_t lanes = std::min(limits::kLanes, shape.chunks);
   RansDecodeKernel* const kernel = rans_decode_kernel(isa);
   for (size_t first = 0; first < jobs.size(); first += kTilesTogether) {

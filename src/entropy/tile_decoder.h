@@ -21,7 +21,9 @@ class DecodingTables {
   DecodingTables& operator=(DecodingTables&&) = default;
   unsigned channels() const { return channels_; }
   const RansChannel* level(unsigned level) const { return views_.data() + size_t{level} * channels_; }
-  const DecodingTable& at(unsigned level, unsigned channel) const { return tables_[size_t{level} * channels_ + channel]; }
+  const DecodingTable& at(unsigned level, unsigned channel) const {
+    return tables_[size_t{level} * channels_ + channel];
+  }
 
  private:
   unsigned channels_;
@@ -51,15 +53,16 @@ struct TileShape {
 // One tile to decode and where to.
 struct TileJob {
   std::span<const std::byte> tile;
-  uint8_t* symbols;               // out: channel c of chunk i goes to symbols[c * stride + i]
-  uint16_t* raws;                 // out, same layout: raw low bits, of channels with a shift only
-  std::vector<Escape>* escapes;   // out: replaced; in the order of the stream
-  std::vector<Patch>* patches;    // out: replaced; in ascending order of position
+  uint8_t* symbols;              // out: channel c of chunk i goes to symbols[c * stride + i]
+  uint16_t* raws;                // out, same layout: raw low bits, of channels with a shift only
+  std::vector<Escape>* escapes;  // out: replaced; in the order of the stream
+  std::vector<Patch>* patches;   // out: replaced; in ascending order of position
 };
 
-// Decodes tiles of one shape; kTilesTogether of them at once keep a SIMD kernel busy. stride >= chunks rounded up to 32; entries between are undefined.
-// Errors: kCorrupt with an offset relative to the tile; *failed (if not null) is then the job's number.
-Status decode_tiles(std::span<const TileJob> jobs, const DecodingTables& tables, const TileShape& shape, Isa isa, size_t stride,
-                    size_t* failed = nullptr);
+// Decodes tiles of one shape; kTilesTogether of them at once keep a SIMD kernel busy. stride >= chunks rounded up to
+// 32; entries between are undefined. Errors: kCorrupt with an offset relative to the tile; *failed (if not null) is
+// then the job's number.
+Status decode_tiles(std::span<const TileJob> jobs, const DecodingTables& tables, const TileShape& shape, Isa isa,
+                    size_t stride, size_t* failed = nullptr);
 
 }  // namespace nwc

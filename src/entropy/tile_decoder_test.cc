@@ -30,15 +30,19 @@ struct Outcome {
 };
 
 bool same(const std::vector<Patch>& a, const std::vector<Patch>& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Patch& x, const Patch& y) { return x.position == y.position && x.value == y.value; });
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const Patch& x, const Patch& y) { return x.position == y.position && x.value == y.value; });
 }
 bool same(const std::vector<Escape>& a, const std::vector<Escape>& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](const Escape& x, const Escape& y) { return x.channel == y.channel && x.chunk == y.chunk && x.value == y.value; });
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Escape& x, const Escape& y) {
+    return x.channel == y.channel && x.chunk == y.chunk && x.value == y.value;
+  });
 }
 
-// Decodes tiles together. Each lies in memory of exactly its size, so that reading past its end is found by the sanitizer.
-std::vector<Outcome> decode(const std::vector<std::vector<std::byte>>& tiles, const TableSet& tables, const TileShape& shape, Isa isa) {
+// Decodes tiles together. Each lies in memory of exactly its size, so that reading past its end is found by the
+// sanitizer.
+std::vector<Outcome> decode(const std::vector<std::vector<std::byte>>& tiles, const TableSet& tables,
+                            const TileShape& shape, Isa isa) {
   const DecodingTables decoding(tables);
   const size_t stride = (shape.chunks + 31) / 32 * 32, size = stride * tables.channels;
   std::vector<Outcome> outcomes(tiles.size());
@@ -47,7 +51,8 @@ std::vector<Outcome> decode(const std::vector<std::vector<std::byte>>& tiles, co
   std::vector<TileJob> jobs;
   std::vector<std::vector<std::byte>> copies;
   for (const std::vector<std::byte>& tile : tiles) copies.emplace_back(tile.begin(), tile.end());
-  for (size_t t = 0; t < tiles.size(); ++t) jobs.push_back({copies[t], symbols[t].data(), raws[t].data(), &outcomes[t].escapes, &outcomes[t].patches});
+  for (size_t t = 0; t < tiles.size(); ++t)
+    jobs.push_back({copies[t], symbols[t].data(), raws[t].data(), &outcomes[t].escapes, &outcomes[t].patches});
   size_t failed = 0;
   const Status status = decode_tiles(jobs, decoding, shape, isa, stride, &failed);
   if (!status) {
@@ -64,7 +69,8 @@ std::vector<Outcome> decode(const std::vector<std::vector<std::byte>>& tiles, co
         outcome.values.push_back(table.minimum + static_cast<int32_t>((symbol << table.shift) + raw));
       }
     }
-    for (const Escape& escape : outcome.escapes) outcome.values[size_t{escape.channel} * shape.chunks + escape.chunk] = escape.value;
+    for (const Escape& escape : outcome.escapes)
+      outcome.values[size_t{escape.channel} * shape.chunks + escape.chunk] = escape.value;
   }
   return outcomes;
 }
@@ -96,7 +102,8 @@ Content random_content(const TableSet& tables, const TileShape& shape, double es
         content.values.push_back(table.minimum + static_cast<int32_t>(random() % static_cast<uint32_t>(width)));
         continue;
       }
-      const int32_t outside[] = {kMaxSymbolValue, -kMaxSymbolValue, table.minimum - 1, table.minimum + width, table.minimum - 1000};
+      const int32_t outside[] = {kMaxSymbolValue, -kMaxSymbolValue, table.minimum - 1, table.minimum + width,
+                                 table.minimum - 1000};
       content.values.push_back(outside[random() % 5]);
     }
   }
@@ -112,8 +119,9 @@ std::vector<std::byte> encode(const TableSet& tables, const TileShape& shape, co
 }
 
 std::string describe(const TileShape& shape, const TableSet& tables) {
-  return std::to_string(shape.chunks) + " chunks, " + std::to_string(tables.channels) + " channels, runs of " + std::to_string(shape.run_groups) +
-         ", shift " + std::to_string(tables.tables[0].shift) + ", " + std::to_string(tables.tables[0].count()) + " symbols";
+  return std::to_string(shape.chunks) + " chunks, " + std::to_string(tables.channels) + " channels, runs of " +
+         std::to_string(shape.run_groups) + ", shift " + std::to_string(tables.tables[0].shift) + ", " +
+         std::to_string(tables.tables[0].count()) + " symbols";
 }
 
 // Round trip with every instruction set, alone and in threes (a pair and a rest).
@@ -148,7 +156,8 @@ TEST(Tile, RoundTripForEveryShape) {
       for (const uint32_t run_groups : {1u, 2u, 64u}) {
         for (const uint32_t shift : {0u, 1u, 5u, 15u}) {
           TableSet tables{1, channels, {}};
-          for (unsigned c = 0; c < channels; ++c) tables.tables.push_back(random_table(1 + random() % 60, c == 1 ? 0 : shift, random));
+          for (unsigned c = 0; c < channels; ++c)
+            tables.tables.push_back(random_table(1 + random() % 60, c == 1 ? 0 : shift, random));
           expect_round_trip(tables, {0, chunks, run_groups, kChunkLength}, 0.01, random);
           if (HasFatalFailure()) return;
         }
@@ -173,7 +182,8 @@ TEST(Tile, RoundTripForTheSmallestAndLargestTables) {
 
 TEST(Tile, RoundTripForFrequenciesAtTheirBounds) {
   std::mt19937 random(3);
-  for (const std::vector<uint16_t>& frequencies : {std::vector<uint16_t>{4095, 1}, {1, 4095}, {1, 4094, 1}, {2048, 2047, 1}}) {
+  for (const std::vector<uint16_t>& frequencies :
+       {std::vector<uint16_t>{4095, 1}, {1, 4095}, {1, 4094, 1}, {2048, 2047, 1}}) {
     const TableSet tables{1, 1, {{-1, 0, frequencies}}};
     expect_round_trip(tables, {0, 777, 3, kChunkLength}, 0.3, random);
     if (HasFatalFailure()) return;
@@ -204,11 +214,12 @@ TEST(Tile, PayloadIsWithinAFewBytesOfTheEntropy) {
   EXPECT_LT(size, bits / 8 * 1.0005 + 132);  // 32 states and the number of words
 }
 
-// Worked out by hand. One chunk, two channels with the same table: integers 10 and 11 with frequencies 4000 and 95, escape 1.
-// Channel 0 is the integer 11 (start 4000, frequency 95), channel 1 the integer 300, an escape (start 4095, frequency 1). The
-// encoder goes backwards from the state 65536:
+// Worked out by hand. One chunk, two channels with the same table: integers 10 and 11 with frequencies 4000 and 95,
+// escape 1. Channel 0 is the integer 11 (start 4000, frequency 95), channel 1 the integer 300, an escape (start 4095,
+// frequency 1). The encoder goes backwards from the state 65536:
 //   channel 1: 65536 >> 20 = 0 < 1: no word. 65536 / 1 * 4096 + 4095 + 0 = 268439551 = 0x10000FFF
-//   channel 0: 0x10000FFF >> 20 = 256 >= 95: word 0x0FFF, state 0x1000 = 4096. 4096 / 95 = 43, rest 11: 43 * 4096 + 4000 + 11 = 180139
+//   channel 0: 0x10000FFF >> 20 = 256 >= 95: word 0x0FFF, state 0x1000 = 4096. 4096 / 95 = 43, rest 11: 43 * 4096 +
+//   4000 + 11 = 180139
 // zigzag(300) = 600 = 0xD8 0x04. The patch 1.5 (0x3E00) at weight 3 of the tile: gap 3.
 TEST(Tile, GoldenBytes) {
   const TableSet tables{1, 2, {{10, 0, {4000, 95, 1}}, {10, 0, {4000, 95, 1}}}};
@@ -269,7 +280,8 @@ TEST(DamagedTile, EveryTruncation) {
     ASSERT_TRUE(expect_same_verdict(sample.tile, sample));
     const size_t words_end = 4 + 4 * std::min(32u, chunks) + 2 * load_le<uint32_t>(sample.tile.data());
     for (size_t size = 0; size < sample.tile.size() && !HasFailure(); ++size) {
-      const bool accepted = expect_same_verdict({sample.tile.begin(), sample.tile.begin() + static_cast<ptrdiff_t>(size)}, sample);
+      const bool accepted =
+          expect_same_verdict({sample.tile.begin(), sample.tile.begin() + static_cast<ptrdiff_t>(size)}, sample);
       // Patches go on until the tile ends, so a cut between two of them is seen by the checksum only.
       EXPECT_FALSE(accepted && size < words_end) << size;
     }
@@ -282,7 +294,8 @@ TEST(DamagedTile, RandomFlips) {
   for (int round = 0; round < 3000 && !HasFailure(); ++round) {
     const Sample sample(static_cast<uint32_t>(round % 7), round % 2 == 0 ? 97 : 64);
     std::vector<std::byte> tile = sample.tile;
-    for (int flips = 1 + round % 3; flips > 0; --flips) tile[random() % tile.size()] ^= static_cast<std::byte>(1u << random() % 8);
+    for (int flips = 1 + round % 3; flips > 0; --flips)
+      tile[random() % tile.size()] ^= static_cast<std::byte>(1u << random() % 8);
     if (!expect_same_verdict(tile, sample)) ++refused;
   }
   EXPECT_GT(refused, 2500);  // rANS notices nearly every flip by itself: lanes must end where they began
@@ -309,7 +322,9 @@ TEST(DamagedTile, NamesTheTileThatFailed) {
   std::vector<uint16_t> raws(3 * stride);
   std::vector<Escape> escapes;
   std::vector<Patch> patches;
-  const auto job = [&](const std::vector<std::byte>& tile) { return TileJob{tile, symbols.data(), raws.data(), &escapes, &patches}; };
+  const auto job = [&](const std::vector<std::byte>& tile) {
+    return TileJob{tile, symbols.data(), raws.data(), &escapes, &patches};
+  };
   for (size_t bad = 0; bad < 5; ++bad) {
     std::vector<TileJob> jobs(5, job(sample.tile));
     jobs[bad] = job(broken);
@@ -334,22 +349,33 @@ TEST(DamagedTile, EveryCheckHasItsMessage) {
     return out;
   };
   EXPECT_EQ(why(tile({1, 0, 0, 0, 0xAB, 0xBF, 2}), tables, shape), "byte 0: tile is shorter than its states");
-  EXPECT_EQ(why(tile({1, 0, 0, 0, 0xAB, 0xBF, 2, 0, 0xFF}), tables, shape), "byte 0: tile declares more words than it has");
-  EXPECT_EQ(why(tile({0xFF, 0xFF, 0xFF, 0xFF, 0xAB, 0xBF, 2, 0, 0xFF, 0x0F}), tables, shape), "byte 0: tile declares more words than it has");
+  EXPECT_EQ(why(tile({1, 0, 0, 0, 0xAB, 0xBF, 2, 0, 0xFF}), tables, shape),
+            "byte 0: tile declares more words than it has");
+  EXPECT_EQ(why(tile({0xFF, 0xFF, 0xFF, 0xFF, 0xAB, 0xBF, 2, 0, 0xFF, 0x0F}), tables, shape),
+            "byte 0: tile declares more words than it has");
   EXPECT_EQ(why(tile({0, 0, 0, 0, 0xFF, 0xFF, 0, 0}), tables, shape), "byte 4: rANS state is below its range");
-  EXPECT_EQ(why(tile({0, 0, 0, 0, 0xAB, 0xBF, 2, 0, 0xFF, 0x0F}), tables, shape), "byte 8: tile needs more words than it has");
-  EXPECT_EQ(why(tile({2, 0, 0, 0, 0xAB, 0xBF, 2, 0, 0xFF, 0x0F, 0xD8, 4}), tables, shape), "byte 10: tile has more words than it needs");
-  EXPECT_EQ(why(tile({1, 0, 0, 0, 0xAC, 0xBF, 2, 0, 0xFF, 0x0F, 0xD8, 4}), tables, shape), "byte 8: rANS lane does not end where it began");
-  EXPECT_EQ(why(tile({1, 0, 0, 0, 0xAB, 0xBF, 2, 0, 0xFF, 0x0F}), tables, shape), "byte 10: tile ends inside its escapes");
-  EXPECT_EQ(why(tile({1, 0, 0, 0, 0xAB, 0xBF, 2, 0, 0xFF, 0x0F, 0xD8}), tables, shape), "byte 11: tile ends inside its escapes");
+  EXPECT_EQ(why(tile({0, 0, 0, 0, 0xAB, 0xBF, 2, 0, 0xFF, 0x0F}), tables, shape),
+            "byte 8: tile needs more words than it has");
+  EXPECT_EQ(why(tile({2, 0, 0, 0, 0xAB, 0xBF, 2, 0, 0xFF, 0x0F, 0xD8, 4}), tables, shape),
+            "byte 10: tile has more words than it needs");
+  EXPECT_EQ(why(tile({1, 0, 0, 0, 0xAC, 0xBF, 2, 0, 0xFF, 0x0F, 0xD8, 4}), tables, shape),
+            "byte 8: rANS lane does not end where it began");
+  EXPECT_EQ(why(tile({1, 0, 0, 0, 0xAB, 0xBF, 2, 0, 0xFF, 0x0F}), tables, shape),
+            "byte 10: tile ends inside its escapes");
+  EXPECT_EQ(why(tile({1, 0, 0, 0, 0xAB, 0xBF, 2, 0, 0xFF, 0x0F, 0xD8}), tables, shape),
+            "byte 11: tile ends inside its escapes");
   // zigzag(2^30 + 1) = 2^31 + 2; the bound itself passes.
   EXPECT_EQ(why(tile({1, 0, 0, 0, 0xAB, 0xBF, 2, 0, 0xFF, 0x0F, 0x80, 0x80, 0x80, 0x80, 8}), tables, shape), "");
-  EXPECT_EQ(why(tile({1, 0, 0, 0, 0xAB, 0xBF, 2, 0, 0xFF, 0x0F, 0x82, 0x80, 0x80, 0x80, 8}), tables, shape), "byte 15: escape is out of range");
-  EXPECT_EQ(why(tile({1, 0, 0, 0, 0xAB, 0xBF, 2, 0, 0xFF, 0x0F, 0xD8, 4, 3, 0}), tables, shape), "byte 13: tile ends inside a patch");
-  EXPECT_EQ(why(tile({1, 0, 0, 0, 0xAB, 0xBF, 2, 0, 0xFF, 0x0F, 0xD8, 4, 4, 0, 0x3E}), tables, shape), "byte 15: patch lies outside its tile");
+  EXPECT_EQ(why(tile({1, 0, 0, 0, 0xAB, 0xBF, 2, 0, 0xFF, 0x0F, 0x82, 0x80, 0x80, 0x80, 8}), tables, shape),
+            "byte 15: escape is out of range");
+  EXPECT_EQ(why(tile({1, 0, 0, 0, 0xAB, 0xBF, 2, 0, 0xFF, 0x0F, 0xD8, 4, 3, 0}), tables, shape),
+            "byte 13: tile ends inside a patch");
+  EXPECT_EQ(why(tile({1, 0, 0, 0, 0xAB, 0xBF, 2, 0, 0xFF, 0x0F, 0xD8, 4, 4, 0, 0x3E}), tables, shape),
+            "byte 15: patch lies outside its tile");
   EXPECT_EQ(why(tile({1, 0, 0, 0, 0xAB, 0xBF, 2, 0, 0xFF, 0x0F, 0xD8, 4, 3, 0, 0x3E, 0, 0, 0x3E}), tables, shape),
             "byte 18: patch lies outside its tile");
-  EXPECT_EQ(why(tile({1, 0, 0, 0, 0xAB, 0xBF, 2, 0, 0xFF, 0x0F, 0xD8, 4, 3, 0, 0x7C}), tables, shape), "byte 15: patch is not a finite number");
+  EXPECT_EQ(why(tile({1, 0, 0, 0, 0xAB, 0xBF, 2, 0, 0xFF, 0x0F, 0xD8, 4, 3, 0, 0x7C}), tables, shape),
+            "byte 15: patch is not a finite number");
 }
 
 // --- the kernels themselves, without the binding
@@ -368,8 +394,16 @@ KernelRun run_kernel(Isa isa, const Sample& sample, const std::vector<std::byte>
   std::mt19937 random(seed);
   alignas(64) uint32_t states[32];
   for (uint32_t& s : states) s = (1u << 16) + static_cast<uint32_t>(random() % 0xFFFF0000u);
-  const RansTile tile{decoding.level(0), 3, sample.shape.chunks, sample.shape.run_groups, states, words.data(), words.size() / 2,
-                      run.symbols.data(), run.raws.data(), stride};
+  const RansTile tile{decoding.level(0),
+                      3,
+                      sample.shape.chunks,
+                      sample.shape.run_groups,
+                      states,
+                      words.data(),
+                      words.size() / 2,
+                      run.symbols.data(),
+                      run.raws.data(),
+                      stride};
   rans_decode_kernel(isa)(&tile, 1, &run.outcome);
   std::copy(states, states + 32, run.states.begin());
   return run;

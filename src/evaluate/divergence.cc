@@ -30,7 +30,8 @@ double nll_of(const at::Tensor& log_p, const at::Tensor& targets) {
 void add_window(const Head& reference_head, const at::Tensor& reference, const Head& candidate_head,
                 const at::Tensor& candidate, std::span<const int32_t> ids, int64_t slice, Sums* sums) {
   const int64_t scored = reference.size(0) - 1;
-  const at::Tensor targets = torch::tensor(at::ArrayRef<int32_t>(ids.data() + 1, ids.size() - 1), torch::kInt64).to(reference.device());
+  const at::Tensor targets =
+      torch::tensor(at::ArrayRef<int32_t>(ids.data() + 1, ids.size() - 1), torch::kInt64).to(reference.device());
   double kl_sum = 0, reference_nll = 0, candidate_nll = 0;
   for (int64_t begin = 0; begin < scored; begin += slice) {
     const int64_t count = std::min(slice, scored - begin);
@@ -87,7 +88,8 @@ Result<DivergenceResult> divergence(const CausalLm& reference, const CausalLm& c
   }
   NWC_ASSIGN_OR_RETURN(const Windows windows, cut_windows(ids, reference.spec(), options));
   NWC_RETURN_IF_ERROR(cut_windows(ids, candidate.spec(), options));
-  Steps steps(progress, windows.count * static_cast<int64_t>(reference.blocks() + candidate.blocks() + 1), "divergence");
+  Steps steps(progress, windows.count * static_cast<int64_t>(reference.blocks() + candidate.blocks() + 1),
+              "divergence");
   NWC_ASSIGN_OR_RETURN(
       Sums sums, catch_foreign("comparing two models", [&] { return compare(reference, candidate, windows, &steps); }));
   const MeanEstimate kl = mean_of(sums.window_kl);

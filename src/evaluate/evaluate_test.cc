@@ -243,7 +243,8 @@ TEST(DivergenceTest, RefusesDifferentVocabularies) {
 TEST(DivergenceTest, CancelStops) {
   const Toy toy(toy_tensors(1));
   const std::atomic<bool> cancel = true;
-  const auto result = divergence(*toy.model, *toy.model, some_ids(64, 16), {.context = 32}, {.report = {}, .stop = &cancel});
+  const auto result =
+      divergence(*toy.model, *toy.model, some_ids(64, 16), {.context = 32}, {.report = {}, .stop = &cancel});
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().code(), ErrorCode::kInterrupted);
 }

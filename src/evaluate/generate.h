@@ -7,8 +7,8 @@
 #include <span>
 #include <vector>
 
-#include "evaluate/steps.h"
 #include "evaluate/sampler.h"
+#include "evaluate/steps.h"
 #include "model/causal_lm.h"
 #include "nwcodec/result.h"
 

@@ -19,7 +19,8 @@ constexpr int64_t kStateBytes = int64_t{2} << 30;  // of hidden states
 // The mean negative log-likelihood of tokens 2 to context of one window; hidden is [context, hidden_size].
 double window_nll(const Head& head, const at::Tensor& hidden, std::span<const int32_t> ids, int64_t slice) {
   const int64_t scored = hidden.size(0) - 1;
-  const at::Tensor targets = torch::tensor(at::ArrayRef<int32_t>(ids.data() + 1, ids.size() - 1), torch::kInt64).to(hidden.device());
+  const at::Tensor targets =
+      torch::tensor(at::ArrayRef<int32_t>(ids.data() + 1, ids.size() - 1), torch::kInt64).to(hidden.device());
   double sum = 0;
   for (int64_t begin = 0; begin < scored; begin += slice) {
     const int64_t count = std::min(slice, scored - begin);

@@ -13,7 +13,8 @@ namespace nwc {
 // Refers to `progress`. Not thread-safe.
 class Steps {
  public:
-  Steps(const Progress& progress, int64_t total, std::string what) : progress_(progress), total_(total), what_(std::move(what)) {}
+  Steps(const Progress& progress, int64_t total, std::string what)
+      : progress_(progress), total_(total), what_(std::move(what)) {}
   // Reports `n` more steps as done. Error: kInterrupted.
   Status advance(int64_t n) {
     done_ += n;

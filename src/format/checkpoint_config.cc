@@ -27,7 +27,9 @@ Result<std::optional<Json>> read_config(const std::filesystem::path& path) {
   return std::optional<Json>(*std::move(config));
 }
 
-Status write_config(const std::filesystem::path& path, const Json& config) { return write_file(path, config.dump(2) + "\n"); }
+Status write_config(const std::filesystem::path& path, const Json& config) {
+  return write_file(path, config.dump(2) + "\n");
+}
 
 }  // namespace
 
@@ -44,16 +46,23 @@ Status check_compressed_config(const std::filesystem::path& directory, uint64_t 
   NWC_ASSIGN_OR_RETURN(const std::optional<Json> config, read_config(path));
   if (!config || !config->contains(kOurs)) return {};
   const Json& ours = (*config)[kOurs];
-  const auto refuse = [&](ErrorCode code, std::string why) { return Error(code, kOurs + (": " + std::move(why))).in_file(path.string()); };
-  const auto has = [&](const char* key, const Json& value) { return ours.is_object() && ours.contains(key) && ours[key] == value; };
-  if (!has("quant_method", kMethod)) return refuse(ErrorCode::kMismatch, "quant_method is not nwcodec, but the tensors are compressed by it");
+  const auto refuse = [&](ErrorCode code, std::string why) {
+    return Error(code, kOurs + (": " + std::move(why))).in_file(path.string());
+  };
+  const auto has = [&](const char* key, const Json& value) {
+    return ours.is_object() && ours.contains(key) && ours[key] == value;
+  };
+  if (!has("quant_method", kMethod))
+    return refuse(ErrorCode::kMismatch, "quant_method is not nwcodec, but the tensors are compressed by it");
   if (!has("format_version", kFormatVersion)) {
     const std::string found = ours.contains("format_version") ? ours["format_version"].dump().substr(0, 20) : "none";
-    return refuse(ErrorCode::kUnsupported, "has format version " + found + ", this program reads versions " + std::to_string(kOldestFormatVersion) +
-                                               " to " + std::to_string(kFormatVersion))
+    return refuse(ErrorCode::kUnsupported, "has format version " + found + ", this program reads versions " +
+                                               std::to_string(kOldestFormatVersion) + " to " +
+                                               std::to_string(kFormatVersion))
         .remedy("use a newer nwcodec");
   }
-  if (!has("codec_id", hex64(codec_id))) return refuse(ErrorCode::kMismatch, "codec_id is not that of codec.safetensors, " + hex64(codec_id));
+  if (!has("codec_id", hex64(codec_id)))
+    return refuse(ErrorCode::kMismatch, "codec_id is not that of codec.safetensors, " + hex64(codec_id));
   return {};
 }
 

@@ -46,13 +46,17 @@ TEST(CheckpointConfig, KeepsAnEarlierQuantizationConfig) {
   plain.add("config.json", R"({"quantization_config": {"quant_method": "fp8", "bits": 8}, "last": true})");
   ASSERT_TRUE(write_compressed_config(plain.path(), compressed.path(), 0xFEDCBA9876543210).ok());
   const std::string middle = read_file(compressed / "config.json");
-  EXPECT_NE(middle.find("\"original_quantization_config\": {\n    \"quant_method\": \"fp8\",\n    \"bits\": 8\n  }"), std::string::npos) << middle;
+  EXPECT_NE(middle.find("\"original_quantization_config\": {\n    \"quant_method\": \"fp8\",\n    \"bits\": 8\n  }"),
+            std::string::npos)
+      << middle;
   EXPECT_NE(middle.find("\"codec_id\": \"fedcba9876543210\""), std::string::npos) << middle;
   ASSERT_TRUE(write_plain_config(compressed.path(), back.path()).ok());
   const std::string text = read_file(back / "config.json");
   EXPECT_EQ(text.find("nwcodec"), std::string::npos) << text;
   EXPECT_EQ(text.find("original_"), std::string::npos) << text;
-  EXPECT_NE(text.find("\"quantization_config\": {\n    \"quant_method\": \"fp8\",\n    \"bits\": 8\n  }"), std::string::npos) << text;
+  EXPECT_NE(text.find("\"quantization_config\": {\n    \"quant_method\": \"fp8\",\n    \"bits\": 8\n  }"),
+            std::string::npos)
+      << text;
 }
 
 TEST(CheckpointConfig, NothingWithoutOne) {
@@ -66,7 +70,8 @@ TEST(CheckpointConfig, ABrokenOneIsRefused) {
   for (const char* text : {"", "{", "[1]", "3", "{\"a\": 1, \"a\": 2}", "{\"a\": \"\xFF\"}"}) {
     const TempDir from, to;
     const std::string path = from.add("config.json", text).string();
-    for (const Status& status : {write_compressed_config(from.path(), to.path(), 1), write_plain_config(from.path(), to.path())}) {
+    for (const Status& status :
+         {write_compressed_config(from.path(), to.path(), 1), write_plain_config(from.path(), to.path())}) {
       ASSERT_FALSE(status.ok()) << text;
       EXPECT_EQ(status.error().code(), ErrorCode::kCorrupt) << text;
       EXPECT_EQ(status.error().file(), path);

@@ -28,10 +28,12 @@ NamedTensor plain_tensor(std::string name, DType dtype, std::vector<uint64_t> sh
   return {std::move(name), dtype, std::move(shape), {first, first + values.size() * sizeof(T)}};
 }
 // All of them into one file, atomically.
-Status write_tensors(const std::filesystem::path& path, const std::vector<NamedTensor>& tensors, std::map<std::string, std::string> metadata);
+Status write_tensors(const std::filesystem::path& path, const std::vector<NamedTensor>& tensors,
+                     std::map<std::string, std::string> metadata);
 
 // A float tensor (F16 or F32) of a codec file as binary32. Errors: kNotFound, kCorrupt for another dtype.
-Result<std::vector<float>> load_floats(const SafetensorsFile& file, const std::string& name, std::vector<uint64_t>& shape);
+Result<std::vector<float>> load_floats(const SafetensorsFile& file, const std::string& name,
+                                       std::vector<uint64_t>& shape);
 TensorLoader loader_of(const SafetensorsFile& file);
 
 // The integer tables and, per (level, channel), what is added to an integer to give the latent.

@@ -37,7 +37,8 @@ struct File {
   std::string bytes() const {
     SafetensorsBuilder builder;
     if (!version.empty()) builder.metadata("nwcodec.format_version", version);
-    for (const NamedTensor& tensor : tensors) builder.add(tensor.name, std::string(name_of(tensor.dtype)), tensor.shape, text_of(tensor.bytes));
+    for (const NamedTensor& tensor : tensors)
+      builder.add(tensor.name, std::string(name_of(tensor.dtype)), tensor.shape, text_of(tensor.bytes));
     return builder.bytes();
   }
 };
@@ -75,7 +76,9 @@ TEST(CodecFile, RoundTripThroughMemory) {
 
 TEST(CodecFile, RoundTripThroughAFile) {
   const TempDir dir;
-  ASSERT_TRUE(write_tensors(dir / "codec.safetensors", decoder_tensors(sample_codec()), {{kVersionKey, "1"}, {"note", "x"}}).ok());
+  ASSERT_TRUE(
+      write_tensors(dir / "codec.safetensors", decoder_tensors(sample_codec()), {{kVersionKey, "1"}, {"note", "x"}})
+          .ok());
   const Result<SafetensorsFile> file = SafetensorsFile::open(dir / "codec.safetensors");
   ASSERT_TRUE(file.ok()) << file.error().to_string();
   EXPECT_EQ(file->metadata().at("note"), "x");
@@ -85,7 +88,8 @@ TEST(CodecFile, RoundTripThroughAFile) {
 }
 
 TEST(CodecFile, LiteralTablesInTheFile) {
-  DecoderCodec codec{testing::scaled_identity(1, {1.0f, 2.0f}), {{2, 1, {{-5, 3, {4000, 95, 1}}, {7, 0, {1, 4095}}}}, {0.25f, -1.5f}}};
+  DecoderCodec codec{testing::scaled_identity(1, {1.0f, 2.0f}),
+                     {{2, 1, {{-5, 3, {4000, 95, 1}}, {7, 0, {1, 4095}}}}, {0.25f, -1.5f}}};
   std::map<std::string, NamedTensor> tensors;
   for (NamedTensor& tensor : decoder_tensors(codec)) tensors[tensor.name] = tensor;
   EXPECT_EQ(tensors.size(), 6u);
@@ -120,7 +124,8 @@ TEST(CodecFile, TheVersionIsChecked) {
   file.version = "01";
   expect_refused(file, "", ErrorCode::kUnsupported);
   file.version = std::string(1000, '9');
-  expect_refused(file, "", ErrorCode::kUnsupported, "codec has format version 99999999999999999999, this program reads versions 1 to 1");
+  expect_refused(file, "", ErrorCode::kUnsupported,
+                 "codec has format version 99999999999999999999, this program reads versions 1 to 1");
 }
 
 TEST(CodecFile, EveryMissingTensorIsNamed) {
@@ -158,7 +163,9 @@ TEST(CodecFile, NumbersThatAreNotFiniteAreNamed) {
       File file;
       NamedTensor& bad = file.at(tensor.name);
       if (tensor.dtype == DType::kF16) store_le<uint16_t>(bad.bytes.data(), infinite ? 0xFC00 : 0x7E00);
-      if (tensor.dtype == DType::kF32) store_le<float>(bad.bytes.data() + bad.bytes.size() - 4, infinite ? std::numeric_limits<float>::infinity() : std::nanf(""));
+      if (tensor.dtype == DType::kF32)
+        store_le<float>(bad.bytes.data() + bad.bytes.size() - 4,
+                        infinite ? std::numeric_limits<float>::infinity() : std::nanf(""));
       expect_refused(file, tensor.name, ErrorCode::kCorrupt, "holds a number that is not finite");
     }
   }
@@ -171,10 +178,13 @@ TEST(CodecFile, TableParametersAreBounded) {
     return file;
   };
   const std::string range = "table 0 has a count or shift out of range";
-  for (const int32_t count : {0, -1, 256, INT32_MAX, INT32_MIN}) expect_refused(with(1, count), "tables.parameters", ErrorCode::kCorrupt, range);
-  for (const int32_t shift : {-1, 16, INT32_MAX}) expect_refused(with(2, shift), "tables.parameters", ErrorCode::kCorrupt, range);
+  for (const int32_t count : {0, -1, 256, INT32_MAX, INT32_MIN})
+    expect_refused(with(1, count), "tables.parameters", ErrorCode::kCorrupt, range);
+  for (const int32_t shift : {-1, 16, INT32_MAX})
+    expect_refused(with(2, shift), "tables.parameters", ErrorCode::kCorrupt, range);
   const std::string outside = "frequency table stands for integers outside -32767 to 32767";
-  for (const int32_t minimum : {-32768, 32767, INT32_MAX, INT32_MIN}) expect_refused(with(0, minimum), "tables.frequencies", ErrorCode::kCorrupt, outside);
+  for (const int32_t minimum : {-32768, 32767, INT32_MAX, INT32_MIN})
+    expect_refused(with(0, minimum), "tables.frequencies", ErrorCode::kCorrupt, outside);
   expect_refused(with(2, 15), "tables.frequencies", ErrorCode::kCorrupt, outside);
 }
 
@@ -193,7 +203,8 @@ TEST(CodecFile, FrequenciesMustFitTheirTables) {
   File sum;
   std::byte* first = sum.at("tables.frequencies").bytes.data();
   store_le<uint16_t>(first, static_cast<uint16_t>(load_le<uint16_t>(first) + 1));
-  expect_refused(sum, "tables.frequencies", ErrorCode::kCorrupt, "frequency table has frequencies that sum to 4097 instead of 4096");
+  expect_refused(sum, "tables.frequencies", ErrorCode::kCorrupt,
+                 "frequency table has frequencies that sum to 4097 instead of 4096");
   File empty;
   empty.at("tables.frequencies").bytes.clear();
   empty.at("tables.frequencies").shape[0] = 0;
@@ -214,7 +225,8 @@ TEST(CodecFile, TablesAndNetworkMustAgree) {
     NamedTensor& parameters = many.at("tables.parameters");
     parameters.shape = shape;
     parameters.bytes.assign(4 * shape[0] * shape[1] * shape[2], std::byte{0});
-    expect_refused(many, "tables.parameters", ErrorCode::kCorrupt, "declares more levels or latents than a codec may have, or none");
+    expect_refused(many, "tables.parameters", ErrorCode::kCorrupt,
+                   "declares more levels or latents than a codec may have, or none");
   }
 }
 

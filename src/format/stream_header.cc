@@ -41,7 +41,8 @@ Status check_shape(const StreamHeader& h) {
     return Error(ErrorCode::kLimit, "stream declares more elements than any stream may hold").at_offset(40);
   }
   if (h.columns > UINT32_MAX) return Error(ErrorCode::kLimit, "stream declares more than 2^32 columns").at_offset(56);
-  if (h.dimensions != 2 && h.dimensions != 3) return corrupt("stream declares " + std::to_string(h.dimensions) + " dimensions", 73);
+  if (h.dimensions != 2 && h.dimensions != 3)
+    return corrupt("stream declares " + std::to_string(h.dimensions) + " dimensions", 73);
   if (h.dimensions == 2 && h.matrices != 1) return corrupt("a 2-D stream declares several matrices", 40);
   return {};
 }
@@ -64,8 +65,9 @@ Result<ParsedStream> parse_stream(std::span<const std::byte> bytes) {
   if (std::memcmp(p, kMagic, sizeof(kMagic)) != 0) return corrupt("stream does not begin with NWCS", 0);
   const unsigned version = load_le<uint16_t>(p + 4);
   if (version < kOldestFormatVersion || version > kFormatVersion) {
-    return Error(ErrorCode::kUnsupported, "stream has format version " + std::to_string(version) + ", this program reads versions " +
-                                              std::to_string(kOldestFormatVersion) + " to " + std::to_string(kFormatVersion))
+    return Error(ErrorCode::kUnsupported, "stream has format version " + std::to_string(version) +
+                                              ", this program reads versions " + std::to_string(kOldestFormatVersion) +
+                                              " to " + std::to_string(kFormatVersion))
         .at_offset(4)
         .remedy("use a newer nwcodec");
   }
@@ -94,10 +96,12 @@ Result<ParsedStream> parse_stream(std::span<const std::byte> bytes) {
   // Sizes first: the hash covers the head, so the head must lie inside the stream.
   const uint64_t after_header = bytes.size() - kHeaderSize;
   if (own_tables > after_header) return corrupt("own tables reach past the end of the stream", 84);
-  if (tiles > (after_header - own_tables) / kIndexEntrySize) return corrupt("tile index reaches past the end of the stream", 80);
+  if (tiles > (after_header - own_tables) / kIndexEntrySize)
+    return corrupt("tile index reaches past the end of the stream", 80);
   const uint64_t head_size = kHeaderSize + own_tables + tiles * uint64_t{kIndexEntrySize};
   if (load_le<uint64_t>(p + kHashOffset) != head_hash(p, head_size)) {
-    return corrupt("stream header does not match its checksum", kHashOffset).remedy("the file is damaged: fetch it again");
+    return corrupt("stream header does not match its checksum", kHashOffset)
+        .remedy("the file is damaged: fetch it again");
   }
 
   if ((flags & ~kKnownFlags) != 0 || table_rule != 0 || reserved != 0) {
@@ -128,7 +132,8 @@ Result<ParsedStream> parse_stream(std::span<const std::byte> bytes) {
   uint64_t offset = head_size;
   for (uint32_t t = 0; t < tiles; ++t, index += kIndexEntrySize) {
     const uint32_t size = load_le<uint32_t>(index);
-    if (size > bytes.size() - offset) return corrupt("tile " + std::to_string(t) + " reaches past the end of the stream", offset);
+    if (size > bytes.size() - offset)
+      return corrupt("tile " + std::to_string(t) + " reaches past the end of the stream", offset);
     parsed.tiles.push_back({offset, size, load_le<uint32_t>(index + 4)});
     offset += size;
   }
@@ -155,9 +160,10 @@ std::vector<std::byte> serialise_stream_head(const StreamHeader& h, std::span<co
   store_le(p + 70, h.scale_exponent);
   p[72] = static_cast<std::byte>(h.dtype);
   p[73] = static_cast<std::byte>(h.dimensions);
-  store_le<uint16_t>(p + 74, static_cast<uint16_t>((h.transposed ? kFlagTransposed : 0) | (h.has_levels ? kFlagLevels : 0) |
-                                                   (h.has_own_tables ? kFlagOwnTables : 0) | (h.one_scale ? kFlagOneScale : 0) |
-                                                   (h.has_row_factors ? kFlagRowFactors : 0)));
+  store_le<uint16_t>(p + 74,
+                     static_cast<uint16_t>((h.transposed ? kFlagTransposed : 0) | (h.has_levels ? kFlagLevels : 0) |
+                                           (h.has_own_tables ? kFlagOwnTables : 0) | (h.one_scale ? kFlagOneScale : 0) |
+                                           (h.has_row_factors ? kFlagRowFactors : 0)));
   store_le<uint32_t>(p + 80, static_cast<uint32_t>(tiles.size()));
   store_le<uint32_t>(p + 84, static_cast<uint32_t>(own_tables.size()));
   std::byte* after = std::copy(own_tables.begin(), own_tables.end(), p + kHeaderSize);

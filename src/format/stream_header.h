@@ -19,7 +19,7 @@ inline constexpr const char* kLevelsSuffix = ".nwc_levels";
 
 struct StreamHeader {
   uint64_t codec_id = 0;
-  uint64_t tensor_id = 0;    // XXH3 of the tensor's name
+  uint64_t tensor_id = 0;  // XXH3 of the tensor's name
   uint64_t scales_hash = 0;
   uint64_t levels_hash = 0;  // 0 if there is no levels tensor
   uint64_t matrices = 1, rows = 0, columns = 0;
@@ -31,7 +31,7 @@ struct StreamHeader {
   bool transposed = false;
   bool has_levels = false;
   bool has_own_tables = false;
-  bool one_scale = false;        // one column scale for all columns
+  bool one_scale = false;  // one column scale for all columns
   bool has_row_factors = false;
 
   uint64_t elements() const { return matrices * rows * columns; }

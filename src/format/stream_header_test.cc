@@ -14,14 +14,27 @@ using Bytes = std::vector<std::byte>;
 void repair(Bytes& stream) {
   const size_t head = 96 + load_le<uint32_t>(stream.data() + 84) + 8 * load_le<uint32_t>(stream.data() + 80);
   Bytes covered(stream.begin(), stream.begin() + 88);
-  covered.insert(covered.end(), stream.begin() + 96, stream.begin() + static_cast<ptrdiff_t>(std::min(head, stream.size())));
+  covered.insert(covered.end(), stream.begin() + 96,
+                 stream.begin() + static_cast<ptrdiff_t>(std::min(head, stream.size())));
   store_le(stream.data() + 88, xxh3(covered));
 }
 
 StreamHeader sample_header() {
-  return {.codec_id = 0x1122334455667788, .tensor_id = 0x99AABBCCDDEEFF00, .scales_hash = 3, .levels_hash = 4, .matrices = 2, .rows = 40,
-          .columns = 100, .tile_chunks = 64, .run_groups = 7, .scale_exponent = -9, .dtype = DType::kBF16, .dimensions = 3,
-          .transposed = true, .has_levels = true, .has_own_tables = true};
+  return {.codec_id = 0x1122334455667788,
+          .tensor_id = 0x99AABBCCDDEEFF00,
+          .scales_hash = 3,
+          .levels_hash = 4,
+          .matrices = 2,
+          .rows = 40,
+          .columns = 100,
+          .tile_chunks = 64,
+          .run_groups = 7,
+          .scale_exponent = -9,
+          .dtype = DType::kBF16,
+          .dimensions = 3,
+          .transposed = true,
+          .has_levels = true,
+          .has_own_tables = true};
 }
 
 // A stream of two tiles of 5 and 3 bytes and own tables of 2.
@@ -36,12 +49,13 @@ Bytes sample_stream() {
 TEST(StreamHeader, LiteralLayout) {
   const Bytes stream = sample_stream();
   ASSERT_EQ(stream.size(), 96u + 2 + 16 + 8);
-  const uint8_t fixed[96] = {'N',  'W',  'C',  'S',  1,    0,    96,   0,    0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11,  //
-                             0x00, 0xFF, 0xEE, 0xDD, 0xCC, 0xBB, 0xAA, 0x99, 3,    0,    0,    0,    0,    0,    0,    0,     //
-                             4,    0,    0,    0,    0,    0,    0,    0,    2,    0,    0,    0,    0,    0,    0,    0,     //
-                             40,   0,    0,    0,    0,    0,    0,    0,    100,  0,    0,    0,    0,    0,    0,    0,     //
-                             64,   0,    0,    0,    7,    0,    0xF7, 0xFF, 3,    3,    7,    0,    0,    0,    0,    0,     //
-                             2,    0,    0,    0,    2,    0,    0,    0};
+  const uint8_t fixed[96] = {
+      'N',  'W',  'C',  'S',  1,    0,    96,   0,    0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11,  //
+      0x00, 0xFF, 0xEE, 0xDD, 0xCC, 0xBB, 0xAA, 0x99, 3,    0,    0,    0,    0,    0,    0,    0,     //
+      4,    0,    0,    0,    0,    0,    0,    0,    2,    0,    0,    0,    0,    0,    0,    0,     //
+      40,   0,    0,    0,    0,    0,    0,    0,    100,  0,    0,    0,    0,    0,    0,    0,     //
+      64,   0,    0,    0,    7,    0,    0xF7, 0xFF, 3,    3,    7,    0,    0,    0,    0,    0,     //
+      2,    0,    0,    0,    2,    0,    0,    0};
   for (size_t i = 0; i < 88; ++i) EXPECT_EQ(static_cast<unsigned>(stream[i]), fixed[i]) << i;
   const uint8_t after[] = {0xAA, 0xBB, 5, 0, 0, 0, 4, 3, 2, 1, 3, 0, 0, 0, 8, 7, 6, 5};
   for (size_t i = 0; i < sizeof(after); ++i) EXPECT_EQ(static_cast<unsigned>(stream[96 + i]), after[i]) << i;
@@ -188,21 +202,24 @@ TEST(StreamHeader, SizesAgainstTheRealSize) {
 // Without elements nothing else bounds these.
 TEST(StreamHeader, EmptyTensorsHaveBoundsToo) {
   const auto why = [](uint64_t matrices, uint64_t rows, uint64_t columns) {
-    const Bytes stream = serialise_stream_head({.matrices = matrices, .rows = rows, .columns = columns, .dimensions = 3}, {}, {});
+    const Bytes stream =
+        serialise_stream_head({.matrices = matrices, .rows = rows, .columns = columns, .dimensions = 3}, {}, {});
     const Result<ParsedStream> parsed = parse_stream(stream);
     return parsed.ok() ? std::string() : parsed.error().to_string();
   };
   EXPECT_EQ(why(5, 0, 7), "");
   EXPECT_EQ(why(0, 5, 7), "");
   EXPECT_EQ(why(5, 7, 0), "");
-  EXPECT_EQ(why(uint64_t{1} << 33, 0, uint64_t{1} << 31), "byte 40: stream declares more elements than any stream may hold");
+  EXPECT_EQ(why(uint64_t{1} << 33, 0, uint64_t{1} << 31),
+            "byte 40: stream declares more elements than any stream may hold");
   EXPECT_EQ(why(0, 0, uint64_t{1} << 32), "byte 56: stream declares more than 2^32 columns");
 }
 
 TEST(TileChecksum, LowHalfOfTheSeededHash) {
   const Bytes tile{std::byte{1}, std::byte{2}};
   EXPECT_EQ(tile_checksum(tile, 10, 3), static_cast<uint32_t>(XXH3_64bits_withSeed(tile.data(), 2, 13)));
-  EXPECT_EQ(tile_checksum(tile, ~uint64_t{0}, 1), static_cast<uint32_t>(XXH3_64bits_withSeed(tile.data(), 2, 0))) << "mod 2^64";
+  EXPECT_EQ(tile_checksum(tile, ~uint64_t{0}, 1), static_cast<uint32_t>(XXH3_64bits_withSeed(tile.data(), 2, 0)))
+      << "mod 2^64";
   EXPECT_NE(tile_checksum(tile, 10, 3), tile_checksum(tile, 10, 4)) << "tiles cannot change places";
 }
 

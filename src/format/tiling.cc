@@ -43,19 +43,21 @@ uint64_t packed_level_bytes(uint64_t columns, unsigned levels) { return (columns
 std::vector<std::byte> pack_levels(std::span<const uint8_t> values, unsigned levels) {
   const unsigned bits = packed_level_bits(levels);
   std::vector<std::byte> packed(packed_level_bytes(values.size(), levels));
-  for (size_t i = 0; i < values.size(); ++i) packed[i * bits / 8] |= static_cast<std::byte>(values[i] << (i * bits % 8));
+  for (size_t i = 0; i < values.size(); ++i)
+    packed[i * bits / 8] |= static_cast<std::byte>(values[i] << (i * bits % 8));
   return packed;
 }
 
 Result<std::vector<uint8_t>> unpack_levels(std::span<const std::byte> packed, uint64_t columns, unsigned levels) {
   const unsigned bits = packed_level_bits(levels);
   if (columns > packed.size() * 8 || packed.size() != packed_level_bytes(columns, levels)) {
-    return Error(ErrorCode::kCorrupt, "importance levels take " + std::to_string(packed.size()) + " bytes, which does not fit " +
-                                          std::to_string(columns) + " columns");
+    return Error(ErrorCode::kCorrupt, "importance levels take " + std::to_string(packed.size()) +
+                                          " bytes, which does not fit " + std::to_string(columns) + " columns");
   }
   std::vector<uint8_t> values(columns);
   for (uint64_t i = 0; i < columns; ++i) {
-    values[i] = static_cast<uint8_t>(static_cast<unsigned>(packed[i * bits / 8]) >> (i * bits % 8) & ((1u << bits) - 1));
+    values[i] =
+        static_cast<uint8_t>(static_cast<unsigned>(packed[i * bits / 8]) >> (i * bits % 8) & ((1u << bits) - 1));
     if (values[i] >= levels) {
       return Error(ErrorCode::kCorrupt, "column " + std::to_string(i) + " has level " + std::to_string(values[i]) +
                                             ", the codec has " + std::to_string(levels));

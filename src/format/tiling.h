@@ -19,8 +19,8 @@ struct LevelGroup {
   uint64_t first_tile;  // number of its first tile in the stream
 };
 
-// A tile is a run of `chunks` chunks of its group, beginning with number `first_chunk`; chunk number s * columns.size() + p
-// is stripe s (N rows) of column columns[p].
+// A tile is a run of `chunks` chunks of its group, beginning with number `first_chunk`; chunk number s * columns.size()
+// + p is stripe s (N rows) of column columns[p].
 struct TileSpan {
   uint32_t group;  // index into Tiling::groups()
   uint64_t first_chunk;

@@ -10,13 +10,15 @@ namespace nwc {
 namespace {
 
 TEST(Tiling, LiteralGroupsAndTiles) {
-  // Two matrices of 33 rows (3 stripes of 16) and 4 columns; levels 0 2 0 2 and 1 1 1 1; tiles of 32 chunks would hold each group.
+  // Two matrices of 33 rows (3 stripes of 16) and 4 columns; levels 0 2 0 2 and 1 1 1 1; tiles of 32 chunks would hold
+  // each group.
   const uint8_t levels[] = {0, 2, 0, 2, 1, 1, 1, 1};
   const Tiling tiling(2, 33, 4, 16, 32, levels);
   EXPECT_EQ(tiling.stripes(), 3u);
   EXPECT_EQ(tiling.tile_count(), 3u);
   ASSERT_EQ(tiling.groups().size(), 3u);
-  const auto expect_group = [&](size_t i, uint64_t matrix, unsigned level, std::vector<uint32_t> columns, uint64_t chunks, uint64_t first_tile) {
+  const auto expect_group = [&](size_t i, uint64_t matrix, unsigned level, std::vector<uint32_t> columns,
+                                uint64_t chunks, uint64_t first_tile) {
     const LevelGroup& group = tiling.groups()[i];
     EXPECT_EQ(group.matrix, matrix);
     EXPECT_EQ(group.level, level);
@@ -83,7 +85,8 @@ TEST(Tiling, TilesCoverEveryChunkExactlyOnceInTheOrderOfTheFormat) {
       ASSERT_TRUE(last_of_group || span.chunks == tile_chunks);
       ASSERT_EQ(span.first_chunk, (t - group.first_tile) * tile_chunks);
       for (uint64_t i = span.first_chunk; i < span.first_chunk + span.chunks; ++i) {
-        found.emplace_back(group.matrix, group.level, i / group.columns.size(), group.columns[i % group.columns.size()]);
+        found.emplace_back(group.matrix, group.level, i / group.columns.size(),
+                           group.columns[i % group.columns.size()]);
       }
     }
     ASSERT_EQ(found, wanted) << matrices << " x " << rows << " x " << columns;
@@ -143,8 +146,10 @@ TEST(PackedLevels, DamageIsRefused) {
   EXPECT_EQ(why(bytes({0b00010000}), 2, 4), "bits are set behind the last importance level");
   EXPECT_EQ(why(bytes({0, 0}), 4, 4), "importance levels take 2 bytes, which does not fit 4 columns");
   EXPECT_EQ(why(bytes({0}), 5, 4), "importance levels take 1 bytes, which does not fit 5 columns");
-  EXPECT_EQ(why({}, ~uint64_t{0}, 4), "importance levels take 0 bytes, which does not fit 18446744073709551615 columns");
-  EXPECT_EQ(why(bytes({0}), (uint64_t{1} << 63) + 4, 4), "importance levels take 1 bytes, which does not fit 9223372036854775812 columns");
+  EXPECT_EQ(why({}, ~uint64_t{0}, 4),
+            "importance levels take 0 bytes, which does not fit 18446744073709551615 columns");
+  EXPECT_EQ(why(bytes({0}), (uint64_t{1} << 63) + 4, 4),
+            "importance levels take 1 bytes, which does not fit 9223372036854775812 columns");
 }
 
 }  // namespace

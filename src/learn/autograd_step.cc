@@ -9,7 +9,10 @@ namespace {
 class AutogradStep : public TrainingStep {
  public:
   AutogradStep(const TrainOptions& options, const Networks& networks, torch::Tensor training)
-      : options_(options), networks_(networks), training_(std::move(training)), levels_(static_cast<int64_t>(options.level_coefficients.size())) {
+      : options_(options),
+        networks_(networks),
+        training_(std::move(training)),
+        levels_(static_cast<int64_t>(options.level_coefficients.size())) {
     std::vector<torch::Tensor> transforms;
     const auto add = [&](torch::nn::Module& net, bool learns) {
       for (torch::Tensor& p : net.parameters()) {
@@ -20,8 +23,9 @@ class AutogradStep : public TrainingStep {
     add(*networks_.analysis, learns_analysis(options));
     add(*networks_.synthesis, learns_synthesis(options));
     for (torch::Tensor& p : networks_.density->model_parameters()) p.set_requires_grad(learns_density(options));
-    const std::vector<torch::optim::OptimizerParamGroup> groups{torch::optim::OptimizerParamGroup(transforms),
-                                                                torch::optim::OptimizerParamGroup(networks_.density->model_parameters())};
+    const std::vector<torch::optim::OptimizerParamGroup> groups{
+        torch::optim::OptimizerParamGroup(transforms),
+        torch::optim::OptimizerParamGroup(networks_.density->model_parameters())};
     optimizer_ = std::make_unique<torch::optim::Adam>(groups, torch::optim::AdamOptions(options.learning_rate));
     auxiliary_ = std::make_unique<torch::optim::Adam>(std::vector<torch::Tensor>{networks_.density->quantiles()},
                                                       torch::optim::AdamOptions(options.auxiliary_learning_rate));
@@ -29,10 +33,12 @@ class AutogradStep : public TrainingStep {
   }
 
   void advance(int64_t step) override {
-    torch::Generator random = at::detail::createCPUGenerator(options_.seed * 0x9E3779B97F4A7C15ull + static_cast<uint64_t>(step));
+    torch::Generator random =
+        at::detail::createCPUGenerator(options_.seed * 0x9E3779B97F4A7C15ull + static_cast<uint64_t>(step));
     set_learning_rate(step);
     const int64_t per_level = options_.batch / levels_;
-    const torch::Tensor picked = torch::randint(training_.size(0), {levels_ * per_level}, random, torch::TensorOptions().dtype(torch::kInt64));
+    const torch::Tensor picked =
+        torch::randint(training_.size(0), {levels_ * per_level}, random, torch::TensorOptions().dtype(torch::kInt64));
     const torch::Tensor x = training_.index_select(0, picked).view({levels_, per_level, options_.chunk});
     const torch::Tensor z = networks_.analysis->forward(x, 0);
     const torch::Tensor noise = torch::rand(z.sizes(), random, torch::TensorOptions()) - 0.5;
@@ -76,7 +82,8 @@ class AutogradStep : public TrainingStep {
     const double progress = static_cast<double>(step) / static_cast<double>(options_.steps);
     const double rate = options_.learning_rate * std::max(0.01, 0.5 * (1.0 + std::cos(std::numbers::pi * progress)));
     const double of_group[] = {rate, rate * kDensityRate};
-    for (size_t g = 0; g < 2; ++g) static_cast<torch::optim::AdamOptions&>(optimizer_->param_groups()[g].options()).lr(of_group[g]);
+    for (size_t g = 0; g < 2; ++g)
+      static_cast<torch::optim::AdamOptions&>(optimizer_->param_groups()[g].options()).lr(of_group[g]);
   }
 
   const TrainOptions& options_;
@@ -89,13 +96,16 @@ class AutogradStep : public TrainingStep {
 
 }  // namespace
 
-torch::Tensor training_loss(Networks networks, const torch::Tensor& x, const torch::Tensor& noisy, const torch::Tensor& coefficients, double lambda) {
-  const torch::Tensor bits = networks.density->likelihood(noisy, 0).log2().neg().sum(2) / static_cast<double>(x.size(2));
+torch::Tensor training_loss(Networks networks, const torch::Tensor& x, const torch::Tensor& noisy,
+                            const torch::Tensor& coefficients, double lambda) {
+  const torch::Tensor bits =
+      networks.density->likelihood(noisy, 0).log2().neg().sum(2) / static_cast<double>(x.size(2));
   const torch::Tensor error = (networks.synthesis->forward(noisy, 0) - x).square().mean(2);
   return (bits / coefficients.squeeze(2) + lambda * error).mean();
 }
 
-std::unique_ptr<TrainingStep> make_autograd_step(const TrainOptions& options, const Networks& networks, const torch::Tensor& training) {
+std::unique_ptr<TrainingStep> make_autograd_step(const TrainOptions& options, const Networks& networks,
+                                                 const torch::Tensor& training) {
   return std::make_unique<AutogradStep>(options, networks, training);
 }
 

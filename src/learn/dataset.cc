@@ -34,7 +34,8 @@ uint64_t share_per_tensor(const std::vector<Source>& sources, uint64_t max_chunk
   return sizes.back();
 }
 
-void add_chunks(const WeightMatrix& weights, const WeightScales& scales, uint64_t chunks, uint64_t wanted, ChunkSet& set) {
+void add_chunks(const WeightMatrix& weights, const WeightScales& scales, uint64_t chunks, uint64_t wanted,
+                ChunkSet& set) {
   const uint64_t length = static_cast<uint64_t>(set.chunk), stripes = weights.rows / length;
   for (uint64_t i = 0; i < wanted; ++i) {
     const uint64_t number = i * chunks / wanted;  // < 2^63 for any real tensor
@@ -68,8 +69,8 @@ Result<std::vector<double>> root_mean_squares(const std::vector<Source>& sources
 
 }  // namespace
 
-Result<ChunkSet> load_chunks(const std::vector<std::filesystem::path>& models, const SelectionOptions& selection_options,
-                             Normalisation normalisation, int64_t chunk,
+Result<ChunkSet> load_chunks(const std::vector<std::filesystem::path>& models,
+                             const SelectionOptions& selection_options, Normalisation normalisation, int64_t chunk,
                              uint64_t max_chunks, int threads, const Progress& progress) {
   std::vector<Checkpoint> checkpoints;
   std::vector<Source> sources;
@@ -89,11 +90,14 @@ Result<ChunkSet> load_chunks(const std::vector<std::filesystem::path>& models, c
         const uint64_t chunks = weights.matrices * weights.columns * (weights.rows / static_cast<uint64_t>(chunk));
         if (chunks == 0) continue;
         sources.push_back({&shard, &tensor, weights.transposed, chunks, checkpoints.size() - 1});
-        set.tensors.push_back(std::filesystem::absolute(model).lexically_normal().filename().string() + ": " + tensor.name);
+        set.tensors.push_back(std::filesystem::absolute(model).lexically_normal().filename().string() + ": " +
+                              tensor.name);
       }
     }
     if (sources.size() == before) {
-      return Error(ErrorCode::kInvalidArgument, "has no linear weights to learn from").in_file(model.string()).remedy("name tensors with --include");
+      return Error(ErrorCode::kInvalidArgument, "has no linear weights to learn from")
+          .in_file(model.string())
+          .remedy("name tensors with --include");
     }
   }
   std::vector<double> model_rms(models.size());
@@ -112,7 +116,8 @@ Result<ChunkSet> load_chunks(const std::vector<std::filesystem::path>& models, c
     source.file->release(*source.tensor);
   }
   if (set.training.empty() || set.validation.empty()) {
-    return Error(ErrorCode::kInvalidArgument, "the models have too few weights to learn from: " + std::to_string(set.training_chunks()) + " chunks");
+    return Error(ErrorCode::kInvalidArgument,
+                 "the models have too few weights to learn from: " + std::to_string(set.training_chunks()) + " chunks");
   }
   return set;
 }

@@ -1,5 +1,5 @@
-// The factorised density, trained (LibTorch) and deployed (binary64), against CompressAI's EntropyBottleneck with the same parameters
-// (tests/data/density).
+// The factorised density, trained (LibTorch) and deployed (binary64), against CompressAI's EntropyBottleneck with the
+// same parameters (tests/data/density).
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -18,7 +18,8 @@ namespace {
 class DensityParity : public ::testing::Test {
  protected:
   void SetUp() override {
-    Result<SafetensorsFile> opened = SafetensorsFile::open(std::filesystem::path(NWC_SOURCE_DIR) / "tests/data/density/compressai.safetensors");
+    Result<SafetensorsFile> opened =
+        SafetensorsFile::open(std::filesystem::path(NWC_SOURCE_DIR) / "tests/data/density/compressai.safetensors");
     ASSERT_TRUE(opened.ok()) << opened.error().to_string();
     golden_.emplace(*std::move(opened));
     latents_ = view("centers").shape[0];
@@ -27,8 +28,8 @@ class DensityParity : public ::testing::Test {
     for (int i = 0; i < 5; ++i) {
       const std::string number = "." + std::to_string(i);
       const TensorView& matrix = view("matrices" + number);
-      weights_.layers.push_back({matrix.shape[1], matrix.shape[2], floats("matrices" + number), floats("biases" + number),
-                                 i < 4 ? floats("factors" + number) : std::vector<float>()});
+      weights_.layers.push_back({matrix.shape[1], matrix.shape[2], floats("matrices" + number),
+                                 floats("biases" + number), i < 4 ? floats("factors" + number) : std::vector<float>()});
     }
   }
 
@@ -70,7 +71,8 @@ TEST_F(DensityParity, LikelihoodsInBinary64) {
   double worst = 0;
   for (uint64_t c = 0; c < latents_; ++c) {
     const ChannelDensity channel = channel_density(weights_, 0, c);
-    for (size_t i = 0; i < n; ++i) worst = std::max(worst, std::abs(channel.likelihood(points[c * n + i]) / wanted[c * n + i] - 1));
+    for (size_t i = 0; i < n; ++i)
+      worst = std::max(worst, std::abs(channel.likelihood(points[c * n + i]) / wanted[c * n + i] - 1));
   }
   std::printf("largest relative error of a likelihood, deployed density: %.2e\n", worst);
   EXPECT_LT(worst, 1e-9);
@@ -101,7 +103,8 @@ TEST_F(DensityParity, AuxiliaryLoss) {
   FactorizedDensity density = module();
   EXPECT_NEAR(density->auxiliary_loss().item<double>() / wanted, 1.0, 1e-5);
   density->to(torch::kFloat64);
-  EXPECT_NEAR(density->auxiliary_loss().item<double>() / wanted, 1.0, 1e-7) << "CompressAI keeps the targets in binary32";
+  EXPECT_NEAR(density->auxiliary_loss().item<double>() / wanted, 1.0, 1e-7)
+      << "CompressAI keeps the targets in binary32";
 }
 
 // Its likelihoods on the integers around the medians, quantised by our rule, are our tables.

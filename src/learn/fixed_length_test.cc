@@ -7,8 +7,8 @@
 namespace nwc {
 namespace {
 
-// On nearly Gaussian weights a scalar quantiser comes near Lloyd-Max's errors (0.1175 and 0.0345 at 2 and 3 bits), pairs do better, and an
-// entropy-coded quantiser beats both at its rate.
+// On nearly Gaussian weights a scalar quantiser comes near Lloyd-Max's errors (0.1175 and 0.0345 at 2 and 3 bits),
+// pairs do better, and an entropy-coded quantiser beats both at its rate.
 TEST(FixedLength, EntropyCodingWinsOnRealWeights) {
   FixedLengthOptions options;
   options.train.models = {std::string(NWC_SOURCE_DIR) + "/models/demo"};

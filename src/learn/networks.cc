@@ -20,12 +20,17 @@ void copy_into(torch::Tensor target, const std::vector<float>& values) {
 }  // namespace
 
 TransformNetImpl::TransformNetImpl(int64_t inputs, int64_t outputs, NetworkShape shape, int64_t levels)
-    : inputs_(inputs), outputs_(outputs), width_(shape.depth == 0 ? inputs : shape.width), depth_(shape.depth), levels_(levels) {
+    : inputs_(inputs),
+      outputs_(outputs),
+      width_(shape.depth == 0 ? inputs : shape.width),
+      depth_(shape.depth),
+      levels_(levels) {
   // LibTorch reads its archives back as code, in which names like "in" are keywords.
   if (depth_ > 0) in_ = register_module("input", torch::nn::Linear(inputs, width_));
   for (int64_t b = 0; b < depth_; ++b) {
     linears_.push_back(register_module("linear" + std::to_string(b), torch::nn::Linear(width_, width_)));
-    norms_.push_back(register_module("norm" + std::to_string(b), torch::nn::LayerNorm(torch::nn::LayerNormOptions({width_}))));
+    norms_.push_back(
+        register_module("norm" + std::to_string(b), torch::nn::LayerNorm(torch::nn::LayerNormOptions({width_}))));
   }
   embedding_ = register_parameter("embedding", torch::ones({std::max<int64_t>(depth_, 1), levels, width_}));
   out_ = register_module("output", torch::nn::Linear(width_, outputs));
@@ -56,8 +61,8 @@ void TransformNetImpl::start_linear(const std::vector<double>& gain) {
     embedding_.select(1, l).fill_(std::pow(gain[static_cast<size_t>(l)], 1.0 / static_cast<double>(sets)));
   }
   if (depth_ == 0) return eye_into(out_);
-  // The first units carry the chunk; the others start as small random features, read by nobody yet. Blocks start with a small
-  // gain, so that their gradients flow but their output hardly matters.
+  // The first units carry the chunk; the others start as small random features, read by nobody yet. Blocks start with a
+  // small gain, so that their gradients flow but their output hardly matters.
   torch::Tensor features = in_->weight.clone();
   eye_into(in_);
   if (width_ > inputs_) in_->weight.slice(0, inputs_).copy_(features.slice(0, inputs_));
@@ -66,14 +71,18 @@ void TransformNetImpl::start_linear(const std::vector<double>& gain) {
 }
 
 TransformWeights TransformNetImpl::weights() const {
-  TransformWeights w{.inputs = static_cast<size_t>(inputs_), .outputs = static_cast<size_t>(outputs_), .width = static_cast<size_t>(width_),
-                     .depth = static_cast<size_t>(depth_), .levels = static_cast<size_t>(levels_)};
+  TransformWeights w{.inputs = static_cast<size_t>(inputs_),
+                     .outputs = static_cast<size_t>(outputs_),
+                     .width = static_cast<size_t>(width_),
+                     .depth = static_cast<size_t>(depth_),
+                     .levels = static_cast<size_t>(levels_)};
   if (depth_ > 0) {
     w.in_weight = to_vector(in_->weight);
     w.in_bias = to_vector(in_->bias);
   }
   for (size_t b = 0; b < linears_.size(); ++b) {
-    w.blocks.push_back({to_vector(linears_[b]->weight), to_vector(linears_[b]->bias), to_vector(norms_[b]->weight), to_vector(norms_[b]->bias)});
+    w.blocks.push_back({to_vector(linears_[b]->weight), to_vector(linears_[b]->bias), to_vector(norms_[b]->weight),
+                        to_vector(norms_[b]->bias)});
   }
   w.embedding = to_vector(embedding_);
   w.embedding_sets = static_cast<size_t>(embedding_.size(0));
@@ -117,7 +126,8 @@ FactorizedDensityImpl::FactorizedDensityImpl(int64_t sets, int64_t latents, cons
     const std::string number = std::to_string(i);
     matrices_.push_back(register_parameter("matrix" + number, matrix.view({sets * latents, outputs, inputs})));
     biases_.push_back(register_parameter("bias" + number, torch::rand({sets * latents, outputs, 1}) - 0.5));
-    if (i + 1 < layers) factors_.push_back(register_parameter("factor" + number, torch::zeros({sets * latents, outputs, 1})));
+    if (i + 1 < layers)
+      factors_.push_back(register_parameter("factor" + number, torch::zeros({sets * latents, outputs, 1})));
     inputs = outputs;
   }
   torch::Tensor quantiles = torch::zeros({sets, latents, 3});
@@ -128,7 +138,8 @@ FactorizedDensityImpl::FactorizedDensityImpl(int64_t sets, int64_t latents, cons
   quantiles_ = register_parameter("quantiles", quantiles.view({sets * latents, 3}));
 }
 
-torch::Tensor FactorizedDensityImpl::cumulative_logits(const torch::Tensor& v, int64_t first_set, bool stop_gradient) const {
+torch::Tensor FactorizedDensityImpl::cumulative_logits(const torch::Tensor& v, int64_t first_set,
+                                                       bool stop_gradient) const {
   const auto parameter = [&](const torch::Tensor& p) {
     const torch::Tensor used = p.slice(0, first_set * latents_, first_set * latents_ + v.size(0));
     return stop_gradient ? used.detach() : used;
@@ -150,7 +161,8 @@ torch::Tensor FactorizedDensityImpl::likelihood(const torch::Tensor& z, int64_t 
   const torch::Tensor lower = cumulative_logits(by_channel - 0.5, first_set, false);
   const torch::Tensor upper = cumulative_logits(by_channel + 0.5, first_set, false);
   const torch::Tensor sign = -torch::sign(lower + upper).detach();
-  const torch::Tensor p = torch::clamp_min(torch::abs(torch::sigmoid(sign * upper) - torch::sigmoid(sign * lower)), kLikelihoodBound);
+  const torch::Tensor p =
+      torch::clamp_min(torch::abs(torch::sigmoid(sign * upper) - torch::sigmoid(sign * lower)), kLikelihoodBound);
   if (sets_ == 1) return p.squeeze(1).t().reshape({count, n, latents_});
   return p.view({count, latents_, n}).transpose(1, 2);
 }
@@ -187,7 +199,8 @@ DensityWeights FactorizedDensityImpl::weights() const {
 bool FactorizedDensityImpl::has_our_shape(const DensityWeights& density) {
   if (density.layers.size() != std::size(kHidden) + 1) return false;
   for (size_t i = 0; i < std::size(kHidden); ++i) {
-    if (density.layers[i].outputs != static_cast<uint64_t>(kHidden[i]) || density.layers[i].factor.empty()) return false;
+    if (density.layers[i].outputs != static_cast<uint64_t>(kHidden[i]) || density.layers[i].factor.empty())
+      return false;
   }
   return true;
 }

@@ -12,12 +12,13 @@
 
 namespace nwc {
 
-// x + ReLU(LayerNorm(Linear(x))), times the level's embedding, depth times; between an input and an output layer. The same
-// function as transform/residual_mlp.h.
+// x + ReLU(LayerNorm(Linear(x))), times the level's embedding, depth times; between an input and an output layer. The
+// same function as transform/residual_mlp.h.
 class TransformNetImpl : public torch::nn::Module {
  public:
   TransformNetImpl(int64_t inputs, int64_t outputs, NetworkShape shape, int64_t levels);
-  // x: [count, n, inputs]: n chunks of each of the levels first_level, first_level + 1, ... Returns [count, n, outputs].
+  // x: [count, n, inputs]: n chunks of each of the levels first_level, first_level + 1, ... Returns [count, n,
+  // outputs].
   torch::Tensor forward(const torch::Tensor& x, int64_t first_level);
   // Begins as (nearly) x times gain[level].
   void start_linear(const std::vector<double>& gain);

@@ -36,14 +36,18 @@ TEST(TransformNet, IsTheTransformOfTheLibrary) {
       const size_t stride = Transform::padded(n);
       double error = 0, size = 0;
       for (int64_t l = 0; l < count; ++l) {
-        AlignedVector<float> in(static_cast<size_t>(inputs) * stride, 0.0f), out(transform.output_rows() * stride), scratch;
+        AlignedVector<float> in(static_cast<size_t>(inputs) * stride, 0.0f), out(transform.output_rows() * stride),
+            scratch;
         for (int64_t i = 0; i < n; ++i) {
-          for (int64_t k = 0; k < inputs; ++k) in[static_cast<size_t>(k) * stride + static_cast<size_t>(i)] = x[l][i][k].item<float>();
+          for (int64_t k = 0; k < inputs; ++k)
+            in[static_cast<size_t>(k) * stride + static_cast<size_t>(i)] = x[l][i][k].item<float>();
         }
-        transform.apply(static_cast<size_t>(first_level + l), n, in.data(), out.data(), stride, available_isas().back(), scratch);
+        transform.apply(static_cast<size_t>(first_level + l), n, in.data(), out.data(), stride, available_isas().back(),
+                        scratch);
         for (int64_t i = 0; i < n; ++i) {
           for (int64_t j = 0; j < outputs; ++j) {
-            const double wanted = y[l][i][j].item<float>(), got = out[static_cast<size_t>(j) * stride + static_cast<size_t>(i)];
+            const double wanted = y[l][i][j].item<float>(),
+                         got = out[static_cast<size_t>(j) * stride + static_cast<size_t>(i)];
             error += (wanted - got) * (wanted - got);
             size += wanted * wanted;
           }
@@ -71,7 +75,8 @@ TEST(TransformNet, WeightsThereAndBack) {
   net->set_weights(shared);
   const TransformWeights back = net->weights();
   EXPECT_EQ(back.embedding_sets, 3u);
-  for (size_t i = 0; i < back.embedding.size(); ++i) EXPECT_EQ(back.embedding[i], shared.embedding[i % shared.embedding.size()]);
+  for (size_t i = 0; i < back.embedding.size(); ++i)
+    EXPECT_EQ(back.embedding[i], shared.embedding[i % shared.embedding.size()]);
 }
 
 TEST(TransformNet, TheLinearStartIsNearlyLinear) {
@@ -108,10 +113,13 @@ TEST(FactorizedDensity, LikelihoodIsThatOfTheLibrary) {
     ASSERT_EQ(p.sizes(), z.sizes());
     for (int64_t l = 0; l < count; ++l) {
       for (int64_t c = 0; c < 4; ++c) {
-        const ChannelDensity channel = channel_density(weights, static_cast<uint64_t>(sets == 1 ? 0 : first_level + l), static_cast<uint64_t>(c));
+        const ChannelDensity channel =
+            channel_density(weights, static_cast<uint64_t>(sets == 1 ? 0 : first_level + l), static_cast<uint64_t>(c));
         for (int64_t i = 0; i < n; ++i) {
-          const double wanted = std::max(1e-9, channel.likelihood(z[l][i][c].item<float>())), got = p[l][i][c].item<float>();
-          EXPECT_NEAR(got / wanted, 1.0, 1e-4) << "set " << l << ", channel " << c << ", z " << z[l][i][c].item<float>();
+          const double wanted = std::max(1e-9, channel.likelihood(z[l][i][c].item<float>())),
+                       got = p[l][i][c].item<float>();
+          EXPECT_NEAR(got / wanted, 1.0, 1e-4)
+              << "set " << l << ", channel " << c << ", z " << z[l][i][c].item<float>();
         }
       }
     }
@@ -145,13 +153,15 @@ TEST(FactorizedDensity, AuxiliaryLossIsTheDistanceOfTheQuantiles) {
   double wanted = 0;
   for (int64_t i = 0; i < 6; ++i) {
     const ChannelDensity channel = channel_density(weights, static_cast<uint64_t>(i / 3), static_cast<uint64_t>(i % 3));
-    for (int64_t q = 0; q < 3; ++q) wanted += std::abs(channel.cumulative_logit(density->quantiles()[i][q].item<float>()) - targets[q]);
+    for (int64_t q = 0; q < 3; ++q)
+      wanted += std::abs(channel.cumulative_logit(density->quantiles()[i][q].item<float>()) - targets[q]);
   }
   const torch::Tensor loss = density->auxiliary_loss();
   EXPECT_NEAR(loss.item<float>() / wanted, 1.0, 1e-5);
   loss.backward();
   EXPECT_TRUE(density->quantiles().grad().defined());
-  for (const torch::Tensor& p : density->model_parameters()) EXPECT_FALSE(p.grad().defined()) << "the quantiles follow the density, never the other way round";
+  for (const torch::Tensor& p : density->model_parameters())
+    EXPECT_FALSE(p.grad().defined()) << "the quantiles follow the density, never the other way round";
 }
 
 }  // namespace

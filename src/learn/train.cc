@@ -20,14 +20,18 @@ Error invalid(std::string message) { return Error(ErrorCode::kInvalidArgument, s
 
 Status check_options(const TrainOptions& o) {
   const auto check_network = [](const char* name, NetworkShape shape) -> Status {
-    if (shape.depth < 0 || shape.depth > limits::kMaxDepth) return invalid(std::string(name) + " depth must be 0 to " + std::to_string(limits::kMaxDepth));
-    if (shape.width < 1 || shape.width > limits::kMaxWidth) return invalid(std::string(name) + " width must be 1 to " + std::to_string(limits::kMaxWidth));
+    if (shape.depth < 0 || shape.depth > limits::kMaxDepth)
+      return invalid(std::string(name) + " depth must be 0 to " + std::to_string(limits::kMaxDepth));
+    if (shape.width < 1 || shape.width > limits::kMaxWidth)
+      return invalid(std::string(name) + " width must be 1 to " + std::to_string(limits::kMaxWidth));
     return {};
   };
   if (o.models.empty()) return invalid("no model to learn from");
   if (!(o.lambda >= 1e-3 && o.lambda <= 1e9)) return invalid("lambda must lie between 0.001 and 1e9");
-  if (o.chunk < 1 || o.chunk > limits::kMaxChunk) return invalid("chunk length must be 1 to " + std::to_string(limits::kMaxChunk));
-  if (o.latents < 1 || o.latents > limits::kMaxLatents) return invalid("latents must be 1 to " + std::to_string(limits::kMaxLatents));
+  if (o.chunk < 1 || o.chunk > limits::kMaxChunk)
+    return invalid("chunk length must be 1 to " + std::to_string(limits::kMaxChunk));
+  if (o.latents < 1 || o.latents > limits::kMaxLatents)
+    return invalid("latents must be 1 to " + std::to_string(limits::kMaxLatents));
   if (o.level_coefficients.empty() || o.level_coefficients.size() > limits::kMaxLevels) {
     return invalid("there must be 1 to " + std::to_string(limits::kMaxLevels) + " level coefficients");
   }
@@ -36,13 +40,20 @@ Status check_options(const TrainOptions& o) {
   }
   NWC_RETURN_IF_ERROR(check_network("analysis", o.analysis));
   NWC_RETURN_IF_ERROR(check_network("synthesis", o.synthesis));
-  if (o.recipe == TrainRecipe::kLinearStart && o.latents < o.chunk) return invalid("the linear start needs at least as many latents as weights in a chunk");
-  if (o.identity && o.recipe != TrainRecipe::kLinearStart) return invalid("identity transforms need the linear start, which sets their scale");
-  if (o.identity && o.latents != o.chunk) return invalid("identity transforms have as many latents as weights in a chunk");
-  if (o.identity && (o.from || o.teacher)) return invalid("a codec to fine-tune or to learn from has transforms of its own; it cannot be made the identity");
-  if (o.steps < 1 || o.batch < static_cast<int64_t>(o.level_coefficients.size())) return invalid("steps and batch must be positive");
-  if (o.validate_every < 1 || o.save_every < 1) return invalid("validations and saved states must be at least one step apart");
-  if (!(o.heavy_share >= 0 && o.heavy_share < 1)) return invalid("the share of heavy-tailed chunks must be at least 0 and below 1");
+  if (o.recipe == TrainRecipe::kLinearStart && o.latents < o.chunk)
+    return invalid("the linear start needs at least as many latents as weights in a chunk");
+  if (o.identity && o.recipe != TrainRecipe::kLinearStart)
+    return invalid("identity transforms need the linear start, which sets their scale");
+  if (o.identity && o.latents != o.chunk)
+    return invalid("identity transforms have as many latents as weights in a chunk");
+  if (o.identity && (o.from || o.teacher))
+    return invalid("a codec to fine-tune or to learn from has transforms of its own; it cannot be made the identity");
+  if (o.steps < 1 || o.batch < static_cast<int64_t>(o.level_coefficients.size()))
+    return invalid("steps and batch must be positive");
+  if (o.validate_every < 1 || o.save_every < 1)
+    return invalid("validations and saved states must be at least one step apart");
+  if (!(o.heavy_share >= 0 && o.heavy_share < 1))
+    return invalid("the share of heavy-tailed chunks must be at least 0 and below 1");
   if (!(o.learning_rate > 0 && o.auxiliary_learning_rate > 0)) return invalid("learning rates must be positive");
   return {};
 }
@@ -51,7 +62,8 @@ Status check_options(const TrainOptions& o) {
 void add_heavy_tails(double share, uint64_t seed, ChunkSet& data) {
   const double ratio = share / (1 - share);
   const auto extend = [&](std::vector<float>& set, uint64_t chunks, uint64_t stream) {
-    const std::vector<float> heavy = heavy_tailed_chunks(static_cast<uint64_t>(ratio * static_cast<double>(chunks)), data.chunk, seed * 2 + stream);
+    const std::vector<float> heavy =
+        heavy_tailed_chunks(static_cast<uint64_t>(ratio * static_cast<double>(chunks)), data.chunk, seed * 2 + stream);
     set.insert(set.end(), heavy.begin(), heavy.end());
   };
   extend(data.training, data.training_chunks(), 0);
@@ -62,10 +74,15 @@ void add_heavy_tails(double share, uint64_t seed, ChunkSet& data) {
 Status take_shapes(const EncoderCodec& codec, TrainOptions& o) {
   const DecoderCodec& d = codec.decoder;
   if (o.level_coefficients.size() != d.levels()) {
-    return Error(ErrorCode::kMismatch, "has " + std::to_string(d.levels()) + " levels, " + std::to_string(o.level_coefficients.size()) + " level coefficients are given");
+    return Error(ErrorCode::kMismatch, "has " + std::to_string(d.levels()) + " levels, " +
+                                           std::to_string(o.level_coefficients.size()) +
+                                           " level coefficients are given");
   }
-  if (!FactorizedDensityImpl::has_our_shape(codec.density)) return Error(ErrorCode::kUnsupported, "has a density of another shape than nwcodec trains");
-  const auto shape = [](const TransformWeights& w) { return NetworkShape{static_cast<int64_t>(w.width), static_cast<int64_t>(w.depth)}; };
+  if (!FactorizedDensityImpl::has_our_shape(codec.density))
+    return Error(ErrorCode::kUnsupported, "has a density of another shape than nwcodec trains");
+  const auto shape = [](const TransformWeights& w) {
+    return NetworkShape{static_cast<int64_t>(w.width), static_cast<int64_t>(w.depth)};
+  };
   o.chunk = d.chunk_length();
   o.latents = d.latents();
   o.analysis = shape(codec.analysis);
@@ -85,18 +102,23 @@ Result<TrainReport> train(TrainOptions options, const Progress& progress, const 
   NWC_RETURN_IF_ERROR(check_options(options));
   std::error_code error;
   if (fs::exists(options.output, error) && !options.force) {
-    return Error(ErrorCode::kExists, "exists").in_file(options.output.string()).remedy("choose another name, or pass --force");
+    return Error(ErrorCode::kExists, "exists")
+        .in_file(options.output.string())
+        .remedy("choose another name, or pass --force");
   }
   const fs::path folder = fs::absolute(options.output).parent_path();
   if (!fs::is_directory(folder, error)) {
-    return Error(ErrorCode::kNotFound, "cannot be created: there is no folder " + folder.string()).in_file(options.output.string());
+    return Error(ErrorCode::kNotFound, "cannot be created: there is no folder " + folder.string())
+        .in_file(options.output.string());
   }
   const int threads = resolve_threads(options.threads);
-  NWC_ASSIGN_OR_RETURN(ChunkSet data, load_chunks(options.models, options.selection, options.normalisation, options.chunk, options.max_chunks, threads, progress));
+  NWC_ASSIGN_OR_RETURN(ChunkSet data, load_chunks(options.models, options.selection, options.normalisation,
+                                                  options.chunk, options.max_chunks, threads, progress));
   add_heavy_tails(options.heavy_share, options.seed, data);
   torch::set_num_threads(threads);
   const fs::path state_path = options.output.string() + ".training";
-  NWC_ASSIGN_OR_RETURN(Trainer trainer, Trainer::make(options, data, start ? &*start : nullptr, options.resume ? std::optional(state_path) : std::nullopt));
+  NWC_ASSIGN_OR_RETURN(Trainer trainer, Trainer::make(options, data, start ? &*start : nullptr,
+                                                      options.resume ? std::optional(state_path) : std::nullopt));
 
   TrainReport report{data.training_chunks(), data.validation_chunks(), 0, {}};
   while (trainer.step() < options.steps) {
@@ -110,7 +132,8 @@ Result<TrainReport> train(TrainOptions options, const Progress& progress, const 
     if (step % options.validate_every == 0 || step == options.steps) {
       const double loss = trainer.mean_loss();
       if (!std::isfinite(loss)) {
-        return Error(ErrorCode::kInternal, "training diverged before step " + std::to_string(step)).remedy("lower the learning rate");
+        return Error(ErrorCode::kInternal, "training diverged before step " + std::to_string(step))
+            .remedy("lower the learning rate");
       }
       report.validation_loss = trainer.validate(report.levels);
       if (on_validation) on_validation(step, loss, report.validation_loss, report.levels);
@@ -125,7 +148,8 @@ Result<TrainReport> train(TrainOptions options, const Progress& progress, const 
 
 }  // namespace
 
-Result<TrainReport> train_codec(const TrainOptions& options, const Progress& progress, const ValidationCallback& on_validation) {
+Result<TrainReport> train_codec(const TrainOptions& options, const Progress& progress,
+                                const ValidationCallback& on_validation) {
   try {
     return train(options, progress, on_validation);
   } catch (const c10::OutOfMemoryError&) {

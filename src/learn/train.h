@@ -21,7 +21,8 @@ struct NetworkShape {
 };
 
 enum class TrainRecipe {
-  kLinearStart,  // both transforms begin as scaled identities with the step size that the objective asks for; cosine decay
+  kLinearStart,  // both transforms begin as scaled identities with the step size that the objective asks for; cosine
+                 // decay
   kPaper,        // random initialisation, constant learning rate
 };
 
@@ -35,29 +36,35 @@ struct TrainOptions {
 
   double lambda = 1000.0;  // weight of the distortion (equation 1)
   int64_t chunk = 16, latents = 16;
-  // lambda_I of each importance level, coarsest first; the rate term is weighted by 1 / lambda_I (Appendix E). Its size is K.
+  // lambda_I of each importance level, coarsest first; the rate term is weighted by 1 / lambda_I (Appendix E). Its size
+  // is K.
   std::vector<double> level_coefficients{0.29, 0.83, 10.0, 20.0};
   NetworkShape analysis{128, 3}, synthesis{32, 2};
-  bool density_per_level = true;  // the paper shares one density per channel among the levels; one for each costs fewer bits
+  bool density_per_level =
+      true;  // the paper shares one density per channel among the levels; one for each costs fewer bits
 
-  // Both transforms stay multiplications by a number per level, and only the density learns (Table 7's baseline): a uniform scalar
-  // quantiser with an entropy coder. `analysis` and `synthesis` are then linear maps whatever they say.
+  // Both transforms stay multiplications by a number per level, and only the density learns (Table 7's baseline): a
+  // uniform scalar quantiser with an entropy coder. `analysis` and `synthesis` are then linear maps whatever they say.
   bool identity = false;
 
   TrainRecipe recipe = TrainRecipe::kLinearStart;
-  int64_t steps = 20000, batch = 4096;     // a step sees `batch` chunks
+  int64_t steps = 20000, batch = 4096;                          // a step sees `batch` chunks
   double learning_rate = 1e-3, auxiliary_learning_rate = 1e-3;  // the auxiliary loss fits the density's quantiles
   uint64_t max_chunks = 4'000'000;  // kept in memory, sampled evenly over the tensors if there are more
-  double heavy_share = 0.0;  // of the training chunks: heavy-tailed synthetic weights (learn/synthetic.h), added to the real ones
-  // Distillation: a codec whose analysis transform and density are kept, while a synthesis transform of our own shape learns to decode its latents.
+  double heavy_share =
+      0.0;  // of the training chunks: heavy-tailed synthetic weights (learn/synthetic.h), added to the real ones
+  // Distillation: a codec whose analysis transform and density are kept, while a synthesis transform of our own shape
+  // learns to decode its latents.
   std::optional<std::filesystem::path> teacher;
-  std::optional<std::filesystem::path> from;  // fine-tune this codec (Appendix A.4): it decides chunk, latents, levels and networks
+  std::optional<std::filesystem::path>
+      from;  // fine-tune this codec (Appendix A.4): it decides chunk, latents, levels and networks
   uint64_t seed = 1;
-  TrainDevice device = TrainDevice::kCpu;  // kCuda: kernels of our own on the current GPU, bf16 inside the residual blocks
-  int threads = 0;                  // <= 0: all cores
+  TrainDevice device =
+      TrainDevice::kCpu;  // kCuda: kernels of our own on the current GPU, bf16 inside the residual blocks
+  int threads = 0;        // <= 0: all cores
   int64_t validate_every = 1000, save_every = 1000;
-  bool resume = false;              // go on from OUTPUT.training
-  bool force = false;               // overwrite an existing codec
+  bool resume = false;  // go on from OUTPUT.training
+  bool force = false;   // overwrite an existing codec
 };
 
 struct LevelQuality {
@@ -72,13 +79,15 @@ struct TrainReport {
 };
 
 // Called after each validation.
-using ValidationCallback = std::function<void(int64_t step, double training_loss, double validation_loss, const std::vector<LevelQuality>&)>;
+using ValidationCallback =
+    std::function<void(int64_t step, double training_loss, double validation_loss, const std::vector<LevelQuality>&)>;
 
-// Writes the codec to options.output, atomically, and its state to OUTPUT.training now and then (removed at the end), so that
-// `resume` can go on from there to the same result. The same options, seed and threads (on a GPU: the same GPU) give the same file.
-// Errors: those of reading checkpoints; kInvalidArgument for options out of range and for models without linear weights;
-// kExists; kMismatch for a state of other options; kInterrupted (the state is saved); kUnsupported if a GPU is asked
-// for and cannot be used.
-Result<TrainReport> train_codec(const TrainOptions& options, const Progress& progress, const ValidationCallback& on_validation);
+// Writes the codec to options.output, atomically, and its state to OUTPUT.training now and then (removed at the end),
+// so that `resume` can go on from there to the same result. The same options, seed and threads (on a GPU: the same GPU)
+// give the same file. Errors: those of reading checkpoints; kInvalidArgument for options out of range and for models
+// without linear weights; kExists; kMismatch for a state of other options; kInterrupted (the state is saved);
+// kUnsupported if a GPU is asked for and cannot be used.
+Result<TrainReport> train_codec(const TrainOptions& options, const Progress& progress,
+                                const ValidationCallback& on_validation);
 
 }  // namespace nwc

@@ -26,11 +26,14 @@ class TrainTest : public ::testing::Test {
  protected:
   TrainTest() {
     std::mt19937 random(1);
-    model.add("model.safetensors", SafetensorsBuilder()
-                                       .add("model.embed_tokens.weight", "F32", {20, 16}, testing::raw(testing::random_values(320, 1, random)))
-                                       .add("model.layers.0.a.weight", "F32", {128, 96}, testing::raw(testing::random_values(128 * 96, 0.02, random)))
-                                       .add("model.layers.1.a.weight", "F32", {64, 40}, testing::raw(testing::random_values(64 * 40, 3, random)))
-                                       .bytes());
+    model.add(
+        "model.safetensors",
+        SafetensorsBuilder()
+            .add("model.embed_tokens.weight", "F32", {20, 16}, testing::raw(testing::random_values(320, 1, random)))
+            .add("model.layers.0.a.weight", "F32", {128, 96},
+                 testing::raw(testing::random_values(128 * 96, 0.02, random)))
+            .add("model.layers.1.a.weight", "F32", {64, 40}, testing::raw(testing::random_values(64 * 40, 3, random)))
+            .bytes());
   }
 
   TrainOptions options(const std::string& name) const {
@@ -62,7 +65,9 @@ class TrainTest : public ::testing::Test {
   // Trains and stops after `step` steps.
   void interrupt(const TrainOptions& o, uint64_t step) const {
     std::atomic<bool> stop = false;
-    const Progress progress{.report = [&](uint64_t done, uint64_t, const std::string& what) { stop = what == "training" && done == step; }, .stop = &stop};
+    const Progress progress{
+        .report = [&](uint64_t done, uint64_t, const std::string& what) { stop = what == "training" && done == step; },
+        .stop = &stop};
     const Result<TrainReport> report = train_codec(o, progress, {});
     ASSERT_FALSE(report.ok());
     EXPECT_EQ(report.error().code(), ErrorCode::kInterrupted);
@@ -75,11 +80,12 @@ class TrainTest : public ::testing::Test {
 TEST_F(TrainTest, TheSameSeedGivesTheSameFile) {
   std::vector<int64_t> validated;
   TrainOptions o = options("a");
-  const Result<TrainReport> report = train_codec(o, {}, [&](int64_t step, double, double loss, const std::vector<LevelQuality>& levels) {
-    validated.push_back(step);
-    EXPECT_TRUE(std::isfinite(loss));
-    EXPECT_EQ(levels.size(), 2u);
-  });
+  const Result<TrainReport> report =
+      train_codec(o, {}, [&](int64_t step, double, double loss, const std::vector<LevelQuality>& levels) {
+        validated.push_back(step);
+        EXPECT_TRUE(std::isfinite(loss));
+        EXPECT_EQ(levels.size(), 2u);
+      });
   ASSERT_TRUE(report.ok()) << report.error().to_string();
   EXPECT_EQ(validated, (std::vector<int64_t>{10, 20, 24}));
   EXPECT_EQ(report->training_chunks + report->validation_chunks, 128u / 16 * 96 + 64 / 16 * 40);
@@ -141,7 +147,8 @@ TEST_F(TrainTest, BothRecipesGiveACodecThatReads) {
   }
 }
 
-// The linear start knows the step that the objective asks for: for a Gaussian source, error 1 / (2 ln 2 lambda lambda_I).
+// The linear start knows the step that the objective asks for: for a Gaussian source, error 1 / (2 ln 2 lambda
+// lambda_I).
 TEST_F(TrainTest, TheLinearStartIsAQuantiserFromTheFirstStep) {
   TrainOptions o = options("linear");
   o.analysis = o.synthesis = {1, 0};
@@ -159,7 +166,8 @@ TEST_F(TrainTest, TrainingHelps) {
   o.learning_rate = 3e-3;
   std::vector<double> losses;
   o.validate_every = 50;
-  const Result<TrainReport> report = train_codec(o, {}, [&](int64_t, double, double loss, const std::vector<LevelQuality>&) { losses.push_back(loss); });
+  const Result<TrainReport> report = train_codec(
+      o, {}, [&](int64_t, double, double loss, const std::vector<LevelQuality>&) { losses.push_back(loss); });
   ASSERT_TRUE(report.ok());
   ASSERT_EQ(losses.size(), 3u);
   EXPECT_LT(losses[2], losses[0]);
@@ -257,7 +265,8 @@ TEST_F(TrainTest, ChunksAreNormalisedColumns) {
   const Result<ChunkSet> set = load_chunks({model.path()}, {}, Normalisation::kColumn, 16, 1'000'000, 1, {});
   ASSERT_TRUE(set.ok()) << set.error().to_string();
   const std::string directory = model.path().filename().string();
-  EXPECT_EQ(set->tensors, (std::vector<std::string>{directory + ": model.layers.0.a.weight", directory + ": model.layers.1.a.weight"}));
+  EXPECT_EQ(set->tensors, (std::vector<std::string>{directory + ": model.layers.0.a.weight",
+                                                    directory + ": model.layers.1.a.weight"}));
   EXPECT_EQ(set->training_chunks() + set->validation_chunks(), 928u);
   EXPECT_EQ(set->validation_chunks(), 14u) << "numbers 32, 96, ... of each: 12 of 768 and 2 of 160";
   double squares = 0;
@@ -276,7 +285,8 @@ TEST_F(TrainTest, LargeTensorsGiveAnEqualShare) {
 TEST_F(TrainTest, WeightsThatAreNotFiniteAreNamed) {
   std::vector<float> values(400, 1.0f);
   values[21] = INFINITY;
-  model.add("model.safetensors", SafetensorsBuilder().add("model.layers.3.a.weight", "F32", {20, 20}, testing::raw(values)).bytes());
+  model.add("model.safetensors",
+            SafetensorsBuilder().add("model.layers.3.a.weight", "F32", {20, 20}, testing::raw(values)).bytes());
   const Result<ChunkSet> set = load_chunks({model.path()}, {}, Normalisation::kColumn, 16, 400, 1, {});
   ASSERT_FALSE(set.ok());
   EXPECT_EQ(set.error().code(), ErrorCode::kNonFinite);

@@ -57,7 +57,9 @@ double expected_nmse(const TrainOptions& o, size_t level) {
 }  // namespace
 
 Trainer::Trainer(const TrainOptions& options, const ChunkSet& data)
-    : options_(options), recipe_(recipe_of(options, data)), levels_(static_cast<int64_t>(options.level_coefficients.size())) {
+    : options_(options),
+      recipe_(recipe_of(options, data)),
+      levels_(static_cast<int64_t>(options.level_coefficients.size())) {
   torch::manual_seed(options.seed);
   std::vector<double> gain, inverse, scale;
   for (size_t l = 0; l < options.level_coefficients.size(); ++l) {
@@ -75,14 +77,17 @@ Trainer::Trainer(const TrainOptions& options, const ChunkSet& data)
   }
   networks_.density = FactorizedDensity(static_cast<int64_t>(scale.size()), options.latents, scale);
   const auto rows = [&](const std::vector<float>& values) {
-    return torch::from_blob(const_cast<float*>(values.data()), {static_cast<int64_t>(values.size()) / options.chunk, options.chunk});
+    return torch::from_blob(const_cast<float*>(values.data()),
+                            {static_cast<int64_t>(values.size()) / options.chunk, options.chunk});
   };
   training_ = rows(data.training);
   validation_ = rows(data.validation);
-  if (validation_.size(0) > kValidationChunks) validation_ = validation_.slice(0, 0, c10::nullopt, validation_.size(0) / kValidationChunks + 1);
+  if (validation_.size(0) > kValidationChunks)
+    validation_ = validation_.slice(0, 0, c10::nullopt, validation_.size(0) / kValidationChunks + 1);
 }
 
-Result<Trainer> Trainer::make(const TrainOptions& options, const ChunkSet& data, const EncoderCodec* start, const std::optional<fs::path>& state) {
+Result<Trainer> Trainer::make(const TrainOptions& options, const ChunkSet& data, const EncoderCodec* start,
+                              const std::optional<fs::path>& state) {
   Trainer trainer(options, data);
   if (start != nullptr) {
     trainer.networks_.analysis->set_weights(start->analysis);
@@ -101,7 +106,9 @@ Result<Trainer> Trainer::make(const TrainOptions& options, const ChunkSet& data,
     try {
       trainer.training_step_->load(archive);
     } catch (const std::exception&) {
-      return Error(ErrorCode::kCorrupt, "is not a training state").in_file(state->string()).remedy("train without --resume");
+      return Error(ErrorCode::kCorrupt, "is not a training state")
+          .in_file(state->string())
+          .remedy("train without --resume");
     }
   }
   return trainer;
@@ -116,9 +123,11 @@ double Trainer::validate(std::vector<LevelQuality>& levels) {
     const torch::Tensor x = validation_.unsqueeze(0);
     const torch::Tensor z = torch::round(networks_.analysis->forward(x, l));
     LevelQuality quality;
-    quality.bits = networks_.density->likelihood(z, l).log2().neg().sum(2).mean().item<double>() / static_cast<double>(options_.chunk);
+    quality.bits = networks_.density->likelihood(z, l).log2().neg().sum(2).mean().item<double>() /
+                   static_cast<double>(options_.chunk);
     quality.nmse = (networks_.synthesis->forward(z, l) - x).square().mean().item<double>();
-    loss += (quality.bits / options_.level_coefficients[static_cast<size_t>(l)] + options_.lambda * quality.nmse) / static_cast<double>(levels_);
+    loss += (quality.bits / options_.level_coefficients[static_cast<size_t>(l)] + options_.lambda * quality.nmse) /
+            static_cast<double>(levels_);
     levels.push_back(quality);
   }
   return loss;
@@ -162,7 +171,9 @@ Status Trainer::load(const fs::path& path, torch::serialize::InputArchive& archi
     networks_.density->load(density);
     step_ = step.toInt();
   } catch (const std::exception&) {  // not only c10::Error: archives hold code, whose parser has errors of its own
-    return Error(ErrorCode::kCorrupt, "is not a training state").in_file(path.string()).remedy("train without --resume");
+    return Error(ErrorCode::kCorrupt, "is not a training state")
+        .in_file(path.string())
+        .remedy("train without --resume");
   }
   return {};
 }
@@ -177,7 +188,8 @@ EncoderCodec Trainer::finish() {
   const torch::Tensor chunks = validation_.cpu().contiguous();
   const std::span<const float> values(chunks.data_ptr<float>(), static_cast<size_t>(chunks.numel()));
   codec.nmse.clear();
-  for (unsigned l = 0; l < static_cast<unsigned>(levels_); ++l) codec.nmse.push_back(static_cast<float>(measure_nmse(codec, l, values)));
+  for (unsigned l = 0; l < static_cast<unsigned>(levels_); ++l)
+    codec.nmse.push_back(static_cast<float>(measure_nmse(codec, l, values)));
   codec.metadata["nwcodec.lambda"] = Json(options_.lambda).dump();
   codec.metadata["nwcodec.recipe"] = recipe_.dump();
   return codec;

@@ -17,10 +17,11 @@ namespace nwc {
 // Not thread-safe. Methods may throw what LibTorch throws.
 class Trainer {
  public:
-  // Networks start from `start` if it is given (its shapes are the options', but for a teacher's synthesis transform), else as the recipe says; a run that is resumed goes on from the state
-  // at `state`. Options and data must outlive the trainer.
-  // Errors: those of make_fused_step; kCorrupt, kMismatch for a state that is none, or another run's.
-  static Result<Trainer> make(const TrainOptions& options, const ChunkSet& data, const EncoderCodec* start, const std::optional<std::filesystem::path>& state);
+  // Networks start from `start` if it is given (its shapes are the options', but for a teacher's synthesis transform),
+  // else as the recipe says; a run that is resumed goes on from the state at `state`. Options and data must outlive the
+  // trainer. Errors: those of make_fused_step; kCorrupt, kMismatch for a state that is none, or another run's.
+  static Result<Trainer> make(const TrainOptions& options, const ChunkSet& data, const EncoderCodec* start,
+                              const std::optional<std::filesystem::path>& state);
 
   int64_t step() const { return step_; }
   void advance() { training_step_->advance(step_++); }

@@ -53,7 +53,8 @@ at::Tensor kept_share(const at::Tensor& scores, const at::Tensor& sinks) {
 
 }  // namespace
 
-at::Tensor attend_together(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const Visibility& visibility) {
+at::Tensor attend_together(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                           const Visibility& visibility) {
   const std::optional<int64_t> window = visibility.causal ? visibility.window : std::nullopt;
   const int64_t batch = q.size(0), queries = q.size(1), heads = q.size(2), head_dim = q.size(3);
   const int64_t keys = k.size(1), kv_heads = k.size(2), group = heads / kv_heads;
@@ -73,7 +74,8 @@ at::Tensor attend_together(const at::Tensor& q, const at::Tensor& k, const at::T
     const at::Tensor scores = torch::matmul(some, columns.narrow(2, first_key, seen).transpose(2, 3))
                                   .view({batch, kv_heads, group, count, seen});
     if (visibility.causal) {
-      // Behind autograd's back, which would copy all scores for it: an invisible key's share is 0, and so is its gradient.
+      // Behind autograd's back, which would copy all scores for it: an invisible key's share is 0, and so is its
+      // gradient.
       const at::Tensor plain = scores.detach().view({batch * heads, count, seen}).transpose(0, 1);
       hide_edges(plain, first_query, first_key, window);
     }
@@ -95,8 +97,10 @@ at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
   if (q.numel() > 0 && !q.is_cpu()) return attend_together(q, k, v, visibility);
   const at::Tensor scaled = q * visibility.scale;
   if (q.numel() == 0) return torch::empty({batch, queries, heads * head_dim}, q.options());
-  // Pieces are put together at the end instead of copied into one tensor as they come, which would make the backward pass go over all of it for each.
-  std::vector<std::vector<at::Tensor>> pieces(static_cast<size_t>(batch));  // of a sequence: [queries, kv_heads, group, head_dim] each
+  // Pieces are put together at the end instead of copied into one tensor as they come, which would make the backward
+  // pass go over all of it for each.
+  std::vector<std::vector<at::Tensor>> pieces(
+      static_cast<size_t>(batch));  // of a sequence: [queries, kv_heads, group, head_dim] each
 
   for (int64_t begin = 0; begin < queries; begin += step) {
     const int64_t count = std::min(step, queries - begin);

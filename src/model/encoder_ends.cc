@@ -45,7 +45,8 @@ struct PatchInput {
   }
 
   at::Tensor forward(const at::Tensor& pixels) const {
-    const at::Tensor grid = torch::conv2d(pixels.to(projection.device()), projection, bias, /*stride=*/{patch(), patch()});
+    const at::Tensor grid =
+        torch::conv2d(pixels.to(projection.device()), projection, bias, /*stride=*/{patch(), patch()});
     at::Tensor hidden_states = grid.flatten(2).transpose(1, 2);
     if (class_token.defined()) {
       hidden_states =

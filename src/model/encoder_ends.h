@@ -18,8 +18,8 @@ class EncoderInput {
   EncoderInput(EncoderInput&&) noexcept;
   EncoderInput& operator=(EncoderInput&&) noexcept;
   ~EncoderInput();
-  // On any device. Texts: ids, int64 [batch, length]; images: normalised pixels, float32 [batch, channels, height, width]. To float32
-  // [batch, positions, hidden_size].
+  // On any device. Texts: ids, int64 [batch, length]; images: normalised pixels, float32 [batch, channels, height,
+  // width]. To float32 [batch, positions, hidden_size].
   at::Tensor forward(const at::Tensor& input) const;
 
  private:

@@ -1,5 +1,5 @@
-// Outputs of every family against those of transformers, on the fixture checkpoints (support/fixtures.h). Without them nothing is tested
-// here; causal_lm_test.cc has one that is committed.
+// Outputs of every family against those of transformers, on the fixture checkpoints (support/fixtures.h). Without them
+// nothing is tested here; causal_lm_test.cc has one that is committed.
 #include "support/fixtures.h"
 
 #include <gtest/gtest.h>
@@ -43,7 +43,9 @@ class AnnouncementCheck {
 };
 
 std::function<void(const LinearSpec&, const at::Tensor&)> announcements_checked(const BlockSpec& block) {
-  return [check = std::make_shared<AnnouncementCheck>(block)](const LinearSpec& linear, const at::Tensor& input) { (*check)(linear, input); };
+  return [check = std::make_shared<AnnouncementCheck>(block)](const LinearSpec& linear, const at::Tensor& input) {
+    (*check)(linear, input);
+  };
 }
 
 class Fixture : public ::testing::TestWithParam<const char*> {};
@@ -60,7 +62,8 @@ TEST_P(Fixture, OutputsAreThoseOfTransformers) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Families, Fixture, ::testing::ValuesIn(testing::kFixtureFamilies), [](const auto& info) { return std::string(info.param); });
+INSTANTIATE_TEST_SUITE_P(Families, Fixture, ::testing::ValuesIn(testing::kFixtureFamilies),
+                         [](const auto& info) { return std::string(info.param); });
 
 }  // namespace
 }  // namespace nwc

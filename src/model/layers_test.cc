@@ -170,7 +170,8 @@ TEST_P(AttentionAgainstLoops, BothFormsHaveTheSameGradients) {
                    other = attend_together(leaves[0], leaves[1], leaves[2], visibility);
   EXPECT_LT((one - other).abs().max().item<float>(), 2e-6);
   const at::Tensor pull = wave(one.sizes().vec(), 0.53);
-  const auto wanted = torch::autograd::grad({one}, leaves, {pull}), got = torch::autograd::grad({other}, leaves, {pull});
+  const auto wanted = torch::autograd::grad({one}, leaves, {pull}),
+             got = torch::autograd::grad({other}, leaves, {pull});
   for (size_t i = 0; i < leaves.size(); ++i)
     EXPECT_LT((got[i] - wanted[i]).norm().item<float>(), 1e-5 * wanted[i].norm().item<float>() + 1e-6) << i;
 }

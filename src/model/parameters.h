@@ -20,7 +20,8 @@ class ParameterSource {
   virtual ~ParameterSource() = default;
   // Whether load() would find this tensor with this shape, without reading it. Errors: kNotFound, kMismatch.
   virtual Status check(const TensorSpec& tensor) const = 0;
-  // The tensor in float32, freshly allocated and contiguous, on the source's device. Errors: those of check(), and of reading.
+  // The tensor in float32, freshly allocated and contiguous, on the source's device. Errors: those of check(), and of
+  // reading.
   virtual Result<at::Tensor> load(const TensorSpec& tensor) const = 0;
 };
 

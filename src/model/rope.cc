@@ -71,11 +71,9 @@ RopeTables::~RopeTables() = default;
 RopeTables::Table RopeTables::find(const RopeSpec& rope, const at::Tensor& like, int64_t length) {
   const int64_t head_dim = like.size(3);
   const std::lock_guard lock(mutex_);
-  const auto found = std::find_if(tables_.begin(), tables_.end(),
-                                  [&](const Table& t) {
-                                    return t.rope == rope && t.cos.size(2) == head_dim / 2 &&
-                                           t.cos.device() == like.device();
-                                  });
+  const auto found = std::find_if(tables_.begin(), tables_.end(), [&](const Table& t) {
+    return t.rope == rope && t.cos.size(2) == head_dim / 2 && t.cos.device() == like.device();
+  });
   if (found != tables_.end() && found->cos.size(0) >= length) return *found;
   int64_t positions = kSmallestTable;
   while (positions < length) positions *= 2;

@@ -14,9 +14,9 @@ namespace nwc {
 // The angle per position of each pair of dimensions, scaling applied: head_dim / 2 values, fastest first.
 std::vector<float> rope_frequencies(const RopeSpec& rope, int64_t head_dim);
 
-// Cosines and sines of all positions up to the largest that was asked for, on each device where they are used, shared by
-// the blocks of a model. They are computed on the CPU, so that all devices turn by the same angles.
-// Thread safety: all members may be called from several threads at once.
+// Cosines and sines of all positions up to the largest that was asked for, on each device where they are used, shared
+// by the blocks of a model. They are computed on the CPU, so that all devices turn by the same angles. Thread safety:
+// all members may be called from several threads at once.
 class RopeTables {
  public:
   RopeTables();

@@ -13,7 +13,8 @@ Result<BlockParameters> BlockParameters::load(const BlockSpec& block, const Para
 Status BlockParameters::check(const TensorSpec& tensor) const {
   const auto found = tensors_.find(tensor.name);
   if (found == tensors_.end()) return Error(ErrorCode::kNotFound, "is not of this block").in_tensor(tensor.name);
-  if (found->second.sizes() != at::IntArrayRef(tensor.shape)) return Error(ErrorCode::kMismatch, "has another shape").in_tensor(tensor.name);
+  if (found->second.sizes() != at::IntArrayRef(tensor.shape))
+    return Error(ErrorCode::kMismatch, "has another shape").in_tensor(tensor.name);
   return {};
 }
 

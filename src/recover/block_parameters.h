@@ -12,8 +12,9 @@
 
 namespace nwc {
 
-// Hands out its own tensors instead of copies, so that a Block loaded from it computes with whatever they hold by then and gradients reach them.
-// Loading a block this way costs nothing. Thread safety: as a source, several threads may load at once.
+// Hands out its own tensors instead of copies, so that a Block loaded from it computes with whatever they hold by then
+// and gradients reach them. Loading a block this way costs nothing. Thread safety: as a source, several threads may
+// load at once.
 class BlockParameters : public ParameterSource {
  public:
   // Errors: those of the source.

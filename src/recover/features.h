@@ -14,8 +14,8 @@
 
 namespace nwc {
 
-// Calls body(item) for each item on `threads` threads, with one thread of LibTorch each, so that nothing depends on how many there are. The first error
-// (lowest item) or exception of LibTorch is returned.
+// Calls body(item) for each item on `threads` threads, with one thread of LibTorch each, so that nothing depends on how
+// many there are. The first error (lowest item) or exception of LibTorch is returned.
 Status for_each_sequence(size_t items, int threads, const std::function<Status(size_t)>& body);
 
 // Holds the hidden states of all sequences at one block and walks forward through the model. Not thread-safe.

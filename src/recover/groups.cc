@@ -41,7 +41,8 @@ Groups recovery_groups(const BlockSpec& block) {
 
 std::vector<NormSpec> norms_of(const BlockSpec& block) {
   std::vector<NormSpec> norms{block.attention_path.norm, block.mlp_path.norm};
-  for (const std::optional<NormSpec>* norm : {&block.attention_path.post_norm, &block.mlp_path.post_norm, &block.attention.q_norm, &block.attention.k_norm}) {
+  for (const std::optional<NormSpec>* norm :
+       {&block.attention_path.post_norm, &block.mlp_path.post_norm, &block.attention.q_norm, &block.attention.k_norm}) {
     if (*norm) norms.push_back(**norm);
   }
   return norms;

@@ -42,9 +42,11 @@ TEST(RecoveryGroups, EveryLayerOfADenseBlockAndFourStagesOfAMixture) {
   EXPECT_EQ(recovery_groups(block), (Groups{{"q"}, {"k"}, {"v"}, {"o"}, {"gate"}, {"up"}, {"down"}}));
 
   MixtureSpec mixture{.router = linear("router")};
-  for (const std::string e : {"0.", "1."}) mixture.experts.push_back(GatedMlpSpec{linear(e + "gate"), linear(e + "up"), linear(e + "down")});
+  for (const std::string e : {"0.", "1."})
+    mixture.experts.push_back(GatedMlpSpec{linear(e + "gate"), linear(e + "up"), linear(e + "down")});
   block.mlp = mixture;
-  EXPECT_EQ(recovery_groups(block), (Groups{{"q", "k", "v", "o"}, {"0.up", "1.up"}, {"0.gate", "1.gate"}, {"0.down", "1.down"}}));
+  EXPECT_EQ(recovery_groups(block),
+            (Groups{{"q", "k", "v", "o"}, {"0.up", "1.up"}, {"0.gate", "1.gate"}, {"0.down", "1.down"}}));
 
   mixture.experts.clear();
   for (int64_t e = 0; e < 2; ++e) {
@@ -64,14 +66,22 @@ class Recover : public ::testing::Test {
     std::mt19937 random(5);
     CalibrationText text{"text", {}};
     for (int i = 0; i < 2000; ++i) text.ids.push_back(static_cast<int32_t>(random() % testing::kToyVocab));
-    const Result<CalibrateReport> report = calibrate({.model = model_.path(), .output = hessians(), .sequences = 48, .length = 16, .threads = 1}, std::span(&text, 1), {});
+    const Result<CalibrateReport> report =
+        calibrate({.model = model_.path(), .output = hessians(), .sequences = 48, .length = 16, .threads = 1},
+                  std::span(&text, 1), {});
     if (!report) throw std::runtime_error(report.error().to_string());
-    if (!write_encoder_codec(work_ / "codec.safetensors", testing::linear_codec())) throw std::runtime_error("no codec");
+    if (!write_encoder_codec(work_ / "codec.safetensors", testing::linear_codec()))
+      throw std::runtime_error("no codec");
   }
 
   fs::path hessians() const { return work_ / "hessians"; }
   CompressOptions options(const std::string& output, int threads = 1) const {
-    return {.model = model_.path(), .output = work_ / output, .codecs = {work_ / "codec.safetensors"}, .selection = {.include = {"proj"}}, .hessians = hessians(), .guide = {.levels = false},
+    return {.model = model_.path(),
+            .output = work_ / output,
+            .codecs = {work_ / "codec.safetensors"},
+            .selection = {.include = {"proj"}},
+            .hessians = hessians(),
+            .guide = {.levels = false},
             .threads = threads};
   }
   Result<CompressReport> recovered(const std::string& output, int threads = 1, const Progress& progress = {}) const {
@@ -83,9 +93,14 @@ class Recover : public ::testing::Test {
   double block_error(const fs::path& directory, size_t index) const {
     const torch::NoGradGuard no_gradients;
     const CausalLm original = *CausalLm::open(model_.path(), {}), other = *CausalLm::open(directory, {});
-    at::Tensor hidden = (*original.embedding())->forward(torch::tensor(at::ArrayRef<int32_t>(read_sequences(sequences_file(hessians()))->texts[0][0]), torch::kInt64).unsqueeze(0));
+    at::Tensor hidden =
+        (*original.embedding())
+            ->forward(torch::tensor(at::ArrayRef<int32_t>(read_sequences(sequences_file(hessians()))->texts[0][0]),
+                                    torch::kInt64)
+                          .unsqueeze(0));
     for (size_t b = 0; b < index; ++b) hidden = (*original.block(b))->forward(hidden, {});
-    return torch::mse_loss((*other.block(index))->forward(hidden, {}), (*original.block(index))->forward(hidden, {})).item<double>();
+    return torch::mse_loss((*other.block(index))->forward(hidden, {}), (*original.block(index))->forward(hidden, {}))
+        .item<double>();
   }
 
   testing::TempDir model_, work_;
@@ -117,9 +132,12 @@ TEST_F(Recover, WritesTrainedNormsAndLeavesTheRestAlone) {
     EXPECT_TRUE(weights.read(name, DType::kF32, std::as_writable_bytes(std::span(all))).ok());
     return all;
   };
-  EXPECT_NE(values(before, "model.layers.0.input_layernorm.weight"), values(after, "model.layers.0.input_layernorm.weight"));
-  EXPECT_NE(values(before, "model.layers.1.post_attention_layernorm.weight"), values(after, "model.layers.1.post_attention_layernorm.weight"));
-  for (const char* name : {"model.norm.weight", "model.embed_tokens.weight", "lm_head.weight"}) EXPECT_EQ(values(before, name), values(after, name)) << name;
+  EXPECT_NE(values(before, "model.layers.0.input_layernorm.weight"),
+            values(after, "model.layers.0.input_layernorm.weight"));
+  EXPECT_NE(values(before, "model.layers.1.post_attention_layernorm.weight"),
+            values(after, "model.layers.1.post_attention_layernorm.weight"));
+  for (const char* name : {"model.norm.weight", "model.embed_tokens.weight", "lm_head.weight"})
+    EXPECT_EQ(values(before, name), values(after, name)) << name;
   for (const WeightInfo& info : before.list()) {
     ASSERT_NE(after.find(info.name), nullptr) << info.name;
     EXPECT_EQ(after.find(info.name)->dtype, info.dtype) << info.name;
@@ -141,7 +159,8 @@ TEST_F(Recover, GoesOnToTheSameBytes) {
     std::atomic<bool> stop = false;
     int reports = 0;
     const std::string output = "k" + std::to_string(k);
-    const Progress progress{.report = [&](uint64_t, uint64_t, const std::string&) { stop = ++reports >= k; }, .stop = &stop};
+    const Progress progress{.report = [&](uint64_t, uint64_t, const std::string&) { stop = ++reports >= k; },
+                            .stop = &stop};
     const Result<CompressReport> first = recovered(output, 1, progress);
     if (!first) {
       EXPECT_EQ(first.error().code(), ErrorCode::kInterrupted);
@@ -156,7 +175,9 @@ TEST_F(Recover, GoesOnToTheSameBytes) {
 
 TEST_F(Recover, OtherOptionsAreAnotherRun) {
   std::atomic<bool> stop = false;
-  const Progress progress{.report = [&](uint64_t, uint64_t, const std::string& what) { stop = what.find("layers.1") != std::string::npos; }, .stop = &stop};
+  const Progress progress{
+      .report = [&](uint64_t, uint64_t, const std::string& what) { stop = what.find("layers.1") != std::string::npos; },
+      .stop = &stop};
   ASSERT_FALSE(recovered("out", 1, progress).ok());
   recover_.seed = 2;
   EXPECT_EQ(recovered("out").error().code(), ErrorCode::kExists);
@@ -201,10 +222,12 @@ class TrainBlock : public ::testing::Test {
     }
     at::Tensor& changed = parameters_->tensor("model.layers.0.self_attn.v_proj.weight");
     changed.add_(0.3 * torch::randn_like(changed));
-    for (const char* name : {"model.layers.0.self_attn.o_proj.weight", "model.layers.0.mlp.down_proj.weight"}) trainables_.push_back({name, 1.0});
+    for (const char* name : {"model.layers.0.self_attn.o_proj.weight", "model.layers.0.mlp.down_proj.weight"})
+      trainables_.push_back({name, 1.0});
   }
   TrainingOutcome trained(const RecoverOptions& options, int threads = 1) {
-    Result<TrainingOutcome> outcome = train_block(spec_, *parameters_, trainables_, {inputs_, targets_, 4}, std::make_shared<RopeTables>(), options, threads, {});
+    Result<TrainingOutcome> outcome = train_block(spec_, *parameters_, trainables_, {inputs_, targets_, 4},
+                                                  std::make_shared<RopeTables>(), options, threads, {});
     if (!outcome) throw std::runtime_error(outcome.error().to_string());
     return *outcome;
   }
@@ -217,7 +240,8 @@ class TrainBlock : public ::testing::Test {
 };
 
 TEST_F(TrainBlock, TrainsWhatItIsAskedToAndNothingElse) {
-  const at::Tensor o = parameters_->tensor("model.layers.0.self_attn.o_proj.weight").clone(), q = parameters_->tensor("model.layers.0.self_attn.q_proj.weight").clone();
+  const at::Tensor o = parameters_->tensor("model.layers.0.self_attn.o_proj.weight").clone(),
+                   q = parameters_->tensor("model.layers.0.self_attn.q_proj.weight").clone();
   const TrainingOutcome outcome = trained({.epochs = 10, .batch = 4, .learning_rate = 0.01});
   EXPECT_EQ(outcome.steps, 30);
   EXPECT_LT(outcome.error_after, 0.8 * outcome.error_before);

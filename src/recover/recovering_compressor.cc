@@ -26,7 +26,9 @@ namespace fs = std::filesystem;
 
 constexpr size_t kSequencesPerValidation = 8;  // one of so many is not trained on
 
-double root_mean_square(const at::Tensor& values) { return std::sqrt(values.square().mean(torch::kFloat64).item<double>()); }
+double root_mean_square(const at::Tensor& values) {
+  return std::sqrt(values.square().mean(torch::kFloat64).item<double>());
+}
 
 std::vector<std::byte> stored_as(DType dtype, const at::Tensor& values) {
   const at::Tensor dense = values.detach().cpu().contiguous();
@@ -38,9 +40,16 @@ std::vector<std::byte> stored_as(DType dtype, const at::Tensor& values) {
 
 class RecoveringCompressor : public BlockCompressor {
  public:
-  RecoveringCompressor(std::shared_ptr<const CausalLm> model, std::shared_ptr<const ParameterSource> source, Features features, size_t validation, uint64_t data_hash,
-                       const RecoverOptions& options, int threads)
-      : model_(std::move(model)), source_(std::move(source)), features_(std::move(features)), validation_(validation), data_hash_(data_hash), options_(options), threads_(threads) {
+  RecoveringCompressor(std::shared_ptr<const CausalLm> model, std::shared_ptr<const ParameterSource> source,
+                       Features features, size_t validation, uint64_t data_hash, const RecoverOptions& options,
+                       int threads)
+      : model_(std::move(model)),
+        source_(std::move(source)),
+        features_(std::move(features)),
+        validation_(validation),
+        data_hash_(data_hash),
+        options_(options),
+        threads_(threads) {
     for (size_t b = 0; b < model_->blocks(); ++b) {
       for (const BlockLinear& l : linears_of(model_->spec().blocks[b])) block_of_weight_.emplace(l.linear.weight, b);
     }
@@ -60,14 +69,17 @@ class RecoveringCompressor : public BlockCompressor {
     return contents;
   }
 
-  Status compress(const WorkItem& item, const TensorCompressor& tensors, PartWriter& part, const Progress& progress) override {
+  Status compress(const WorkItem& item, const TensorCompressor& tensors, PartWriter& part,
+                  const Progress& progress) override {
     return catch_foreign("recovery", [&] { return compress_block(item, tensors, part, progress); });
   }
 
   std::string fingerprint() const override {
     const RecoverOptions& o = options_;
-    return fmt::format("recovery data {} validation {} epochs {} batch {} rate {} patience {} seed {}{}", hex64(data_hash_), validation_, o.epochs, o.batch,
-                       hex64(std::bit_cast<uint64_t>(o.learning_rate)), o.patience, o.seed, o.device.is_cpu() ? "" : " cuda");
+    return fmt::format("recovery data {} validation {} epochs {} batch {} rate {} patience {} seed {}{}",
+                       hex64(data_hash_), validation_, o.epochs, o.batch,
+                       hex64(std::bit_cast<uint64_t>(o.learning_rate)), o.patience, o.seed,
+                       o.device.is_cpu() ? "" : " cuda");
   }
 
  private:
@@ -82,7 +94,8 @@ class RecoveringCompressor : public BlockCompressor {
     std::map<std::string, WorkItem::Member> left;
     for (const WorkItem::Member& member : item.members) {
       left.emplace(member.tensor->name, member);
-      if (const auto found = block_of_weight_.find(member.tensor->name); found != block_of_weight_.end()) order.block = found->second;
+      if (const auto found = block_of_weight_.find(member.tensor->name); found != block_of_weight_.end())
+        order.block = found->second;
     }
     std::vector<std::vector<WorkItem::Member>> groups;
     if (order.block) {
@@ -103,7 +116,8 @@ class RecoveringCompressor : public BlockCompressor {
     return order;
   }
 
-  Status compress_block(const WorkItem& item, const TensorCompressor& tensors, PartWriter& part, const Progress& progress) {
+  Status compress_block(const WorkItem& item, const TensorCompressor& tensors, PartWriter& part,
+                        const Progress& progress) {
     const Order order = order_of(item);
     uint64_t done = 0;
     std::optional<BlockParameters> parameters;
@@ -113,12 +127,14 @@ class RecoveringCompressor : public BlockCompressor {
       progress.at(0, item.bytes, item.name + ": features");
       NWC_RETURN_IF_ERROR(features_.advance_to(*order.block, progress));
       NWC_ASSIGN_OR_RETURN(parameters, BlockParameters::load(spec, *source_));
-      for (const NormSpec& norm : norms_of(spec)) norms.push_back({norm.weight, root_mean_square(parameters->tensor(norm.weight) + norm.weight_offset)});
+      for (const NormSpec& norm : norms_of(spec))
+        norms.push_back({norm.weight, root_mean_square(parameters->tensor(norm.weight) + norm.weight_offset)});
     }
     std::vector<Trainable> waiting;  // weights that are still to be compressed
     for (const auto& group : order.groups) {
       for (const auto& [tensor, shard] : group) {
-        if (parameters && parameters->has(tensor->name)) waiting.push_back({tensor->name, root_mean_square(parameters->tensor(tensor->name))});
+        if (parameters && parameters->has(tensor->name))
+          waiting.push_back({tensor->name, root_mean_square(parameters->tensor(tensor->name))});
       }
     }
 
@@ -127,12 +143,15 @@ class RecoveringCompressor : public BlockCompressor {
         NWC_RETURN_IF_ERROR(progress.check_stop());
         progress.at(done, item.bytes, tensor->name);
         const bool trained = parameters && parameters->has(tensor->name);
-        Result<CompressedTensor> compressed = trained ? tensors.compress(*tensor, stored_as(tensor->dtype, parameters->tensor(tensor->name))) : tensors.compress(*tensor, tensor->bytes);
+        Result<CompressedTensor> compressed =
+            trained ? tensors.compress(*tensor, stored_as(tensor->dtype, parameters->tensor(tensor->name)))
+                    : tensors.compress(*tensor, tensor->bytes);
         if (!compressed) return std::move(compressed).error().in_file(shard->path().string());
         if (trained) {
           at::Tensor& values = parameters->tensor(tensor->name);
           const at::Tensor decoded = torch::empty(values.sizes(), torch::kFloat32);
-          NWC_RETURN_IF_ERROR(tensors.decode(tensor->name, compressed->encoded, {decoded.data_ptr<float>(), static_cast<size_t>(decoded.numel())}));
+          NWC_RETURN_IF_ERROR(tensors.decode(tensor->name, compressed->encoded,
+                                             {decoded.data_ptr<float>(), static_cast<size_t>(decoded.numel())}));
           values.copy_(decoded);
           std::erase_if(waiting, [&](const Trainable& t) { return t.name == tensor->name; });
         }
@@ -144,11 +163,16 @@ class RecoveringCompressor : public BlockCompressor {
       progress.at(done, item.bytes, item.name + ": recovery");
       std::vector<Trainable> trainables = waiting;
       trainables.insert(trainables.end(), norms.begin(), norms.end());
-      NWC_ASSIGN_OR_RETURN(const TrainingOutcome outcome, train_block(model_->spec().blocks[*order.block], *parameters, trainables,
-                                                                      {features_.inputs(), features_.outputs(), validation_}, rope_, options_, threads_, progress));
-      for (const auto& [tensor, shard] : group) part.report_of(tensor->name).recovery = CompressedTensorReport::Recovery{outcome.error_before, outcome.error_after};
+      NWC_ASSIGN_OR_RETURN(
+          const TrainingOutcome outcome,
+          train_block(model_->spec().blocks[*order.block], *parameters, trainables,
+                      {features_.inputs(), features_.outputs(), validation_}, rope_, options_, threads_, progress));
+      for (const auto& [tensor, shard] : group)
+        part.report_of(tensor->name).recovery =
+            CompressedTensorReport::Recovery{outcome.error_before, outcome.error_after};
     }
-    for (const PlannedTensor& norm : part.replaced()) NWC_RETURN_IF_ERROR(part.replace(norm.name, stored_as(norm.dtype, parameters->tensor(norm.name))));
+    for (const PlannedTensor& norm : part.replaced())
+      NWC_RETURN_IF_ERROR(part.replace(norm.name, stored_as(norm.dtype, parameters->tensor(norm.name))));
     return {};
   }
 
@@ -195,15 +219,19 @@ ChosenSequences choose_sequences(CalibrationSequences all, int64_t count) {
 
 bool recovery_does_harm(const std::string& model_type) { return model_type == "gpt_oss"; }
 
-Result<std::unique_ptr<BlockCompressor>> make_recovery(const fs::path& model, const fs::path& hessians, const RecoverOptions& options, int threads) {
+Result<std::unique_ptr<BlockCompressor>> make_recovery(const fs::path& model, const fs::path& hessians,
+                                                       const RecoverOptions& options, int threads) {
   return catch_foreign("recovery", [&]() -> Result<std::unique_ptr<BlockCompressor>> {
-    if (options.sequences < 2 || options.epochs < 0 || options.length < 0 || options.batch < 1 || options.patience < 1 || !(options.learning_rate > 0)) {
-      return Error(ErrorCode::kInvalidArgument, "recovery takes at least two sequences, one per batch, a positive learning rate and patience");
+    if (options.sequences < 2 || options.epochs < 0 || options.length < 0 || options.batch < 1 ||
+        options.patience < 1 || !(options.learning_rate > 0)) {
+      return Error(ErrorCode::kInvalidArgument,
+                   "recovery takes at least two sequences, one per batch, a positive learning rate and patience");
     }
     set_compute_threads(1);
     NWC_ASSIGN_OR_RETURN(ModelSpec spec, describe_model(model));
     if (recovery_does_harm(spec.model_type) && !options.harmful_too) {
-      return Error(ErrorCode::kInvalidArgument, "recovery makes models of the family " + spec.model_type + " worse (the paper leaves it out)")
+      return Error(ErrorCode::kInvalidArgument,
+                   "recovery makes models of the family " + spec.model_type + " worse (the paper leaves it out)")
           .in_file(model.string())
           .remedy("compress without --recover, or insist with --recover-anyway");
     }
@@ -215,19 +243,27 @@ Result<std::unique_ptr<BlockCompressor>> make_recovery(const fs::path& model, co
     NWC_ASSIGN_OR_RETURN(CalibrationSequences all, read_sequences(path));
     ChosenSequences chosen = choose_sequences(std::move(all), options.sequences);
     for (std::vector<int32_t>& sequence : chosen.list) {
-      if (options.length > 0 && static_cast<int64_t>(sequence.size()) > options.length) sequence.resize(static_cast<size_t>(options.length));
+      if (options.length > 0 && static_cast<int64_t>(sequence.size()) > options.length)
+        sequence.resize(static_cast<size_t>(options.length));
     }
-    if (chosen.validation == 0) return Error(ErrorCode::kInvalidArgument, "holds fewer than two sequences").in_file(path.string()).remedy("calibrate with more --sequences");
+    if (chosen.validation == 0)
+      return Error(ErrorCode::kInvalidArgument, "holds fewer than two sequences")
+          .in_file(path.string())
+          .remedy("calibrate with more --sequences");
     uint64_t hash = 0;
     for (const std::vector<int32_t>& sequence : chosen.list) {
       hash = xxh3(std::as_bytes(std::span(sequence)), hash);
-      if (std::any_of(sequence.begin(), sequence.end(), [&](int32_t id) { return id < 0 || id >= vocabulary; }) || static_cast<int64_t>(sequence.size()) > positions) {
-        return Error(ErrorCode::kMismatch, "holds sequences of another model").in_file(path.string()).remedy("calibrate this model");
+      if (std::any_of(sequence.begin(), sequence.end(), [&](int32_t id) { return id < 0 || id >= vocabulary; }) ||
+          static_cast<int64_t>(sequence.size()) > positions) {
+        return Error(ErrorCode::kMismatch, "holds sequences of another model")
+            .in_file(path.string())
+            .remedy("calibrate this model");
       }
     }
     const auto shared = std::make_shared<const CausalLm>(std::move(opened));
     Features features(shared, std::move(chosen.list), options.device.is_cpu() ? threads : 1);
-    return std::unique_ptr<BlockCompressor>(std::make_unique<RecoveringCompressor>(shared, source, std::move(features), chosen.validation, hash, options, threads));
+    return std::unique_ptr<BlockCompressor>(std::make_unique<RecoveringCompressor>(
+        shared, source, std::move(features), chosen.validation, hash, options, threads));
   });
 }
 

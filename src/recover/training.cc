@@ -18,10 +18,15 @@ constexpr size_t kTogether = 8;
 
 class Trainer {
  public:
-  Trainer(const BlockSpec& spec, BlockParameters& parameters, const std::vector<Trainable>& trainables, const TrainingData& data, std::shared_ptr<RopeTables> rope,
-          int threads, const Progress& progress)
-      : spec_(spec), parameters_(parameters), data_(data), rope_(std::move(rope)),
-        on_cpu_(data.inputs.empty() || data.inputs[0].is_cpu()), threads_(on_cpu_ ? resolve_threads(threads) : 1), progress_(progress) {
+  Trainer(const BlockSpec& spec, BlockParameters& parameters, const std::vector<Trainable>& trainables,
+          const TrainingData& data, std::shared_ptr<RopeTables> rope, int threads, const Progress& progress)
+      : spec_(spec),
+        parameters_(parameters),
+        data_(data),
+        rope_(std::move(rope)),
+        on_cpu_(data.inputs.empty() || data.inputs[0].is_cpu()),
+        threads_(on_cpu_ ? resolve_threads(threads) : 1),
+        progress_(progress) {
     for (const Trainable& t : trainables) leaves_.push_back(parameters.tensor(t.name));
     at::Tensor added;
     int64_t values = 0;
@@ -55,7 +60,8 @@ class Trainer {
     return std::accumulate(errors.begin(), errors.end(), 0.0) / static_cast<double>(sequences.size());
   }
 
-  // The gradient of the mean error over these sequences becomes the leaves'. Sequences are summed in their order, a few at a time.
+  // The gradient of the mean error over these sequences becomes the leaves'. Sequences are summed in their order, a few
+  // at a time.
   Status set_gradients(std::span<const size_t> batch) {
     std::vector<at::Tensor> sum(leaves_.size());
     const std::vector<std::span<const size_t>> parts = parts_of(batch);
@@ -66,7 +72,8 @@ class Trainer {
         NWC_RETURN_IF_ERROR(progress_.check_stop());
         NWC_ASSIGN_OR_RETURN(const at::Tensor error, error_of(parts[begin + i]));
         // Experts that see no token of a sequence have no gradient from it.
-        gradients[i] = torch::autograd::grad({error}, leaves_, {}, c10::nullopt, /*create_graph=*/false, /*allow_unused=*/true);
+        gradients[i] =
+            torch::autograd::grad({error}, leaves_, {}, c10::nullopt, /*create_graph=*/false, /*allow_unused=*/true);
         return {};
       }));
       for (const torch::autograd::variable_list& of_part : gradients) {
@@ -76,7 +83,8 @@ class Trainer {
         }
       }
     }
-    for (size_t p = 0; p < leaves_.size(); ++p) leaves_[p].mutable_grad() = sum[p].defined() ? sum[p].div_(static_cast<double>(batch.size())) : at::Tensor();
+    for (size_t p = 0; p < leaves_.size(); ++p)
+      leaves_[p].mutable_grad() = sum[p].defined() ? sum[p].div_(static_cast<double>(batch.size())) : at::Tensor();
     return {};
   }
 
@@ -94,12 +102,15 @@ class Trainer {
   }
 
  private:
-  // What goes through the block at once: on the CPU a sequence, as threads share them; on a GPU neighbours of one length.
+  // What goes through the block at once: on the CPU a sequence, as threads share them; on a GPU neighbours of one
+  // length.
   std::vector<std::span<const size_t>> parts_of(std::span<const size_t> sequences) const {
     std::vector<std::span<const size_t>> parts;
     for (size_t begin = 0; begin < sequences.size(); begin += parts.back().size()) {
       size_t count = 1;
-      while (!on_cpu_ && count < kTogether && begin + count < sequences.size() && data_.inputs[sequences[begin + count]].sizes() == data_.inputs[sequences[begin]].sizes()) ++count;
+      while (!on_cpu_ && count < kTogether && begin + count < sequences.size() &&
+             data_.inputs[sequences[begin + count]].sizes() == data_.inputs[sequences[begin]].sizes())
+        ++count;
       parts.push_back(sequences.subspan(begin, count));
     }
     return parts;
@@ -113,7 +124,8 @@ class Trainer {
   // The sum of the part's sequences' errors. Each part gets a block of its own: they share nothing but the leaves.
   Result<at::Tensor> error_of(std::span<const size_t> part) const {
     NWC_ASSIGN_OR_RETURN(const Block block, Block::load(spec_, parameters_, rope_));
-    const at::Tensor error = torch::mse_loss(block.forward(together(data_.inputs, part), {}), together(data_.targets, part)) / unit_;
+    const at::Tensor error =
+        torch::mse_loss(block.forward(together(data_.inputs, part), {}), together(data_.targets, part)) / unit_;
     return part.size() == 1 ? error : error * static_cast<double>(part.size());
   }
 
@@ -137,8 +149,10 @@ std::vector<size_t> shuffled(size_t count, std::mt19937_64& random) {
 
 }  // namespace
 
-Result<TrainingOutcome> train_block(const BlockSpec& spec, BlockParameters& parameters, const std::vector<Trainable>& trainables, const TrainingData& data,
-                                    std::shared_ptr<RopeTables> rope, const RecoverOptions& options, int threads, const Progress& progress) {
+Result<TrainingOutcome> train_block(const BlockSpec& spec, BlockParameters& parameters,
+                                    const std::vector<Trainable>& trainables, const TrainingData& data,
+                                    std::shared_ptr<RopeTables> rope, const RecoverOptions& options, int threads,
+                                    const Progress& progress) {
   Trainer trainer(spec, parameters, trainables, data, std::move(rope), threads, progress);
   TrainingOutcome outcome;
   NWC_ASSIGN_OR_RETURN(outcome.error_before, trainer.validate());
@@ -150,7 +164,8 @@ Result<TrainingOutcome> train_block(const BlockSpec& spec, BlockParameters& para
   std::vector<double> rates;
   for (size_t p = 0; p < trainables.size(); ++p) {
     rates.push_back(options.learning_rate * trainables[p].magnitude);
-    groups.emplace_back(std::vector<at::Tensor>{trainer.leaves()[p]}, std::make_unique<torch::optim::AdamOptions>(rates.back()));
+    groups.emplace_back(std::vector<at::Tensor>{trainer.leaves()[p]},
+                        std::make_unique<torch::optim::AdamOptions>(rates.back()));
   }
   torch::optim::Adam adam(groups, torch::optim::AdamOptions(0.0));
 
@@ -164,7 +179,8 @@ Result<TrainingOutcome> train_block(const BlockSpec& spec, BlockParameters& para
     for (size_t begin = 0; begin < sequences; begin += batch) {
       NWC_RETURN_IF_ERROR(trainer.set_gradients(std::span(order).subspan(begin, std::min(batch, sequences - begin))));
       const double share = 0.5 * (1 + std::cos(std::numbers::pi * static_cast<double>(outcome.steps) / all_steps));
-      for (size_t p = 0; p < rates.size(); ++p) static_cast<torch::optim::AdamOptions&>(adam.param_groups()[p].options()).lr(share * rates[p]);
+      for (size_t p = 0; p < rates.size(); ++p)
+        static_cast<torch::optim::AdamOptions&>(adam.param_groups()[p].options()).lr(share * rates[p]);
       adam.step();
       ++outcome.steps;
     }

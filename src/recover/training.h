@@ -1,4 +1,5 @@
-// Trains some parameters of a block until its output is that of the original again. Includes LibTorch: private to src/recover.
+// Trains some parameters of a block until its output is that of the original again. Includes LibTorch: private to
+// src/recover.
 #pragma once
 
 #include <torch/torch.h>
@@ -15,7 +16,8 @@
 
 namespace nwc {
 
-// The block's inputs and the original block's outputs, sequence by sequence; the last `validation` of them are not trained on.
+// The block's inputs and the original block's outputs, sequence by sequence; the last `validation` of them are not
+// trained on.
 struct TrainingData {
   const std::vector<at::Tensor>& inputs;
   const std::vector<at::Tensor>& targets;
@@ -34,9 +36,12 @@ struct TrainingOutcome {
   int64_t steps = 0;
 };
 
-// Where data and parameters are. Adam on the mean squared error of the output; the parameters end in the state that was best on the validation sequences, at worst as they were.
-// Independent of `threads`, which the CPU only uses. Errors: kInterrupted; kInternal from LibTorch.
-Result<TrainingOutcome> train_block(const BlockSpec& spec, BlockParameters& parameters, const std::vector<Trainable>& trainables, const TrainingData& data,
-                                    std::shared_ptr<RopeTables> rope, const RecoverOptions& options, int threads, const Progress& progress);
+// Where data and parameters are. Adam on the mean squared error of the output; the parameters end in the state that was
+// best on the validation sequences, at worst as they were. Independent of `threads`, which the CPU only uses. Errors:
+// kInterrupted; kInternal from LibTorch.
+Result<TrainingOutcome> train_block(const BlockSpec& spec, BlockParameters& parameters,
+                                    const std::vector<Trainable>& trainables, const TrainingData& data,
+                                    std::shared_ptr<RopeTables> rope, const RecoverOptions& options, int threads,
+                                    const Progress& progress);
 
 }  // namespace nwc

@@ -9,7 +9,8 @@
 namespace nwc {
 
 struct CodecPoint {
-  RatePoint point;          // all bytes of the tensor: stream, scales, levels; the codec file is shared by a checkpoint and not counted
+  RatePoint point;  // all bytes of the tensor: stream, scales, levels; the codec file is shared by a checkpoint and not
+                    // counted
   double payload_bits = 0;  // tiles alone
   uint64_t patches = 0;     // weights stored as they are
 };

@@ -7,7 +7,8 @@
 
 namespace nwc {
 
-// Rows of cells, the first the header. A cell with a comma, a quote or a line break is quoted, its quotes doubled. Lines end in a line feed.
+// Rows of cells, the first the header. A cell with a comma, a quote or a line break is quoted, its quotes doubled.
+// Lines end in a line feed.
 std::string format_csv(const std::vector<std::vector<std::string>>& rows);
 
 // Six significant digits; empty for what is no finite number.

@@ -8,7 +8,8 @@ namespace nwc {
 namespace {
 
 TEST(Csv, QuotesOnlyWhatNeedsIt) {
-  EXPECT_EQ(format_csv({{"a", "b c"}, {"1,5", "say \"no\""}, {"two\nlines", ""}}), "a,b c\n\"1,5\",\"say \"\"no\"\"\"\n\"two\nlines\",\n");
+  EXPECT_EQ(format_csv({{"a", "b c"}, {"1,5", "say \"no\""}, {"two\nlines", ""}}),
+            "a,b c\n\"1,5\",\"say \"\"no\"\"\"\n\"two\nlines\",\n");
 }
 
 TEST(Csv, Numbers) {

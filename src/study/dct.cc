@@ -11,7 +11,8 @@ void dct_of_chunks(Samples& samples, uint64_t length) {
   std::vector<double> basis(length * length), chunk(length);
   for (uint64_t k = 0; k < length; ++k) {
     for (uint64_t j = 0; j < length; ++j) {
-      basis[k * length + j] = std::sqrt((k == 0 ? 1 : 2) / n) * std::cos(std::numbers::pi * (static_cast<double>(j) + 0.5) * static_cast<double>(k) / n);
+      basis[k * length + j] = std::sqrt((k == 0 ? 1 : 2) / n) *
+                              std::cos(std::numbers::pi * (static_cast<double>(j) + 0.5) * static_cast<double>(k) / n);
     }
   }
   for (uint64_t c = 0; c < samples.columns; ++c) {

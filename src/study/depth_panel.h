@@ -15,7 +15,8 @@ struct DepthValue {
   double value;
 };
 
-// Curves are in the order of their types' names, so that all panels of a study agree on colours; points in the order given.
+// Curves are in the order of their types' names, so that all panels of a study agree on colours; points in the order
+// given.
 PlotPanel depth_panel(const std::string& title, const std::string& y_label, const std::vector<DepthValue>& values);
 
 }  // namespace nwc

@@ -14,7 +14,9 @@ constexpr double kOptimalTolerance = 0.002;
 constexpr int kIterations = 100;
 constexpr double kGainTolerance = 1e-7;  // relative gain of an iteration at which it ends
 
-double bits_of_share(uint64_t part, uint64_t whole) { return std::log2(static_cast<double>(whole) / static_cast<double>(part)); }
+double bits_of_share(uint64_t part, uint64_t whole) {
+  return std::log2(static_cast<double>(whole) / static_cast<double>(part));
+}
 
 // Calls cell(k, begin, end) for every cell that is not empty, in ascending order.
 template <class Cell>
@@ -29,7 +31,9 @@ void for_each_cell(const SortedSource& source, double step, const Cell& cell) {
 }
 
 // The step of a uniform quantiser with that error at high rate.
-double high_rate_step(const SortedSource& source, double bits) { return std::sqrt(12 * source.power()) * std::exp2(-bits); }
+double high_rate_step(const SortedSource& source, double bits) {
+  return std::sqrt(12 * source.power()) * std::exp2(-bits);
+}
 
 struct Cell {
   double level, bits;
@@ -94,7 +98,8 @@ RatePoint uniform_quantiser(const SortedSource& source, double step, Reconstruct
   double error = 0, bits = 0;
   for_each_cell(source, step, [&](double k, uint64_t begin, uint64_t end) {
     const double count = static_cast<double>(end - begin);
-    error += source.error(begin, end, reconstruction == Reconstruction::kMidpoint ? k * step : source.sum(begin, end) / count);
+    error += source.error(begin, end,
+                          reconstruction == Reconstruction::kMidpoint ? k * step : source.sum(begin, end) / count);
     bits += count * bits_of_share(end - begin, source.count());
   });
   const double n = static_cast<double>(source.count());
@@ -116,7 +121,8 @@ UniformFit fit_uniform(const SortedSource& source, double bits, Reconstruction r
 }
 
 RatePoint optimal_ecsq(const SortedSource& source, double bits) {
-  // Bits fall with the step; one that is too fine and one that is too coarse are found first, then halved (in their logarithm).
+  // Bits fall with the step; one that is too fine and one that is too coarse are found first, then halved (in their
+  // logarithm).
   double fine = high_rate_step(source, bits), coarse = fine;
   RatePoint point = lagrangian_fit(source, fine);
   for (int i = 0; i < kBisections && lagrangian_fit(source, coarse).bits > bits; ++i) coarse *= 2;

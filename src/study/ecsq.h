@@ -1,5 +1,6 @@
-// Baseline: entropy-constrained scalar quantisation ("ECSQ" of the paper's Figure 6): a scalar quantiser whose indices an ideal
-// entropy coder takes, at the zero-order entropy of the indices that occur. Nothing is written; no table is paid for.
+// Baseline: entropy-constrained scalar quantisation ("ECSQ" of the paper's Figure 6): a scalar quantiser whose indices
+// an ideal entropy coder takes, at the zero-order entropy of the indices that occur. Nothing is written; no table is
+// paid for.
 #pragma once
 
 #include <cstdint>
@@ -21,11 +22,12 @@ struct UniformFit {
   double step = 0;
   RatePoint point;
 };
-// The step whose entropy is `bits` (to 1e-6 where the source allows: a source of n distinct numbers has no more than log2(n)). bits > 0.
+// The step whose entropy is `bits` (to 1e-6 where the source allows: a source of n distinct numbers has no more than
+// log2(n)). bits > 0.
 UniformFit fit_uniform(const SortedSource& source, double bits, Reconstruction reconstruction);
 
-// Thresholds and levels that minimise error + lambda * entropy (Chou, Lookabaugh and Gray's iteration, from the uniform quantiser),
-// with lambda such that the entropy is within 0.002 of `bits`, or as near as the source allows. bits > 0.
+// Thresholds and levels that minimise error + lambda * entropy (Chou, Lookabaugh and Gray's iteration, from the uniform
+// quantiser), with lambda such that the entropy is within 0.002 of `bits`, or as near as the source allows. bits > 0.
 RatePoint optimal_ecsq(const SortedSource& source, double bits);
 
 }  // namespace nwc

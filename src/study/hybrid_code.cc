@@ -28,7 +28,8 @@ Trellis hybrid_code(const HybridCodebook& codebook, unsigned state_bits, unsigne
   trellis.code.resize(2 * size_t{states});
   for (uint32_t x = 0; x < states; ++x) {
     const uint32_t hash = x * x + x;
-    const std::array<float, 2>& entry = codebook.entries[(hash >> (15 - codebook.bits)) & ((uint32_t{1} << codebook.bits) - 1)];
+    const std::array<float, 2>& entry =
+        codebook.entries[(hash >> (15 - codebook.bits)) & ((uint32_t{1} << codebook.bits) - 1)];
     trellis.code[x] = entry[0];
     trellis.code[states + x] = (hash >> 15 & 1) != 0 ? -entry[1] : entry[1];
   }

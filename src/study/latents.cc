@@ -20,7 +20,8 @@ std::vector<float> latents_of(const Samples& normalised, const EncoderCodec& cod
     for (size_t r = 0; r < column.size(); ++r) x[r % length * stride + r / length] = column[r];
     analysis.apply(kLevel, chunks, x.data(), z.data(), stride, current_isa(), scratch);
     for (size_t i = 0; i < chunks; ++i) {
-      for (size_t k = 0; k < latents; ++k) all.push_back(z[k * stride + i] - codec.decoder.tables.centers[kLevel * latents + k]);
+      for (size_t k = 0; k < latents; ++k)
+        all.push_back(z[k * stride + i] - codec.decoder.tables.centers[kLevel * latents + k]);
     }
   }
   return all;

@@ -8,8 +8,8 @@
 
 namespace nwc {
 
-// All latents of the chunks of column-normalised weights at importance level 0, each less its channel's center and before rounding; in
-// the order chunk, channel. The last chunk of a column is padded with zeros, as the encoder does.
+// All latents of the chunks of column-normalised weights at importance level 0, each less its channel's center and
+// before rounding; in the order chunk, channel. The last chunk of a column is padded with zeros, as the encoder does.
 std::vector<float> latents_of(const Samples& normalised, const EncoderCodec& codec);
 
 }  // namespace nwc

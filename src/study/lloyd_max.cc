@@ -13,15 +13,16 @@ constexpr double kTolerance = 1e-9;  // relative gain of an iteration at which i
 // Bins that the first levels' cells consist of.
 constexpr size_t kBins = 4096;
 
-// Where bins begin and end in the sorted source: [0, ..., count], ascending. The best levels' density is the cube root of the source's (Panter
-// and Dite 1951), so bins have equal shares of that. A number stands for as much of it as the -2/3rd power of the density
-// there, which the distance between its neighbours tells.
+// Where bins begin and end in the sorted source: [0, ..., count], ascending. The best levels' density is the cube root
+// of the source's (Panter and Dite 1951), so bins have equal shares of that. A number stands for as much of it as the
+// -2/3rd power of the density there, which the distance between its neighbours tells.
 std::vector<uint64_t> bin_ends(const SortedSource& source) {
   const uint64_t n = source.count(), neighbours = std::clamp<uint64_t>(n / (8 * kBins), 1, 64);
   std::vector<double> shares(n + 1, 0.0);
   for (uint64_t i = 0; i < n; ++i) {
     const uint64_t first = i < neighbours ? 0 : i - neighbours, last = std::min(n - 1, i + neighbours);
-    const double spacing = (source.at(last) - source.at(first)) / static_cast<double>(std::max<uint64_t>(1, last - first));
+    const double spacing =
+        (source.at(last) - source.at(first)) / static_cast<double>(std::max<uint64_t>(1, last - first));
     shares[i + 1] = shares[i] + std::cbrt(spacing * spacing);
   }
   std::vector<uint64_t> ends{0};
@@ -34,11 +35,12 @@ std::vector<uint64_t> bin_ends(const SortedSource& source) {
   return ends;
 }
 
-// Cells of whole bins with the least error, by dynamic programming. Lloyd's iteration alone gets stuck where tails are heavy: levels in the bulk
-// never reach them.
+// Cells of whole bins with the least error, by dynamic programming. Lloyd's iteration alone gets stuck where tails are
+// heavy: levels in the bulk never reach them.
 class BestCells {
  public:
-  BestCells(const SortedSource& source, size_t cells) : source_(source), ends_(bin_ends(source)), bins_(ends_.size() - 1) {
+  BestCells(const SortedSource& source, size_t cells)
+      : source_(source), ends_(bin_ends(source)), bins_(ends_.size() - 1) {
     best_.resize(bins_ + 1);
     for (size_t j = 0; j <= bins_; ++j) best_[j] = error(0, j);
     while (splits_.size() + 1 < std::min(cells, bins_)) {
@@ -55,7 +57,8 @@ class BestCells {
     size_t end = bins_;
     for (size_t cell = splits_.size() + 1; cell-- > 0;) {
       const size_t begin = cell == 0 ? 0 : splits_[cell - 1][end];
-      if (end > begin) means.push_back(source_.sum(ends_[begin], ends_[end]) / static_cast<double>(ends_[end] - ends_[begin]));
+      if (end > begin)
+        means.push_back(source_.sum(ends_[begin], ends_[end]) / static_cast<double>(ends_[end] - ends_[begin]));
       end = begin;
     }
     std::reverse(means.begin(), means.end());
@@ -69,8 +72,8 @@ class BestCells {
     return source_.squares(ends_[begin], ends_[end]) - sum * sum / static_cast<double>(ends_[end] - ends_[begin]);
   }
 
-  // next[j] = least error of bins [0, j) with one more cell, for j in [low, high], whose last cell begins in [from, to]: it begins no
-  // earlier for larger j, so halving the range of j halves that of beginnings too.
+  // next[j] = least error of bins [0, j) with one more cell, for j in [low, high], whose last cell begins in [from,
+  // to]: it begins no earlier for larger j, so halving the range of j halves that of beginnings too.
   void add_cell(std::vector<double>& next, size_t low, size_t high, size_t from, size_t to) {
     const size_t middle = (low + high) / 2;
     size_t begin = from;

@@ -14,8 +14,8 @@ struct ScalarCodebook {
   RatePoint point;
 };
 
-// Levels fitted to `source`: the best ones whose cells consist of 4,096 bins (exactly, by dynamic programming), then Lloyd's iteration;
-// and the error on it. Bits are those of the index alone. 1 <= bits <= 8.
+// Levels fitted to `source`: the best ones whose cells consist of 4,096 bins (exactly, by dynamic programming), then
+// Lloyd's iteration; and the error on it. Bits are those of the index alone. 1 <= bits <= 8.
 ScalarCodebook lloyd_max(const SortedSource& source, unsigned bits);
 
 }  // namespace nwc

@@ -33,7 +33,8 @@ TensorPlace place_of(const std::string& name) {
   return place;
 }
 
-Result<ModelTensors> ModelTensors::open(const std::filesystem::path& directory, const SelectionOptions& selection_options) {
+Result<ModelTensors> ModelTensors::open(const std::filesystem::path& directory,
+                                        const SelectionOptions& selection_options) {
   NWC_ASSIGN_OR_RETURN(Checkpoint checkpoint, Checkpoint::open(directory));
   NWC_ASSIGN_OR_RETURN(const std::string model_type, read_model_type(directory));
   NWC_ASSIGN_OR_RETURN(const Selection selection, Selection::make(selection_options, model_type));
@@ -57,7 +58,8 @@ Result<ModelTensors> ModelTensors::open(const std::filesystem::path& directory, 
 }
 
 const ModelTensors::Tensor* ModelTensors::find(const std::string& name) const {
-  const auto found = std::find_if(tensors_.begin(), tensors_.end(), [&](const Tensor& t) { return t.weights.name == name; });
+  const auto found =
+      std::find_if(tensors_.begin(), tensors_.end(), [&](const Tensor& t) { return t.weights.name == name; });
   return found == tensors_.end() ? nullptr : &*found;
 }
 

@@ -13,8 +13,8 @@
 
 namespace nwc {
 
-// Where in the model a tensor stands: "model.layers.3.self_attn.q_proj.weight" has depth 3 and type "self_attn.q_proj". Further numbers
-// (experts) become "*". Without a number among its parts, a tensor has depth -1 and its name as type.
+// Where in the model a tensor stands: "model.layers.3.self_attn.q_proj.weight" has depth 3 and type "self_attn.q_proj".
+// Further numbers (experts) become "*". Without a number among its parts, a tensor has depth -1 and its name as type.
 struct TensorPlace {
   int64_t depth = -1;
   std::string type;
@@ -28,13 +28,13 @@ class ModelTensors {
     WeightMatrix weights;  // points into the checkpoint's mapping
     std::vector<uint64_t> shape;
     TensorPlace place;
-    std::string file;      // for messages
+    std::string file;  // for messages
     const SafetensorsFile* shard;
     const TensorView* view;
   };
 
-  // Those that `nwcodec compress` would take with the same selection. Errors: those of opening a checkpoint and of a selection;
-  // kInvalidArgument if nothing is selected.
+  // Those that `nwcodec compress` would take with the same selection. Errors: those of opening a checkpoint and of a
+  // selection; kInvalidArgument if nothing is selected.
   static Result<ModelTensors> open(const std::filesystem::path& directory, const SelectionOptions& selection);
 
   // By depth, then by name.

@@ -44,8 +44,10 @@ TEST(SortedSource, BelowAgreesWithCounting) {
   for (int i = 0; i < 1000; ++i) values.push_back(static_cast<float>(random() % 50));
   const SortedSource source(values);
   for (int threshold = -1; threshold < 52; ++threshold) {
-    const auto expected = static_cast<uint64_t>(std::count_if(values.begin(), values.end(), [&](float v) { return v < static_cast<float>(threshold); }));
-    for (const uint64_t known : {uint64_t{0}, expected / 2, expected}) EXPECT_EQ(source.below(threshold, known), expected);
+    const auto expected = static_cast<uint64_t>(
+        std::count_if(values.begin(), values.end(), [&](float v) { return v < static_cast<float>(threshold); }));
+    for (const uint64_t known : {uint64_t{0}, expected / 2, expected})
+      EXPECT_EQ(source.below(threshold, known), expected);
   }
   EXPECT_EQ(source.below(INFINITY), 1000u);
 }
@@ -70,13 +72,15 @@ TEST(LloydMax, LaplaceAgainstPublishedValues) {
   EXPECT_NEAR(lloyd_max(source, 3).point.nmse, 0.0545, 0.001);
 }
 
-// The levels are the best there are: by trying all cells of a small source, and against Panter and Dite's formula (1951), (integral of the
-// density's cube root)^3 / 12 / levels^2, on tails where Lloyd's iteration from quantiles ends 7 dB worse.
+// The levels are the best there are: by trying all cells of a small source, and against Panter and Dite's formula
+// (1951), (integral of the density's cube root)^3 / 12 / levels^2, on tails where Lloyd's iteration from quantiles ends
+// 7 dB worse.
 TEST(LloydMax, TryingAllCells) {
   std::mt19937_64 random(1);
   for (int trial = 0; trial < 20; ++trial) {
     std::vector<float> values;
-    for (int i = 0; i < 14; ++i) values.push_back(static_cast<float>(std::pow(static_cast<double>(random() % 1000) / 100, 2)));
+    for (int i = 0; i < 14; ++i)
+      values.push_back(static_cast<float>(std::pow(static_cast<double>(random() % 1000) / 100, 2)));
     const SortedSource source(values);
     double least = INFINITY;
     for (uint64_t a = 1; a < 12; ++a) {
@@ -101,7 +105,8 @@ TEST(LloydMax, ReachesHeavyTails) {
   double integral = 0;
   const double step = 0.01;
   for (double x = -200; x < 200; x += step) {
-    const double density = (0.995 * std::exp(-x * x / 2) + 0.005 * std::exp(-x * x / 1800) / 30) / std::sqrt(2 * std::numbers::pi);
+    const double density =
+        (0.995 * std::exp(-x * x / 2) + 0.005 * std::exp(-x * x / 1800) / 30) / std::sqrt(2 * std::numbers::pi);
     integral += std::cbrt(density) * step;
   }
   const double expected = integral * integral * integral / 12 / 4096 / source.power();
@@ -117,8 +122,8 @@ TEST(Ecsq, UniformCellsByHand) {
   EXPECT_NEAR(uniform_quantiser(source, 1, Reconstruction::kCentroid).nmse, (2 * 0.09 + 2 * 0.04) / 10.56, 1e-6);
 }
 
-// Gish and Pierce 1968: 10 log10(pi e / 6) = 1.533 dB at high rate. At finite rates the entropy is that of the source plus uniform
-// noise of one step, which for a Gaussian adds step^2 / (24 ln 2) bits: 0.024 dB at 4 bits.
+// Gish and Pierce 1968: 10 log10(pi e / 6) = 1.533 dB at high rate. At finite rates the entropy is that of the source
+// plus uniform noise of one step, which for a Gaussian adds step^2 / (24 ln 2) bits: 0.024 dB at 4 bits.
 TEST(Ecsq, GapApproachesGishAndPierce) {
   const double limit = decibels(std::numbers::pi * std::numbers::e / 6);
   const UniformFit four = fit_uniform(gaussian(), 4, Reconstruction::kMidpoint);
@@ -134,7 +139,8 @@ TEST(Ecsq, OptimalIsNoWorseThanUniformAtEqualBits) {
     EXPECT_NEAR(best.bits, bits, 0.02);
     EXPECT_LE(best.nmse, fit_uniform(gaussian(), best.bits, Reconstruction::kCentroid).point.nmse * 1.0005) << bits;
   }
-  // The three cells (-t, t), beyond and below have 1 bit for t = 1.208 and an error of 0.34826 by the error function; more cells gain 0.001 dB.
+  // The three cells (-t, t), beyond and below have 1 bit for t = 1.208 and an error of 0.34826 by the error function;
+  // more cells gain 0.001 dB.
   EXPECT_NEAR(optimal_ecsq(gaussian(), 1).nmse, 0.34826, 0.0008);
 }
 
@@ -163,7 +169,8 @@ TEST(NearestPoint, AgreesWithTryingAll) {
   for (int i = 0; i < 500; ++i) {
     const Pair query{number(), number()};
     float least = INFINITY, found = 0;
-    for (const Pair& p : points) least = std::min(least, (p[0] - query[0]) * (p[0] - query[0]) + (p[1] - query[1]) * (p[1] - query[1]));
+    for (const Pair& p : points)
+      least = std::min(least, (p[0] - query[0]) * (p[0] - query[0]) + (p[1] - query[1]) * (p[1] - query[1]));
     (void)nearest.find(query, &found);
     EXPECT_EQ(found, least);
   }
@@ -181,7 +188,9 @@ TEST(VectorQuantizer, BeatsTheScalarOneAndKeepsItsBound) {
   }
 }
 
-TEST(VectorQuantizer, FewerPairsThanPoints) { EXPECT_EQ(vector_quantizer(std::vector<float>{1, 2, 3, 4}, 2, 1, 1).nmse, 0); }
+TEST(VectorQuantizer, FewerPairsThanPoints) {
+  EXPECT_EQ(vector_quantizer(std::vector<float>{1, 2, 3, 4}, 2, 1, 1).nmse, 0);
+}
 
 TEST(VectorQuantizer, RatesThatTheSamplesCannotJudge) {
   EXPECT_EQ(largest_vector_bits(2 << 20), 6u);

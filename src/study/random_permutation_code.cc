@@ -22,7 +22,8 @@ double gaussian_quantile(double share) {
 Trellis random_permutation_code(unsigned state_bits, unsigned bits, uint64_t seed) {
   Trellis trellis{state_bits, bits, 1, {}};
   const uint32_t states = trellis.states();
-  for (uint32_t i = 0; i < states; ++i) trellis.code.push_back(static_cast<float>(gaussian_quantile((i + 0.5) / states)));
+  for (uint32_t i = 0; i < states; ++i)
+    trellis.code.push_back(static_cast<float>(gaussian_quantile((i + 0.5) / states)));
   std::mt19937_64 random(seed);
   for (uint32_t i = states - 1; i > 0; --i) {
     std::swap(trellis.code[i], trellis.code[static_cast<uint32_t>(uniform_variate(random) * (i + 1.0))]);

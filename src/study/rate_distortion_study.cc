@@ -54,7 +54,8 @@ class CodebookCache {
 
 class Curves {
  public:
-  Curves(const RateDistortionOptions& options, const std::vector<NamedCodec>& codecs, CodebookCache& codebooks, RateDistortionReport& report)
+  Curves(const RateDistortionOptions& options, const std::vector<NamedCodec>& codecs, CodebookCache& codebooks,
+         RateDistortionReport& report)
       : options_(options), codecs_(codecs), codebooks_(codebooks), report_(report) {}
 
   Status add_all(const Study& study, const Progress& progress, uint64_t& done, uint64_t total) {
@@ -70,12 +71,15 @@ class Curves {
       };
       const uint64_t all = study.samples.values.size();
       add("sq", lloyd_max(sorted, bits).point, all, "levels fitted to the samples");
-      if (bits <= largest_vector_bits(all)) add("vq", vector_quantizer(study.samples.values, bits, options_.seed, options_.threads), all, "pairs, codebook fitted to the samples");
+      if (bits <= largest_vector_bits(all))
+        add("vq", vector_quantizer(study.samples.values, bits, options_.seed, options_.threads), all,
+            "pairs, codebook fitted to the samples");
       NWC_RETURN_IF_ERROR(add_trellis(study, bits, progress, add));
       add("ecsq-uniform", fit_uniform(sorted, bits, Reconstruction::kMidpoint).point, all, "ideal entropy coder");
       add("ecsq-optimal", optimal_ecsq(sorted, bits), all, "ideal entropy coder, thresholds fitted to the samples");
       if (study.entropy) {
-        add("shannon", shannon_bound(*study.entropy, study.power, bits), all, fmt::format("differential entropy {:.4f} bits", *study.entropy));
+        add("shannon", shannon_bound(*study.entropy, study.power, bits), all,
+            fmt::format("differential entropy {:.4f} bits", *study.entropy));
       }
     }
     for (const NamedCodec& codec : codecs_) {
@@ -92,7 +96,8 @@ class Curves {
   void add(const Study& study, const SortedSource& sorted, RateDistortionPoint point) {
     point.source = study.samples.name;
     point.hadamard = study.hadamard;
-    point.over_ecsq = decibels(point.point.nmse / fit_uniform(sorted, point.point.bits, Reconstruction::kMidpoint).point.nmse);
+    point.over_ecsq =
+        decibels(point.point.nmse / fit_uniform(sorted, point.point.bits, Reconstruction::kMidpoint).point.nmse);
     report_.points.push_back(std::move(point));
   }
 
@@ -100,7 +105,8 @@ class Curves {
   Status add_trellis(const Study& study, unsigned bits, const Progress& progress, const Add& add) {
     if (options_.trellis.samples == 0) return {};
     const TrellisOptions& o = options_.trellis;
-    const auto quantise = [&](const char* method, const std::function<Trellis(unsigned)>& code, const std::string& codebook) -> Status {
+    const auto quantise = [&](const char* method, const std::function<Trellis(unsigned)>& code,
+                              const std::string& codebook) -> Status {
       NWC_RETURN_IF_ERROR(progress.check_stop());
       const TrellisResult r = trellis_quantizer(code, study.samples.values, o, options_.threads);
       add(method, r.point, r.samples,
@@ -110,13 +116,18 @@ class Curves {
     };
     const auto hybrid = [&](const char* method, Source initial, unsigned codebook_bits) {
       const HybridCodebook& book = codebooks_.get(initial, codebook_bits);
-      return quantise(method, [&book, bits](unsigned state_bits) { return hybrid_code(book, state_bits, bits); },
-                      fmt::format("Q={} fitted to {} pairs", codebook_bits, name_of(initial)));
+      return quantise(
+          method, [&book, bits](unsigned state_bits) { return hybrid_code(book, state_bits, bits); },
+          fmt::format("Q={} fitted to {} pairs", codebook_bits, name_of(initial)));
     };
     NWC_RETURN_IF_ERROR(hybrid("tcq", Source::kGaussian, kQtipCodebookBits));
-    NWC_RETURN_IF_ERROR(hybrid("tcq*", study.heavy_codebook ? Source::kLaplace : Source::kGaussian, scaled_codebook_bits(bits)));
-    NWC_RETURN_IF_ERROR(quantise("tcq-1mad", [bits](unsigned state_bits) { return one_mad_code(state_bits, bits); }, "computed code"));
-    return quantise("tcq-rptc", [&](unsigned state_bits) { return random_permutation_code(state_bits, bits, options_.seed); }, "Gaussian quantiles");
+    NWC_RETURN_IF_ERROR(
+        hybrid("tcq*", study.heavy_codebook ? Source::kLaplace : Source::kGaussian, scaled_codebook_bits(bits)));
+    NWC_RETURN_IF_ERROR(quantise(
+        "tcq-1mad", [bits](unsigned state_bits) { return one_mad_code(state_bits, bits); }, "computed code"));
+    return quantise(
+        "tcq-rptc", [&](unsigned state_bits) { return random_permutation_code(state_bits, bits, options_.seed); },
+        "Gaussian quantiles");
   }
 
   const RateDistortionOptions& options_;
@@ -127,10 +138,12 @@ class Curves {
 
 Status check(const RateDistortionOptions& o) {
   const auto invalid = [](std::string message) { return Error(ErrorCode::kInvalidArgument, std::move(message)); };
-  if (o.samples < 16 * kSourceRows || o.samples > uint64_t{1} << 28) return invalid(fmt::format("samples must lie between {} and 2^28", 16 * kSourceRows));
+  if (o.samples < 16 * kSourceRows || o.samples > uint64_t{1} << 28)
+    return invalid(fmt::format("samples must lie between {} and 2^28", 16 * kSourceRows));
   if (o.largest_bits < 1 || o.largest_bits > kLargestVectorIndex / 2) return invalid("curves go to 6 bits at most");
   if (o.trellis.samples == 0) return {};
-  if (o.trellis.samples < kTrellisSequence) return invalid(fmt::format("a trellis needs {} samples at least", kTrellisSequence));
+  if (o.trellis.samples < kTrellisSequence)
+    return invalid(fmt::format("a trellis needs {} samples at least", kTrellisSequence));
   const unsigned fewest = std::max(kFewestHybridStateBits, 2 * o.largest_bits);
   if (o.trellis.state_bits < fewest || o.trellis.state_bits > 20) {
     return invalid(fmt::format("trellis codes at {} bits need {} to 20 state bits", o.largest_bits, fewest));
@@ -140,29 +153,40 @@ Status check(const RateDistortionOptions& o) {
 
 // Whole columns of one tensor, each over its scale.
 Result<Samples> tensor_samples(const RateDistortionOptions& options) {
-  NWC_ASSIGN_OR_RETURN(const ModelTensors model,
-                       ModelTensors::open(*options.model, {.include = options.tensor.empty() ? std::vector<std::string>{} : std::vector<std::string>{""}}));
+  NWC_ASSIGN_OR_RETURN(
+      const ModelTensors model,
+      ModelTensors::open(*options.model, {.include = options.tensor.empty() ? std::vector<std::string>{}
+                                                                            : std::vector<std::string>{""}}));
   const ModelTensors::Tensor* tensor = nullptr;
   if (!options.tensor.empty()) {
     tensor = model.find(options.tensor);
   } else {
-    const auto query = std::find_if(model.list().begin(), model.list().end(),
-                                    [](const ModelTensors::Tensor& t) { return t.weights.name.find("q_proj") != std::string::npos; });
+    const auto query = std::find_if(model.list().begin(), model.list().end(), [](const ModelTensors::Tensor& t) {
+      return t.weights.name.find("q_proj") != std::string::npos;
+    });
     tensor = query == model.list().end() ? &model.list().front() : &*query;
   }
   if (tensor == nullptr) {
-    return Error(ErrorCode::kNotFound, "has no such matrix of weights").in_file(options.model->string()).in_tensor(options.tensor)
+    return Error(ErrorCode::kNotFound, "has no such matrix of weights")
+        .in_file(options.model->string())
+        .in_tensor(options.tensor)
         .remedy("nwcodec study statistics lists the linear weights");
   }
   const WeightMatrix& w = tensor->weights;
   if (w.rows * w.matrices * w.columns < 2 * kTrellisSequence) {
-    return Error(ErrorCode::kInvalidArgument, "is too small to study").in_file(tensor->file).in_tensor(w.name).remedy("choose another with --tensor");
+    return Error(ErrorCode::kInvalidArgument, "is too small to study")
+        .in_file(tensor->file)
+        .in_tensor(w.name)
+        .remedy("choose another with --tensor");
   }
   const SampleLimits limits{.columns = std::max<uint64_t>(1, options.samples / w.rows)};
   Result<Samples> samples = normalised_samples(w, limits, options.threads);
   if (!samples) return std::move(samples).error().in_file(tensor->file);
   if (samples->power() == 0) {
-    return Error(ErrorCode::kInvalidArgument, "consists of zeros").in_file(tensor->file).in_tensor(w.name).remedy("choose another with --tensor");
+    return Error(ErrorCode::kInvalidArgument, "consists of zeros")
+        .in_file(tensor->file)
+        .in_tensor(w.name)
+        .remedy("choose another with --tensor");
   }
   return samples;
 }
@@ -206,12 +230,13 @@ Result<RateDistortionReport> run_rate_distortion_study(const RateDistortionOptio
 }
 
 std::string rate_distortion_csv(const RateDistortionReport& report) {
-  std::vector<std::vector<std::string>> rows{{"source", "hadamard", "method", "nominal_bits", "bits", "nmse", "nmse_db", "gap_to_gaussian_bound_db",
-                                              "db_over_uniform_ecsq", "samples", "detail"}};
+  std::vector<std::vector<std::string>> rows{{"source", "hadamard", "method", "nominal_bits", "bits", "nmse", "nmse_db",
+                                              "gap_to_gaussian_bound_db", "db_over_uniform_ecsq", "samples", "detail"}};
   for (const RateDistortionPoint& p : report.points) {
-    rows.push_back({p.source, p.hadamard ? "1" : "0", p.method, p.nominal_bits == 0 ? "" : std::to_string(p.nominal_bits), csv_number(p.point.bits),
-                    csv_number(p.point.nmse), csv_number(decibels(p.point.nmse)), csv_number(gap_decibels(p.point)), csv_number(p.over_ecsq),
-                    std::to_string(p.samples), p.detail});
+    rows.push_back({p.source, p.hadamard ? "1" : "0", p.method,
+                    p.nominal_bits == 0 ? "" : std::to_string(p.nominal_bits), csv_number(p.point.bits),
+                    csv_number(p.point.nmse), csv_number(decibels(p.point.nmse)), csv_number(gap_decibels(p.point)),
+                    csv_number(p.over_ecsq), std::to_string(p.samples), p.detail});
   }
   return format_csv(rows);
 }
@@ -221,7 +246,8 @@ std::string rate_distortion_svg(const RateDistortionReport& report) {
   std::string panel_key;
   for (const RateDistortionPoint& p : report.points) {
     const std::string key = p.source + (p.hadamard ? ", after a random Hadamard transform" : "");
-    if (panels.empty() || key != panel_key) panels.push_back({key, "bits per weight", "gap to the Gaussian bound, dB", {}});
+    if (panels.empty() || key != panel_key)
+      panels.push_back({key, "bits per weight", "gap to the Gaussian bound, dB", {}});
     panel_key = key;
     std::vector<PlotSeries>& series = panels.back().series;
     auto found = std::find_if(series.begin(), series.end(), [&](const PlotSeries& s) { return s.label == p.method; });

@@ -31,9 +31,11 @@ Samples take(const WeightMatrix& weights, const SampleLimits& limits, std::span<
   Samples samples{weights.name, rows.size(), std::min(all_columns, std::max<uint64_t>(1, limits.columns)), {}};
   samples.values.reserve(samples.rows * samples.columns);
   for (uint64_t i = 0; i < samples.columns; ++i) {
-    const uint64_t number = i * all_columns / samples.columns, matrix = number / weights.columns, column = number % weights.columns;
+    const uint64_t number = i * all_columns / samples.columns, matrix = number / weights.columns,
+                   column = number % weights.columns;
     const float scale = scales.empty() ? 1.0f : scales[number];
-    for (const uint64_t r : rows) samples.values.push_back(scale > 0 ? weights.at(weights.index_of(matrix, r, column)) / scale : 0.0f);
+    for (const uint64_t r : rows)
+      samples.values.push_back(scale > 0 ? weights.at(weights.index_of(matrix, r, column)) / scale : 0.0f);
   }
   return samples;
 }

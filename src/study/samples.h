@@ -1,4 +1,5 @@
-// What studies work on: weights as a matrix of normalised columns, in memory, in one layout for every quantiser and transform.
+// What studies work on: weights as a matrix of normalised columns, in memory, in one layout for every quantiser and
+// transform.
 #pragma once
 
 #include <cstddef>
@@ -12,8 +13,8 @@
 
 namespace nwc {
 
-// A matrix of `rows` outputs and `columns` inputs, column after column, so that a chunk, a trellis sequence and a column are
-// contiguous: weight (row, column) is values[column * rows + row]. values.size() == rows * columns.
+// A matrix of `rows` outputs and `columns` inputs, column after column, so that a chunk, a trellis sequence and a
+// column are contiguous: weight (row, column) is values[column * rows + row]. values.size() == rows * columns.
 struct Samples {
   std::string name;
   uint64_t rows = 0, columns = 0;
@@ -33,8 +34,8 @@ struct SampleLimits {
   uint64_t columns = UINT64_MAX;  // at most so many, evenly spaced
 };
 
-// The weights as they are, or each over its column's scale (encode/normalisation.h, over the whole column); columns of zeros stay zeros.
-// A batch of matrices is laid side by side: its columns are matrices * columns.
+// The weights as they are, or each over its column's scale (encode/normalisation.h, over the whole column); columns of
+// zeros stay zeros. A batch of matrices is laid side by side: its columns are matrices * columns.
 Samples raw_samples(const WeightMatrix& weights, const SampleLimits& limits);
 // Errors: kNonFinite naming the weight.
 Result<Samples> normalised_samples(const WeightMatrix& weights, const SampleLimits& limits, int threads);

@@ -13,8 +13,8 @@ double differential_entropy(Source source) {
     case Source::kGaussian: return 0.5 * std::log2(2 * pi * e);
     case Source::kLaplace: return std::log2(2 * e / std::numbers::sqrt2);
     default: {
-      // (v + 1) / 2 (psi((v + 1) / 2) - psi(v / 2)) + ln(sqrt(v) B(v / 2, 1 / 2)) nats for v = 5, less the logarithm of its deviation;
-      // psi(3) - psi(5 / 2) = 2 ln 2 - 7 / 6 and B(5 / 2, 1 / 2) = 3 pi / 8.
+      // (v + 1) / 2 (psi((v + 1) / 2) - psi(v / 2)) + ln(sqrt(v) B(v / 2, 1 / 2)) nats for v = 5, less the logarithm of
+      // its deviation; psi(3) - psi(5 / 2) = 2 ln 2 - 7 / 6 and B(5 / 2, 1 / 2) = 3 pi / 8.
       const double v = kStudentDegrees;
       return (3 * (2 * ln2 - 7.0 / 6) + std::log(std::sqrt(v) * 3 * pi / 8) - 0.5 * std::log(v / (v - 2))) / ln2;
     }
@@ -25,8 +25,8 @@ std::optional<double> estimated_entropy(const SortedSource& source) {
   constexpr uint64_t kNeighbours = 64;  // on each side
   const uint64_t n = source.count();
   if (n < 4 * kNeighbours) return std::nullopt;
-  // The probability between two of n sorted numbers that are k places apart has a Beta(k, n + 1 - k) distribution, whose logarithm
-  // is digamma(k) - digamma(n + 1) on average; digamma(k) = harmonic(k - 1) - Euler's constant.
+  // The probability between two of n sorted numbers that are k places apart has a Beta(k, n + 1 - k) distribution,
+  // whose logarithm is digamma(k) - digamma(n + 1) on average; digamma(k) = harmonic(k - 1) - Euler's constant.
   std::vector<double> digamma(2 * kNeighbours + 1, -std::numbers::egamma);
   for (uint64_t k = 2; k < digamma.size(); ++k) digamma[k] = digamma[k - 1] + 1 / static_cast<double>(k - 1);
   const double digamma_all = std::log(static_cast<double>(n) + 1) - 0.5 / (static_cast<double>(n) + 1);

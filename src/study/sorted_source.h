@@ -1,4 +1,5 @@
-// Numbers in ascending order with running sums, so that a scalar quantiser costs time per cell instead of time per number.
+// Numbers in ascending order with running sums, so that a scalar quantiser costs time per cell instead of time per
+// number.
 #pragma once
 
 #include <cstdint>

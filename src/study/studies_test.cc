@@ -30,7 +30,8 @@ T value_of(Result<T> result) {
 
 TEST(Samples, ColumnsOneAfterAnotherWhateverTheStorage) {
   const std::vector<float> values{1, 2, 3, 4, 5, 6};
-  const testing::OwnedMatrix plain("w", DType::kF32, {2, 3}, values), transposed("w", DType::kF32, {3, 2}, values, true);
+  const testing::OwnedMatrix plain("w", DType::kF32, {2, 3}, values),
+      transposed("w", DType::kF32, {3, 2}, values, true);
   EXPECT_EQ(raw_samples(plain.matrix(), {}).values, (std::vector<float>{1, 4, 2, 5, 3, 6}));
   EXPECT_EQ(raw_samples(transposed.matrix(), {}).values, values);
   const Samples normalised = value_of(normalised_samples(plain.matrix(), {.columns = 2}, 1));
@@ -79,15 +80,17 @@ TEST(CodecQuantizer, CountsAllBytes) {
 
 TEST(StatisticsStudy, MeasuresEveryStage) {
   const TinyCheckpoint tiny;
-  const StatisticsReport report = value_of(run_statistics_study({.model = tiny.model(), .codec = tiny.codec(), .threads = 1}, {}));
+  const StatisticsReport report =
+      value_of(run_statistics_study({.model = tiny.model(), .codec = tiny.codec(), .threads = 1}, {}));
   ASSERT_EQ(report.tensors.size(), 3u);
   EXPECT_EQ(report.tensors[0].name, "model.layers.0.mlp.up_proj.weight");
   EXPECT_EQ(report.tensors[2].type, "self_attn.q_proj");
   for (const TensorStatistics& t : report.tensors) {
     std::vector<std::string> stages;
     for (const StageStatistics& s : t.stages) stages.push_back(s.stage);
-    EXPECT_EQ(stages, (std::vector<std::string>{"original", "dct", "rotation", "hadamard", "normalised", "normalised-dct", "normalised-rotation",
-                                                "normalised-hadamard", "latents"}));
+    EXPECT_EQ(stages,
+              (std::vector<std::string>{"original", "dct", "rotation", "hadamard", "normalised", "normalised-dct",
+                                        "normalised-rotation", "normalised-hadamard", "latents"}));
     EXPECT_NEAR(t.at("original").deviation, 0.02, 0.002);
     EXPECT_NEAR(t.at("hadamard").deviation, 0.02, 0.002);
     EXPECT_NEAR(t.at("normalised").deviation, 1, 0.01);
@@ -101,18 +104,23 @@ TEST(StatisticsStudy, MeasuresEveryStage) {
 
 TEST(StatisticsStudy, NamesWhatItCannotUse) {
   const TinyCheckpoint tiny;
-  const Result<StatisticsReport> none = run_statistics_study({.model = tiny.model(), .codec = tiny.codec(), .selection = {.exclude = {"layers"}}}, {});
+  const Result<StatisticsReport> none =
+      run_statistics_study({.model = tiny.model(), .codec = tiny.codec(), .selection = {.exclude = {"layers"}}}, {});
   ASSERT_FALSE(none.ok());
   EXPECT_EQ(none.error().code(), ErrorCode::kInvalidArgument);
   const std::atomic<bool> stop = true;
-  const Result<StatisticsReport> stopped = run_statistics_study({.model = tiny.model(), .codec = tiny.codec()}, {.report = {}, .stop = &stop});
+  const Result<StatisticsReport> stopped =
+      run_statistics_study({.model = tiny.model(), .codec = tiny.codec()}, {.report = {}, .stop = &stop});
   ASSERT_FALSE(stopped.ok());
   EXPECT_EQ(stopped.error().code(), ErrorCode::kInterrupted);
 }
 
 TEST(RateDistortionStudy, AllMethodsOnAllSources) {
   const TinyCheckpoint tiny;
-  RateDistortionOptions options{.model = tiny.model(), .tensor = "model.layers.0.mlp.up_proj.weight", .codecs = {tiny.codec()}, .samples = 1 << 14};
+  RateDistortionOptions options{.model = tiny.model(),
+                                .tensor = "model.layers.0.mlp.up_proj.weight",
+                                .codecs = {tiny.codec()},
+                                .samples = 1 << 14};
   options.trellis = {.state_bits = 10, .samples = 1024};
   options.largest_bits = 2;
   options.threads = 2;
@@ -132,7 +140,8 @@ TEST(RateDistortionStudy, AllMethodsOnAllSources) {
     }
   }
   EXPECT_EQ(sources.size(), 8u);
-  EXPECT_EQ(methods, (std::set<std::string>{"sq", "vq", "tcq", "tcq*", "tcq-1mad", "tcq-rptc", "ecsq-uniform", "ecsq-optimal", "shannon", "nwcodec"}));
+  EXPECT_EQ(methods, (std::set<std::string>{"sq", "vq", "tcq", "tcq*", "tcq-1mad", "tcq-rptc", "ecsq-uniform",
+                                            "ecsq-optimal", "shannon", "nwcodec"}));
   options.threads = 1;
   EXPECT_EQ(rate_distortion_csv(report), rate_distortion_csv(value_of(run_rate_distortion_study(options, {}))));
   EXPECT_NE(rate_distortion_svg(report).find("student-t5, after a random Hadamard transform"), std::string::npos);
@@ -151,16 +160,19 @@ TEST(RateDistortionStudy, Refusals) {
 }
 
 CompressReport compress_tiny(const TinyCheckpoint& tiny) {
-  return value_of(compress_checkpoint({.model = tiny.model(), .output = tiny.out(), .codecs = {tiny.codec()}, .threads = 1}, {}));
+  return value_of(
+      compress_checkpoint({.model = tiny.model(), .output = tiny.out(), .codecs = {tiny.codec()}, .threads = 1}, {}));
 }
 
 TEST(TensorStudy, AgreesWithTheEncodersOwnSums) {
   const TinyCheckpoint tiny;
   const CompressReport compressed = compress_tiny(tiny);
-  const TensorStudyReport report = value_of(run_tensor_study({.model = tiny.model(), .compressed = tiny.out(), .threads = 1}, {}));
+  const TensorStudyReport report =
+      value_of(run_tensor_study({.model = tiny.model(), .compressed = tiny.out(), .threads = 1}, {}));
   ASSERT_EQ(report.tensors.size(), compressed.tensors.size());
   for (const TensorQuality& t : report.tensors) {
-    const auto entry = std::find_if(compressed.tensors.begin(), compressed.tensors.end(), [&](const CompressedTensorReport& c) { return c.name == t.name; });
+    const auto entry = std::find_if(compressed.tensors.begin(), compressed.tensors.end(),
+                                    [&](const CompressedTensorReport& c) { return c.name == t.name; });
     ASSERT_NE(entry, compressed.tensors.end());
     const EncodeStatistics& s = entry->statistics;
     const double weights = static_cast<double>(s.weights);
@@ -185,12 +197,14 @@ TEST(TensorStudy, RefusesWhatDoesNotBelongTogether) {
   ASSERT_FALSE(plain.ok());
   EXPECT_EQ(plain.error().code(), ErrorCode::kInvalidArgument);
   const std::string data(4 * 16 * 16, '\0');
-  tiny.write_shards(SafetensorsBuilder().add("model.layers.0.mlp.up_proj.weight", "F32", {16, 16}, data), SafetensorsBuilder().add("x", "F32", {16, 16}, data));
+  tiny.write_shards(SafetensorsBuilder().add("model.layers.0.mlp.up_proj.weight", "F32", {16, 16}, data),
+                    SafetensorsBuilder().add("x", "F32", {16, 16}, data));
   const Result<TensorStudyReport> shape = run_tensor_study({.model = tiny.model(), .compressed = tiny.out()}, {});
   ASSERT_FALSE(shape.ok());
   EXPECT_EQ(shape.error().code(), ErrorCode::kMismatch);
   EXPECT_EQ(shape.error().tensor(), "model.layers.0.mlp.up_proj.weight");
-  tiny.write_shards(SafetensorsBuilder().add("a", "F32", {16, 16}, data), SafetensorsBuilder().add("b", "F32", {16, 16}, data));
+  tiny.write_shards(SafetensorsBuilder().add("a", "F32", {16, 16}, data),
+                    SafetensorsBuilder().add("b", "F32", {16, 16}, data));
   const Result<TensorStudyReport> missing = run_tensor_study({.model = tiny.model(), .compressed = tiny.out()}, {});
   ASSERT_FALSE(missing.ok());
   EXPECT_EQ(missing.error().code(), ErrorCode::kMismatch);

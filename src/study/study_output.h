@@ -13,7 +13,8 @@ namespace nwc {
 class StudyOutput {
  public:
   // Before the work begins: errors are kExists if one of `names` is there (unless `force`), kIo.
-  static Result<StudyOutput> open(const std::filesystem::path& directory, const std::vector<std::string>& names, bool force);
+  static Result<StudyOutput> open(const std::filesystem::path& directory, const std::vector<std::string>& names,
+                                  bool force);
   Status write(const std::string& name, const std::string& text) const;
   std::filesystem::path path_of(const std::string& name) const { return directory_ / name; }
 

@@ -45,12 +45,16 @@ double tick_step(const Range& range) {
   return 10 * power;
 }
 
-std::string text_at(double x, double y, const char* anchor, double size, const std::string& text, const std::string& more = "") {
-  return fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\" font-size=\"{}\"{}>{}</text>\n", x, y, anchor, size, more, xml_escaped(text));
+std::string text_at(double x, double y, const char* anchor, double size, const std::string& text,
+                    const std::string& more = "") {
+  return fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\" font-size=\"{}\"{}>{}</text>\n", x, y, anchor,
+                     size, more, xml_escaped(text));
 }
 
 std::string grid_line(double x1, double y1, double x2, double y2) {
-  return fmt::format("<line class=\"grid\" x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\" stroke=\"#e5e5e5\"/>\n", x1, y1, x2, y2);
+  return fmt::format(
+      "<line class=\"grid\" x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\" stroke=\"#e5e5e5\"/>\n", x1, y1, x2,
+      y2);
 }
 
 struct Style {
@@ -91,29 +95,40 @@ class PanelDrawing {
       svg += grid_line(left_ + kLeft, at_y(k * y_step), right, at_y(k * y_step));
       svg += text_at(left_ + kLeft - 5, at_y(k * y_step) + 4, "end", 11, fmt::format("{:.6g}", k * y_step + 0.0));
     }
-    svg += fmt::format("<rect class=\"frame\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\" fill=\"none\" stroke=\"#444444\"/>\n", left_ + kLeft,
-                       top_ + kTop, right - left_ - kLeft, bottom - top_ - kTop);
+    svg += fmt::format(
+        "<rect class=\"frame\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\" fill=\"none\" "
+        "stroke=\"#444444\"/>\n",
+        left_ + kLeft, top_ + kTop, right - left_ - kLeft, bottom - top_ - kTop);
     svg += text_at((left_ + kLeft + right) / 2, bottom + 34, "middle", 12, panel_.x_label);
     const double middle = (top_ + kTop + bottom) / 2;
-    svg += text_at(left_ + 14, middle, "middle", 12, panel_.y_label, fmt::format(" transform=\"rotate(-90 {:.1f} {:.1f})\"", left_ + 14, middle));
+    svg += text_at(left_ + 14, middle, "middle", 12, panel_.y_label,
+                   fmt::format(" transform=\"rotate(-90 {:.1f} {:.1f})\"", left_ + 14, middle));
     for (const PlotSeries& series : panel_.series) svg += draw(series);
     return svg;
   }
 
  private:
-  double at_x(double x) const { return left_ + kLeft + (x - x_.low) / (x_.high - x_.low) * (kPanelWidth - kLeft - kRight); }
-  double at_y(double y) const { return top_ + kPanelHeight - kBottom - (y - y_.low) / (y_.high - y_.low) * (kPanelHeight - kTop - kBottom); }
+  double at_x(double x) const {
+    return left_ + kLeft + (x - x_.low) / (x_.high - x_.low) * (kPanelWidth - kLeft - kRight);
+  }
+  double at_y(double y) const {
+    return top_ + kPanelHeight - kBottom - (y - y_.low) / (y_.high - y_.low) * (kPanelHeight - kTop - kBottom);
+  }
 
   std::string draw(const PlotSeries& series) const {
-    const Style style = style_of(static_cast<size_t>(std::find(labels_.begin(), labels_.end(), series.label) - labels_.begin()));
+    const Style style =
+        style_of(static_cast<size_t>(std::find(labels_.begin(), labels_.end(), series.label) - labels_.begin()));
     std::string marks, path;
     for (const auto& p : series.points) {
       if (!is_drawable(p)) continue;
       path += fmt::format("{}{:.1f},{:.1f}", path.empty() ? "" : " ", at_x(p.first), at_y(p.second));
-      marks += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"2.4\" fill=\"{}\"/>\n", at_x(p.first), at_y(p.second), style.colour);
+      marks += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"2.4\" fill=\"{}\"/>\n", at_x(p.first),
+                           at_y(p.second), style.colour);
     }
     if (!series.line || path.empty()) return marks;
-    return fmt::format("<polyline points=\"{}\" fill=\"none\" stroke=\"{}\" stroke-width=\"1.5\"{}/>\n", path, style.colour, style.dash) + marks;
+    return fmt::format("<polyline points=\"{}\" fill=\"none\" stroke=\"{}\" stroke-width=\"1.5\"{}/>\n", path,
+                       style.colour, style.dash) +
+           marks;
   }
 
   const PlotPanel& panel_;
@@ -146,7 +161,8 @@ std::string svg_element(const std::string& title, const std::vector<PlotPanel>& 
       if (std::find(labels.begin(), labels.end(), series.label) == labels.end()) labels.push_back(series.label);
     }
   }
-  const size_t across = std::max<size_t>(1, std::min(panels_per_row, panels.size())), down = (panels.size() + across - 1) / across;
+  const size_t across = std::max<size_t>(1, std::min(panels_per_row, panels.size())),
+               down = (panels.size() + across - 1) / across;
   const double width = 2 * kMargin + kPanelWidth * static_cast<double>(across);
   const size_t legend_across = std::max<size_t>(1, static_cast<size_t>((width - 2 * kMargin) / kLegendColumn));
   const size_t legend_down = (labels.size() + legend_across - 1) / legend_across;
@@ -154,19 +170,23 @@ std::string svg_element(const std::string& title, const std::vector<PlotPanel>& 
   const double legend_top = title_height + kPanelHeight * static_cast<double>(down) + kMargin;
   const double height = legend_top + kLegendRow * static_cast<double>(legend_down) + kMargin;
   std::string svg = fmt::format(
-      "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0:.0f}\" height=\"{1:.0f}\" viewBox=\"0 0 {0:.0f} {1:.0f}\" font-family=\"sans-serif\">\n"
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0:.0f}\" height=\"{1:.0f}\" viewBox=\"0 0 {0:.0f} {1:.0f}\" "
+      "font-family=\"sans-serif\">\n"
       "<rect class=\"background\" width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n",
       width, height);
   if (!title.empty()) svg += text_at(width / 2, 22, "middle", 15, title);
   for (size_t i = 0; i < panels.size(); ++i) {
-    const double left = kMargin + kPanelWidth * static_cast<double>(i % across), top = title_height + kPanelHeight * static_cast<double>(i / across);
+    const double left = kMargin + kPanelWidth * static_cast<double>(i % across),
+                 top = title_height + kPanelHeight * static_cast<double>(i / across);
     svg += PanelDrawing(panels[i], left, top, labels).draw();
   }
   for (size_t i = 0; i < labels.size(); ++i) {
-    const double x = kMargin + kLegendColumn * static_cast<double>(i % legend_across), y = legend_top + kLegendRow * static_cast<double>(i / legend_across);
+    const double x = kMargin + kLegendColumn * static_cast<double>(i % legend_across),
+                 y = legend_top + kLegendRow * static_cast<double>(i / legend_across);
     const Style style = style_of(i);
-    svg += fmt::format("<line x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\" stroke=\"{}\" stroke-width=\"2\"{}/>\n", x, y, x + 22, y, style.colour,
-                       style.dash);
+    svg += fmt::format(
+        "<line x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\" stroke=\"{}\" stroke-width=\"2\"{}/>\n", x, y,
+        x + 22, y, style.colour, style.dash);
     svg += text_at(x + 28, y + 4, "start", 11, labels[i]);
   }
   return svg + "</svg>\n";

@@ -22,7 +22,8 @@ TEST(WellFormed, CanFail) {
 
 TEST(Svg, WellFormedWhateverTheLabels) {
   const std::string nasty = "</svg><a & \"b\" 'c'\n\x1b[0m";
-  const std::string svg = render_svg(nasty, {{nasty, nasty, nasty, {{nasty, {{1, 2}, {2, 3}}}, {"other", {{1, 5}}, false}}}}, 2);
+  const std::string svg =
+      render_svg(nasty, {{nasty, nasty, nasty, {{nasty, {{1, 2}, {2, 3}}}, {"other", {{1, 5}}, false}}}}, 2);
   EXPECT_TRUE(well_formed(svg));
   EXPECT_NE(svg.find("&lt;/svg&gt;&lt;a &amp; &quot;b&quot; &#39;c&#39;"), std::string::npos);
 }
@@ -38,7 +39,8 @@ TEST(Svg, LeavesOutWhatIsNotFinite) {
 
 TEST(Svg, EmptyAndSinglePointPanels) {
   EXPECT_TRUE(well_formed(render_svg("t", {}, 2)));
-  const std::string svg = render_svg("t", {{"none", "x", "y", {}}, {"one", "x", "y", {{"s", {{0, 0}}}}}, {"big", "x", "y", {{"s", {{1e9, 1e9}}}}}}, 2);
+  const std::string svg = render_svg(
+      "t", {{"none", "x", "y", {}}, {"one", "x", "y", {{"s", {{0, 0}}}}}, {"big", "x", "y", {{"s", {{1e9, 1e9}}}}}}, 2);
   EXPECT_TRUE(well_formed(svg));
   EXPECT_EQ(svg.find("nan"), std::string::npos);
 }

@@ -25,7 +25,8 @@ struct ErrorSums {
   double error = 0, power = 0, largest = 0;  // of normalised weights
 };
 
-ErrorSums compare(const WeightMatrix& original, const WeightScales& scales, std::span<const float> decoded, int threads) {
+ErrorSums compare(const WeightMatrix& original, const WeightScales& scales, std::span<const float> decoded,
+                  int threads) {
   std::vector<ErrorSums> sums(original.matrices * original.rows);  // one per row: rows are contiguous in most tensors
   const Status ignored = parallel_for(sums.size(), threads, [&](size_t item, int) -> Status {
     const uint64_t matrix = item / original.rows, row = item % original.rows;
@@ -93,16 +94,24 @@ Result<TensorStudyReport> run_tensor_study(const TensorStudyOptions& options, co
     Result<WeightScales> scales = weight_scales(tensor.weights, {}, {}, options.threads);
     if (!scales) return std::move(scales).error().in_file(tensor.file);
     decoded.resize(tensor.weights.elements());
-    NWC_RETURN_IF_ERROR(weights.read(tensor.weights.name, DType::kF32, std::as_writable_bytes(std::span(decoded)), options.threads));
+    NWC_RETURN_IF_ERROR(
+        weights.read(tensor.weights.name, DType::kF32, std::as_writable_bytes(std::span(decoded)), options.threads));
     const ErrorSums sums = compare(tensor.weights, *scales, decoded, options.threads);
 
-    TensorQuality quality{tensor.weights.name, tensor.place.type, tensor.place.depth, tensor.shape, sums.weights, stored.payload_bits_per_weight(),
+    TensorQuality quality{tensor.weights.name,
+                          tensor.place.type,
+                          tensor.place.depth,
+                          tensor.shape,
+                          sums.weights,
+                          stored.payload_bits_per_weight(),
                           stored.bits_per_weight()};
     quality.nmse = sums.error / sums.power;
     quality.largest_error = sums.largest / std::sqrt(12 * sums.error / static_cast<double>(sums.weights));
     if (sums.power > 0 && quality.payload_bits > 0) {
-      NWC_ASSIGN_OR_RETURN(const Samples samples,
-                           normalised_samples(tensor.weights, {.columns = std::max<uint64_t>(1, kEcsqWeights / tensor.weights.rows)}, options.threads));
+      NWC_ASSIGN_OR_RETURN(
+          const Samples samples,
+          normalised_samples(tensor.weights, {.columns = std::max<uint64_t>(1, kEcsqWeights / tensor.weights.rows)},
+                             options.threads));
       const SortedSource sorted(samples.values);
       quality.ecsq_nmse = fit_uniform(sorted, quality.payload_bits, Reconstruction::kMidpoint).point.nmse;
       quality.ecsq_centroid_nmse = fit_uniform(sorted, quality.payload_bits, Reconstruction::kCentroid).point.nmse;
@@ -111,7 +120,8 @@ Result<TensorStudyReport> run_tensor_study(const TensorStudyOptions& options, co
     ModelTensors::release(tensor);
   }
   if (!compressed.empty()) {
-    return Error(ErrorCode::kMismatch, "is in " + options.compressed.string() + " but not among the weights of this model")
+    return Error(ErrorCode::kMismatch,
+                 "is in " + options.compressed.string() + " but not among the weights of this model")
         .in_file(options.model.string())
         .in_tensor(compressed.begin()->first)
         .remedy("compare a compressed checkpoint with the model that it was made from");
@@ -121,25 +131,28 @@ Result<TensorStudyReport> run_tensor_study(const TensorStudyOptions& options, co
 }
 
 std::string tensor_study_csv(const TensorStudyReport& report) {
-  std::vector<std::vector<std::string>> rows{{"tensor", "block", "type", "shape", "weights", "payload_bits", "bits", "nmse", "nmse_db", "ecsq_nmse",
-                                              "db_over_ecsq", "ecsq_centroid_nmse", "db_over_ecsq_centroid", "gap_to_gaussian_bound_db", "largest_error_steps"}};
+  std::vector<std::vector<std::string>> rows{{"tensor", "block", "type", "shape", "weights", "payload_bits", "bits",
+                                              "nmse", "nmse_db", "ecsq_nmse", "db_over_ecsq", "ecsq_centroid_nmse",
+                                              "db_over_ecsq_centroid", "gap_to_gaussian_bound_db",
+                                              "largest_error_steps"}};
   for (const TensorQuality& t : report.tensors) {
-    rows.push_back({t.name, std::to_string(t.depth), t.type, csv_shape(t.shape), std::to_string(t.weights), csv_number(t.payload_bits), csv_number(t.bits),
-                    csv_number(t.nmse), csv_number(decibels(t.nmse)), csv_number(t.ecsq_nmse), csv_number(t.over_ecsq()), csv_number(t.ecsq_centroid_nmse),
-                    csv_number(t.over_ecsq_centroid()), csv_number(t.gap()),
-                    csv_number(t.largest_error)});
+    rows.push_back({t.name, std::to_string(t.depth), t.type, csv_shape(t.shape), std::to_string(t.weights),
+                    csv_number(t.payload_bits), csv_number(t.bits), csv_number(t.nmse), csv_number(decibels(t.nmse)),
+                    csv_number(t.ecsq_nmse), csv_number(t.over_ecsq()), csv_number(t.ecsq_centroid_nmse),
+                    csv_number(t.over_ecsq_centroid()), csv_number(t.gap()), csv_number(t.largest_error)});
   }
   return format_csv(rows);
 }
 
 std::string tensor_study_svg(const TensorStudyReport& report) {
-  return render_svg("Compressed tensors",
-                    {panel_of(report, "error over ideal entropy-coded scalar quantisation", "dB at equal payload bits",
-                              [](const TensorQuality& t) { return t.over_ecsq(); }),
-                     panel_of(report, "largest error of a weight", "steps", [](const TensorQuality& t) { return t.largest_error; }),
-                     panel_of(report, "gap to the Gaussian bound", "dB", [](const TensorQuality& t) { return t.gap(); }),
-                     panel_of(report, "payload", "bits per weight", [](const TensorQuality& t) { return t.payload_bits; })},
-                    2);
+  return render_svg(
+      "Compressed tensors",
+      {panel_of(report, "error over ideal entropy-coded scalar quantisation", "dB at equal payload bits",
+                [](const TensorQuality& t) { return t.over_ecsq(); }),
+       panel_of(report, "largest error of a weight", "steps", [](const TensorQuality& t) { return t.largest_error; }),
+       panel_of(report, "gap to the Gaussian bound", "dB", [](const TensorQuality& t) { return t.gap(); }),
+       panel_of(report, "payload", "bits per weight", [](const TensorQuality& t) { return t.payload_bits; })},
+      2);
 }
 
 }  // namespace nwc

@@ -23,7 +23,8 @@ void expect_orthonormal_rows(const Samples& s) {
   for (uint64_t a = 0; a < s.rows; ++a) {
     for (uint64_t b = 0; b <= a; ++b) {
       double dot = 0;
-      for (uint64_t c = 0; c < s.columns; ++c) dot += static_cast<double>(s.values[c * s.rows + a]) * s.values[c * s.rows + b];
+      for (uint64_t c = 0; c < s.columns; ++c)
+        dot += static_cast<double>(s.values[c * s.rows + a]) * s.values[c * s.rows + b];
       ASSERT_NEAR(dot, a == b ? 1 : 0, 1e-5) << a << ", " << b;
     }
   }

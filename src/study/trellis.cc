@@ -8,7 +8,8 @@ namespace {
 
 constexpr float kNever = std::numeric_limits<float>::infinity();
 
-// totals[p] = expanded[p] + distance of the weights to state p's numbers, and best[o] = least total of the states that end in o.
+// totals[p] = expanded[p] + distance of the weights to state p's numbers, and best[o] = least total of the states that
+// end in o.
 void advance(const Trellis& trellis, const float* weights, const float* expanded, float* best) {
   const size_t group = size_t{1} << trellis.overlap_bits(), states = trellis.states();
   std::fill_n(best, group, kNever);
@@ -43,10 +44,12 @@ float distance(const Trellis& trellis, const float* weights, uint32_t state) {
 
 }  // namespace
 
-// Only the least totals per overlap are kept, not the decisions: they are 2^step_bits times fewer than the states, and the way back
-// finds the decision of one step among 2^step_bits candidates.
-TrellisPath best_path(const Trellis& trellis, std::span<const float> weights, std::optional<uint32_t> overlap, ViterbiScratch& scratch) {
-  const size_t steps = weights.size() / trellis.values, group = size_t{1} << trellis.overlap_bits(), branches = size_t{1} << trellis.step_bits;
+// Only the least totals per overlap are kept, not the decisions: they are 2^step_bits times fewer than the states, and
+// the way back finds the decision of one step among 2^step_bits candidates.
+TrellisPath best_path(const Trellis& trellis, std::span<const float> weights, std::optional<uint32_t> overlap,
+                      ViterbiScratch& scratch) {
+  const size_t steps = weights.size() / trellis.values, group = size_t{1} << trellis.overlap_bits(),
+               branches = size_t{1} << trellis.step_bits;
   scratch.expanded.resize(trellis.states());
   scratch.best.resize((steps + 1) * group);
   // best[t]: least totals of t steps by the overlap with the state of step t.

@@ -1,7 +1,7 @@
 // The bitshift trellis of QTIP (Tseng et al. 2024b) and the search for the best path through it.
 //
-// A state is a word of `state_bits` bits (QTIP's L); a step shifts `step_bits` new bits in at the low end (QTIP's k V) and drops
-// as many at the top. Each state stands for `values` numbers (QTIP's V), so a step codes that many weights.
+// A state is a word of `state_bits` bits (QTIP's L); a step shifts `step_bits` new bits in at the low end (QTIP's k V)
+// and drops as many at the top. Each state stands for `values` numbers (QTIP's V), so a step codes that many weights.
 #pragma once
 
 #include <cstddef>
@@ -31,10 +31,11 @@ struct ViterbiScratch {
   std::vector<float> best, expanded;
 };
 
-// The path with the least squared error, exactly (Viterbi), in binary32. weights.size() is a multiple of trellis.values, > 0.
-// Without `overlap` the path begins anywhere and takes state_bits + (steps - 1) * step_bits bits. With it, the path begins in a
-// state whose overlap_bits oldest bits are `overlap` and ends in one whose newest are: it bites its tail, and takes steps *
-// step_bits bits; steps * step_bits >= state_bits then. Time: steps * 2^state_bits.
-TrellisPath best_path(const Trellis& trellis, std::span<const float> weights, std::optional<uint32_t> overlap, ViterbiScratch& scratch);
+// The path with the least squared error, exactly (Viterbi), in binary32. weights.size() is a multiple of
+// trellis.values, > 0. Without `overlap` the path begins anywhere and takes state_bits + (steps - 1) * step_bits bits.
+// With it, the path begins in a state whose overlap_bits oldest bits are `overlap` and ends in one whose newest are: it
+// bites its tail, and takes steps * step_bits bits; steps * step_bits >= state_bits then. Time: steps * 2^state_bits.
+TrellisPath best_path(const Trellis& trellis, std::span<const float> weights, std::optional<uint32_t> overlap,
+                      ViterbiScratch& scratch);
 
 }  // namespace nwc

@@ -16,7 +16,8 @@ constexpr uint64_t kFittingSamples = 8192;
 
 // Whole sequences, spread evenly over `values`, at most `count` weights.
 std::vector<float> spread(std::span<const float> values, uint64_t count) {
-  const uint64_t all = values.size() / kTrellisSequence, wanted = std::clamp<uint64_t>(count / kTrellisSequence, 1, all);
+  const uint64_t all = values.size() / kTrellisSequence,
+                 wanted = std::clamp<uint64_t>(count / kTrellisSequence, 1, all);
   std::vector<float> chosen;
   chosen.reserve(wanted * kTrellisSequence);
   for (uint64_t i = 0; i < wanted; ++i) {
@@ -27,11 +28,12 @@ std::vector<float> spread(std::span<const float> values, uint64_t count) {
 }
 
 double power_of(std::span<const float> values) {
-  return std::transform_reduce(values.begin(), values.end(), 0.0, std::plus<>(), [](double v) { return v * v; }) / static_cast<double>(values.size());
+  return std::transform_reduce(values.begin(), values.end(), 0.0, std::plus<>(), [](double v) { return v * v; }) /
+         static_cast<double>(values.size());
 }
 
-// The sequence turned by half its length brings its ends together in the middle, where an unconstrained search decides what they
-// share; the second search then keeps to that.
+// The sequence turned by half its length brings its ends together in the middle, where an unconstrained search decides
+// what they share; the second search then keeps to that.
 TrellisPath tail_biting_path(const Trellis& trellis, std::span<const float> weights, ViterbiScratch& scratch) {
   std::vector<float> turned(weights.begin(), weights.end());
   std::rotate(turned.begin(), turned.begin() + kTrellisSequence / 2, turned.end());
@@ -47,9 +49,11 @@ double error_of(const Trellis& trellis, std::span<const float> weights, double s
   std::vector<double> errors(sequences);
   const Status ignored = parallel_for(sequences, threads, [&](size_t s, int worker) -> Status {
     std::vector<float> scaled(kTrellisSequence);
-    for (size_t i = 0; i < kTrellisSequence; ++i) scaled[i] = static_cast<float>(weights[s * kTrellisSequence + i] / scale);
+    for (size_t i = 0; i < kTrellisSequence; ++i)
+      scaled[i] = static_cast<float>(weights[s * kTrellisSequence + i] / scale);
     ViterbiScratch& own = scratch[static_cast<size_t>(worker)];
-    errors[s] = (tail_biting ? tail_biting_path(trellis, scaled, own) : best_path(trellis, scaled, std::nullopt, own)).squared_error;
+    errors[s] = (tail_biting ? tail_biting_path(trellis, scaled, own) : best_path(trellis, scaled, std::nullopt, own))
+                    .squared_error;
     return {};
   });
   (void)ignored;  // the body cannot fail
@@ -77,8 +81,8 @@ double fit_scale(const Trellis& trellis, std::span<const float> weights, double 
 
 }  // namespace
 
-TrellisResult trellis_quantizer(const std::function<Trellis(unsigned state_bits)>& make_code, std::span<const float> values,
-                                const TrellisOptions& options, int threads) {
+TrellisResult trellis_quantizer(const std::function<Trellis(unsigned state_bits)>& make_code,
+                                std::span<const float> values, const TrellisOptions& options, int threads) {
   const Trellis trellis = make_code(options.state_bits);
   const unsigned fitting_bits = std::min(options.state_bits, std::max(kFittingStateBits, trellis.step_bits + 2));
   const std::vector<float> weights = spread(values, options.samples), few = spread(weights, kFittingSamples);
@@ -89,7 +93,8 @@ TrellisResult trellis_quantizer(const std::function<Trellis(unsigned state_bits)
   result.samples = weights.size();
   const double steps = static_cast<double>(kTrellisSequence / trellis.values);
   const double path_bits = steps * trellis.step_bits + (options.tail_biting ? 0 : trellis.overlap_bits());
-  result.point = {path_bits / static_cast<double>(kTrellisSequence), error_of(trellis, weights, scale, options.tail_biting, threads)};
+  result.point = {path_bits / static_cast<double>(kTrellisSequence),
+                  error_of(trellis, weights, scale, options.tail_biting, threads)};
   return result;
 }
 

@@ -18,19 +18,22 @@ namespace {
 
 Trellis random_trellis(unsigned state_bits, unsigned step_bits, unsigned values, std::mt19937_64& random) {
   Trellis trellis{state_bits, step_bits, values, {}};
-  for (uint32_t i = 0; i < values * trellis.states(); ++i) trellis.code.push_back(static_cast<float>(random() % 2001) / 1000 - 1);
+  for (uint32_t i = 0; i < values * trellis.states(); ++i)
+    trellis.code.push_back(static_cast<float>(random() % 2001) / 1000 - 1);
   return trellis;
 }
 
 // Every path there is, from every state.
-double best_by_trying_all(const Trellis& trellis, std::span<const float> weights, std::optional<uint32_t> overlap, size_t step, uint32_t state) {
+double best_by_trying_all(const Trellis& trellis, std::span<const float> weights, std::optional<uint32_t> overlap,
+                          size_t step, uint32_t state) {
   double error = 0;
   for (unsigned v = 0; v < trellis.values; ++v) {
     const double d = weights[step * trellis.values + v] - trellis.code[v * trellis.states() + state];
     error += d * d;
   }
   const uint32_t group = 1u << trellis.overlap_bits();
-  if ((step + 1) * trellis.values == weights.size()) return !overlap || (state & (group - 1)) == *overlap ? error : INFINITY;
+  if ((step + 1) * trellis.values == weights.size())
+    return !overlap || (state & (group - 1)) == *overlap ? error : INFINITY;
   double best = INFINITY;
   for (uint32_t bits = 0; bits < 1u << trellis.step_bits; ++bits) {
     const uint32_t next = (state << trellis.step_bits | bits) & (trellis.states() - 1);
@@ -46,11 +49,13 @@ TEST(Viterbi, AgreesWithTryingAllPaths) {
     unsigned state_bits, step_bits, values;
     size_t steps;
   };
-  for (const Shape s : {Shape{3, 1, 1, 9}, Shape{4, 2, 2, 5}, Shape{4, 3, 1, 4}, Shape{4, 4, 2, 3}, Shape{5, 1, 2, 8}}) {
+  for (const Shape s :
+       {Shape{3, 1, 1, 9}, Shape{4, 2, 2, 5}, Shape{4, 3, 1, 4}, Shape{4, 4, 2, 3}, Shape{5, 1, 2, 8}}) {
     for (int trial = 0; trial < 5; ++trial) {
       const Trellis trellis = random_trellis(s.state_bits, s.step_bits, s.values, random);
       std::vector<float> weights;
-      for (size_t i = 0; i < s.steps * s.values; ++i) weights.push_back(static_cast<float>(random() % 3001) / 1000 - 1.5f);
+      for (size_t i = 0; i < s.steps * s.values; ++i)
+        weights.push_back(static_cast<float>(random() % 3001) / 1000 - 1.5f);
       for (int constrained = 0; constrained < 2; ++constrained) {
         std::optional<uint32_t> overlap;
         if (constrained == 1) overlap = static_cast<uint32_t>(random() % (1u << trellis.overlap_bits()));
@@ -62,7 +67,8 @@ TEST(Viterbi, AgreesWithTryingAllPaths) {
         const TrellisPath path = best_path(trellis, weights, overlap, scratch);
         ASSERT_EQ(path.states.size(), s.steps);
         EXPECT_NEAR(path.squared_error, best, 1e-5);
-        for (size_t t = 1; t < s.steps; ++t) EXPECT_EQ(path.states[t] >> trellis.step_bits, path.states[t - 1] & ((1u << trellis.overlap_bits()) - 1));
+        for (size_t t = 1; t < s.steps; ++t)
+          EXPECT_EQ(path.states[t] >> trellis.step_bits, path.states[t - 1] & ((1u << trellis.overlap_bits()) - 1));
         if (overlap) {
           EXPECT_EQ(path.states.front() >> trellis.step_bits, *overlap);
           EXPECT_EQ(path.states.back() & ((1u << trellis.overlap_bits()) - 1), *overlap);
@@ -112,7 +118,8 @@ TEST(HybridCode, EntriesWithTheSignOfTheSecondFlipped) {
 TEST(TrellisQuantizer, NearPublishedErrors) {
   const Samples samples = draw(Source::kGaussian, 1 << 15, 1);
   const TrellisOptions options{.state_bits = 12, .samples = 16384, .tail_biting = true};
-  const TrellisResult r = trellis_quantizer([](unsigned l) { return random_permutation_code(l, 2, 1); }, samples.values, options, 2);
+  const TrellisResult r =
+      trellis_quantizer([](unsigned l) { return random_permutation_code(l, 2, 1); }, samples.values, options, 2);
   EXPECT_EQ(r.point.bits, 2);
   EXPECT_EQ(r.samples, 16384u);
   EXPECT_NEAR(r.point.nmse, 0.0733, 0.0025);
@@ -125,7 +132,8 @@ TEST(TrellisQuantizer, CountsTheBitsOfAnOpenBeginning) {
   const TrellisResult open = trellis_quantizer(code, samples.values, options, 1);
   EXPECT_DOUBLE_EQ(open.point.bits, 2 + 8.0 / 256);
   EXPECT_EQ(open.point.nmse, trellis_quantizer(code, samples.values, options, 3).point.nmse);
-  const TrellisResult bitten = trellis_quantizer(code, samples.values, {.state_bits = 10, .samples = 4096, .tail_biting = true}, 1);
+  const TrellisResult bitten =
+      trellis_quantizer(code, samples.values, {.state_bits = 10, .samples = 4096, .tail_biting = true}, 1);
   EXPECT_EQ(bitten.point.bits, 2);
   EXPECT_GE(bitten.point.nmse, open.point.nmse);
 }

@@ -27,7 +27,8 @@ std::vector<Pair> seed_codebook(std::span<const Pair> pairs, uint32_t size, uint
   std::vector<Pair> points{pairs[static_cast<size_t>(uniform_variate(random) * static_cast<double>(pairs.size()))]};
   std::vector<float> nearest(pairs.size(), INFINITY);
   while (points.size() < size) {
-    for (size_t i = 0; i < pairs.size(); ++i) nearest[i] = std::min(nearest[i], squared_distance_of(pairs[i], points.back()));
+    for (size_t i = 0; i < pairs.size(); ++i)
+      nearest[i] = std::min(nearest[i], squared_distance_of(pairs[i], points.back()));
     const double total = std::accumulate(nearest.begin(), nearest.end(), 0.0);
     if (total == 0) break;  // every pair is a point already
     double left = uniform_variate(random) * total;
@@ -94,7 +95,8 @@ std::vector<Pair> fit_codebook(std::span<const Pair> pairs, uint32_t size, uint6
       error += distance;
     }
     for (size_t i = 0; i < points.size(); ++i) {
-      if (sums[i][2] > 0) points[i] = {static_cast<float>(sums[i][0] / sums[i][2]), static_cast<float>(sums[i][1] / sums[i][2])};
+      if (sums[i][2] > 0)
+        points[i] = {static_cast<float>(sums[i][0] / sums[i][2]), static_cast<float>(sums[i][1] / sums[i][2])};
     }
     if (previous - error <= kTolerance * error) break;
     previous = error;
@@ -127,7 +129,8 @@ RatePoint vector_quantizer(std::span<const float> values, unsigned bits, uint64_
     return {};
   });
   (void)ignored;  // the body cannot fail
-  return {static_cast<double>(bits), std::accumulate(errors.begin(), errors.end(), 0.0) / std::accumulate(powers.begin(), powers.end(), 0.0)};
+  return {static_cast<double>(bits),
+          std::accumulate(errors.begin(), errors.end(), 0.0) / std::accumulate(powers.begin(), powers.end(), 0.0)};
 }
 
 }  // namespace nwc

@@ -1,5 +1,5 @@
-// Ranks of an MPI job. The list that they share is a counter of rank 0, where a thread serves it, so that a claim never waits for
-// that rank to come out of its own work.
+// Ranks of an MPI job. The list that they share is a counter of rank 0, where a thread serves it, so that a claim never
+// waits for that rank to come out of its own work.
 #include <mpi.h>
 
 #include <atomic>
@@ -30,7 +30,8 @@ class MpiTeam : public Team {
   static Result<std::unique_ptr<Team>> join() {
     int provided = 0;
     NWC_RETURN_IF_ERROR(checked(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided), "joining the job"));
-    if (provided < MPI_THREAD_MULTIPLE) return Error(ErrorCode::kUnsupported, "this MPI library cannot be used by several threads of a process");
+    if (provided < MPI_THREAD_MULTIPLE)
+      return Error(ErrorCode::kUnsupported, "this MPI library cannot be used by several threads of a process");
     auto team = std::unique_ptr<MpiTeam>(new MpiTeam);
     MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
     // Messages of the list and of meetings in spaces of their own.
@@ -59,7 +60,8 @@ class MpiTeam : public Team {
     if (rank_ == 0) return next_.fetch_add(1);
     uint64_t item = 0;
     NWC_RETURN_IF_ERROR(checked(MPI_Send(nullptr, 0, MPI_BYTE, 0, kClaimTag, list_), "claiming an item"));
-    NWC_RETURN_IF_ERROR(checked(MPI_Recv(&item, 1, MPI_UINT64_T, 0, kItemTag, list_, MPI_STATUS_IGNORE), "claiming an item"));
+    NWC_RETURN_IF_ERROR(
+        checked(MPI_Recv(&item, 1, MPI_UINT64_T, 0, kItemTag, list_, MPI_STATUS_IGNORE), "claiming an item"));
     return static_cast<size_t>(item);
   }
 
@@ -76,7 +78,9 @@ class MpiTeam : public Team {
 
   Status gather(std::span<double> values) override {
     NWC_RETURN_IF_ERROR(meet());
-    return checked(MPI_Allreduce(MPI_IN_PLACE, values.data(), static_cast<int>(values.size()), MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD), "gathering");
+    return checked(MPI_Allreduce(MPI_IN_PLACE, values.data(), static_cast<int>(values.size()), MPI_DOUBLE, MPI_SUM,
+                                 MPI_COMM_WORLD),
+                   "gathering");
   }
 
   void abort() override {

@@ -10,8 +10,8 @@
 
 namespace nwc {
 
-// All ranks call all members but claim() and abort() the same number of times and in the same order; each call waits for the other ranks.
-// Thread safety: one thread per process.
+// All ranks call all members but claim() and abort() the same number of times and in the same order; each call waits
+// for the other ranks. Thread safety: one thread per process.
 class Team {
  public:
   virtual ~Team() = default;
@@ -23,7 +23,8 @@ class Team {
   virtual Result<size_t> claim() = 0;
   // Waits for all.
   virtual Status meet() = 0;
-  // Adds up the ranks' values, element by element. Every element must be zero on all ranks but one, so that the sum is exact.
+  // Adds up the ranks' values, element by element. Every element must be zero on all ranks but one, so that the sum is
+  // exact.
   virtual Status gather(std::span<double> values) = 0;
   // Ends the processes of all ranks, this one included, with exit code 1; files under temporary names stay.
   [[noreturn]] virtual void abort() = 0;
@@ -31,8 +32,9 @@ class Team {
 
 std::unique_ptr<Team> make_solo_team();
 
-// The ranks of the MPI job that this process was started in (mpirun, srun), or a team of one if no launcher started it: MPI is not touched then.
-// Errors: kUnsupported if a launcher started several processes and this program was built without MPI; kInternal if MPI fails.
+// The ranks of the MPI job that this process was started in (mpirun, srun), or a team of one if no launcher started it:
+// MPI is not touched then. Errors: kUnsupported if a launcher started several processes and this program was built
+// without MPI; kInternal if MPI fails.
 Result<std::unique_ptr<Team>> join_team();
 
 }  // namespace nwc

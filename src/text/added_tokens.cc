@@ -71,7 +71,8 @@ Result<std::vector<AddedToken>> read_added_tokens(const Json& json) {
     NWC_ASSIGN_OR_RETURN(token.normalized, fields.boolean("normalized", !token.special));
     if (token.content.empty()) return fields.error(ErrorCode::kCorrupt, "'content' is empty");
     if (token.content.size() > limits::kMaxAddedToken) {
-      return fields.error(ErrorCode::kLimit, "'content' is longer than " + std::to_string(limits::kMaxAddedToken) + " bytes");
+      return fields.error(ErrorCode::kLimit,
+                          "'content' is longer than " + std::to_string(limits::kMaxAddedToken) + " bytes");
     }
     if (!contents.insert(token.content).second) {
       return fields.error(ErrorCode::kCorrupt, "'" + token.content.substr(0, 100) + "' appears twice");
@@ -88,7 +89,8 @@ void AddedTokenFinder::add(std::string content, const AddedToken& token) {
 }
 
 void AddedTokenFinder::prepare() {
-  std::stable_sort(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) { return a.content < b.content; });
+  std::stable_sort(entries_.begin(), entries_.end(),
+                   [](const Entry& a, const Entry& b) { return a.content < b.content; });
   const auto equal = [](const Entry& a, const Entry& b) { return a.content == b.content; };
   entries_.erase(std::unique(entries_.begin(), entries_.end(), equal), entries_.end());
   first_byte_.assign(257, entries_.size());

@@ -24,8 +24,8 @@ struct AddedToken {
   bool special;      // is left out by decode() on request
 };
 
-// The "added_tokens" array, special tokens first, otherwise in its order. Errors: kCorrupt, also for an empty content or one
-// that appears twice; kLimit.
+// The "added_tokens" array, special tokens first, otherwise in its order. Errors: kCorrupt, also for an empty content
+// or one that appears twice; kLimit.
 Result<std::vector<AddedToken>> read_added_tokens(const Json& json);
 
 // Finds added tokens in a text.
@@ -56,8 +56,8 @@ class AddedTokenFinder {
   };
   const Entry* longest_at(std::string_view text) const;
 
-  std::vector<Entry> entries_;           // after prepare(): by content, no two equal
-  std::vector<size_t> first_byte_;       // 257 positions in entries_: where contents with each first byte begin
+  std::vector<Entry> entries_;      // after prepare(): by content, no two equal
+  std::vector<size_t> first_byte_;  // 257 positions in entries_: where contents with each first byte begin
 };
 
 }  // namespace nwc::text

@@ -48,7 +48,8 @@ TEST(AddedTokens, TakeWhiteSpaceAlong) {
 TEST(AddedTokens, SingleWordsStandAlone) {
   AddedToken word = token("WORD", 1);
   word.single_word = true;
-  EXPECT_EQ(parts({word}, "WORD aWORD WORDs (WORD) \u00e9WORD WORD"), "<1>WORD/ aWORD WORDs (/<1>WORD/) \u00e9WORD /<1>WORD");
+  EXPECT_EQ(parts({word}, "WORD aWORD WORDs (WORD) \u00e9WORD WORD"),
+            "<1>WORD/ aWORD WORDs (/<1>WORD/) \u00e9WORD /<1>WORD");
 }
 
 TEST(AddedTokens, AreReadWithSpecialOnesFirst) {
@@ -70,8 +71,10 @@ TEST(AddedTokens, AreChecked) {
   EXPECT_EQ(error_of(R"([{"id":1}])"), "added_tokens[0]: 'content' is missing");
   EXPECT_EQ(error_of(R"([{"id":1,"content":""}])"), "added_tokens[0]: 'content' is empty");
   EXPECT_EQ(error_of(R"([{"id":1,"content":"a"},{"id":2,"content":"a"}])"), "added_tokens[1]: 'a' appears twice");
-  EXPECT_EQ(error_of(R"([{"id":16777216,"content":"a"}])"), "added_tokens[0].id: token id 16777216 is not below the limit of 16777216");
-  EXPECT_EQ(error_of(R"([{"id":1,"content":")" + std::string(1025, 'x') + R"("}])"), "added_tokens[0]: 'content' is longer than 1024 bytes");
+  EXPECT_EQ(error_of(R"([{"id":16777216,"content":"a"}])"),
+            "added_tokens[0].id: token id 16777216 is not below the limit of 16777216");
+  EXPECT_EQ(error_of(R"([{"id":1,"content":")" + std::string(1025, 'x') + R"("}])"),
+            "added_tokens[0]: 'content' is longer than 1024 bytes");
 }
 
 }  // namespace

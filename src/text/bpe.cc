@@ -10,7 +10,7 @@
 namespace nwc::text {
 namespace {
 
-constexpr size_t kMaxCachedWord = 256;      // bytes
+constexpr size_t kMaxCachedWord = 256;  // bytes
 constexpr size_t kMaxCachedWords = 1 << 17;
 
 std::string shortened(std::string_view text) { return std::string(text.substr(0, 100)); }
@@ -27,7 +27,8 @@ Result<std::pair<std::string, std::string>> sides_of(const Json& merge, size_t i
   if (!merge.is_string()) return bad("is neither a string nor a pair of strings");
   const std::string& text = merge.get_ref<const std::string&>();
   const size_t space = text.find(' ');
-  if (space == text.npos || text.find(' ', space + 1) != text.npos) return bad("is not two tokens with one space between");
+  if (space == text.npos || text.find(' ', space + 1) != text.npos)
+    return bad("is not two tokens with one space between");
   return std::pair(text.substr(0, space), text.substr(space + 1));
 }
 
@@ -40,7 +41,8 @@ Result<Bpe> Bpe::from_json(const Json& json) {
   NWC_ASSIGN_OR_RETURN(const Fields fields, Fields::of(json, "model"));
   NWC_ASSIGN_OR_RETURN(const std::string type, fields.string("type", fields.find("merges") != nullptr ? "BPE" : ""));
   if (type != "BPE") {
-    return fields.error(ErrorCode::kUnsupported, "type '" + shortened(type) + "' is not supported").remedy("supported is: BPE");
+    return fields.error(ErrorCode::kUnsupported, "type '" + shortened(type) + "' is not supported")
+        .remedy("supported is: BPE");
   }
   if (const Json* dropout = fields.find("dropout"); dropout != nullptr && *dropout != 0) {
     return fields.error(ErrorCode::kUnsupported, "dropout is not supported").remedy("set it to null");
@@ -68,7 +70,8 @@ Result<Bpe> Bpe::from_json(const Json& json) {
 Status Bpe::read_vocabulary(const Json& json) {
   if (!json.is_object()) return Error(ErrorCode::kCorrupt, "model.vocab is not a JSON object");
   for (const auto& entry : json.items()) {
-    NWC_ASSIGN_OR_RETURN(const int32_t id, token_id_from(entry.value(), "model.vocab['" + shortened(entry.key()) + "']"));
+    NWC_ASSIGN_OR_RETURN(const int32_t id,
+                         token_id_from(entry.value(), "model.vocab['" + shortened(entry.key()) + "']"));
     if (Status added = vocabulary_.add(entry.key(), id); !added) {
       return Error(added.error().code(), "model.vocab: " + added.error().message());
     }
@@ -87,12 +90,14 @@ Status Bpe::read_merges(const Json& json) {
     const auto& [left, right] = sides;
     const auto id_of = [&](const std::string& token) -> Result<int32_t> {
       if (const std::optional<int32_t> id = vocabulary_.id_of(token)) return *id;
-      return Error(ErrorCode::kCorrupt, fmt::format("model.merges[{}] needs '{}', which is not in the vocabulary", i, shortened(token)));
+      return Error(ErrorCode::kCorrupt,
+                   fmt::format("model.merges[{}] needs '{}', which is not in the vocabulary", i, shortened(token)));
     };
     NWC_ASSIGN_OR_RETURN(const int32_t left_id, id_of(left));
     NWC_ASSIGN_OR_RETURN(const int32_t right_id, id_of(right));
     if (!right.starts_with(prefix_)) {
-      return Error(ErrorCode::kCorrupt, fmt::format("model.merges[{}]: '{}' lacks the continuing_subword_prefix", i, shortened(right)));
+      return Error(ErrorCode::kCorrupt,
+                   fmt::format("model.merges[{}]: '{}' lacks the continuing_subword_prefix", i, shortened(right)));
     }
     NWC_ASSIGN_OR_RETURN(const int32_t merged, id_of(left + right.substr(prefix_.size())));
     merges_.set(left_id, right_id, {rank++, merged});
@@ -177,7 +182,8 @@ void Bpe::merge(std::vector<int32_t>& symbols) const {
 
   // The symbols that are left, as a doubly linked list over their positions.
   std::vector<std::pair<uint32_t, uint32_t>> links(count);  // before, behind; `count` for none
-  for (size_t i = 0; i < count; ++i) links[i] = {static_cast<uint32_t>(i == 0 ? count : i - 1), static_cast<uint32_t>(i + 1)};
+  for (size_t i = 0; i < count; ++i)
+    links[i] = {static_cast<uint32_t>(i == 0 ? count : i - 1), static_cast<uint32_t>(i + 1)};
   const auto before = [&](size_t i) { return links[i].first == count ? kNone : links[i].first; };
   const auto behind = [&](size_t i) { return links[i].second == count ? kNone : links[i].second; };
   const auto push = [&](size_t left, size_t right) {

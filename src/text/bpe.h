@@ -45,9 +45,9 @@ class Bpe {
 
   const Vocabulary& vocabulary() const { return vocabulary_; }
 
-  // Appends the ids of `word` (valid UTF-8). Characters without a token become their bytes' tokens (byte_fallback), else
-  // unk_token, else nothing, as in the reference. Time is O(n log n) in the length of the word. kCorrupt if unk_token is
-  // needed but not in the vocabulary.
+  // Appends the ids of `word` (valid UTF-8). Characters without a token become their bytes' tokens (byte_fallback),
+  // else unk_token, else nothing, as in the reference. Time is O(n log n) in the length of the word. kCorrupt if
+  // unk_token is needed but not in the vocabulary.
   Status encode(std::string_view word, WordCache& cache, std::vector<int32_t>& ids) const;
 
  private:
@@ -59,7 +59,8 @@ class Bpe {
 
   Vocabulary vocabulary_;
   MergeTable merges_;
-  std::array<int32_t, 256> byte_ids_{};  // of "<0x00>" to "<0xFF>", -1 for a token that is not there; with byte_fallback_
+  std::array<int32_t, 256>
+      byte_ids_{};  // of "<0x00>" to "<0xFF>", -1 for a token that is not there; with byte_fallback_
   bool byte_fallback_ = false;
   bool ignore_merges_ = false;
   bool fuse_unknown_ = false;

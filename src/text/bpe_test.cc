@@ -25,9 +25,10 @@ std::string error_of(std::string_view json) {
 }
 
 TEST(Bpe, MergesByRankThenFromTheLeft) {
-  const char* model = R"({"type":"BPE","vocab":{"a":0,"b":1,"c":2,"ab":3,"bc":4,"aa":5,"abc":6},"merges":["b c","a b","a a","a bc"]})";
-  EXPECT_EQ(encoded(model, "abc"), Ids{6});         // bc first, then a + bc
-  EXPECT_EQ(encoded(model, "aab"), (Ids{0, 3}));    // "a b" before "a a"
+  const char* model =
+      R"({"type":"BPE","vocab":{"a":0,"b":1,"c":2,"ab":3,"bc":4,"aa":5,"abc":6},"merges":["b c","a b","a a","a bc"]})";
+  EXPECT_EQ(encoded(model, "abc"), Ids{6});       // bc first, then a + bc
+  EXPECT_EQ(encoded(model, "aab"), (Ids{0, 3}));  // "a b" before "a a"
   EXPECT_EQ(encoded(model, "aaa"), (Ids{5, 0}));
   EXPECT_EQ(encoded(model, "aaaa"), (Ids{5, 5}));
   EXPECT_EQ(encoded(model, ""), Ids{});
@@ -40,7 +41,9 @@ TEST(Bpe, ReadsMergesAsPairsAndSkipsTheVersionLine) {
 
 TEST(Bpe, FallsBackToBytesWithUnknownsBehind) {
   const auto model = [](const char* fuse) {
-    return std::string(R"({"vocab":{"?":0,"a":1,"<0xC3>":2,"<0xA9>":3,"b":4},"merges":[],"unk_token":"?","byte_fallback":true,"fuse_unk":)") + fuse + "}";
+    return std::string(
+               R"({"vocab":{"?":0,"a":1,"<0xC3>":2,"<0xA9>":3,"b":4},"merges":[],"unk_token":"?","byte_fallback":true,"fuse_unk":)") +
+           fuse + "}";
   };
   EXPECT_EQ(encoded(model("false"), "zz\u00e9a"), (Ids{0, 2, 3, 0, 1}));
   EXPECT_EQ(encoded(model("false"), "az\u00e9bz"), (Ids{1, 2, 3, 0, 4, 0}));
@@ -48,7 +51,9 @@ TEST(Bpe, FallsBackToBytesWithUnknownsBehind) {
   EXPECT_EQ(encoded(model("true"), "z\u00e9\u00fca"), (Ids{2, 3, 0, 1}));  // U+00FC lacks a byte token
 }
 
-TEST(Bpe, DropsUnknownsWithoutAnUnknownToken) { EXPECT_EQ(encoded(R"({"vocab":{"a":0,"b":1},"merges":[]})", "azb"), (Ids{0, 1})); }
+TEST(Bpe, DropsUnknownsWithoutAnUnknownToken) {
+  EXPECT_EQ(encoded(R"({"vocab":{"a":0,"b":1},"merges":[]})", "azb"), (Ids{0, 1}));
+}
 
 TEST(Bpe, ReportsAnUnknownTokenThatIsMissing) {
   const Result<Bpe> bpe = Bpe::from_json(Json::parse(R"({"vocab":{"a":0},"merges":[],"unk_token":"[UNK]"})"));
@@ -59,7 +64,8 @@ TEST(Bpe, ReportsAnUnknownTokenThatIsMissing) {
   const Status status = bpe->encode("z", cache, ids);
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().code(), ErrorCode::kCorrupt);
-  EXPECT_EQ(status.error().message(), "the text has 'z', which needs unk_token '[UNK]', but that is not in the vocabulary");
+  EXPECT_EQ(status.error().message(),
+            "the text has 'z', which needs unk_token '[UNK]', but that is not in the vocabulary");
 }
 
 TEST(Bpe, IgnoresMergesForWholeWords) {
@@ -69,8 +75,13 @@ TEST(Bpe, IgnoresMergesForWholeWords) {
 }
 
 TEST(Bpe, MarksTheInsideAndTheEndOfWords) {
-  EXPECT_EQ(encoded(R"({"vocab":{"a":0,"a</w>":1,"b":2,"ba</w>":3},"merges":["b a</w>"],"end_of_word_suffix":"</w>"})", "aba"), (Ids{0, 3}));
-  EXPECT_EQ(encoded(R"({"vocab":{"a":0,"##a":1,"##b":2,"##ba":3},"merges":["##b ##a"],"continuing_subword_prefix":"##"})", "aba"), (Ids{0, 3}));
+  EXPECT_EQ(encoded(R"({"vocab":{"a":0,"a</w>":1,"b":2,"ba</w>":3},"merges":["b a</w>"],"end_of_word_suffix":"</w>"})",
+                    "aba"),
+            (Ids{0, 3}));
+  EXPECT_EQ(
+      encoded(R"({"vocab":{"a":0,"##a":1,"##b":2,"##ba":3},"merges":["##b ##a"],"continuing_subword_prefix":"##"})",
+              "aba"),
+      (Ids{0, 3}));
 }
 
 TEST(Bpe, MergesLongWordsQuickly) {
@@ -96,12 +107,16 @@ TEST(Bpe, ChecksTheModel) {
   EXPECT_EQ(error_of(R"({"vocab":{"a":99999999999},"merges":[]})"),
             "model.vocab['a']: token id 99999999999 is not below the limit of 16777216");
   EXPECT_EQ(error_of(R"({"vocab":{"a":1,"b":1},"merges":[]})"), "model.vocab: tokens 'a' and 'b' have the same id 1");
-  EXPECT_EQ(error_of(R"({"vocab":{"a":0},"merges":["a"]})"), "model.merges[0] is not two tokens with one space between");
-  EXPECT_EQ(error_of(R"({"vocab":{"a":0},"merges":["a b c"]})"), "model.merges[0] is not two tokens with one space between");
+  EXPECT_EQ(error_of(R"({"vocab":{"a":0},"merges":["a"]})"),
+            "model.merges[0] is not two tokens with one space between");
+  EXPECT_EQ(error_of(R"({"vocab":{"a":0},"merges":["a b c"]})"),
+            "model.merges[0] is not two tokens with one space between");
   EXPECT_EQ(error_of(R"({"vocab":{"a":0},"merges":[["a"]]})"), "model.merges[0] is not a pair of strings");
   EXPECT_EQ(error_of(R"({"vocab":{"a":0},"merges":[1]})"), "model.merges[0] is neither a string nor a pair of strings");
-  EXPECT_EQ(error_of(R"({"vocab":{"a":0},"merges":["a b"]})"), "model.merges[0] needs 'b', which is not in the vocabulary");
-  EXPECT_EQ(error_of(R"({"vocab":{"a":0,"b":1},"merges":["a b"]})"), "model.merges[0] needs 'ab', which is not in the vocabulary");
+  EXPECT_EQ(error_of(R"({"vocab":{"a":0},"merges":["a b"]})"),
+            "model.merges[0] needs 'b', which is not in the vocabulary");
+  EXPECT_EQ(error_of(R"({"vocab":{"a":0,"b":1},"merges":["a b"]})"),
+            "model.merges[0] needs 'ab', which is not in the vocabulary");
   EXPECT_EQ(error_of(R"({"vocab":{"a":0},"merges":[],"unk_token":3})"), "model: 'unk_token' is not a string");
 }
 

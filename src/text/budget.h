@@ -1,4 +1,5 @@
-// What one call of Tokenizer::encode() may use, so that a hostile tokenizer.json can neither blow up a short text nor hang.
+// What one call of Tokenizer::encode() may use, so that a hostile tokenizer.json can neither blow up a short text nor
+// hang.
 #pragma once
 
 #include <cstddef>

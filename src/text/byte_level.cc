@@ -16,8 +16,8 @@ constexpr bool is_printable(unsigned byte) {
 }
 
 struct Alphabet {
-  std::array<uint16_t, 256> character{};       // of a byte
-  std::array<int16_t, kAlphabetEnd> byte{};    // of a character; -1 for none
+  std::array<uint16_t, 256> character{};     // of a byte
+  std::array<int16_t, kAlphabetEnd> byte{};  // of a character; -1 for none
 };
 
 constexpr Alphabet make_alphabet() {

@@ -1,5 +1,6 @@
 // How the parts of a tokenizer (normalizer, pre-tokenizer, ...) are read from tokenizer.json: each is an object with a
-// "type", looked up in its kind's table of factories. Adding a component means adding its class and one line of that table.
+// "type", looked up in its kind's table of factories. Adding a component means adding its class and one line of that
+// table.
 #pragma once
 
 #include <memory>
@@ -14,8 +15,8 @@
 
 namespace nwc::text {
 
-// The members of one JSON object; errors (kCorrupt) name the object's place in the file and the member. A member that is
-// null counts as absent. Views the JSON, which must outlive it.
+// The members of one JSON object; errors (kCorrupt) name the object's place in the file and the member. A member that
+// is null counts as absent. Views the JSON, which must outlive it.
 class Fields {
  public:
   // `place` is for messages: "normalizer", "pre_tokenizer.pretokenizers[1]".
@@ -54,7 +55,8 @@ using Factory = Result<std::unique_ptr<Component>> (*)(const Fields&);
 template <class Component>
 using FactoryTable = std::span<const std::pair<std::string_view, Factory<Component>>>;
 
-// Makes the component that `value` describes; a null pointer for null. kUnsupported, naming the type, if the table lacks it.
+// Makes the component that `value` describes; a null pointer for null. kUnsupported, naming the type, if the table
+// lacks it.
 template <class Component>
 Result<std::unique_ptr<Component>> make_component(const Json& value, const std::string& place,
                                                   FactoryTable<Component> table) {

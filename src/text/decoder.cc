@@ -125,7 +125,8 @@ class Replace : public Decoder {
   static Made make(const Fields& fields) {
     auto replace = std::make_unique<Replace>();
     NWC_ASSIGN_OR_RETURN(const Pattern pattern, Pattern::from(fields, "pattern"));
-    if (!pattern.literal()) return fields.error(ErrorCode::kUnsupported, "a decoder with a regular expression is not supported");
+    if (!pattern.literal())
+      return fields.error(ErrorCode::kUnsupported, "a decoder with a regular expression is not supported");
     replace->pattern_ = *pattern.literal();
     NWC_ASSIGN_OR_RETURN(replace->content_, fields.string("content"));
     return Made(std::move(replace));
@@ -145,12 +146,8 @@ class Replace : public Decoder {
 Made make_sequence_decoder(const Fields& fields);
 
 constexpr std::pair<std::string_view, Factory<Decoder>> kDecoders[] = {
-    {"Sequence", make_sequence_decoder},
-    {"ByteLevel", ByteLevel::make},
-    {"Metaspace", Metaspace::make},
-    {"ByteFallback", ByteFallback::make},
-    {"Fuse", Fuse::make},
-    {"Strip", Strip::make},
+    {"Sequence", make_sequence_decoder},  {"ByteLevel", ByteLevel::make}, {"Metaspace", Metaspace::make},
+    {"ByteFallback", ByteFallback::make}, {"Fuse", Fuse::make},           {"Strip", Strip::make},
     {"Replace", Replace::make},
 };
 

@@ -16,12 +16,14 @@ std::string decoded(std::string_view json, std::vector<std::string> tokens) {
 }
 
 TEST(Decoder, ReadsByteLevelTokens) {
-  EXPECT_EQ(decoded(R"({"type":"ByteLevel"})", {"\u0120a", "\u6f22", "\u00c3", "\u00a9", "\u00c3\u0120x\u6f22", "\u00c3"}),
-            " a\u6f22\u00e9\u00c3\u0120x\u6f22\ufffd");
+  EXPECT_EQ(
+      decoded(R"({"type":"ByteLevel"})", {"\u0120a", "\u6f22", "\u00c3", "\u00a9", "\u00c3\u0120x\u6f22", "\u00c3"}),
+      " a\u6f22\u00e9\u00c3\u0120x\u6f22\ufffd");
 }
 
 TEST(Decoder, ReadsByteTokens) {
-  EXPECT_EQ(decoded(R"({"type":"ByteFallback"})", {"<0xE5>", "<0x8f>", "<0xAB>", "x", "<0xFF>", "<0xE5>", "y", "<0xGG>", "<0x1>"}),
+  EXPECT_EQ(decoded(R"({"type":"ByteFallback"})",
+                    {"<0xE5>", "<0x8f>", "<0xAB>", "x", "<0xFF>", "<0xE5>", "y", "<0xGG>", "<0x1>"}),
             "\u53ebx\ufffd\ufffdy<0xGG><0x1>");
 }
 
@@ -39,21 +41,26 @@ TEST(Decoder, StripsEveryToken) {
 
 TEST(Decoder, ReplacesAndFuses) {
   EXPECT_EQ(decoded(R"({"type":"Replace","pattern":{"String":"ab"},"content":"x"})", {"ab", "a", "b"}), "xab");
-  EXPECT_EQ(decoded(R"({"type":"Sequence","decoders":[{"type":"Fuse"},{"type":"Replace","pattern":{"String":"ab"},"content":"x"}]})",
-                    {"ab", "a", "b"}),
-            "xx");
+  EXPECT_EQ(
+      decoded(
+          R"({"type":"Sequence","decoders":[{"type":"Fuse"},{"type":"Replace","pattern":{"String":"ab"},"content":"x"}]})",
+          {"ab", "a", "b"}),
+      "xx");
 }
 
 TEST(Decoder, DecodesAsLlama2) {
-  EXPECT_EQ(decoded(R"({"type":"Sequence","decoders":[{"type":"Replace","pattern":{"String":"\u2581"},"content":" "},{"type":"ByteFallback"},
+  EXPECT_EQ(
+      decoded(
+          R"({"type":"Sequence","decoders":[{"type":"Replace","pattern":{"String":"\u2581"},"content":" "},{"type":"ByteFallback"},
                         {"type":"Fuse"},{"type":"Strip","content":" ","start":1,"stop":0}]})",
-                    {"\u2581a", "<0xE5>", "<0x8F>", "<0xAB>", "\u2581b"}),
-            "a\u53eb b");
+          {"\u2581a", "<0xE5>", "<0x8F>", "<0xAB>", "\u2581b"}),
+      "a\u53eb b");
 }
 
 TEST(Decoder, RefusesWhatItDoesNotKnow) {
   EXPECT_EQ(decoded(R"({"type":"WordPiece"})", {}),
-            "error: decoder: type 'WordPiece' is not supported; supported are: Sequence, ByteLevel, Metaspace, ByteFallback, Fuse, Strip, "
+            "error: decoder: type 'WordPiece' is not supported; supported are: Sequence, ByteLevel, Metaspace, "
+            "ByteFallback, Fuse, Strip, "
             "Replace");
   EXPECT_EQ(decoded(R"({"type":"Replace","pattern":{"Regex":"a"},"content":""})", {}),
             "error: decoder: a decoder with a regular expression is not supported");

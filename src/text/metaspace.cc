@@ -7,7 +7,8 @@ Result<MetaspaceOptions> metaspace_options(const Fields& fields) {
   NWC_ASSIGN_OR_RETURN(options.replacement, fields.character("replacement"));
   NWC_ASSIGN_OR_RETURN(options.split, fields.boolean("split", true));
   NWC_ASSIGN_OR_RETURN(const bool add_prefix_space, fields.boolean("add_prefix_space", true));
-  NWC_ASSIGN_OR_RETURN(const std::string scheme, fields.string("prepend_scheme", add_prefix_space ? "always" : "never"));
+  NWC_ASSIGN_OR_RETURN(const std::string scheme,
+                       fields.string("prepend_scheme", add_prefix_space ? "always" : "never"));
   if (scheme == "first") {
     options.prepend = PrependScheme::kFirst;
   } else if (scheme == "always") {

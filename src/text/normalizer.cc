@@ -10,7 +10,8 @@ namespace {
 using Made = Result<std::unique_ptr<Normalizer>>;
 
 Error too_long(const Budget& budget) {
-  return Error(ErrorCode::kLimit, "the normalizer lengthens the text beyond " + std::to_string(budget.max_bytes()) + " bytes");
+  return Error(ErrorCode::kLimit,
+               "the normalizer lengthens the text beyond " + std::to_string(budget.max_bytes()) + " bytes");
 }
 
 class Prepend : public Normalizer {
@@ -22,7 +23,8 @@ class Prepend : public Normalizer {
   }
   Status apply(Piece& piece, Budget& budget) const override {
     if (piece.text.empty()) return {};
-    if (piece.text.size() > budget.max_bytes() || prefix_.size() > budget.max_bytes() - piece.text.size()) return too_long(budget);
+    if (piece.text.size() > budget.max_bytes() || prefix_.size() > budget.max_bytes() - piece.text.size())
+      return too_long(budget);
     piece.text.insert(0, prefix_);
     return {};
   }
@@ -46,7 +48,8 @@ class Replace : public Normalizer {
     if (!content_.empty() && matches.size() > budget.max_bytes() / content_.size()) return too_long(budget);
     const Range first = matches.front();
     if (first.begin == 0 && first.end > 0 && (content_.empty() || first.end > utf8_length(piece.text[0]))) {
-      piece.at_start = false;  // as the reference counts: the replacement stands for the last character that it replaces
+      piece.at_start =
+          false;  // as the reference counts: the replacement stands for the last character that it replaces
     }
     piece.text = replace_ranges(piece.text, matches, content_);
     if (piece.text.size() > budget.max_bytes()) return too_long(budget);

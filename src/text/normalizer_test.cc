@@ -47,9 +47,11 @@ TEST(Normalizer, Strips) {
 }
 
 TEST(Normalizer, RunsASequence) {
-  EXPECT_EQ(normalized(R"({"type":"Sequence","normalizers":[{"type":"NFKC"},{"type":"Lowercase"},{"type":"Prepend","prepend":">"}]})",
-                       "\ufb01 \uff21"),
-            ">fi a");
+  EXPECT_EQ(
+      normalized(
+          R"({"type":"Sequence","normalizers":[{"type":"NFKC"},{"type":"Lowercase"},{"type":"Prepend","prepend":">"}]})",
+          "\ufb01 \uff21"),
+      ">fi a");
 }
 
 TEST(Normalizer, KeepsTrackOfTheStart) {
@@ -63,7 +65,8 @@ TEST(Normalizer, KeepsTrackOfTheStart) {
 
 TEST(Normalizer, RefusesWhatItDoesNotKnow) {
   EXPECT_EQ(normalized(R"({"type":"Precompiled"})", ""),
-            "error: normalizer: type 'Precompiled' is not supported; supported are: Sequence, Prepend, Replace, Strip, Lowercase, NFC, "
+            "error: normalizer: type 'Precompiled' is not supported; supported are: Sequence, Prepend, Replace, Strip, "
+            "Lowercase, NFC, "
             "NFD, NFKC, NFKD");
   EXPECT_EQ(normalized(R"({"type":"Sequence","normalizers":[{"type":"NFC"},{"type":"Prepend"}]})", ""),
             "error: normalizer.normalizers[1]: 'prepend' is missing");

@@ -15,7 +15,8 @@ class TemplateProcessing : public PostProcessor {
     NWC_ASSIGN_OR_RETURN(const std::vector<const Json*> parts, fields.array("single"));
     bool text_seen = false;
     for (size_t i = 0; i < parts.size(); ++i) {
-      NWC_ASSIGN_OR_RETURN(const Fields part, Fields::of(*parts[i], fields.place() + ".single[" + std::to_string(i) + "]"));
+      NWC_ASSIGN_OR_RETURN(const Fields part,
+                           Fields::of(*parts[i], fields.place() + ".single[" + std::to_string(i) + "]"));
       if (const Json* sequence = part.find("Sequence")) {
         NWC_ASSIGN_OR_RETURN(const Fields text, Fields::of(*sequence, part.place() + ".Sequence"));
         NWC_ASSIGN_OR_RETURN(const std::string id, text.string("id"));
@@ -28,7 +29,8 @@ class TemplateProcessing : public PostProcessor {
         NWC_ASSIGN_OR_RETURN(const std::vector<int32_t> ids, ids_of(fields, name));
         std::vector<int32_t>& side = text_seen ? processor->after_ : processor->before_;
         if (ids.size() > limits::kMaxTemplateTokens - side.size()) {
-          return token.error(ErrorCode::kLimit, "more than " + std::to_string(limits::kMaxTemplateTokens) + " special tokens");
+          return token.error(ErrorCode::kLimit,
+                             "more than " + std::to_string(limits::kMaxTemplateTokens) + " special tokens");
         }
         side.insert(side.end(), ids.begin(), ids.end());
       }

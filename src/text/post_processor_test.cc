@@ -22,23 +22,28 @@ TEST(PostProcessor, PutsSpecialTokensAround) {
 
 TEST(PostProcessor, RunsASequence) {
   Ids ids = {7};
-  (*make_post_processor(Json::parse(R"({"type":"Sequence","processors":[{"type":"ByteLevel"},)" + std::string(kTemplate) + "," + kTemplate + "]}")))
+  (*make_post_processor(Json::parse(R"({"type":"Sequence","processors":[{"type":"ByteLevel"},)" +
+                                    std::string(kTemplate) + "," + kTemplate + "]}")))
       ->add_special_tokens(ids);
   EXPECT_EQ(ids, (Ids{1, 1, 7, 2, 3, 2, 3}));
 }
 
 TEST(PostProcessor, RefusesWhatItDoesNotKnow) {
-  EXPECT_EQ(error_of(R"({"type":"BertProcessing"})"),
-            "post_processor: type 'BertProcessing' is not supported; supported are: Sequence, TemplateProcessing, ByteLevel");
+  EXPECT_EQ(
+      error_of(R"({"type":"BertProcessing"})"),
+      "post_processor: type 'BertProcessing' is not supported; supported are: Sequence, TemplateProcessing, ByteLevel");
   EXPECT_EQ(error_of(R"({"type":"TemplateProcessing","single":[{"Sequence":{"id":"B"}}]})"),
             "post_processor.single[0].Sequence: only one text, 'A', is supported");
   EXPECT_EQ(error_of(R"({"type":"TemplateProcessing","single":[{"Sequence":{"id":"A"}},{"Sequence":{"id":"A"}}]})"),
             "post_processor.single[1].Sequence: only one text, 'A', is supported");
-  EXPECT_EQ(error_of(R"({"type":"TemplateProcessing","single":[]})"), "post_processor: 'single' has no place for the text");
+  EXPECT_EQ(error_of(R"({"type":"TemplateProcessing","single":[]})"),
+            "post_processor: 'single' has no place for the text");
   EXPECT_EQ(error_of(R"({"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<s>"}}],"special_tokens":{}})"),
             "post_processor.special_tokens: '<s>' is missing");
-  EXPECT_EQ(error_of(R"({"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"x"}}],"special_tokens":{"x":{"ids":[-1]}}})"),
-            "post_processor.special_tokens.x.ids is not a token id");
+  EXPECT_EQ(
+      error_of(
+          R"({"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"x"}}],"special_tokens":{"x":{"ids":[-1]}}})"),
+      "post_processor.special_tokens.x.ids is not a token id");
 }
 
 }  // namespace

@@ -79,11 +79,12 @@ class Metaspace : public PreTokenizer {
   Status split(Piece piece, Budget&, std::vector<Piece>& out) const override {
     const std::string& space = options_.replacement;
     piece.text = replace_ranges(piece.text, find_literal(piece.text, " "), space);
-    const bool prepend = options_.prepend == PrependScheme::kAlways ||
-                         (options_.prepend == PrependScheme::kFirst && piece.at_start);
+    const bool prepend =
+        options_.prepend == PrependScheme::kAlways || (options_.prepend == PrependScheme::kFirst && piece.at_start);
     if (prepend && !piece.text.starts_with(space)) piece.text.insert(0, space);
     if (options_.split) {
-      split_piece(piece, segments_of(piece.text.size(), find_literal(piece.text, space)), SplitBehavior::kMergedWithNext, out);
+      split_piece(piece, segments_of(piece.text.size(), find_literal(piece.text, space)),
+                  SplitBehavior::kMergedWithNext, out);
     } else {
       out.push_back(std::move(piece));
     }
@@ -97,11 +98,13 @@ class Metaspace : public PreTokenizer {
 // Splits at characters of one kind.
 class AtCharacters : public PreTokenizer {
  public:
-  AtCharacters(bool (*is_delimiter)(char32_t), SplitBehavior behavior) : is_delimiter_(is_delimiter), behavior_(behavior) {}
+  AtCharacters(bool (*is_delimiter)(char32_t), SplitBehavior behavior)
+      : is_delimiter_(is_delimiter), behavior_(behavior) {}
 
   static Made digits(const Fields& fields) {
     NWC_ASSIGN_OR_RETURN(const bool individual, fields.boolean("individual_digits"));
-    return Made(std::make_unique<AtCharacters>(is_numeric, individual ? SplitBehavior::kIsolated : SplitBehavior::kContiguous));
+    return Made(
+        std::make_unique<AtCharacters>(is_numeric, individual ? SplitBehavior::kIsolated : SplitBehavior::kContiguous));
   }
   static Made punctuation(const Fields& fields) {
     SplitBehavior behavior = SplitBehavior::kIsolated;
@@ -175,7 +178,8 @@ class SequencePreTokenizer : public PreTokenizer {
       size_t bytes = 0;
       for (const Piece& p : pieces) bytes += p.text.size();
       if (bytes > budget.max_bytes()) {
-        return Error(ErrorCode::kLimit, "the pre_tokenizer lengthens the text beyond " + std::to_string(budget.max_bytes()) + " bytes");
+        return Error(ErrorCode::kLimit,
+                     "the pre_tokenizer lengthens the text beyond " + std::to_string(budget.max_bytes()) + " bytes");
       }
     }
     std::move(pieces.begin(), pieces.end(), std::back_inserter(out));

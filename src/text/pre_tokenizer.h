@@ -17,8 +17,8 @@ namespace nwc::text {
 class PreTokenizer {
  public:
   virtual ~PreTokenizer() = default;
-  // Splits `piece`, which is not empty, and appends what it becomes to `out`, empty pieces left out. Errors: kLimit if a
-  // regular expression backtracks too much or the pieces together become longer than the budget allows.
+  // Splits `piece`, which is not empty, and appends what it becomes to `out`, empty pieces left out. Errors: kLimit if
+  // a regular expression backtracks too much or the pieces together become longer than the budget allows.
   virtual Status split(Piece piece, Budget& budget, std::vector<Piece>& out) const = 0;
 };
 

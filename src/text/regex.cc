@@ -60,7 +60,8 @@ struct Regex::Program {
 
 Result<Regex> Regex::compile(std::string_view pattern) {
   if (pattern.size() > limits::kMaxRegexPattern) {
-    return Error(ErrorCode::kLimit, quoted(pattern) + " is longer than " + std::to_string(limits::kMaxRegexPattern) + " bytes");
+    return Error(ErrorCode::kLimit,
+                 quoted(pattern) + " is longer than " + std::to_string(limits::kMaxRegexPattern) + " bytes");
   }
   Result<std::string> translated = oniguruma_to_pcre2(pattern);
   if (!translated) return Error(translated.error().code(), quoted(pattern) + ", " + translated.error().message());
@@ -74,11 +75,12 @@ Result<Regex> Regex::compile(std::string_view pattern) {
   program->pattern = pattern;
   int error_code = 0;
   PCRE2_SIZE error_offset = 0;
-  // Anchored and without start optimisations, which look ahead in the text, because find_all() steps through it by itself.
-  program->code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated->data()), translated->size(),
-                                PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_ANCHORED | PCRE2_NO_START_OPTIMIZE |
-                                    PCRE2_NEVER_BACKSLASH_C,
-                                &error_code, &error_offset, context.get());
+  // Anchored and without start optimisations, which look ahead in the text, because find_all() steps through it by
+  // itself.
+  program->code = pcre2_compile(
+      reinterpret_cast<PCRE2_SPTR>(translated->data()), translated->size(),
+      PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_ANCHORED | PCRE2_NO_START_OPTIMIZE | PCRE2_NEVER_BACKSLASH_C,
+      &error_code, &error_offset, context.get());
   if (program->code == nullptr) {
     return Error(ErrorCode::kUnsupported, quoted(pattern) + " is refused by PCRE2: " + pcre2_message(error_code));
   }
@@ -87,7 +89,8 @@ Result<Regex> Regex::compile(std::string_view pattern) {
 
 Result<std::vector<Range>> Regex::find_all(std::string_view text, Budget& budget) const {
   thread_local Workspace workspace;
-  if (workspace.match == nullptr || workspace.context == nullptr) return Error(ErrorCode::kInternal, "PCRE2 is out of memory");
+  if (workspace.match == nullptr || workspace.context == nullptr)
+    return Error(ErrorCode::kInternal, "PCRE2 is out of memory");
   const auto too_slow = [&] {
     return Error(ErrorCode::kLimit, quoted(program_->pattern) + " backtracks too much on this text");
   };

@@ -17,8 +17,8 @@ inline constexpr std::string_view kDigitSet = R"(\p{Nd})";
 // The set of [:name:]; nullopt for an unknown name.
 std::optional<std::string> posix_set(std::string_view name);
 
-// The set of \p{name}: POSIX names, general categories, scripts, binary properties; upper and lower case, spaces, '-' and '_'
-// make no difference. nullopt for an unknown name.
+// The set of \p{name}: POSIX names, general categories, scripts, binary properties; upper and lower case, spaces, '-'
+// and '_' make no difference. nullopt for an unknown name.
 std::optional<std::string> property_set(std::string_view name, bool in_class);
 
 // Whether (?i) changes the set.

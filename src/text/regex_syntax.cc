@@ -49,8 +49,8 @@ class Translator {
  private:
   // An open parenthesis; the first entry is the pattern as a whole.
   struct Group {
-    size_t begin = 0;           // of its text in out_
-    size_t options_open = 0;    // "(?i:" that isolated options opened and its end must close
+    size_t begin = 0;         // of its text in out_
+    size_t options_open = 0;  // "(?i:" that isolated options opened and its end must close
     bool outer_ignore_case = false;
   };
 
@@ -363,8 +363,8 @@ class Translator {
     if (pos_ + 1 >= in_.size()) return corrupt("it ends in a backslash");
     if (is_letter(c) || is_digit(c)) return unsupported("'\\" + std::string(1, c) + "'");
     const size_t length = utf8_length(c);
-    std::string character = length == 1 && c > ' ' && c != '\x7F' ? "\\" + std::string(1, c)
-                                                                   : std::string(in_.substr(pos_ + 1, length));
+    std::string character =
+        length == 1 && c > ' ' && c != '\x7F' ? "\\" + std::string(1, c) : std::string(in_.substr(pos_ + 1, length));
     pos_ += 1 + length;
     return character;
   }
@@ -491,7 +491,8 @@ class Translator {
     NWC_ASSIGN_OR_RETURN(const std::string low, class_character());
     side.members += low;
     const char next = peek(1);
-    const bool range = peek() == '-' && pos_ + 1 < in_.size() && next != ']' && next != '[' && !in_.substr(pos_ + 1).starts_with("&&");
+    const bool range =
+        peek() == '-' && pos_ + 1 < in_.size() && next != ']' && next != '[' && !in_.substr(pos_ + 1).starts_with("&&");
     if (!range) return {};
     pos_ += 1;
     NWC_ASSIGN_OR_RETURN(const std::string high, class_character());
@@ -510,7 +511,8 @@ class Translator {
     }
     const size_t length = utf8_length(c);
     const bool plain = length > 1 || is_letter(c) || is_digit(c);
-    std::string character = plain ? std::string(in_.substr(pos_, length)) : code_point_escape(static_cast<unsigned char>(c));
+    std::string character =
+        plain ? std::string(in_.substr(pos_, length)) : code_point_escape(static_cast<unsigned char>(c));
     pos_ += length;
     return character;
   }

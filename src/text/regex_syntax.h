@@ -7,9 +7,9 @@
 //   (?m), (?i) in the middle of a group          dot-all; an isolated option holds across the alternatives that follow
 //   {,n}  {n}?  {n,m}+  a**                      from 0 to n; optional; a repeated repetition
 //   ^ $                                          always at lines (PCRE2_MULTILINE, see regex.cc)
-// Refused by name (kUnsupported): \K \G \g \y \X, conditions, calls, callouts, verbs, absent operators, options other than i and m,
-// raw bytes (\x80 and above), and case-dependent properties inside a class under (?i).
-// Not mapped: under (?i) Oniguruma lets one character equal several (ss and U+00DF); PCRE2 does not.
+// Refused by name (kUnsupported): \K \G \g \y \X, conditions, calls, callouts, verbs, absent operators, options other
+// than i and m, raw bytes (\x80 and above), and case-dependent properties inside a class under (?i). Not mapped: under
+// (?i) Oniguruma lets one character equal several (ss and U+00DF); PCRE2 does not.
 #pragma once
 
 #include <string>
@@ -19,8 +19,8 @@
 
 namespace nwc::text {
 
-// Errors: kUnsupported, kCorrupt for what neither language accepts (PCRE2 finds the rest), kLimit for classes nested too
-// deep; with the byte offset within the pattern.
+// Errors: kUnsupported, kCorrupt for what neither language accepts (PCRE2 finds the rest), kLimit for classes nested
+// too deep; with the byte offset within the pattern.
 Result<std::string> oniguruma_to_pcre2(std::string_view pattern);
 
 }  // namespace nwc::text

@@ -11,8 +11,9 @@ std::string translated(std::string_view pattern) {
 }
 
 TEST(RegexSyntax, LeavesTheCommonCoreAlone) {
-  for (const char* pattern : {"abc", "a|b", "a*b+c?", "a*?b+?c??", "a*+b++c?+", "(?:a)(b)(?=c)(?!d)(?<=e)(?<!f)(?>g)", "^a$", ".",
-                              "a{2}b{2,}c{2,3}", "[abc]", "[^a-z0-9]", "(?<n>a)\\k<n>", "(?i:a)", "\\p{L}+\\P{N}", "\\A\\z\\Z\\R"}) {
+  for (const char* pattern :
+       {"abc", "a|b", "a*b+c?", "a*?b+?c??", "a*+b++c?+", "(?:a)(b)(?=c)(?!d)(?<=e)(?<!f)(?>g)", "^a$", ".",
+        "a{2}b{2,}c{2,3}", "[abc]", "[^a-z0-9]", "(?<n>a)\\k<n>", "(?i:a)", "\\p{L}+\\P{N}", "\\A\\z\\Z\\R"}) {
     EXPECT_EQ(translated(pattern), pattern);
   }
 }

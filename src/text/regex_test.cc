@@ -30,14 +30,17 @@ TEST(Regex, FindsMatchesFromLeftToRight) {
 }
 
 TEST(Regex, SplitsAsGpt2) {
-  EXPECT_EQ(matches(R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)", "It's 12  caf\u00e9s!\n\n x\t"),
+  EXPECT_EQ(matches(R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)",
+                    "It's 12  caf\u00e9s!\n\n x\t"),
             (Strings{"It", "'s", " 12", " ", " caf\u00e9s", "!", "\n\n", " x", "\t"}));
 }
 
 TEST(Regex, SplitsAsLlama3) {
-  EXPECT_EQ(matches(R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
-                    "I'LL pay 12345 (now)!\r\n  \n  ok"),
-            (Strings{"I", "'LL", " pay", " ", "123", "45", " (", "now", ")!\r\n", "  \n", " ", " ok"}));
+  EXPECT_EQ(
+      matches(
+          R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
+          "I'LL pay 12345 (now)!\r\n  \n  ok"),
+      (Strings{"I", "'LL", " pay", " ", "123", "45", " (", "now", ")!\r\n", "  \n", " ", " ok"}));
 }
 
 TEST(Regex, KnowsWhatOnigurumaCallsSpaceAndWord) {
@@ -58,7 +61,8 @@ TEST(Regex, KnowsWhereLinesBeginAndEnd) {
 
 TEST(Regex, QuotesThePatternInErrors) {
   EXPECT_EQ(matches("a(", "x"), Strings{"error: regular expression 'a(', byte 2: a parenthesis is not closed"});
-  EXPECT_EQ(matches("a{3,2}", "x"), Strings{"error: regular expression 'a{3,2}' is refused by PCRE2: numbers out of order in {} quantifier"});
+  EXPECT_EQ(matches("a{3,2}", "x"),
+            Strings{"error: regular expression 'a{3,2}' is refused by PCRE2: numbers out of order in {} quantifier"});
   EXPECT_EQ(Regex::compile(std::string(limits::kMaxRegexPattern + 1, 'a')).error().code(), ErrorCode::kLimit);
 }
 

@@ -101,7 +101,8 @@ void invert(std::vector<Segment>& segments) {
   for (Segment& segment : segments) segment.is_delimiter = !segment.is_delimiter;
 }
 
-void split_piece(const Piece& piece, const std::vector<Segment>& segments, SplitBehavior behavior, std::vector<Piece>& out) {
+void split_piece(const Piece& piece, const std::vector<Segment>& segments, SplitBehavior behavior,
+                 std::vector<Piece>& out) {
   for (const Range& range : ranges_of(segments, behavior)) {
     if (range.begin == range.end) continue;
     out.push_back({piece.text.substr(range.begin, range.end - range.begin), piece.at_start && range.begin == 0});

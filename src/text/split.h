@@ -31,6 +31,7 @@ std::vector<Segment> segments_of(std::string_view text, bool (*is_delimiter)(cha
 void invert(std::vector<Segment>& segments);
 
 // Appends the pieces to `out`; empty ones are left out.
-void split_piece(const Piece& piece, const std::vector<Segment>& segments, SplitBehavior behavior, std::vector<Piece>& out);
+void split_piece(const Piece& piece, const std::vector<Segment>& segments, SplitBehavior behavior,
+                 std::vector<Piece>& out);
 
 }  // namespace nwc::text

@@ -27,11 +27,12 @@ struct Tokenizer::State {
   explicit State(text::Bpe bpe) : model(std::move(bpe)) {}
 
   text::Bpe model;
-  text::Vocabulary added;                  // tokens that only added_tokens has
+  text::Vocabulary added;  // tokens that only added_tokens has
   std::unordered_set<int32_t> special;
-  std::unordered_map<int32_t, std::string> normalized_text;  // of added tokens that are normalised, as decode() writes them
-  AddedTokenFinder in_text;                // added tokens that are looked for in the text as it is,
-  AddedTokenFinder in_normalized;          // and after the normalizer
+  std::unordered_map<int32_t, std::string>
+      normalized_text;             // of added tokens that are normalised, as decode() writes them
+  AddedTokenFinder in_text;        // added tokens that are looked for in the text as it is,
+  AddedTokenFinder in_normalized;  // and after the normalizer
   // Null where the file has null.
   std::unique_ptr<text::Normalizer> normalizer;
   std::unique_ptr<text::PreTokenizer> pre_tokenizer;
@@ -40,7 +41,8 @@ struct Tokenizer::State {
 
   static Result<std::unique_ptr<State>> from_json(const Json& json);
   Status add_tokens(const std::vector<AddedToken>& tokens);
-  Status encode_between_tokens(Piece piece, text::Budget& budget, text::WordCache& cache, std::vector<int32_t>& ids) const;
+  Status encode_between_tokens(Piece piece, text::Budget& budget, text::WordCache& cache,
+                               std::vector<int32_t>& ids) const;
   Status encode_words(Piece piece, text::Budget& budget, text::WordCache& cache, std::vector<int32_t>& ids) const;
 
   std::optional<int32_t> id_of(std::string_view token) const {
@@ -77,12 +79,12 @@ Status Tokenizer::State::add_tokens(const std::vector<AddedToken>& tokens) {
     const std::string name = "added token '" + token.content.substr(0, 100) + "'";
     if (const std::optional<int32_t> id = model.vocabulary().id_of(token.content)) {
       if (*id != token.id) {
-        return Error(ErrorCode::kCorrupt, name + " has id " + std::to_string(token.id) + ", but " + std::to_string(*id) +
-                                              " in model.vocab");
+        return Error(ErrorCode::kCorrupt,
+                     name + " has id " + std::to_string(token.id) + ", but " + std::to_string(*id) + " in model.vocab");
       }
     } else if (const std::string* other = token_of(token.id)) {
-      return Error(ErrorCode::kCorrupt, name + " has id " + std::to_string(token.id) + ", which belongs to '" +
-                                            other->substr(0, 100) + "'");
+      return Error(ErrorCode::kCorrupt,
+                   name + " has id " + std::to_string(token.id) + ", which belongs to '" + other->substr(0, 100) + "'");
     } else {
       NWC_RETURN_IF_ERROR(added.add(token.content, token.id));
     }
@@ -95,7 +97,8 @@ Status Tokenizer::State::add_tokens(const std::vector<AddedToken>& tokens) {
     text::Budget budget(token.content.size());
     if (normalizer != nullptr) NWC_RETURN_IF_ERROR(normalizer->apply(content, budget));
     if (content.text.size() > limits::kMaxAddedToken) {
-      return Error(ErrorCode::kLimit, name + " is longer than " + std::to_string(limits::kMaxAddedToken) + " bytes when normalised");
+      return Error(ErrorCode::kLimit,
+                   name + " is longer than " + std::to_string(limits::kMaxAddedToken) + " bytes when normalised");
     }
     normalized_text.emplace(token.id, content.text);
     in_normalized.add(std::move(content.text), token);
@@ -120,7 +123,8 @@ Status Tokenizer::State::encode_between_tokens(Piece piece, text::Budget& budget
   return {};
 }
 
-Status Tokenizer::State::encode_words(Piece piece, text::Budget& budget, text::WordCache& cache, std::vector<int32_t>& ids) const {
+Status Tokenizer::State::encode_words(Piece piece, text::Budget& budget, text::WordCache& cache,
+                                      std::vector<int32_t>& ids) const {
   if (pre_tokenizer == nullptr) return model.encode(piece.text, cache, ids);
   std::vector<Piece> words;
   NWC_RETURN_IF_ERROR(pre_tokenizer->split(std::move(piece), budget, words));
@@ -193,7 +197,9 @@ std::string Tokenizer::decode(std::span<const int32_t> ids, bool skip_special_to
 
 size_t Tokenizer::vocab_size() const { return state_->model.vocabulary().size() + state_->added.size(); }
 
-int32_t Tokenizer::id_limit() const { return std::max(state_->model.vocabulary().id_limit(), state_->added.id_limit()); }
+int32_t Tokenizer::id_limit() const {
+  return std::max(state_->model.vocabulary().id_limit(), state_->added.id_limit());
+}
 
 std::optional<int32_t> Tokenizer::token_to_id(std::string_view token) const { return state_->id_of(token); }
 

@@ -1,9 +1,9 @@
 // Text to token ids and back, as a Hugging Face tokenizer.json says.
 //
-// Reads BPE models, byte-level (GPT-2, Llama 3, Qwen, ...) and with byte fallback (Llama 2, Mistral, Gemma, ...), and gives
-// the ids that the `tokenizers` library gives. component tables in src/text/{normalizer,pre_tokenizer,post_processor,decoder}.cc
-// list what is supported; anything else in the file is refused by name. The file's "truncation" and "padding" are ignored,
-// as transformers ignores them by default.
+// Reads BPE models, byte-level (GPT-2, Llama 3, Qwen, ...) and with byte fallback (Llama 2, Mistral, Gemma, ...), and
+// gives the ids that the `tokenizers` library gives. component tables in
+// src/text/{normalizer,pre_tokenizer,post_processor,decoder}.cc list what is supported; anything else in the file is
+// refused by name. The file's "truncation" and "padding" are ignored, as transformers ignores them by default.
 //
 // Differences from that library: Unicode properties are those of the ICU and PCRE2 libraries in use, which may know a
 // later or earlier version of Unicode; the limits of nwcodec/limits.h hold; see also regex_syntax.h.
@@ -36,12 +36,12 @@ class Tokenizer {
   Tokenizer& operator=(Tokenizer&&) noexcept;
   ~Tokenizer();
 
-  // The ids of `text`, with the file's special tokens around them (such as "<s>" before) if asked for. Special tokens that
-  // are written out in the text are recognised in either case. Bytes that are not UTF-8 count as U+FFFD, one for each
-  // maximal part of an ill-formed sequence. A character that has no token, no byte tokens and no unk_token is dropped.
-  // Empty text has no ids but the special tokens.
-  // Errors: kLimit for text over limits::kMaxText bytes, text that the file's normalizer lengthens too much, or regular
-  // expressions that backtrack too much on it; kCorrupt if the file's unk_token is needed but has no id.
+  // The ids of `text`, with the file's special tokens around them (such as "<s>" before) if asked for. Special tokens
+  // that are written out in the text are recognised in either case. Bytes that are not UTF-8 count as U+FFFD, one for
+  // each maximal part of an ill-formed sequence. A character that has no token, no byte tokens and no unk_token is
+  // dropped. Empty text has no ids but the special tokens. Errors: kLimit for text over limits::kMaxText bytes, text
+  // that the file's normalizer lengthens too much, or regular expressions that backtrack too much on it; kCorrupt if
+  // the file's unk_token is needed but has no id.
   Result<std::vector<int32_t>> encode(std::string_view text, bool add_special_tokens) const;
 
   // The text of `ids`, always valid UTF-8; ids that no token has are skipped, as are special tokens if asked for.

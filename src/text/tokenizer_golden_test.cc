@@ -37,8 +37,8 @@ TEST_P(Golden, GivesTheIdsAndTextsOfTheReference) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Tokenizers, Golden,
-                         testing::Values("demo", "llama2_normalizer", "llama2_metaspace", "metaspace_old", "llama3", "qwen", "gemma",
-                                         "clip", "others"),
+                         testing::Values("demo", "llama2_normalizer", "llama2_metaspace", "metaspace_old", "llama3",
+                                         "qwen", "gemma", "clip", "others"),
                          [](const auto& info) { return std::string(info.param); });
 
 TEST(Golden, TokenisesWikiText) {
@@ -52,7 +52,8 @@ TEST(Golden, TokenisesWikiText) {
   EXPECT_EQ(ids->size(), 355'201u);
   uint64_t hash = 0xCBF29CE484222325;  // FNV-1a over the ids as 32-bit little-endian
   for (const int32_t id : *ids) {
-    for (int shift = 0; shift < 32; shift += 8) hash = (hash ^ (static_cast<uint32_t>(id) >> shift & 0xFF)) * 0x100000001B3;
+    for (int shift = 0; shift < 32; shift += 8)
+      hash = (hash ^ (static_cast<uint32_t>(id) >> shift & 0xFF)) * 0x100000001B3;
   }
   EXPECT_EQ(hash, 0xF17D70CA9644C78Du);
   EXPECT_EQ(tokenizer->decode(*ids, false), text);

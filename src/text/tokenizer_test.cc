@@ -31,7 +31,8 @@ TEST(Tokenizer, EncodesAroundAddedTokens) {
   const Tokenizer tokenizer = *Tokenizer::parse(kTiny, "tiny");
   EXPECT_EQ(*tokenizer.encode("AB b<s>a [x]", false), (Ids{2, 1, 3, 0, 9}));
   EXPECT_EQ(*tokenizer.encode("AB", true), (Ids{3, 2}));
-  EXPECT_EQ(*tokenizer.encode("<S>", false), Ids{});  // not normalised, so not found; and none of its characters is known
+  EXPECT_EQ(*tokenizer.encode("<S>", false),
+            Ids{});  // not normalised, so not found; and none of its characters is known
 }
 
 TEST(Tokenizer, EmptyTextHasNoIdsButSpecialOnes) {
@@ -42,7 +43,10 @@ TEST(Tokenizer, EmptyTextHasNoIdsButSpecialOnes) {
 
 TEST(Tokenizer, BytesThatAreNotUtf8BecomeReplacementCharacters) {
   const Tokenizer tokenizer = *Tokenizer::parse(kTiny, "tiny");
-  EXPECT_EQ(*tokenizer.encode("a\xFF" "b\xE2\x82", false), (Ids{0, 4, 1, 4}));
+  EXPECT_EQ(*tokenizer.encode("a\xFF"
+                              "b\xE2\x82",
+                              false),
+            (Ids{0, 4, 1, 4}));
 }
 
 TEST(Tokenizer, DecodesWithSpacesWithoutADecoder) {
@@ -71,9 +75,10 @@ TEST(Tokenizer, ServesSeveralThreads) {
   std::vector<Ids> results(4);
   {
     std::vector<std::jthread> threads;
-    for (Ids& ids : results) threads.emplace_back([&] {
-      for (int i = 0; i < 200; ++i) ids = *tokenizer.encode("ab [X] ba", true);
-    });
+    for (Ids& ids : results)
+      threads.emplace_back([&] {
+        for (int i = 0; i < 200; ++i) ids = *tokenizer.encode("ab [X] ba", true);
+      });
   }
   for (const Ids& ids : results) EXPECT_EQ(ids, (Ids{3, 2, 9, 1, 0}));
 }
@@ -89,20 +94,28 @@ TEST(Tokenizer, RefusesOverlongText) {
 TEST(Tokenizer, EveryErrorNamesTheFile) {
   EXPECT_EQ(Tokenizer::open("does/not/exist.json").error().code(), ErrorCode::kNotFound);
   EXPECT_EQ(Tokenizer::open("does/not/exist.json").error().file(), "does/not/exist.json");
-  EXPECT_EQ(error_of("{"), "t.json: byte 2: invalid JSON: syntax error while parsing object key - unexpected end of input; expected string literal");
+  EXPECT_EQ(error_of("{"),
+            "t.json: byte 2: invalid JSON: syntax error while parsing object key - unexpected end of input; expected "
+            "string literal");
   EXPECT_EQ(error_of("[]"), "t.json: tokenizer is not a JSON object");
   EXPECT_EQ(error_of("{}"), "t.json: tokenizer: 'model' is missing");
-  EXPECT_EQ(error_of(R"({"model":{"type":"WordPiece"}})"), "t.json: model: type 'WordPiece' is not supported; supported is: BPE");
-  EXPECT_EQ(error_of(R"({"model":{"vocab":{"a":0,"a":1},"merges":[]}})"), "t.json: JSON key 'a' appears twice in one object");
+  EXPECT_EQ(error_of(R"({"model":{"type":"WordPiece"}})"),
+            "t.json: model: type 'WordPiece' is not supported; supported is: BPE");
+  EXPECT_EQ(error_of(R"({"model":{"vocab":{"a":0,"a":1},"merges":[]}})"),
+            "t.json: JSON key 'a' appears twice in one object");
   const auto with = [](const char* member) {
     return R"({"model":{"type":"BPE","vocab":{"a":0,"b":1},"merges":[]},)" + std::string(member) + "}";
   };
-  EXPECT_EQ(error_of(with(R"("normalizer":{"type":"Nmt"})")).substr(0, 53), "t.json: normalizer: type 'Nmt' is not supported; supp");
-  EXPECT_EQ(error_of(with(R"("pre_tokenizer":{"type":"X"})")).substr(0, 50), "t.json: pre_tokenizer: type 'X' is not supported; ");
+  EXPECT_EQ(error_of(with(R"("normalizer":{"type":"Nmt"})")).substr(0, 53),
+            "t.json: normalizer: type 'Nmt' is not supported; supp");
+  EXPECT_EQ(error_of(with(R"("pre_tokenizer":{"type":"X"})")).substr(0, 50),
+            "t.json: pre_tokenizer: type 'X' is not supported; ");
   EXPECT_EQ(error_of(with(R"("post_processor":{"type":3})")), "t.json: post_processor: 'type' is not a string");
   EXPECT_EQ(error_of(with(R"("decoder":{})")), "t.json: decoder: 'type' is missing");
-  EXPECT_EQ(error_of(with(R"("added_tokens":[{"id":0,"content":"b"}])")), "t.json: added token 'b' has id 0, but 1 in model.vocab");
-  EXPECT_EQ(error_of(with(R"("added_tokens":[{"id":0,"content":"c"}])")), "t.json: added token 'c' has id 0, which belongs to 'a'");
+  EXPECT_EQ(error_of(with(R"("added_tokens":[{"id":0,"content":"b"}])")),
+            "t.json: added token 'b' has id 0, but 1 in model.vocab");
+  EXPECT_EQ(error_of(with(R"("added_tokens":[{"id":0,"content":"c"}])")),
+            "t.json: added token 'c' has id 0, which belongs to 'a'");
   EXPECT_EQ(error_of(with(R"("added_tokens":[{"id":2,"content":"c"},{"id":2,"content":"d"}])")),
             "t.json: added token 'd' has id 2, which belongs to 'c'");
 }

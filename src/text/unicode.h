@@ -1,5 +1,5 @@
-// UTF-8 and the Unicode properties that tokenizers ask for. Unless a function says otherwise its text must be valid UTF-8;
-// to_valid_utf8() makes it so. Properties and normal forms are those of the ICU library that is linked.
+// UTF-8 and the Unicode properties that tokenizers ask for. Unless a function says otherwise its text must be valid
+// UTF-8; to_valid_utf8() makes it so. Properties and normal forms are those of the ICU library that is linked.
 #pragma once
 
 #include <cstddef>
@@ -18,8 +18,8 @@ void append_utf8(char32_t code_point, std::string& out);
 
 // Any bytes.
 bool is_valid_utf8(std::string_view bytes);
-// Any bytes: every maximal part of an ill-formed sequence becomes one U+FFFD (as the Unicode standard recommends and Rust's
-// lossy conversion does); valid text stays as it is.
+// Any bytes: every maximal part of an ill-formed sequence becomes one U+FFFD (as the Unicode standard recommends and
+// Rust's lossy conversion does); valid text stays as it is.
 std::string to_valid_utf8(std::string_view bytes);
 
 bool is_white_space(char32_t c);  // White_Space

@@ -17,7 +17,8 @@ TEST(Unicode, WalksThroughCharactersOfEveryLength) {
 
 TEST(Unicode, AppendsCharactersOfEveryLength) {
   std::string text;
-  for (const char32_t c : {U'a', char32_t{0x7FF}, char32_t{0x800}, char32_t{0xFFFF}, char32_t{0x10000}, char32_t{0x10FFFF}}) {
+  for (const char32_t c :
+       {U'a', char32_t{0x7FF}, char32_t{0x800}, char32_t{0xFFFF}, char32_t{0x10000}, char32_t{0x10FFFF}}) {
     append_utf8(c, text);
   }
   EXPECT_EQ(text, "a\xDF\xBF\xE0\xA0\x80\xEF\xBF\xBF\xF0\x90\x80\x80\xF4\x8F\xBF\xBF");
@@ -35,9 +36,9 @@ TEST(Unicode, RecognisesIllFormedText) {
 
 TEST(Unicode, ReplacesMaximalIllFormedParts) {
   EXPECT_EQ(to_valid_utf8("ok \u00e9"), "ok \u00e9");
-  EXPECT_EQ(to_valid_utf8("a\xE2\x82z"), "a\uFFFDz");                        // one part of two bytes
+  EXPECT_EQ(to_valid_utf8("a\xE2\x82z"), "a\uFFFDz");  // one part of two bytes
   EXPECT_EQ(to_valid_utf8("\xF0\x9F\x98"), "\uFFFD");
-  EXPECT_EQ(to_valid_utf8("\xED\xA0\x80"), "\uFFFD\uFFFD\uFFFD");            // no prefix of a surrogate is well formed
+  EXPECT_EQ(to_valid_utf8("\xED\xA0\x80"), "\uFFFD\uFFFD\uFFFD");  // no prefix of a surrogate is well formed
   EXPECT_EQ(to_valid_utf8("\xC0\xAF\xFF"), "\uFFFD\uFFFD\uFFFD");
   EXPECT_EQ(to_valid_utf8("\xE2\x82\xE2\x82\xAC"), "\uFFFD\u20AC");
 }
@@ -53,7 +54,8 @@ TEST(Unicode, KnowsWhiteSpace) {
 }
 
 TEST(Unicode, KnowsWordCharacters) {
-  for (const char32_t c : {U'a', U'Z', U'0', U'_', char32_t{0xE9}, char32_t{0x301}, char32_t{0x4E2D}, char32_t{0x200D}, char32_t{0x203F}}) {
+  for (const char32_t c : {U'a', U'Z', U'0', U'_', char32_t{0xE9}, char32_t{0x301}, char32_t{0x4E2D}, char32_t{0x200D},
+                           char32_t{0x203F}}) {
     EXPECT_TRUE(is_word(c)) << static_cast<unsigned>(c);
   }
   for (const char32_t c : {U' ', U'-', char32_t{0xB2}, char32_t{0x3002}, char32_t{0x1F600}}) {
@@ -83,7 +85,8 @@ TEST(Unicode, ComposesAndDecomposes) {
 }
 
 TEST(Unicode, LowersCaseCharacterByCharacter) {
-  EXPECT_EQ(lower_case("AbC \u00c9 \u0391\u03a3 \u1e9e \u01c5"), "abc \u00e9 \u03b1\u03c3 \u00df \u01c6");  // no final sigma
+  EXPECT_EQ(lower_case("AbC \u00c9 \u0391\u03a3 \u1e9e \u01c5"),
+            "abc \u00e9 \u03b1\u03c3 \u00df \u01c6");  // no final sigma
   EXPECT_EQ(lower_case("\u0130"), "i\u0307");
 }
 

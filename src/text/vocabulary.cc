@@ -10,8 +10,8 @@ Status Vocabulary::add(std::string token, int32_t id) {
   if (!is_new) return Error(ErrorCode::kCorrupt, "token '" + entry->first.substr(0, 100) + "' appears twice");
   const auto [named, id_is_new] = tokens_.emplace(id, &entry->first);
   if (!id_is_new) {
-    return Error(ErrorCode::kCorrupt, "tokens '" + named->second->substr(0, 100) + "' and '" + entry->first.substr(0, 100) +
-                                          "' have the same id " + std::to_string(id));
+    return Error(ErrorCode::kCorrupt, "tokens '" + named->second->substr(0, 100) + "' and '" +
+                                          entry->first.substr(0, 100) + "' have the same id " + std::to_string(id));
   }
   id_limit_ = std::max(id_limit_, id + 1);
   return {};

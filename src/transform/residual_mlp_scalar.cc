@@ -46,7 +46,8 @@ void residual_mlp_scalar(const MlpView& mlp, size_t level, const float* x, float
       for (size_t k = 0; k < mlp.inputs; ++k) hidden[k * kB + i] = x[k * stride + i] * embedding[k];
     } else {
       linear(mlp.in, x + i, stride, hidden + i, kB);
-      for (size_t b = 0; b < mlp.depth; ++b) residual_block(mlp.blocks[b], mlp.embedding(b, level), mlp.width, hidden + i, update + i);
+      for (size_t b = 0; b < mlp.depth; ++b)
+        residual_block(mlp.blocks[b], mlp.embedding(b, level), mlp.width, hidden + i, update + i);
     }
     linear(mlp.out, hidden + i, kB, y + i, stride);
   }

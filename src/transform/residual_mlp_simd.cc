@@ -1,11 +1,11 @@
-// SIMD bodies of the residual MLP: a vector holds one value of several chunks, so every operation of the reference becomes one
-// vector operation and the order of operations on a chunk stays what it was.
+// SIMD bodies of the residual MLP: a vector holds one value of several chunks, so every operation of the reference
+// becomes one vector operation and the order of operations on a chunk stays what it was.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "transform/residual_mlp_simd.cc"
-// Only targets with a fused multiply-add round like the reference; Highway also wants its baseline compiled, which is empty here.
+// Only targets with a fused multiply-add round like the reference; Highway also wants its baseline compiled, which is
+// empty here.
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SSE4 | HWY_AVX3_DL)
 #include <hwy/foreach_target.h>  // IWYU pragma: keep
-
 #include <hwy/highway.h>
 
 #include "transform/residual_mlp.h"
@@ -22,7 +22,8 @@ using V = hn::Vec<D>;
 
 constexpr size_t kB = kMlpBlock;
 
-// Accumulators in registers: kRows outputs x kColumns vectors of chunks. 32 registers hold 8 x 2 plus operands, 16 hold 4 x 2.
+// Accumulators in registers: kRows outputs x kColumns vectors of chunks. 32 registers hold 8 x 2 plus operands, 16 hold
+// 4 x 2.
 #if HWY_TARGET == HWY_AVX3
 constexpr size_t kRows = 8, kColumns = 2;
 #else
@@ -59,13 +60,15 @@ HWY_INLINE void micro_tile(const float* HWY_RESTRICT panel, const float* HWY_RES
 }
 
 // Outputs are written panel by panel, those of the padding included.
-void linear(const LinearView& layer, const float* HWY_RESTRICT in, size_t in_stride, float* HWY_RESTRICT out, size_t out_stride) {
+void linear(const LinearView& layer, const float* HWY_RESTRICT in, size_t in_stride, float* HWY_RESTRICT out,
+            size_t out_stride) {
   const size_t step = kColumns * hn::Lanes(D());
   for (size_t j = 0; j < layer.outputs; j += kMlpPanel) {
     const float* panel = layer.packed + j * layer.inputs;
     for (size_t r = 0; r < kMlpPanel; r += kRows) {
       for (size_t i = 0; i < kB; i += step) {
-        micro_tile(panel + r, layer.bias + j + r, layer.inputs, in + i, in_stride, out + (j + r) * out_stride + i, out_stride);
+        micro_tile(panel + r, layer.bias + j + r, layer.inputs, in + i, in_stride, out + (j + r) * out_stride + i,
+                   out_stride);
       }
     }
   }
@@ -122,7 +125,8 @@ void residual_mlp(const MlpView& mlp, size_t level, const float* x, float* y, si
     const float* embedding = mlp.embedding(0, level);
     for (size_t k = 0; k < mlp.inputs; ++k) {
       const V e = hn::Set(d, embedding[k]);
-      for (size_t i = 0; i < kB; i += hn::Lanes(d)) hn::Store(hn::Mul(hn::Load(d, x + k * stride + i), e), d, hidden + k * kB + i);
+      for (size_t i = 0; i < kB; i += hn::Lanes(d))
+        hn::Store(hn::Mul(hn::Load(d, x + k * stride + i), e), d, hidden + k * kB + i);
     }
   } else {
     linear(mlp.in, x, stride, hidden, kB);

@@ -8,15 +8,18 @@
 namespace nwc {
 
 uint64_t TransformWeights::flops_per_chunk() const {
-  const uint64_t linears = depth == 0 ? uint64_t{inputs} * outputs : uint64_t{width} * (inputs + depth * width + outputs);
+  const uint64_t linears =
+      depth == 0 ? uint64_t{inputs} * outputs : uint64_t{width} * (inputs + depth * width + outputs);
   return 2 * linears;
 }
 
-LinearView Transform::pack(const std::vector<float>& weight, const std::vector<float>& bias, size_t inputs, size_t outputs) {
+LinearView Transform::pack(const std::vector<float>& weight, const std::vector<float>& bias, size_t inputs,
+                           size_t outputs) {
   const size_t padded = (outputs + kMlpPanel - 1) / kMlpPanel * kMlpPanel;
   AlignedVector<float>& packed = storage_.emplace_back(padded * inputs, 0.0f);
   for (size_t j = 0; j < outputs; ++j) {
-    for (size_t k = 0; k < inputs; ++k) packed[(j / kMlpPanel * inputs + k) * kMlpPanel + j % kMlpPanel] = weight[j * inputs + k];
+    for (size_t k = 0; k < inputs; ++k)
+      packed[(j / kMlpPanel * inputs + k) * kMlpPanel + j % kMlpPanel] = weight[j * inputs + k];
   }
   const float* const data = packed.data();
   return {inputs, outputs, data, keep(bias, padded)};
@@ -37,14 +40,16 @@ Transform::Transform(const TransformWeights& w) {
   view_.embedding_sets = w.embedding_sets;
   if (w.depth > 0) view_.in = pack(w.in_weight, w.in_bias, w.inputs, w.width);
   for (const TransformWeights::Block& block : w.blocks) {
-    blocks_.push_back({pack(block.weight, block.bias, w.width, w.width), keep(block.gain, w.width), keep(block.offset, w.width)});
+    blocks_.push_back(
+        {pack(block.weight, block.bias, w.width, w.width), keep(block.gain, w.width), keep(block.offset, w.width)});
   }
   view_.blocks = blocks_.data();
   view_.embeddings = keep(w.embedding, w.embedding.size());
   view_.out = pack(w.out_weight, w.out_bias, w.width, w.outputs);
 }
 
-void Transform::apply(size_t level, size_t chunks, const float* x, float* y, size_t stride, Isa isa, AlignedVector<float>& scratch) const {
+void Transform::apply(size_t level, size_t chunks, const float* x, float* y, size_t stride, Isa isa,
+                      AlignedVector<float>& scratch) const {
   if (scratch.size() < mlp_scratch_floats(view_)) scratch.resize(mlp_scratch_floats(view_));
   MlpKernel* const kernel = residual_mlp_kernel(isa);
   for (size_t i = 0; i < chunks; i += kMlpBlock) kernel(view_, level, x + i, y + i, stride, scratch.data());
@@ -72,7 +77,8 @@ Result<TransformWeights> load_transform(const std::string& prefix, const TensorL
   std::vector<uint64_t> shape;
   NWC_ASSIGN_OR_RETURN(w.out_weight, loader.load(out, shape));
   if (shape.size() != 2 || shape[0] == 0 || shape[1] == 0) return misshapen(out, "is not a matrix");
-  if (shape[0] > limits::kMaxLatents || shape[1] > limits::kMaxWidth) return misshapen(out, "is larger than any codec may be");
+  if (shape[0] > limits::kMaxLatents || shape[1] > limits::kMaxWidth)
+    return misshapen(out, "is larger than any codec may be");
   NWC_RETURN_IF_ERROR(finite(out, w.out_weight));
   w.outputs = shape[0];
   w.width = shape[1];
@@ -106,14 +112,16 @@ Result<TransformWeights> load_transform(const std::string& prefix, const TensorL
     return misshapen(embedding, "has a shape that does not fit the rest of the network");
   }
   NWC_RETURN_IF_ERROR(finite(embedding, w.embedding));
-  if (w.depth == 0 && loader.has(prefix + ".in.weight")) return misshapen(prefix + ".in.weight", "belongs to a network with blocks, and there are none");
+  if (w.depth == 0 && loader.has(prefix + ".in.weight"))
+    return misshapen(prefix + ".in.weight", "belongs to a network with blocks, and there are none");
   w.embedding_sets = shape[0];
   w.levels = shape[1];
   return w;
 }
 
 void store_transform(const std::string& prefix, const TransformWeights& w,
-                     const std::function<void(const std::string& name, std::vector<uint64_t> shape, std::span<const float> values)>& store) {
+                     const std::function<void(const std::string& name, std::vector<uint64_t> shape,
+                                              std::span<const float> values)>& store) {
   if (w.depth > 0) {
     store(prefix + ".in.weight", {w.width, w.inputs}, w.in_weight);
     store(prefix + ".in.bias", {w.width}, w.in_bias);

@@ -30,8 +30,8 @@ struct TransformWeights {
   uint64_t flops_per_chunk() const;
 };
 
-// Reads the tensors `<prefix>.in.weight` and so on through `load`, which returns a tensor's values and sets its shape, or an
-// error that names it; `has` tells whether a tensor exists. Shapes decide inputs, outputs, width and depth.
+// Reads the tensors `<prefix>.in.weight` and so on through `load`, which returns a tensor's values and sets its shape,
+// or an error that names it; `has` tells whether a tensor exists. Shapes decide inputs, outputs, width and depth.
 struct TensorLoader {
   std::function<bool(const std::string& name)> has;
   std::function<Result<std::vector<float>>(const std::string& name, std::vector<uint64_t>& shape)> load;
@@ -39,7 +39,8 @@ struct TensorLoader {
 Result<TransformWeights> load_transform(const std::string& prefix, const TensorLoader& loader);
 // The mirror: calls `store` for every tensor, in the order of load_transform().
 void store_transform(const std::string& prefix, const TransformWeights& weights,
-                     const std::function<void(const std::string& name, std::vector<uint64_t> shape, std::span<const float> values)>& store);
+                     const std::function<void(const std::string& name, std::vector<uint64_t> shape,
+                                              std::span<const float> values)>& store);
 
 // Packed for the kernels. Immutable; threads share it.
 class Transform {
@@ -57,10 +58,11 @@ class Transform {
   // Rows of y; the ones behind outputs() are scratch.
   size_t output_rows() const { return mlp_output_rows(view_); }
 
-  // y[j][i] = component j of the transform of chunk i, for i < chunks. x: [inputs()][stride], y: [output_rows()][stride],
-  // both 64-byte aligned, stride a multiple of kMlpBlock and >= padded(chunks); columns of x between chunks and
-  // padded(chunks) must be finite. `scratch` grows as needed; one per thread.
-  void apply(size_t level, size_t chunks, const float* x, float* y, size_t stride, Isa isa, AlignedVector<float>& scratch) const;
+  // y[j][i] = component j of the transform of chunk i, for i < chunks. x: [inputs()][stride], y:
+  // [output_rows()][stride], both 64-byte aligned, stride a multiple of kMlpBlock and >= padded(chunks); columns of x
+  // between chunks and padded(chunks) must be finite. `scratch` grows as needed; one per thread.
+  void apply(size_t level, size_t chunks, const float* x, float* y, size_t stride, Isa isa,
+             AlignedVector<float>& scratch) const;
 
  private:
   LinearView pack(const std::vector<float>& weight, const std::vector<float>& bias, size_t inputs, size_t outputs);

@@ -50,7 +50,9 @@ std::vector<double> naive(const TransformWeights& w, size_t level, const std::ve
     }
     return out;
   };
-  const auto embedding = [&](size_t block) { return &w.embedding[((w.embedding_sets == 1 ? 0 : block) * w.levels + level) * w.width]; };
+  const auto embedding = [&](size_t block) {
+    return &w.embedding[((w.embedding_sets == 1 ? 0 : block) * w.levels + level) * w.width];
+  };
   std::vector<double> h = x;
   if (w.depth == 0) {
     for (size_t i = 0; i < h.size(); ++i) h[i] *= embedding(0)[i];
@@ -99,8 +101,10 @@ TEST(Transform, EveryInstructionSetGivesTheSameBits) {
         const Block y = apply(transform, level, chunks, x, isa);
         for (size_t j = 0; j < s.outputs; ++j) {
           for (size_t i = 0; i < chunks; ++i) {
-            ASSERT_EQ(std::bit_cast<uint32_t>(y.values[j * y.stride + i]), std::bit_cast<uint32_t>(reference.values[j * y.stride + i]))
-                << name_of(isa) << ", width " << s.width << ", depth " << s.depth << ", chunk " << i << " of " << chunks << ", output " << j;
+            ASSERT_EQ(std::bit_cast<uint32_t>(y.values[j * y.stride + i]),
+                      std::bit_cast<uint32_t>(reference.values[j * y.stride + i]))
+                << name_of(isa) << ", width " << s.width << ", depth " << s.depth << ", chunk " << i << " of " << chunks
+                << ", output " << j;
           }
         }
       }
@@ -127,15 +131,22 @@ TEST(Transform, AgreesWithAnIndependentBinary64Implementation) {
           size += std::pow(wanted[j], 2);
         }
       }
-      EXPECT_LT(std::sqrt(error / size), 2e-6) << "width " << s.width << ", depth " << s.depth << ", outputs " << s.outputs;
+      EXPECT_LT(std::sqrt(error / size), 2e-6)
+          << "width " << s.width << ", depth " << s.depth << ", outputs " << s.outputs;
     }
   }
 }
 
 // depth 0: y = A (x * e) + b. Two inputs, two outputs, two levels.
 TEST(Transform, LiteralLinearMap) {
-  const TransformWeights w{.inputs = 2, .outputs = 2, .width = 2, .depth = 0, .levels = 2, .embedding = {1, 1, 2, -1},
-                           .out_weight = {1, 2, 3, 4}, .out_bias = {0.5f, 0}};
+  const TransformWeights w{.inputs = 2,
+                           .outputs = 2,
+                           .width = 2,
+                           .depth = 0,
+                           .levels = 2,
+                           .embedding = {1, 1, 2, -1},
+                           .out_weight = {1, 2, 3, 4},
+                           .out_bias = {0.5f, 0}};
   const Transform transform(w);
   Block x{64, {}};
   x.values.assign(128, 0.0f);
@@ -143,24 +154,35 @@ TEST(Transform, LiteralLinearMap) {
   x.values[64] = 100;
   for (const Isa isa : available_isas()) {
     const Block low = apply(transform, 0, 1, x, isa), high = apply(transform, 1, 1, x, isa);
-    EXPECT_EQ(low.values[0], 210.5f);   // 1 * 10 + 2 * 100 + 0.5
-    EXPECT_EQ(low.values[64], 430.0f);  // 3 * 10 + 4 * 100
+    EXPECT_EQ(low.values[0], 210.5f);     // 1 * 10 + 2 * 100 + 0.5
+    EXPECT_EQ(low.values[64], 430.0f);    // 3 * 10 + 4 * 100
     EXPECT_EQ(high.values[0], -179.5f);   // 1 * 20 - 2 * 100 + 0.5
     EXPECT_EQ(high.values[64], -340.0f);  // 3 * 20 - 4 * 100
   }
   EXPECT_EQ(w.flops_per_chunk(), 8u);
 }
 
-// depth 1, width 2: h = (x, -x); u = (h0, h1 + 2) = (x, 2 - x). For x = 3: u = (3, -1), mean 1, variance 4: normed (1, -1) up to the
-// 1e-5; times gain 2 plus offset 1: (3, -1); h + ReLU = (6, -3); times the embedding (1, 10): (6, -30); out = 6 - 30 = -24.
+// depth 1, width 2: h = (x, -x); u = (h0, h1 + 2) = (x, 2 - x). For x = 3: u = (3, -1), mean 1, variance 4: normed (1,
+// -1) up to the 1e-5; times gain 2 plus offset 1: (3, -1); h + ReLU = (6, -3); times the embedding (1, 10): (6, -30);
+// out = 6 - 30 = -24.
 TEST(Transform, LiteralResidualBlock) {
-  const TransformWeights w{.inputs = 1, .outputs = 1, .width = 2, .depth = 1, .levels = 1, .in_weight = {1, -1}, .in_bias = {0, 0},
-                           .blocks = {{{1, 0, 0, 1}, {0, 2}, {2, 2}, {1, 1}}}, .embedding = {1, 10}, .out_weight = {1, 1}, .out_bias = {0}};
+  const TransformWeights w{.inputs = 1,
+                           .outputs = 1,
+                           .width = 2,
+                           .depth = 1,
+                           .levels = 1,
+                           .in_weight = {1, -1},
+                           .in_bias = {0, 0},
+                           .blocks = {{{1, 0, 0, 1}, {0, 2}, {2, 2}, {1, 1}}},
+                           .embedding = {1, 10},
+                           .out_weight = {1, 1},
+                           .out_bias = {0}};
   const Transform transform(w);
   Block x{64, {}};
   x.values.assign(64, 0.0f);
   x.values[0] = 3;
-  for (const Isa isa : available_isas()) EXPECT_NEAR(apply(transform, 0, 1, x, isa).values[0], -24.0f, 2e-5f) << name_of(isa);
+  for (const Isa isa : available_isas())
+    EXPECT_NEAR(apply(transform, 0, 1, x, isa).values[0], -24.0f, 2e-5f) << name_of(isa);
   EXPECT_EQ(w.flops_per_chunk(), 16u);
 }
 
@@ -199,13 +221,14 @@ Tensors stored(const TransformWeights& w) {
 }
 
 Result<TransformWeights> loaded(const Tensors& tensors) {
-  const TensorLoader loader{.has = [&](const std::string& name) { return tensors.contains(name); },
-                            .load = [&](const std::string& name, std::vector<uint64_t>& shape) -> Result<std::vector<float>> {
-                              const auto found = tensors.find(name);
-                              if (found == tensors.end()) return Error(ErrorCode::kNotFound, "is missing").in_tensor(name);
-                              shape = found->second.shape;
-                              return found->second.values;
-                            }};
+  const TensorLoader loader{
+      .has = [&](const std::string& name) { return tensors.contains(name); },
+      .load = [&](const std::string& name, std::vector<uint64_t>& shape) -> Result<std::vector<float>> {
+        const auto found = tensors.find(name);
+        if (found == tensors.end()) return Error(ErrorCode::kNotFound, "is missing").in_tensor(name);
+        shape = found->second.shape;
+        return found->second.values;
+      }};
   return load_transform("net", loader);
 }
 
@@ -355,7 +378,8 @@ TEST(TransformFile, NumbersThatAreNotFiniteAreRefusedByName) {
   for (const size_t depth : {0, 2}) {
     const Tensors whole = stored(random_transform(5, 16, 7, depth, 3, 1, random));
     for (const auto& [name, tensor] : whole) {
-      for (const float bad : {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(), std::nanf("")}) {
+      for (const float bad :
+           {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(), std::nanf("")}) {
         Tensors tensors = whole;
         tensors.at(name).values.back() = bad;
         expect_refused(tensors, name, ErrorCode::kCorrupt);

@@ -1,5 +1,5 @@
-// Library, reference decoder, recorded hashes and encoder agree about every golden, bit for bit. ctest runs this once more for
-// each instruction set, through NWCODEC_ISA.
+// Library, reference decoder, recorded hashes and encoder agree about every golden, bit for bit. ctest runs this once
+// more for each instruction set, through NWCODEC_ISA.
 #include <gtest/gtest.h>
 #include <xxhash.h>
 
@@ -36,7 +36,8 @@ std::string hash(const std::string& bytes) {
 
 std::map<std::string, std::string> contents_of(const fs::path& directory) {
   std::map<std::string, std::string> contents;
-  for (const auto& entry : fs::directory_iterator(directory)) contents[entry.path().filename().string()] = read_file(entry.path());
+  for (const auto& entry : fs::directory_iterator(directory))
+    contents[entry.path().filename().string()] = read_file(entry.path());
   return contents;
 }
 
@@ -95,7 +96,8 @@ TEST_P(GoldenTest, DecodesToTheRecordedHashes) {
       continue;
     }
     for (const DType dtype : kWeightDTypes) {
-      EXPECT_EQ(hash(read(*weights, info, dtype)), entry.at(std::string(name_of(dtype)))) << info.name << " as " << name_of(dtype);
+      EXPECT_EQ(hash(read(*weights, info, dtype)), entry.at(std::string(name_of(dtype))))
+          << info.name << " as " << name_of(dtype);
     }
   }
 }
@@ -129,7 +131,8 @@ TEST(Goldens, EveryOneIsTested) {
 TEST(Goldens, ExerciseWhatTheyAreThereFor) {
   const TempDir output;
   std::map<std::string, testing::GoldenSummary> made;
-  for (const testing::GoldenSummary& golden : testing::make_goldens(kGoldens / "codecs", output.path())) made[golden.name] = golden;
+  for (const testing::GoldenSummary& golden : testing::make_goldens(kGoldens / "codecs", output.path()))
+    made[golden.name] = golden;
   ASSERT_EQ(made.size(), kNames.size());
   EXPECT_EQ(made["linear"].compressed, 6u);
   EXPECT_EQ(made["linear"].plain, 5u);

@@ -1,5 +1,5 @@
-// Flipped bits and files cut short, as bad disks and broken downloads make them: the library must notice, and never give out other
-// weights. Links the decode library alone; meant for sanitizers too.
+// Flipped bits and files cut short, as bad disks and broken downloads make them: the library must notice, and never
+// give out other weights. Links the decode library alone; meant for sanitizers too.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -42,7 +42,8 @@ Result<Everything> read_all(const fs::path& directory) {
 class DamageTest : public ::testing::Test {
  protected:
   DamageTest() {
-    for (const auto& entry : fs::directory_iterator(kGoldens / "linear")) fs::copy_file(entry.path(), directory / entry.path().filename());
+    for (const auto& entry : fs::directory_iterator(kGoldens / "linear"))
+      fs::copy_file(entry.path(), directory / entry.path().filename());
     Result<Everything> read = read_all(directory.path());
     EXPECT_TRUE(read.ok()) << read.error().to_string();
     if (read.ok()) whole = *std::move(read);
@@ -59,8 +60,8 @@ class DamageTest : public ::testing::Test {
 };
 
 TEST_F(DamageTest, NoFlippedBitGoesUnnoticed) {
-  // Decoding does not compare a stream with its entry in nwcodec.checksums, because header and tiles have checksums of their own; a
-  // flip in that entry harms nobody.
+  // Decoding does not compare a stream with its entry in nwcodec.checksums, because header and tiles have checksums of
+  // their own; a flip in that entry harms nobody.
   std::vector<bool> harmless;
   {
     const Result<SafetensorsFile> file = SafetensorsFile::open(directory / "model.safetensors");
@@ -120,9 +121,11 @@ TEST_F(DamageTest, NoPrefixOfAStreamDecodes) {
   const Result<SafetensorsFile> file = SafetensorsFile::open(directory / "model.safetensors");
   ASSERT_TRUE(file.ok());
   for (const std::string name : {"f32.weight", "ragged.weight", "one.weight", "escapes.weight"}) {
-    const std::span<const std::byte> stream = file->find(name + ".nwc_stream")->bytes, scales = file->find(name + ".nwc_scales")->bytes;
+    const std::span<const std::byte> stream = file->find(name + ".nwc_stream")->bytes,
+                                     scales = file->find(name + ".nwc_scales")->bytes;
     for (size_t size = 0; size < stream.size(); ++size) {
-      const std::vector<std::byte> prefix(stream.begin(), stream.begin() + static_cast<ptrdiff_t>(size));  // its own, so that sanitizers see its end
+      const std::vector<std::byte> prefix(
+          stream.begin(), stream.begin() + static_cast<ptrdiff_t>(size));  // its own, so that sanitizers see its end
       ASSERT_FALSE(TensorDecoder::open(name, prefix, scales, {}, *codec).ok()) << name << ", " << size << " bytes";
     }
     EXPECT_TRUE(TensorDecoder::open(name, stream, scales, {}, *codec).ok());

@@ -1,5 +1,5 @@
-// Goldens with one thing wrong, and every checksum around it right: both decoders must refuse each, and the library must say what
-// it is. Beside them, oddities that both must accept.
+// Goldens with one thing wrong, and every checksum around it right: both decoders must refuse each, and the library
+// must say what it is. Beside them, oddities that both must accept.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -25,7 +25,9 @@ using testing::TempDir;
 
 const fs::path kData = NWC_SOURCE_DIR "/tests/data";
 
-nlohmann::json cases_of(const char* file) { return nlohmann::json::parse(testing::read_file(kData / "golden_errors" / file)); }
+nlohmann::json cases_of(const char* file) {
+  return nlohmann::json::parse(testing::read_file(kData / "golden_errors" / file));
+}
 
 void write_mutated(const nlohmann::json& test, const fs::path& directory) {
   MutableCheckpoint checkpoint(kData / "golden" / test.at("golden").get<std::string>());
@@ -104,7 +106,8 @@ TEST(GoldenErrors, BothDecodersAgreeAboutRandomChanges) {
       const Result<SafetensorsFile> file = SafetensorsFile::open(entry.path());
       ASSERT_TRUE(file.ok());
       for (const TensorView& tensor : file->tensors()) {
-        if (!tensor.bytes.empty() && tensor.name != "nwcodec.checksums") tensors.emplace_back(tensor.name, tensor.bytes.size());
+        if (!tensor.bytes.empty() && tensor.name != "nwcodec.checksums")
+          tensors.emplace_back(tensor.name, tensor.bytes.size());
       }
     }
     for (int round = 0; round < 300; ++round) {
@@ -115,10 +118,14 @@ TEST(GoldenErrors, BothDecodersAgreeAboutRandomChanges) {
       std::snprintf(hex, sizeof hex, "%02X", static_cast<unsigned>(below(3) == 0 ? below(2) * 255 : below(256)));
       if (name.ends_with(".nwc_stream") && below(4) != 0) {  // in the first tile: its word count and states, or its end
         name.resize(name.size() - std::string(".nwc_stream").size());
-        if (below(2) == 0) mutation = {{"end_tile", name}, {"tile", 0}, {"drop", 1 + below(3)}, {"hex", hex}};
-        else mutation = {{"set_tile", name}, {"tile", 0}, {"at", below(14)}, {"hex", hex}};
+        if (below(2) == 0)
+          mutation = {{"end_tile", name}, {"tile", 0}, {"drop", 1 + below(3)}, {"hex", hex}};
+        else
+          mutation = {{"set_tile", name}, {"tile", 0}, {"at", below(14)}, {"hex", hex}};
       } else {
-        mutation = {{"set", name}, {"at", below(std::min<uint64_t>(size, name.ends_with(".nwc_stream") ? 88 : size))}, {"hex", hex}};
+        mutation = {{"set", name},
+                    {"at", below(std::min<uint64_t>(size, name.ends_with(".nwc_stream") ? 88 : size))},
+                    {"hex", hex}};
       }
       SCOPED_TRACE(std::string(golden) + " " + mutation.dump());
       checkpoint.apply(mutation);
@@ -126,13 +133,15 @@ TEST(GoldenErrors, BothDecodersAgreeAboutRandomChanges) {
       checkpoint.write(directory.path(), {});
       const auto read = read_all(directory.path());
       const std::string refusal = refusal_of_reference(directory.path());
-      ASSERT_EQ(read.ok(), refusal.empty()) << (read.ok() ? "only the reference decoder refuses it: " + refusal : "only the library refuses it: " + read.error().to_string());
+      ASSERT_EQ(read.ok(), refusal.empty()) << (read.ok() ? "only the reference decoder refuses it: " + refusal
+                                                          : "only the library refuses it: " + read.error().to_string());
       if (!read.ok()) {
         ++refused;
         continue;
       }
       ++accepted;
-      for (const auto& [tensor, decoded] : reference::decode_checkpoint(directory.path())) ASSERT_TRUE(read->at(tensor) == decoded.bytes) << tensor;
+      for (const auto& [tensor, decoded] : reference::decode_checkpoint(directory.path()))
+        ASSERT_TRUE(read->at(tensor) == decoded.bytes) << tensor;
     }
   }
   EXPECT_GT(accepted, 100);

@@ -62,7 +62,8 @@ class Numbers {
 // Integers -reach << shift and up, the middle most often; `escape` of 4096 for the escape.
 FrequencyTable triangle_table(int32_t reach, uint32_t shift, uint16_t escape) {
   FrequencyTable table{-reach * (1 << shift), shift, {}};
-  const uint32_t area = static_cast<uint32_t>((reach + 1) * (reach + 1)), shares = kFrequencyTotal - escape - 2 * static_cast<uint32_t>(reach) - 1;
+  const uint32_t area = static_cast<uint32_t>((reach + 1) * (reach + 1)),
+                 shares = kFrequencyTotal - escape - 2 * static_cast<uint32_t>(reach) - 1;
   uint32_t left = shares;
   for (int32_t v = -reach; v <= reach; ++v) {
     const uint32_t share = shares * static_cast<uint32_t>(reach + 1 - std::abs(v)) / area;
@@ -75,13 +76,17 @@ FrequencyTable triangle_table(int32_t reach, uint32_t shift, uint16_t escape) {
   return table;
 }
 
-TransformWeights random_network(size_t inputs, size_t outputs, size_t width, size_t depth, size_t levels, size_t sets, Numbers& numbers) {
-  TransformWeights w{.inputs = inputs, .outputs = outputs, .width = width, .depth = depth, .levels = levels, .embedding_sets = sets};
-  const float by_width = 1 / std::sqrt(static_cast<float>(width)), by_inputs = 1 / std::sqrt(static_cast<float>(inputs));
+TransformWeights random_network(size_t inputs, size_t outputs, size_t width, size_t depth, size_t levels, size_t sets,
+                                Numbers& numbers) {
+  TransformWeights w{
+      .inputs = inputs, .outputs = outputs, .width = width, .depth = depth, .levels = levels, .embedding_sets = sets};
+  const float by_width = 1 / std::sqrt(static_cast<float>(width)),
+              by_inputs = 1 / std::sqrt(static_cast<float>(inputs));
   w.in_weight = numbers.halves(width * inputs, by_inputs);
   w.in_bias = numbers.halves(width, 0.125f);
   for (size_t b = 0; b < depth; ++b) {
-    w.blocks.push_back({numbers.halves(width * width, by_width), numbers.halves(width, 0.125f), numbers.halves(width, 0.25f, 1), numbers.halves(width, 0.125f)});
+    w.blocks.push_back({numbers.halves(width * width, by_width), numbers.halves(width, 0.125f),
+                        numbers.halves(width, 0.25f, 1), numbers.halves(width, 0.125f)});
   }
   w.embedding = numbers.halves(sets * levels * width, 0.25f, 1);
   w.out_weight = numbers.halves(outputs * width, by_width);
@@ -97,7 +102,8 @@ EncoderCodec blocks_codec() {
   codec.decoder.synthesis = random_network(5, 12, 9, 2, 5, 2, numbers);
   codec.decoder.tables.set = {5, 5, {}};
   for (uint32_t i = 0; i < 25; ++i) {
-    codec.decoder.tables.set.tables.push_back(i == 24 ? FrequencyTable{-16384, 15, {4095, 1}} : triangle_table(1 + static_cast<int32_t>(i % 7) * 3, i % 4, 1));
+    codec.decoder.tables.set.tables.push_back(i == 24 ? FrequencyTable{-16384, 15, {4095, 1}}
+                                                      : triangle_table(1 + static_cast<int32_t>(i % 7) * 3, i % 4, 1));
     codec.decoder.tables.centers.push_back(0.125f * static_cast<float>(i % 8) - 0.375f);
   }
   codec.nmse.assign(5, 0.03125f);
@@ -108,8 +114,17 @@ EncoderCodec blocks_codec() {
 EncoderCodec minimal_codec() {
   EncoderCodec codec;
   codec.analysis = scaled_identity(1, {4.0f});
-  codec.decoder.synthesis = {.inputs = 1, .outputs = 1, .width = 1, .depth = 1, .levels = 1, .in_weight = {0.25f}, .in_bias = {-1.0f},
-                             .blocks = {{{3.0f}, {0.5f}, {1.0f}, {1.0f}}}, .embedding = {1.0f}, .out_weight = {1.0f}, .out_bias = {0.0f}};
+  codec.decoder.synthesis = {.inputs = 1,
+                             .outputs = 1,
+                             .width = 1,
+                             .depth = 1,
+                             .levels = 1,
+                             .in_weight = {0.25f},
+                             .in_bias = {-1.0f},
+                             .blocks = {{{3.0f}, {0.5f}, {1.0f}, {1.0f}}},
+                             .embedding = {1.0f},
+                             .out_weight = {1.0f},
+                             .out_bias = {0.0f}};
   codec.decoder.tables.set = {1, 1, {{0, 0, {3, 4093}}}};
   codec.decoder.tables.centers = {0.0f};
   codec.nmse = {0.015625f};
@@ -163,11 +178,12 @@ void write_text(const fs::path& path, const std::string& text) {
   if (!out.flush()) throw std::runtime_error("cannot write " + path.string());
 }
 
-GoldenSummary write_golden(const fs::path& output, const std::string& name, const EncoderCodec& codec, const std::vector<Shard>& shards,
-                           const std::string& config) {
+GoldenSummary write_golden(const fs::path& output, const std::string& name, const EncoderCodec& codec,
+                           const std::vector<Shard>& shards, const std::string& config) {
   const fs::path directory = output / name;
   fs::create_directories(directory);
-  check(write_tensors(directory / kCodecFileName, decoder_tensors(codec.decoder), {{kVersionKey, std::to_string(kFormatVersion)}}));
+  check(write_tensors(directory / kCodecFileName, decoder_tensors(codec.decoder),
+                      {{kVersionKey, std::to_string(kFormatVersion)}}));
   const Codec written = value_of(Codec::open(directory / kCodecFileName));
   const Encoder encoder(codec, written.id());
 
@@ -184,14 +200,17 @@ GoldenSummary write_golden(const fs::path& output, const std::string& name, cons
     }
     for (const Compressed& tensor : shard.compressed) {
       const OwnedMatrix matrix(tensor.name, tensor.dtype, tensor.shape, tensor.values, tensor.transposed);
-      encoded.push_back(value_of(encode_tensor(matrix.matrix(), TensorGuide{.levels = tensor.levels}, encoder, tensor.options, 1)));
+      encoded.push_back(
+          value_of(encode_tensor(matrix.matrix(), TensorGuide{.levels = tensor.levels}, encoder, tensor.options, 1)));
       const EncodedTensor& e = encoded.back();
       fixed.push_back({tensor.name + kScalesSuffix, DType::kF16, {e.scales.size() / 2}});
       if (e.header.has_levels) fixed.push_back({tensor.name + kLevelsSuffix, DType::kU8, {e.levels.size()}});
       growing.push_back(tensor.name + kStreamSuffix);
 
-      const Tiling tiling(e.header.matrices, e.header.rows, e.header.columns, written.parts().chunk_length(), e.header.tile_chunks, tensor.levels);
-      for (uint64_t t = 0; t < tiling.tile_count(); ++t) summary.short_tiles += tiling.tile(t).chunks < e.header.tile_chunks ? 1 : 0;
+      const Tiling tiling(e.header.matrices, e.header.rows, e.header.columns, written.parts().chunk_length(),
+                          e.header.tile_chunks, tensor.levels);
+      for (uint64_t t = 0; t < tiling.tile_count(); ++t)
+        summary.short_tiles += tiling.tile(t).chunks < e.header.tile_chunks ? 1 : 0;
       summary.tiles += tiling.tile_count();
       ++summary.compressed;
       summary.escapes += e.statistics.escapes;
@@ -203,12 +222,15 @@ GoldenSummary write_golden(const fs::path& output, const std::string& name, cons
       summary.empty += e.header.elements() == 0 ? 1 : 0;
       if (!e.header.has_own_tables) continue;
       const ParsedStream parsed = value_of(parse_stream(e.stream));
-      for (const FrequencyTable& table : value_of(parse_own_tables(parsed.own_tables, codec.decoder.tables.set)).tables) {
+      for (const FrequencyTable& table :
+           value_of(parse_own_tables(parsed.own_tables, codec.decoder.tables.set)).tables) {
         const auto& of_codec = codec.decoder.tables.set.tables;
-        if (table.shift > 0 && std::find(of_codec.begin(), of_codec.end(), table) == of_codec.end()) ++summary.shifted_own_tables;
+        if (table.shift > 0 && std::find(of_codec.begin(), of_codec.end(), table) == of_codec.end())
+          ++summary.shifted_own_tables;
       }
     }
-    SafetensorsWriter writer = value_of(SafetensorsWriter::create(directory / shard.file, fixed, growing, {}, {.checksums = true}));
+    SafetensorsWriter writer =
+        value_of(SafetensorsWriter::create(directory / shard.file, fixed, growing, {}, {.checksums = true}));
     for (const Plain& plain : shard.plain) check(writer.write(plain.name, 0, std::as_bytes(std::span(plain.bytes))));
     for (size_t i = 0; i < encoded.size(); ++i) {
       const std::string& tensor = shard.compressed[i].name;
@@ -284,13 +306,14 @@ GoldenSummary make_residual(const fs::path& codecs, const fs::path& output) {
   std::vector<float> outliers = numbers.many(64 * 20, 0.02f);
   for (size_t i = 0; i < outliers.size(); i += 97) outliers[i] *= 50;
   Shard shard{"model.safetensors", {}, {}};
-  shard.compressed = {{"own_tables.weight", DType::kBF16, {160, 96}, three_values(160 * 96, numbers), own},
-                      {"outliers.weight", DType::kF32, {64, 20}, outliers, loud},
-                      {"levels.weight", DType::kF16, {40, 50}, numbers.many(40 * 50, 0.02f), own, random_levels(50, 4, numbers)},
-                      {"batch.weight", DType::kBF16, {3, 20, 18}, numbers.many(3 * 20 * 18, 0.02f), own, random_levels(54, 4, numbers)},
-                      {"no_rows.weight", DType::kF32, {0, 16}, {}, own},
-                      {"no_columns.weight", DType::kF16, {16, 0}, {}, own},
-                      {"no_matrices.weight", DType::kBF16, {0, 4, 4}, {}, own}};
+  shard.compressed = {
+      {"own_tables.weight", DType::kBF16, {160, 96}, three_values(160 * 96, numbers), own},
+      {"outliers.weight", DType::kF32, {64, 20}, outliers, loud},
+      {"levels.weight", DType::kF16, {40, 50}, numbers.many(40 * 50, 0.02f), own, random_levels(50, 4, numbers)},
+      {"batch.weight", DType::kBF16, {3, 20, 18}, numbers.many(3 * 20 * 18, 0.02f), own, random_levels(54, 4, numbers)},
+      {"no_rows.weight", DType::kF32, {0, 16}, {}, own},
+      {"no_columns.weight", DType::kF16, {16, 0}, {}, own},
+      {"no_matrices.weight", DType::kBF16, {0, 4, 4}, {}, own}};
   return write_golden(output, "residual", value_of(read_encoder_codec(codecs / "residual.safetensors")), {shard},
                       "{\n  \"model_type\": \"mixtral\"\n}\n");
 }
@@ -300,13 +323,21 @@ GoldenSummary make_sharded(const fs::path& codecs, const fs::path& output) {
   Numbers numbers(3);
   const EncodeOptions options{.tile_chunks = 64, .run_groups = 1, .own_tables = true};
   Shard first{"model-00001-of-00002.safetensors", {}, {}}, second{"model-00002-of-00002.safetensors", {}, {}};
-  first.compressed = {{"experts.down_proj", DType::kBF16, {2, 18, 25}, numbers.many(2 * 18 * 25, 0.02f), options, random_levels(36, 2, numbers), true},
+  first.compressed = {{"experts.down_proj",
+                       DType::kBF16,
+                       {2, 18, 25},
+                       numbers.many(2 * 18 * 25, 0.02f),
+                       options,
+                       random_levels(36, 2, numbers),
+                       true},
                       {"flat.weight", DType::kF16, {30, 12}, numbers.many(30 * 12, 0.02f), options, {}, true}};
-  second.compressed = {{"all_high.weight", DType::kF32, {24, 9}, numbers.many(24 * 9, 0.02f), options, std::vector<uint8_t>(9, 1)},
-                       {"experts.up_proj", DType::kF32, {2, 18, 25}, numbers.many(2 * 18 * 25, 0.02f), options, {}, true}};
+  second.compressed = {
+      {"all_high.weight", DType::kF32, {24, 9}, numbers.many(24 * 9, 0.02f), options, std::vector<uint8_t>(9, 1)},
+      {"experts.up_proj", DType::kF32, {2, 18, 25}, numbers.many(2 * 18 * 25, 0.02f), options, {}, true}};
   second.plain = {{"norm.weight", DType::kF32, {5}, text_of_values(DType::kF32, numbers.many(5, 1.0f))}};
-  return write_golden(output, "sharded", value_of(read_encoder_codec(codecs / "two_levels.safetensors")), {first, second},
-                      "{\n  \"model_type\": \"gpt_oss\",\n  \"quantization_config\": {\n    \"quant_method\": \"mxfp4\"\n  }\n}\n");
+  return write_golden(
+      output, "sharded", value_of(read_encoder_codec(codecs / "two_levels.safetensors")), {first, second},
+      "{\n  \"model_type\": \"gpt_oss\",\n  \"quantization_config\": {\n    \"quant_method\": \"mxfp4\"\n  }\n}\n");
 }
 
 GoldenSummary make_blocks(const fs::path& output) {
@@ -315,9 +346,15 @@ GoldenSummary make_blocks(const fs::path& output) {
   EncodeOptions shifted{.tile_chunks = 32, .run_groups = 1, .own_tables = true};
   shifted.normalisation.gain = 64;
   Shard shard{"model.safetensors", {}, {}};
-  shard.compressed = {{"levels.weight", DType::kF32, {40, 60}, numbers.many(40 * 60, 0.02f), options, random_levels(60, 5, numbers)},
-                      {"wide_tables.weight", DType::kF16, {96, 40}, numbers.many(96 * 40, 0.02f), shifted, random_levels(40, 2, numbers)},
-                      {"top.weight", DType::kBF16, {3, 7}, numbers.many(21, 0.02f), options, std::vector<uint8_t>(7, 4)}};
+  shard.compressed = {
+      {"levels.weight", DType::kF32, {40, 60}, numbers.many(40 * 60, 0.02f), options, random_levels(60, 5, numbers)},
+      {"wide_tables.weight",
+       DType::kF16,
+       {96, 40},
+       numbers.many(96 * 40, 0.02f),
+       shifted,
+       random_levels(40, 2, numbers)},
+      {"top.weight", DType::kBF16, {3, 7}, numbers.many(21, 0.02f), options, std::vector<uint8_t>(7, 4)}};
   return write_golden(output, "blocks", blocks_codec(), {shard}, "{}\n");
 }
 
@@ -340,8 +377,9 @@ GoldenSummary make_overflow(const fs::path& output) {
   Numbers numbers(6);
   const EncodeOptions options{.tile_chunks = 32, .run_groups = 1, .own_tables = false};
   Shard shard{"model.safetensors", {}, {}};
-  shard.compressed = {{"patched.weight", DType::kF32, {10, 12}, odd_columns(10, 12, numbers), options, random_levels(12, 2, numbers)},
-                      {"untouched.weight", DType::kF16, {10, 12}, numbers.many(120, 1.0f), options}};
+  shard.compressed = {
+      {"patched.weight", DType::kF32, {10, 12}, odd_columns(10, 12, numbers), options, random_levels(12, 2, numbers)},
+      {"untouched.weight", DType::kF16, {10, 12}, numbers.many(120, 1.0f), options}};
   return write_golden(output, "overflow", overflow_codec(), {shard}, "{\n  \"model_type\": \"llama\"\n}\n");
 }
 
@@ -358,22 +396,31 @@ GoldenSummary make_rows(const fs::path& codecs, const fs::path& output) {
     return EncodeOptions{.tile_chunks = 32, .run_groups = 1, .own_tables = false, .normalisation = {kind, gain, 0.03}};
   };
   Shard shard{"model.safetensors", {}, {}};
-  shard.compressed = {{"both.weight", DType::kF32, {37, 20}, uneven, with(Normalisation::kBoth, 1.0), random_levels(20, 4, numbers)},
-                      {"row.weight", DType::kBF16, {37, 20}, uneven, with(Normalisation::kRow, 2.0)},
-                      {"tensor.weight", DType::kF16, {37, 20}, uneven, with(Normalisation::kTensor, 1.0)},
-                      {"model.weight", DType::kF32, {37, 20}, uneven, with(Normalisation::kModel, 1.0)},
-                      {"batch.weight", DType::kBF16, {2, 18, 25}, numbers.many(2 * 18 * 25, 0.02f), with(Normalisation::kBoth, 1.0), random_levels(36, 4, numbers), true},
-                      {"row_batch.weight", DType::kF32, {3, 5, 9}, numbers.many(3 * 5 * 9, 0.02f), with(Normalisation::kRow, 1.0)},
-                      {"no_rows.weight", DType::kF32, {0, 16}, {}, with(Normalisation::kRow, 1.0)},
-                      {"no_columns.weight", DType::kF16, {16, 0}, {}, with(Normalisation::kBoth, 1.0)}};
-  return write_golden(output, "rows", value_of(read_encoder_codec(codecs / "residual.safetensors")), {shard}, "{\n  \"model_type\": \"llama\"\n}\n");
+  shard.compressed = {
+      {"both.weight", DType::kF32, {37, 20}, uneven, with(Normalisation::kBoth, 1.0), random_levels(20, 4, numbers)},
+      {"row.weight", DType::kBF16, {37, 20}, uneven, with(Normalisation::kRow, 2.0)},
+      {"tensor.weight", DType::kF16, {37, 20}, uneven, with(Normalisation::kTensor, 1.0)},
+      {"model.weight", DType::kF32, {37, 20}, uneven, with(Normalisation::kModel, 1.0)},
+      {"batch.weight",
+       DType::kBF16,
+       {2, 18, 25},
+       numbers.many(2 * 18 * 25, 0.02f),
+       with(Normalisation::kBoth, 1.0),
+       random_levels(36, 4, numbers),
+       true},
+      {"row_batch.weight", DType::kF32, {3, 5, 9}, numbers.many(3 * 5 * 9, 0.02f), with(Normalisation::kRow, 1.0)},
+      {"no_rows.weight", DType::kF32, {0, 16}, {}, with(Normalisation::kRow, 1.0)},
+      {"no_columns.weight", DType::kF16, {16, 0}, {}, with(Normalisation::kBoth, 1.0)}};
+  return write_golden(output, "rows", value_of(read_encoder_codec(codecs / "residual.safetensors")), {shard},
+                      "{\n  \"model_type\": \"llama\"\n}\n");
 }
 
 }  // namespace
 
 std::vector<GoldenSummary> make_goldens(const fs::path& codecs, const fs::path& output) {
-  return {make_blocks(output),  make_linear(codecs, output),   make_minimal(output),
-          make_overflow(output), make_residual(codecs, output), make_rows(codecs, output), make_sharded(codecs, output)};
+  return {make_blocks(output),         make_linear(codecs, output),   make_minimal(output),
+          make_overflow(output),       make_residual(codecs, output), make_rows(codecs, output),
+          make_sharded(codecs, output)};
 }
 
 }  // namespace nwc::testing

@@ -11,8 +11,8 @@ namespace nwc::testing {
 
 // What a golden holds, so that a test can insist that it exercises what it is there for.
 struct GoldenSummary {
-  std::string name;  // of its directory
-  uint64_t compressed = 0, plain = 0;  // tensors
+  std::string name;                     // of its directory
+  uint64_t compressed = 0, plain = 0;   // tensors
   uint64_t tiles = 0, short_tiles = 0;  // short: last ones of fewer chunks than the others
   uint64_t escapes = 0, patches = 0;
   uint64_t with_levels = 0, with_own_tables = 0, transposed = 0, batches = 0, empty = 0;  // compressed tensors

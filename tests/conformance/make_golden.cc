@@ -1,5 +1,5 @@
-// make_golden GOLDEN_DIRECTORY: writes the golden checkpoints and expected.json anew (tests/data/golden/README.md). What
-// they must decode to is what the reference decoder says.
+// make_golden GOLDEN_DIRECTORY: writes the golden checkpoints and expected.json anew (tests/data/golden/README.md).
+// What they must decode to is what the reference decoder says.
 #include <fmt/format.h>
 #include <xxhash.h>
 
@@ -39,8 +39,11 @@ int main(int argc, char** argv) try {
   const std::filesystem::path directory = argv[1];
   nlohmann::ordered_json expected;
   for (const nwc::testing::GoldenSummary& g : nwc::testing::make_goldens(directory / "codecs", directory)) {
-    fmt::print("{}: {} compressed, {} plain, {} tiles ({} short), {} escapes, {} patches, {} with levels, {} with own tables ({} shifted tables), {} transposed, {} batches, {} empty\n",
-               g.name, g.compressed, g.plain, g.tiles, g.short_tiles, g.escapes, g.patches, g.with_levels, g.with_own_tables, g.shifted_own_tables, g.transposed, g.batches, g.empty);
+    fmt::print(
+        "{}: {} compressed, {} plain, {} tiles ({} short), {} escapes, {} patches, {} with levels, {} with own tables "
+        "({} shifted tables), {} transposed, {} batches, {} empty\n",
+        g.name, g.compressed, g.plain, g.tiles, g.short_tiles, g.escapes, g.patches, g.with_levels, g.with_own_tables,
+        g.shifted_own_tables, g.transposed, g.batches, g.empty);
     expected[g.name] = expected_of(directory / g.name);
   }
   std::ofstream out(directory / "expected.json", std::ios::binary);

@@ -17,7 +17,9 @@ constexpr const char* kCodec = "codec.safetensors";
 constexpr const char* kIndex = "model.safetensors.index.json";
 constexpr const char* kStream = ".nwc_stream";
 
-uint64_t xxh3(const std::string& bytes, uint64_t seed = 0) { return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed); }
+uint64_t xxh3(const std::string& bytes, uint64_t seed = 0) {
+  return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
+}
 
 std::string hex_id(uint64_t id) {
   char text[17];
@@ -73,7 +75,9 @@ MutableCheckpoint::File MutableCheckpoint::parse(const std::string& bytes) {
       file.checksums = true;
     } else {
       const uint64_t begin = value.at("data_offsets")[0], end = value.at("data_offsets")[1];
-      placed.push_back({{begin, end}, {name, value.at("dtype"), value.at("shape"), bytes.substr(8 + header_size + begin, end - begin), {}}});
+      placed.push_back(
+          {{begin, end},
+           {name, value.at("dtype"), value.at("shape"), bytes.substr(8 + header_size + begin, end - begin), {}}});
     }
   }
   std::sort(placed.begin(), placed.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
@@ -121,7 +125,9 @@ MutableCheckpoint::Tensor& MutableCheckpoint::at(const std::string& name) {
   throw std::runtime_error("no tensor " + name);
 }
 
-MutableCheckpoint::Stream& MutableCheckpoint::stream(const std::string& name) { return at(name + kStream).stream.value(); }
+MutableCheckpoint::Stream& MutableCheckpoint::stream(const std::string& name) {
+  return at(name + kStream).stream.value();
+}
 
 MutableCheckpoint::Tile& MutableCheckpoint::tile(const nlohmann::json& mutation, const char* key) {
   return stream(mutation.at(key)).tiles.at(mutation.at("tile").get<size_t>());
@@ -144,12 +150,14 @@ void MutableCheckpoint::apply(const nlohmann::json& m) {
     tensor.dtype = m.value("dtype", tensor.dtype);
     tensor.shape = m.value("shape", tensor.shape);
   } else if (m.contains("remove")) {
-    for (auto& [name, file] : files_) std::erase_if(file.tensors, [&](const Tensor& tensor) { return tensor.name == m.at("remove"); });
+    for (auto& [name, file] : files_)
+      std::erase_if(file.tensors, [&](const Tensor& tensor) { return tensor.name == m.at("remove"); });
   } else if (m.contains("add")) {
     file_of("file").tensors.push_back({m.at("add"), m.at("dtype"), m.at("shape"), hex(), {}});
   } else if (m.contains("move")) {
     const Tensor tensor = at(m.at("move"));
-    for (auto& [name, file] : files_) std::erase_if(file.tensors, [&](const Tensor& t) { return t.name == tensor.name; });
+    for (auto& [name, file] : files_)
+      std::erase_if(file.tensors, [&](const Tensor& t) { return t.name == tensor.name; });
     file_of("to").tensors.push_back(tensor);
   } else if (m.contains("swap")) {
     Tensor &a = at(m.at("swap")[0]), &b = at(m.at("swap")[1]);
@@ -281,7 +289,8 @@ void MutableCheckpoint::write(const std::filesystem::path& directory, const std:
       if (at != std::string::npos) config->second.replace(at + 13, 16, hex_id(codec_id));
     }
   }
-  if (out.contains(kIndex) && !keep.contains("index")) out[kIndex] = nlohmann::json{{"metadata", nlohmann::json::object()}, {"weight_map", weight_map}}.dump();
+  if (out.contains(kIndex) && !keep.contains("index"))
+    out[kIndex] = nlohmann::json{{"metadata", nlohmann::json::object()}, {"weight_map", weight_map}}.dump();
   for (const Cut& cut : cuts_) {
     std::string& bytes = out.at(cut.file);
     if (cut.bytes) put(bytes, cut.at, *cut.bytes);

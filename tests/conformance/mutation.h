@@ -1,5 +1,6 @@
-// Changes to a compressed checkpoint, described in JSON (tests/data/golden_errors/README.md), after which every checksum that
-// an attacker could repair is right again: what is left to find the change is the check that the case is about.
+// Changes to a compressed checkpoint, described in JSON (tests/data/golden_errors/README.md), after which every
+// checksum that an attacker could repair is right again: what is left to find the change is the check that the case is
+// about.
 //
 // Takes files apart and puts them together by itself, with no code of the library.
 #pragma once
@@ -17,14 +18,16 @@ namespace nwc::testing {
 
 class MutableCheckpoint {
  public:
-  // Reads a golden. Throws std::exception, here and below, for a mutation that does not fit it: that is a mistake in the test.
+  // Reads a golden. Throws std::exception, here and below, for a mutation that does not fit it: that is a mistake in
+  // the test.
   explicit MutableCheckpoint(const std::filesystem::path& directory);
 
   // One mutation: an object with one of the keys that the README lists.
   void apply(const nlohmann::json& mutation);
 
-  // Puts the files into `directory`. `keep` names the repairs to leave out: "tiles" (checksums of tiles), "head" (of stream
-  // headers), "sides" (of scales and levels, in the header), "shard" (nwcodec.checksums), "codec" (its id in streams and config), "index".
+  // Puts the files into `directory`. `keep` names the repairs to leave out: "tiles" (checksums of tiles), "head" (of
+  // stream headers), "sides" (of scales and levels, in the header), "shard" (nwcodec.checksums), "codec" (its id in
+  // streams and config), "index".
   void write(const std::filesystem::path& directory, const std::set<std::string>& keep) const;
 
  private:
@@ -57,7 +60,8 @@ class MutableCheckpoint {
 
   static File parse(const std::string& bytes);
   static Stream take_apart(const std::string& bytes);
-  std::string assemble(const Tensor& tensor, const File& file, bool new_codec, uint64_t codec_id, const std::set<std::string>& keep) const;
+  std::string assemble(const Tensor& tensor, const File& file, bool new_codec, uint64_t codec_id,
+                       const std::set<std::string>& keep) const;
   std::string assemble(const File& file, const std::set<std::string>& keep) const;
   Tensor& at(const std::string& name);
   Stream& stream(const std::string& name);

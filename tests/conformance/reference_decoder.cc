@@ -1,5 +1,7 @@
 #include "conformance/reference_decoder.h"
 
+#include <xxhash.h>
+
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -7,11 +9,9 @@
 #include <fstream>
 #include <iterator>
 #include <limits>
+#include <nlohmann/json.hpp>
 #include <set>
 #include <stdexcept>
-
-#include <nlohmann/json.hpp>
-#include <xxhash.h>
 
 namespace nwc::reference {
 namespace {
@@ -120,10 +120,9 @@ Json parse_json(const std::string& text) {
 
 unsigned bits_of(const std::string& dtype) {
   static const std::map<std::string, unsigned> kBits = {
-      {"F64", 64}, {"F32", 32}, {"F16", 16},    {"BF16", 16},   {"I64", 64},    {"I32", 32},
-      {"I16", 16}, {"I8", 8},   {"U64", 64},    {"U32", 32},    {"U16", 16},    {"U8", 8},
-      {"BOOL", 8}, {"F4", 4},   {"F8_E4M3", 8}, {"F8_E5M2", 8}, {"F8_E8M0", 8}, {"C64", 64},
-      {"F6_E2M3", 6}, {"F6_E3M2", 6}};
+      {"F64", 64},    {"F32", 32},    {"F16", 16},    {"BF16", 16}, {"I64", 64},    {"I32", 32},   {"I16", 16},
+      {"I8", 8},      {"U64", 64},    {"U32", 32},    {"U16", 16},  {"U8", 8},      {"BOOL", 8},   {"F4", 4},
+      {"F8_E4M3", 8}, {"F8_E5M2", 8}, {"F8_E8M0", 8}, {"C64", 64},  {"F6_E2M3", 6}, {"F6_E3M2", 6}};
   const auto found = kBits.find(dtype);
   must(found != kBits.end(), "unknown dtype " + dtype);
   return found->second;
@@ -184,7 +183,8 @@ File parse_safetensors(const std::string& bytes) {
   return file;
 }
 
-const Stored& get(const File& file, const std::string& name, const std::string& dtype, const std::vector<uint64_t>& shape) {
+const Stored& get(const File& file, const std::string& name, const std::string& dtype,
+                  const std::vector<uint64_t>& shape) {
   const auto found = file.tensors.find(name);
   must(found != file.tensors.end(), "tensor " + name + " is missing");
   must(found->second.dtype == dtype && found->second.shape == shape, "tensor " + name + " has another dtype or shape");
@@ -284,7 +284,8 @@ struct Codec {
   }
 };
 
-Vector floats(const File& file, const std::string& name, const std::vector<uint64_t>& shape, const std::string& dtype = "F16") {
+Vector floats(const File& file, const std::string& name, const std::vector<uint64_t>& shape,
+              const std::string& dtype = "F16") {
   const auto found = file.tensors.find(name);
   const bool wide = dtype == "F32" || (found != file.tensors.end() && found->second.dtype == "F32");
   const Stored& tensor = get(file, name, wide ? "F32" : "F16", shape);
@@ -326,15 +327,17 @@ Codec parse_codec(const std::string& bytes) {
   codec.N = shape_of(file, "g_s.out.bias", 1)[0];
   const auto block = [](uint64_t b) { return "g_s.blocks." + std::to_string(b); };
   while (file.tensors.count(block(codec.D) + ".linear.weight") == 1) ++codec.D;
-  must((codec.D == 0) == (file.tensors.count("g_s.in.weight") == 0), "codec: g_s.in without blocks, or blocks without it");
+  must((codec.D == 0) == (file.tensors.count("g_s.in.weight") == 0),
+       "codec: g_s.in without blocks, or blocks without it");
   codec.W = codec.D == 0 ? codec.C : shape_of(file, "g_s.in.bias", 1)[0];
-  must(codec.K >= 1 && codec.K <= 8 && codec.C >= 1 && codec.C <= 256 && codec.N >= 1 && codec.N <= 256 && codec.W >= 1 &&
-           codec.W <= 4096 && codec.D <= 64,
+  must(codec.K >= 1 && codec.K <= 8 && codec.C >= 1 && codec.C <= 256 && codec.N >= 1 && codec.N <= 256 &&
+           codec.W >= 1 && codec.W <= 4096 && codec.D <= 64,
        "codec: limits");
   if (codec.D > 0) codec.in = read_linear(file, "g_s.in", codec.W, codec.C);
   for (uint64_t b = 0; b < codec.D; ++b) {
     codec.blocks.push_back({read_linear(file, block(b) + ".linear", codec.W, codec.W),
-                            floats(file, block(b) + ".norm.weight", {codec.W}), floats(file, block(b) + ".norm.bias", {codec.W})});
+                            floats(file, block(b) + ".norm.weight", {codec.W}),
+                            floats(file, block(b) + ".norm.bias", {codec.W})});
   }
   codec.out = read_linear(file, "g_s.out", codec.N, codec.W);
   const uint64_t embeddings = shape_of(file, "g_s.embedding", 3)[0];
@@ -399,7 +402,8 @@ Stream parse_stream(const Codec& codec, const std::string& name, const std::stri
   Stream stream;
   must(reader.take(4) == "NWCS", "stream: magic");
   const uint64_t version = reader.uint(2);
-  must(version == kVersion, "stream: version " + std::to_string(version) + ", this decoder knows " + std::to_string(kVersion));
+  must(version == kVersion,
+       "stream: version " + std::to_string(version) + ", this decoder knows " + std::to_string(kVersion));
   must(reader.uint(2) == 96, "stream: header size");
   must(reader.uint(8) == codec.id, "stream: made by another codec");
   stream.tensor_id = reader.uint(8);
@@ -445,14 +449,16 @@ Stream parse_stream(const Codec& codec, const std::string& name, const std::stri
   for (uint64_t i = 0; i < tile_count; ++i) {
     const uint64_t size = entries.uint(4), sum = entries.uint(4);
     stream.tiles.push_back(reader.take(size));
-    must(sum == (xxh3(stream.tiles.back(), stream.tensor_id + i) & 0xFFFFFFFF), "tile " + std::to_string(i) + ": checksum");
+    must(sum == (xxh3(stream.tiles.back(), stream.tensor_id + i) & 0xFFFFFFFF),
+         "tile " + std::to_string(i) + ": checksum");
   }
   must(reader.left() == 0, "stream: bytes after the last tile");
   return stream;
 }
 
 // Section 5: the y of all chunks of a tile, chunk after chunk.
-Vector decode_tile(const Codec& codec, const Stream& stream, uint64_t level, uint64_t chunks, const std::string& bytes) {
+Vector decode_tile(const Codec& codec, const Stream& stream, uint64_t level, uint64_t chunks,
+                   const std::string& bytes) {
   Reader reader(bytes);
   const uint64_t word_bytes = 2 * reader.uint(4);
   std::vector<uint64_t> state;
@@ -563,7 +569,8 @@ Tensor decode_tensor(const Codec& codec, const std::string& name, const std::str
       must(level[i] < codec.K, "levels: a level that the codec does not have");
     }
     const unsigned last_bits = static_cast<unsigned>(all_columns * bits % 8);
-    must(last_bits == 0 || static_cast<unsigned char>(levels->bytes.back()) >> last_bits == 0, "levels: bits after the last one");
+    must(last_bits == 0 || static_cast<unsigned char>(levels->bytes.back()) >> last_bits == 0,
+         "levels: bits after the last one");
   }
 
   // Section 4, order of chunks: which chunk is what, before anything is allocated for the weights.

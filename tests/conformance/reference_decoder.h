@@ -1,6 +1,6 @@
-// The second decoder of the nwcodec format, written from docs/format.md alone: plain, slow, and sharing no code with the
-// library, so that the two can only agree if the page is right. For tests. It reads whole files into memory and throws
-// an exception derived from std::exception at the first thing that the page says must hold and does not.
+// The second decoder of the nwcodec format, written from docs/format.md alone: plain, slow, and sharing no code with
+// the library, so that the two can only agree if the page is right. For tests. It reads whole files into memory and
+// throws an exception derived from std::exception at the first thing that the page says must hold and does not.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
-// Any bytes as codec.safetensors: refused with a message, or a codec that decodes and that a file of its tensors gives back.
+// Any bytes as codec.safetensors: refused with a message, or a codec that decodes and that a file of its tensors gives
+// back.
 #include <cstdint>
 #include <cstdlib>
 #include <span>
@@ -19,16 +20,19 @@ void require(bool promise) {
 void decode_one_chunk(const nwc::Codec& codec) {
   const nwc::Transform& synthesis = codec.synthesis();
   const unsigned levels = codec.parts().levels(), latents = codec.parts().latents();
-  require(levels >= 1 && latents >= 1 && synthesis.inputs() == latents && synthesis.outputs() == codec.parts().chunk_length());
+  require(levels >= 1 && latents >= 1 && synthesis.inputs() == latents &&
+          synthesis.outputs() == codec.parts().chunk_length());
   const size_t stride = nwc::Transform::padded(1);
   nwc::AlignedVector<float> z(latents * stride, 0.0f), y(synthesis.output_rows() * stride), scratch;
   for (unsigned level = 0; level < levels; ++level) {
     for (unsigned c = 0; c < latents; ++c) {
       const nwc::DecodingTable& table = codec.tables().at(level, c);
-      require(table.slots.size() == nwc::kFrequencyTotal && table.escape >= 1 && table.escape < nwc::limits::kMaxSymbols);
+      require(table.slots.size() == nwc::kFrequencyTotal && table.escape >= 1 &&
+              table.escape < nwc::limits::kMaxSymbols);
       z[c * stride] = static_cast<float>(table.minimum) + codec.parts().tables.centers[level * latents + c];
     }
-    for (const nwc::Isa isa : nwc::available_isas()) synthesis.apply(level, 1, z.data(), y.data(), stride, isa, scratch);
+    for (const nwc::Isa isa : nwc::available_isas())
+      synthesis.apply(level, 1, z.data(), y.data(), stride, isa, scratch);
   }
 }
 

@@ -1,7 +1,7 @@
 // Any bytes as the stream, scales and levels of a tensor: refused with a message, or finite weights come out.
 //
-// The first bytes say how to cut the input up. Checksums would stop nearly every mutation at the door, so there is a mode that
-// puts sound ones over the mutated bytes, and one that also gives the header values that get past its bounds.
+// The first bytes say how to cut the input up. Checksums would stop nearly every mutation at the door, so there is a
+// mode that puts sound ones over the mutated bytes, and one that also gives the header values that get past its bounds.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -31,7 +31,8 @@ const nwc::Codec& codec_of(unsigned choice) {
 }
 
 // Sound checksums over whatever is there; `sane` also brings the header's numbers within their bounds.
-void repair(std::vector<std::byte>& stream, std::span<const std::byte> scales, std::span<const std::byte> levels, bool sane) {
+void repair(std::vector<std::byte>& stream, std::span<const std::byte> scales, std::span<const std::byte> levels,
+            bool sane) {
   if (stream.size() < kHeaderSize) stream.resize(kHeaderSize);
   std::byte* const p = stream.data();
   std::memcpy(p, "NWCS", 4);
@@ -53,7 +54,9 @@ void repair(std::vector<std::byte>& stream, std::span<const std::byte> scales, s
     nwc::store_le<uint16_t>(p + 74, nwc::load_le<uint16_t>(p + 74) & 7);
     std::memset(p + 76, 0, 4);
     const uint64_t fits = stream.size() - kHeaderSize + 1;
-    nwc::store_le<uint32_t>(p + 84, (static_cast<unsigned>(p[74]) & 4) != 0 ? static_cast<uint32_t>(nwc::load_le<uint32_t>(p + 84) % fits) : 0);
+    nwc::store_le<uint32_t>(p + 84, (static_cast<unsigned>(p[74]) & 4) != 0
+                                        ? static_cast<uint32_t>(nwc::load_le<uint32_t>(p + 84) % fits)
+                                        : 0);
   }
   const uint64_t own = nwc::load_le<uint32_t>(p + 84), room = stream.size() - kHeaderSize;
   if (own > room) return;
@@ -88,7 +91,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const size_t level_bytes = std::min<size_t>(data[3] | data[4] << 8, rest.size() - scale_bytes);
   // Copies of exactly their size, so that the sanitizer sees a read past the end.
   const std::vector<std::byte> scales(rest.begin(), rest.begin() + static_cast<ptrdiff_t>(scale_bytes));
-  const std::vector<std::byte> levels(rest.begin() + static_cast<ptrdiff_t>(scale_bytes), rest.begin() + static_cast<ptrdiff_t>(scale_bytes + level_bytes));
+  const std::vector<std::byte> levels(rest.begin() + static_cast<ptrdiff_t>(scale_bytes),
+                                      rest.begin() + static_cast<ptrdiff_t>(scale_bytes + level_bytes));
   std::vector<std::byte> stream(rest.begin() + static_cast<ptrdiff_t>(scale_bytes + level_bytes), rest.end());
   if ((mode & 2) != 0) repair(stream, scales, levels, (mode & 4) != 0);
 
@@ -119,7 +123,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   require(part_status.ok());
   for (uint64_t r = 0; r < height; ++r) {
     for (uint64_t c = 0; c < width; ++c) {
-      const uint64_t row = slice.row_begin + r, column = slice.column_begin + c, base = slice.matrix * h.rows * h.columns;
+      const uint64_t row = slice.row_begin + r, column = slice.column_begin + c,
+                     base = slice.matrix * h.rows * h.columns;
       const uint64_t at = h.transposed ? column * h.rows + row : row * h.columns + column;
       const uint64_t in_part = h.transposed ? c * height + r : r * width + c;
       require(std::memcmp(&part[4 * in_part], &whole[4 * (base + at)], 4) == 0);

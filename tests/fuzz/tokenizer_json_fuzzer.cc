@@ -12,8 +12,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (tokenizer.error().file() != "fuzz") std::abort();
     return 0;
   }
-  constexpr std::string_view kTexts[] = {
-      "", "Hello  world's 12\n\n", " <s>ab\xC3\xA9 \xE2\x96\x81x\xFF\xE4\xB8\xAD", "aaaaaaaaaaaaaaaaaaaaaaaa", "   \t\r\n  b </s>"};
+  constexpr std::string_view kTexts[] = {"", "Hello  world's 12\n\n", " <s>ab\xC3\xA9 \xE2\x96\x81x\xFF\xE4\xB8\xAD",
+                                         "aaaaaaaaaaaaaaaaaaaaaaaa", "   \t\r\n  b </s>"};
   for (const std::string_view text : kTexts) {
     const auto ids = tokenizer->encode(text, true);
     if (!ids) continue;

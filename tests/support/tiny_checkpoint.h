@@ -15,8 +15,8 @@ namespace nwc::testing {
 
 inline constexpr const char* kShards[] = {"model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"};
 
-// Compressed by default: layers.0.mlp.up_proj (F32), layers.1.mlp.up_proj (BF16), layers.1.self_attn.q_proj (F16, 3-D). Written without
-// the code under test.
+// Compressed by default: layers.0.mlp.up_proj (F32), layers.1.mlp.up_proj (BF16), layers.1.self_attn.q_proj (F16, 3-D).
+// Written without the code under test.
 class TinyCheckpoint {
  public:
   TinyCheckpoint() {
@@ -64,7 +64,8 @@ class TinyCheckpoint {
         total += tensor.bytes.size();
       }
     }
-    model_.add("model.safetensors.index.json", "{\"metadata\":{\"total_size\":" + std::to_string(total) + "},\"weight_map\":{" + entries + "}}");
+    model_.add("model.safetensors.index.json",
+               "{\"metadata\":{\"total_size\":" + std::to_string(total) + "},\"weight_map\":{" + entries + "}}");
   }
 
  private:
@@ -75,7 +76,8 @@ class TinyCheckpoint {
 inline std::map<std::string, std::string> contents_of(const std::filesystem::path& directory) {
   std::map<std::string, std::string> contents;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {
-    if (entry.is_regular_file()) contents[entry.path().lexically_relative(directory).generic_string()] = read_file(entry.path());
+    if (entry.is_regular_file())
+      contents[entry.path().lexically_relative(directory).generic_string()] = read_file(entry.path());
   }
   return contents;
 }

@@ -26,7 +26,8 @@ inline FrequencyTable gaussian_table(double sigma) {
     total += table.frequencies.back();
   }
   table.frequencies.push_back(1);
-  table.frequencies[static_cast<size_t>(reach)] = static_cast<uint16_t>(table.frequencies[static_cast<size_t>(reach)] + kFrequencyTotal - total - 1);
+  table.frequencies[static_cast<size_t>(reach)] =
+      static_cast<uint16_t>(table.frequencies[static_cast<size_t>(reach)] + kFrequencyTotal - total - 1);
   return table;
 }
 
@@ -47,7 +48,8 @@ inline DensityWeights logistic_density(uint64_t latents) {
 
 inline constexpr float kLinearSteps[] = {0.5f, 0.25f, 0.125f, 0.0625f};
 
-// A uniform quantiser with the step kLinearSteps[level], four levels, `length` weights per chunk, tables for Gaussian weights.
+// A uniform quantiser with the step kLinearSteps[level], four levels, `length` weights per chunk, tables for Gaussian
+// weights.
 inline EncoderCodec linear_codec(size_t length = 16) {
   EncoderCodec codec;
   std::vector<float> down, up;
@@ -74,29 +76,31 @@ inline std::vector<float> random_values(size_t n, double deviation, std::mt19937
 }
 
 // Any network: weights drawn at random, exact in binary16 (as a codec file stores them).
-inline TransformWeights random_transform(size_t inputs, size_t outputs, size_t width, size_t depth, size_t levels, size_t sets,
-                                         std::mt19937& random) {
+inline TransformWeights random_transform(size_t inputs, size_t outputs, size_t width, size_t depth, size_t levels,
+                                         size_t sets, std::mt19937& random) {
   const auto draw = [&](size_t n, double deviation, double mean = 0) {
     std::vector<float> values = random_values(n, deviation, random);
     for (float& v : values) v = float_from_half(half_from_float(static_cast<float>(v + mean)));
     return values;
   };
   if (depth == 0) width = inputs;
-  TransformWeights w{.inputs = inputs, .outputs = outputs, .width = width, .depth = depth, .levels = levels, .embedding_sets = sets};
+  TransformWeights w{
+      .inputs = inputs, .outputs = outputs, .width = width, .depth = depth, .levels = levels, .embedding_sets = sets};
   const double to_width = 1 / std::sqrt(static_cast<double>(width));
   if (depth > 0) {
     w.in_weight = draw(width * inputs, 1 / std::sqrt(static_cast<double>(inputs)));
     w.in_bias = draw(width, 0.1);
   }
-  for (size_t b = 0; b < depth; ++b) w.blocks.push_back({draw(width * width, to_width), draw(width, 0.1), draw(width, 0.3, 1), draw(width, 0.1)});
+  for (size_t b = 0; b < depth; ++b)
+    w.blocks.push_back({draw(width * width, to_width), draw(width, 0.1), draw(width, 0.3, 1), draw(width, 0.1)});
   w.embedding = draw(sets * levels * width, 0.2, 1);
   w.out_weight = draw(outputs * width, to_width);
   w.out_bias = draw(outputs, 0.1);
   return w;
 }
 
-// Random networks of one residual block, 16 weights to 5 latents, 2 levels: a bad codec, but nothing about it is simple. Its tables
-// have shifts and centers, and fit no tensor.
+// Random networks of one residual block, 16 weights to 5 latents, 2 levels: a bad codec, but nothing about it is
+// simple. Its tables have shifts and centers, and fit no tensor.
 inline EncoderCodec residual_codec() {
   std::mt19937 random(7);
   EncoderCodec codec;
@@ -119,7 +123,8 @@ inline EncoderCodec residual_codec() {
 class OwnedMatrix {
  public:
   // `values` in storage order. `shape` is the tensor's, so [.., columns, rows] if transposed.
-  OwnedMatrix(std::string name, DType dtype, std::vector<uint64_t> shape, const std::vector<float>& values, bool transposed = false)
+  OwnedMatrix(std::string name, DType dtype, std::vector<uint64_t> shape, const std::vector<float>& values,
+              bool transposed = false)
       : transposed_(transposed) {
     for (const float v : values) {
       if (dtype == DType::kF32) append_le(bytes_, v);

@@ -1,5 +1,6 @@
-// Reads standard input and checks that it is one JSON document (UTF-8, no duplicate keys) that holds something at every JSON
-// pointer given: check_json /weights /tensors/0/name. With POINTER=VALUE the value there must be VALUE, written as JSON.
+// Reads standard input and checks that it is one JSON document (UTF-8, no duplicate keys) that holds something at every
+// JSON pointer given: check_json /weights /tensors/0/name. With POINTER=VALUE the value there must be VALUE, written as
+// JSON.
 #include <cstdio>
 #include <iostream>
 #include <iterator>
@@ -24,7 +25,8 @@ int main(int argc, char** argv) {
         std::fprintf(stderr, "check_json: nothing at %s\n", argument.substr(0, equals).c_str());
         status = 1;
       } else if (equals != std::string::npos && json->at(pointer) != nwc::Json::parse(argument.substr(equals + 1))) {
-        std::fprintf(stderr, "check_json: %s is not at its place; there is %s\n", argument.c_str(), json->at(pointer).dump().c_str());
+        std::fprintf(stderr, "check_json: %s is not at its place; there is %s\n", argument.c_str(),
+                     json->at(pointer).dump().c_str());
         status = 1;
       }
     } catch (const nwc::Json::exception& e) {

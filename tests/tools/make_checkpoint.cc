@@ -1,5 +1,6 @@
-// Writes a synthetic checkpoint in the shape of a Llama model: Gaussian weights, config.json, one file or several shards. The
-// same options give the same bytes. Weights are written in pieces, so that memory stays small whatever the size.
+// Writes a synthetic checkpoint in the shape of a Llama model: Gaussian weights, config.json, one file or several
+// shards. The same options give the same bytes. Weights are written in pieces, so that memory stays small whatever the
+// size.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <bit>
@@ -43,14 +44,10 @@ struct Tensor {
 std::vector<Tensor> tensors_of_layer(const Options& o, uint64_t layer) {
   const std::string prefix = "model.layers." + std::to_string(layer) + ".";
   const uint64_t h = o.hidden, m = o.intermediate;
-  return {{prefix + "input_layernorm.weight", {h}},
-          {prefix + "self_attn.q_proj.weight", {h, h}},
-          {prefix + "self_attn.k_proj.weight", {h, h}},
-          {prefix + "self_attn.v_proj.weight", {h, h}},
-          {prefix + "self_attn.o_proj.weight", {h, h}},
-          {prefix + "post_attention_layernorm.weight", {h}},
-          {prefix + "mlp.gate_proj.weight", {m, h}},
-          {prefix + "mlp.up_proj.weight", {m, h}},
+  return {{prefix + "input_layernorm.weight", {h}},     {prefix + "self_attn.q_proj.weight", {h, h}},
+          {prefix + "self_attn.k_proj.weight", {h, h}}, {prefix + "self_attn.v_proj.weight", {h, h}},
+          {prefix + "self_attn.o_proj.weight", {h, h}}, {prefix + "post_attention_layernorm.weight", {h}},
+          {prefix + "mlp.gate_proj.weight", {m, h}},    {prefix + "mlp.up_proj.weight", {m, h}},
           {prefix + "mlp.down_proj.weight", {h, m}}};
 }
 
@@ -71,7 +68,8 @@ class Gaussian {
  public:
   Gaussian(uint64_t seed, double deviation) : state_(seed), table_(1 << 16) {
     for (size_t i = 0; i < table_.size(); i += 2) {
-      const double u = (static_cast<double>(next() >> 11) + 1.0) * 0x1p-53, v = static_cast<double>(next() >> 11) * 0x1p-53;
+      const double u = (static_cast<double>(next() >> 11) + 1.0) * 0x1p-53,
+                   v = static_cast<double>(next() >> 11) * 0x1p-53;
       const double radius = deviation * std::sqrt(-2.0 * std::log(u));
       table_[i] = static_cast<float>(radius * std::cos(2 * std::numbers::pi * v));
       table_[i + 1] = static_cast<float>(radius * std::sin(2 * std::numbers::pi * v));
@@ -105,10 +103,13 @@ void store(nwc::DType dtype, float value, std::byte* out) {
   nwc::store_le(out, dtype == nwc::DType::kF16 ? nwc::half_from_float(value) : nwc::bf16_from_float(value));
 }
 
-nwc::Status write_tensor(const Options& o, nwc::DType dtype, const Tensor& tensor, Gaussian& gaussian, nwc::SafetensorsWriter& writer) {
+nwc::Status write_tensor(const Options& o, nwc::DType dtype, const Tensor& tensor, Gaussian& gaussian,
+                         nwc::SafetensorsWriter& writer) {
   const uint64_t size = nwc::bits_of(dtype) / 8, elements = tensor.elements(), columns = tensor.shape.back();
   const bool linear = !tensor.is_norm() && tensor.name.find("embed") == std::string::npos;
-  const auto is_among = [&](const std::vector<std::string>& names) { return std::find(names.begin(), names.end(), tensor.name) != names.end(); };
+  const auto is_among = [&](const std::vector<std::string>& names) {
+    return std::find(names.begin(), names.end(), tensor.name) != names.end();
+  };
   std::vector<std::byte> piece;
   for (uint64_t begin = 0; begin < elements; begin += kPieceElements) {
     const uint64_t end = std::min(elements, begin + kPieceElements);
@@ -129,10 +130,12 @@ std::string config_text(const Options& o, nwc::DType dtype) {
   const std::string name = dtype == nwc::DType::kF32 ? "float32" : dtype == nwc::DType::kF16 ? "float16" : "bfloat16";
   const std::string heads = std::to_string(std::max<uint64_t>(1, o.hidden / 128));
   return "{\n  \"architectures\": [\"LlamaForCausalLM\"],\n  \"model_type\": \"llama\",\n  \"torch_dtype\": \"" + name +
-         "\",\n  \"hidden_size\": " + std::to_string(o.hidden) + ",\n  \"intermediate_size\": " + std::to_string(o.intermediate) +
+         "\",\n  \"hidden_size\": " + std::to_string(o.hidden) +
+         ",\n  \"intermediate_size\": " + std::to_string(o.intermediate) +
          ",\n  \"num_hidden_layers\": " + std::to_string(o.layers) + ",\n  \"num_attention_heads\": " + heads +
          ",\n  \"num_key_value_heads\": " + heads + ",\n  \"vocab_size\": " + std::to_string(o.vocabulary) +
-         ",\n  \"max_position_embeddings\": 2048,\n  \"rms_norm_eps\": 1e-05,\n  \"rope_theta\": 10000.0,\n  \"hidden_act\": \"silu\",\n"
+         ",\n  \"max_position_embeddings\": 2048,\n  \"rms_norm_eps\": 1e-05,\n  \"rope_theta\": 10000.0,\n  "
+         "\"hidden_act\": \"silu\",\n"
          "  \"tie_word_embeddings\": true\n}\n";
 }
 
@@ -153,14 +156,16 @@ nwc::Status make(Options o) {
   uint64_t total = 0;
   const std::vector<std::vector<Tensor>> shards = lay_out(o);
   for (size_t s = 0; s < shards.size(); ++s) {
-    const std::string name = shards.size() == 1 ? std::string(nwc::kSingleFileName) : nwc::shard_file_name(s + 1, shards.size());
+    const std::string name =
+        shards.size() == 1 ? std::string(nwc::kSingleFileName) : nwc::shard_file_name(s + 1, shards.size());
     std::vector<nwc::PlannedTensor> plan;
     for (const Tensor& tensor : shards[s]) {
       plan.push_back({tensor.name, dtype, tensor.shape});
       weight_map.emplace(tensor.name, name);
       total += tensor.elements() * size;
     }
-    NWC_ASSIGN_OR_RETURN(nwc::SafetensorsWriter writer, nwc::SafetensorsWriter::create(o.output / name, std::move(plan), {}, {}, {}));
+    NWC_ASSIGN_OR_RETURN(nwc::SafetensorsWriter writer,
+                         nwc::SafetensorsWriter::create(o.output / name, std::move(plan), {}, {}, {}));
     for (const Tensor& tensor : shards[s]) NWC_RETURN_IF_ERROR(write_tensor(o, dtype, tensor, gaussian, writer));
     NWC_RETURN_IF_ERROR(writer.finish());
   }
@@ -177,7 +182,8 @@ int main(int argc, char** argv) {
   app.add_option("--bytes", o.bytes, "About so many bytes of weights, by the number of layers");
   app.add_option("--layers", o.layers, "Number of layers")->check(CLI::PositiveNumber);
   app.add_option("--hidden", o.hidden, "Hidden size")->check(CLI::PositiveNumber);
-  app.add_option("--intermediate", o.intermediate, "Width of the feed-forward part; default 2.75 times the hidden size");
+  app.add_option("--intermediate", o.intermediate,
+                 "Width of the feed-forward part; default 2.75 times the hidden size");
   app.add_option("--vocabulary", o.vocabulary, "Rows of the embedding")->check(CLI::PositiveNumber);
   app.add_option("--shards", o.shards, "Number of files");
   app.add_option("--dtype", o.dtype, "F32, F16 or BF16")->check(CLI::IsMember({"F32", "F16", "BF16"}));

@@ -1,5 +1,6 @@
-// peak_memory FILE COMMAND...: runs the command and writes "PEAK_KIB SECONDS" to FILE: the most memory that the command had
-// resident at once, mapped files included, and how long it took. Ends as the command does; 127 if it cannot be started.
+// peak_memory FILE COMMAND...: runs the command and writes "PEAK_KIB SECONDS" to FILE: the most memory that the command
+// had resident at once, mapped files included, and how long it took. Ends as the command does; 127 if it cannot be
+// started.
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>

@@ -1,6 +1,6 @@
-// Checks every *.safetensors file of a directory: structure, and every byte against the file's own checksums. Works on the
-// directory of an unfinished run, which `nwcodec inspect` refuses. codec.safetensors carries no checksums: structure only.
-// Prints how many files there are; names the first bad one on stderr and ends with 1.
+// Checks every *.safetensors file of a directory: structure, and every byte against the file's own checksums. Works on
+// the directory of an unfinished run, which `nwcodec inspect` refuses. codec.safetensors carries no checksums:
+// structure only. Prints how many files there are; names the first bad one on stderr and ends with 1.
 #include <cstdio>
 #include <filesystem>
 #include <set>

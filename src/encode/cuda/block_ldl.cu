@@ -1,6 +1,7 @@
-// Factors of Hessians in binary64. Every entry's sum runs in the order of encode/block_ldl.cc, products and differences rounded one by one (this
-// library is compiled without contraction), so that a checkpoint compressed here has the bytes of one compressed on the cores; a library's
-// factorisation, with fused operations and an order of its own, would not give them.
+// Factors of Hessians in binary64. Every entry's sum runs in the order of encode/block_ldl.cc, products and differences
+// rounded one by one (this library is compiled without contraction), so that a checkpoint compressed here has the bytes
+// of one compressed on the cores; a library's factorisation, with fused operations and an order of its own, would not
+// give them.
 #include <cuda_runtime.h>
 
 #include "encode/cuda/kernels.h"
@@ -19,7 +20,8 @@ __global__ void place_kernel(const float* triangle, const uint32_t* order, uint6
 }
 
 // The diagonal block of the panel that begins at `first`: one thread block, a thread for each of its rows.
-__global__ void __launch_bounds__(kPanel) diagonal_kernel(double* a, uint64_t n, uint64_t first, uint32_t width, uint32_t* failed) {
+__global__ void __launch_bounds__(kPanel)
+    diagonal_kernel(double* a, uint64_t n, uint64_t first, uint32_t width, uint32_t* failed) {
   __shared__ double block[kPanel][kPanel + 1];
   const uint32_t i = threadIdx.x;
   for (uint32_t at = threadIdx.x; at < width * width; at += blockDim.x) {
@@ -79,7 +81,7 @@ constexpr uint32_t kTile = 64, kTileStride = kTile + 2;
 constexpr uint32_t kUpdateBytes = 2 * kPanel * kTileStride * sizeof(double);
 __global__ void __launch_bounds__(256) update_kernel(double* a, uint64_t n, uint64_t first, uint32_t width) {
   extern __shared__ double panels[];
-  double* const left = panels;                        // [k][row of the tile]
+  double* const left = panels;                          // [k][row of the tile]
   double* const right = panels + kPanel * kTileStride;  // [k][column of the tile]
   // Tile (x, y), y <= x, of the triangle, from its number.
   const uint32_t number = blockIdx.x;
@@ -87,7 +89,8 @@ __global__ void __launch_bounds__(256) update_kernel(double* a, uint64_t n, uint
   while ((x + 1) * (x + 2) / 2 <= number) ++x;
   while (x * (x + 1) / 2 > number) --x;
   const uint32_t y = number - x * (x + 1) / 2;
-  const uint64_t begin = first + width, row_begin = begin + uint64_t{x} * kTile, column_begin = begin + uint64_t{y} * kTile;
+  const uint64_t begin = first + width, row_begin = begin + uint64_t{x} * kTile,
+                 column_begin = begin + uint64_t{y} * kTile;
   for (uint32_t at = threadIdx.x; at < kTile * width; at += blockDim.x) {
     const uint32_t k = at % width, i = at / width;
     left[k * kTileStride + i] = row_begin + i < n ? a[(row_begin + i) * n + first + k] : 0.0;
@@ -130,7 +133,8 @@ __global__ void columns_kernel(const double* c, uint64_t n, float* coefficients,
   coefficients[j * stride + k] = k < j ? static_cast<float>(c[j * n + k] / c[k * n + k]) : 0.0f;
 }
 
-// Row j against the diagonal block of C that begins at `first`: x C_bb = c_j, from the last column of the block to the first.
+// Row j against the diagonal block of C that begins at `first`: x C_bb = c_j, from the last column of the block to the
+// first.
 constexpr uint32_t kMaxBlock = 128;
 __global__ void blocks_kernel(const double* c, uint64_t n, uint32_t block, float* coefficients, uint64_t stride) {
   const uint64_t j = uint64_t{blockIdx.x} * blockDim.x + threadIdx.x, first = uint64_t{blockIdx.y} * block;
@@ -153,14 +157,17 @@ uint32_t blocks_of(uint64_t items, uint32_t each) { return static_cast<uint32_t>
 
 }  // namespace
 
-int place_hessian(const float* triangle, const uint32_t* order, uint64_t n, double added, double* a, CUstream_st* stream) {
+int place_hessian(const float* triangle, const uint32_t* order, uint64_t n, double added, double* a,
+                  CUstream_st* stream) {
   if (n == 0) return cudaSuccess;
   place_kernel<<<dim3(static_cast<uint32_t>(n), blocks_of(n, 256)), 256, 0, stream>>>(triangle, order, n, added, a);
   return cudaGetLastError();
 }
 
 int cholesky(double* a, uint64_t n, uint32_t* failed, CUstream_st* stream) {
-  if (const cudaError_t error = cudaFuncSetAttribute(update_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kUpdateBytes)) return error;
+  if (const cudaError_t error =
+          cudaFuncSetAttribute(update_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kUpdateBytes))
+    return error;
   for (uint64_t first = 0; first < n; first += kPanel) {
     const uint32_t width = static_cast<uint32_t>(n - first < kPanel ? n - first : kPanel);
     diagonal_kernel<<<1, kPanel, 0, stream>>>(a, n, first, width, failed);
@@ -168,15 +175,17 @@ int cholesky(double* a, uint64_t n, uint32_t* failed, CUstream_st* stream) {
     if (below == 0) break;
     below_kernel<<<blocks_of(below, kBelowThreads), kBelowThreads, 0, stream>>>(a, n, first, width);
     const uint32_t tiles = blocks_of(below, kTile);
-    update_kernel<<<tiles * (tiles + 1) / 2, 256, kUpdateBytes, stream>>>(a, n, first, width);
+    update_kernel<<<tiles*(tiles + 1) / 2, 256, kUpdateBytes, stream>>>(a, n, first, width);
   }
   return cudaGetLastError();
 }
 
-int feedback_coefficients(const double* c, uint64_t n, uint32_t block, float* coefficients, uint64_t stride, double* pivots, CUstream_st* stream) {
+int feedback_coefficients(const double* c, uint64_t n, uint32_t block, float* coefficients, uint64_t stride,
+                          double* pivots, CUstream_st* stream) {
   if (n == 0) return cudaSuccess;
   if (block == 1) {
-    columns_kernel<<<dim3(static_cast<uint32_t>(n), blocks_of(stride, 256)), 256, 0, stream>>>(c, n, coefficients, stride);
+    columns_kernel<<<dim3(static_cast<uint32_t>(n), blocks_of(stride, 256)), 256, 0, stream>>>(c, n, coefficients,
+                                                                                               stride);
   } else {
     if (const cudaError_t error = cudaMemsetAsync(coefficients, 0, n * stride * sizeof(float), stream)) return error;
     blocks_kernel<<<dim3(blocks_of(n, 128), blocks_of(n, block)), 128, 0, stream>>>(c, n, block, coefficients, stride);

@@ -84,8 +84,8 @@ Result<std::unique_ptr<EncodeDevice>> open_encode_device(const std::string& devi
   if (!name.cuda) return std::unique_ptr<EncodeDevice>();
   const int count = cuda_device_count(), number = name.number_for(rank, count);
   if (number >= count) {
-    return Error(ErrorCode::kUnsupported, "the device " + device + " is not there: this machine has " +
-                                              std::to_string(count) + " CUDA devices")
+    return Error(ErrorCode::kUnsupported,
+                 "the device " + device + " is not there: this machine has " + std::to_string(count) + " CUDA devices")
         .remedy("choose one of those, or cpu");
   }
   cudaDeviceProp properties{};

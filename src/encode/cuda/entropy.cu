@@ -10,7 +10,8 @@ constexpr uint32_t kLanes = 32, kChannels = 16, kAllLanes = 0xFFFFFFFFu;
 constexpr uint32_t kPrecisionBits = 12;
 
 // Where the symbols of a tile's chunk i begin; channel c is c * columns further.
-__device__ inline const int32_t* chunk_at(const SymbolsView& view, const ColumnGroup& group, const TileToCode& tile, uint32_t i) {
+__device__ inline const int32_t* chunk_at(const SymbolsView& view, const ColumnGroup& group, const TileToCode& tile,
+                                          uint32_t i) {
   const uint32_t place = tile.first_place + i, stripe = place / group.count, p = place - stripe * group.count;
   const uint64_t slot = group.first_slot + tile.first_stripe + stripe;
   return view.symbols + slot * kChannels * view.columns + (group.columns != nullptr ? group.columns[p] : p);
@@ -33,7 +34,8 @@ __device__ inline void count_symbol(const Counts& counts, uint32_t* shared, uint
 }
 __device__ inline void flush(const Counts& counts, const uint32_t* shared, uint32_t series) {
   for (uint32_t i = threadIdx.x; i < 2 * kSharedReach; i += blockDim.x) {
-    if (shared[i] != 0) atomicAdd(&counts.near[uint64_t{series} * 2 * kCountReach + i + kCountReach - kSharedReach], shared[i]);
+    if (shared[i] != 0)
+      atomicAdd(&counts.near[uint64_t{series} * 2 * kCountReach + i + kCountReach - kSharedReach], shared[i]);
   }
 }
 
@@ -44,15 +46,18 @@ __global__ void __launch_bounds__(256) count_tiles_kernel(SymbolsView view, cons
   const TileToCode tile = view.tiles[numbers[blockIdx.x]];
   const ColumnGroup group = view.groups[tile.group];
   const uint32_t channel = blockIdx.y, series = group.level * kChannels + channel;
-  for (uint32_t i = threadIdx.x; i < tile.chunks; i += blockDim.x) count_symbol(counts, shared, series, chunk_at(view, group, tile, i)[channel * view.columns]);
+  for (uint32_t i = threadIdx.x; i < tile.chunks; i += blockDim.x)
+    count_symbol(counts, shared, series, chunk_at(view, group, tile, i)[channel * view.columns]);
   __syncthreads();
   flush(counts, shared, series);
 }
 
 constexpr uint32_t kSlotsTogether = 16;
-__global__ void __launch_bounds__(256) count_slots_kernel(const int32_t* symbols, uint32_t slots, uint64_t columns, const uint8_t* levels, Counts counts) {
+__global__ void __launch_bounds__(256)
+    count_slots_kernel(const int32_t* symbols, uint32_t slots, uint64_t columns, const uint8_t* levels, Counts counts) {
   __shared__ uint32_t shared[kMostSharedLevels][2 * kSharedReach];
-  for (uint32_t i = threadIdx.x; i < kMostSharedLevels * 2 * kSharedReach; i += blockDim.x) shared[i / (2 * kSharedReach)][i % (2 * kSharedReach)] = 0;
+  for (uint32_t i = threadIdx.x; i < kMostSharedLevels * 2 * kSharedReach; i += blockDim.x)
+    shared[i / (2 * kSharedReach)][i % (2 * kSharedReach)] = 0;
   __syncthreads();
   const uint32_t channel = blockIdx.y, begin = blockIdx.x * kSlotsTogether, end = min(slots, begin + kSlotsTogether);
   bool seen = false;
@@ -65,7 +70,8 @@ __global__ void __launch_bounds__(256) count_slots_kernel(const int32_t* symbols
     }
   }
   if (!__syncthreads_or(seen)) return;
-  for (uint32_t level = 0; level < (levels != nullptr ? kMostSharedLevels : 1u); ++level) flush(counts, shared[level], level * kChannels + channel);
+  for (uint32_t level = 0; level < (levels != nullptr ? kMostSharedLevels : 1u); ++level)
+    flush(counts, shared[level], level * kChannels + channel);
 }
 
 // --- rANS, backwards: the last symbol decoded is the first encoded
@@ -83,7 +89,8 @@ __device__ inline void emit(uint32_t& state, bool wants, uint32_t lane, uint16_t
 }
 
 __global__ void __launch_bounds__(32 * kWarpsPerBlock)
-encode_tiles_kernel(SymbolsView view, uint32_t tile_count, const CodingTable* tables, uint32_t run_groups, CodedTilesView coded) {
+    encode_tiles_kernel(SymbolsView view, uint32_t tile_count, const CodingTable* tables, uint32_t run_groups,
+                        CodedTilesView coded) {
   const uint32_t lane = threadIdx.x % kLanes, number = blockIdx.x * kWarpsPerBlock + threadIdx.x / kLanes;
   if (number >= tile_count) return;  // the whole warp
   const TileToCode tile = view.tiles[number];
@@ -95,7 +102,9 @@ encode_tiles_kernel(SymbolsView view, uint32_t tile_count, const CodingTable* ta
     const uint32_t run_begin = run * run_groups, run_end = min(groups, run_begin + run_groups);
     for (uint32_t c = kChannels; c-- > 0;) {
       const CodingTable table = tables[group.level * kChannels + c];
-      const auto value_of = [&](uint32_t g) { return g * kLanes + lane < tile.chunks ? chunk_at(view, group, tile, g * kLanes + lane)[c * view.columns] : 0; };
+      const auto value_of = [&](uint32_t g) {
+        return g * kLanes + lane < tile.chunks ? chunk_at(view, group, tile, g * kLanes + lane)[c * view.columns] : 0;
+      };
       int32_t ahead = value_of(run_end - 1);
       for (uint32_t g = run_end; g-- > run_begin;) {
         const int32_t value = ahead;
@@ -109,13 +118,15 @@ encode_tiles_kernel(SymbolsView view, uint32_t tile_count, const CodingTable* ta
           emit(state, active && (state >> (32 - table.shift)) != 0, lane, coded.words, next);
           if (active) state = state << table.shift | (escapes ? 0 : offset & ((1u << table.shift) - 1));
         }
-        const uint32_t interval = active ? __ldg(table.intervals + symbol) : 1, start = interval >> 16, frequency = interval & 0xFFFF;
+        const uint32_t interval = active ? __ldg(table.intervals + symbol) : 1, start = interval >> 16,
+                       frequency = interval & 0xFFFF;
         emit(state, active && (state >> (32 - kPrecisionBits)) >= frequency, lane, coded.words, next);
         if (!active) continue;
         state = (state / frequency << kPrecisionBits) + start + state % frequency;
         if (escapes) {
           const uint32_t at = atomicAdd(coded.escape_count, 1u);
-          if (at < coded.escape_capacity) coded.escapes[at] = {number, run << 20 | c << 16 | (g * kLanes + lane), value};
+          if (at < coded.escape_capacity)
+            coded.escapes[at] = {number, run << 20 | c << 16 | (g * kLanes + lane), value};
         }
       }
     }
@@ -125,7 +136,8 @@ encode_tiles_kernel(SymbolsView view, uint32_t tile_count, const CodingTable* ta
 }
 
 __global__ void __launch_bounds__(32 * kWarpsPerBlock)
-place_tiles_kernel(const TileToCode* tiles, uint32_t tile_count, CodedTilesView coded, const uint64_t* offsets, uint8_t* payload) {
+    place_tiles_kernel(const TileToCode* tiles, uint32_t tile_count, CodedTilesView coded, const uint64_t* offsets,
+                       uint8_t* payload) {
   const uint32_t lane = threadIdx.x % kLanes, number = blockIdx.x * kWarpsPerBlock + threadIdx.x / kLanes;
   if (number >= tile_count) return;
   const uint32_t count = coded.counts[number], active = min(tiles[number].chunks, kLanes);
@@ -145,27 +157,34 @@ place_tiles_kernel(const TileToCode* tiles, uint32_t tile_count, CodedTilesView 
 
 }  // namespace
 
-int count_tiles(const SymbolsView& view, const uint32_t* numbers, uint32_t count, const Counts& counts, CUstream_st* stream) {
+int count_tiles(const SymbolsView& view, const uint32_t* numbers, uint32_t count, const Counts& counts,
+                CUstream_st* stream) {
   if (count == 0) return cudaSuccess;
   count_tiles_kernel<<<dim3(count, kChannels), 256, 0, stream>>>(view, numbers, counts);
   return cudaGetLastError();
 }
 
-int count_slots(const int32_t* symbols, uint32_t slots, uint64_t columns, const uint8_t* levels, const Counts& counts, CUstream_st* stream) {
+int count_slots(const int32_t* symbols, uint32_t slots, uint64_t columns, const uint8_t* levels, const Counts& counts,
+                CUstream_st* stream) {
   if (slots == 0 || columns == 0) return cudaSuccess;
-  count_slots_kernel<<<dim3((slots + kSlotsTogether - 1) / kSlotsTogether, kChannels), 256, 0, stream>>>(symbols, slots, columns, levels, counts);
+  count_slots_kernel<<<dim3((slots + kSlotsTogether - 1) / kSlotsTogether, kChannels), 256, 0, stream>>>(
+      symbols, slots, columns, levels, counts);
   return cudaGetLastError();
 }
 
-int encode_tiles(const SymbolsView& view, uint32_t tile_count, const CodingTable* tables, uint32_t run_groups, const CodedTilesView& coded, CUstream_st* stream) {
+int encode_tiles(const SymbolsView& view, uint32_t tile_count, const CodingTable* tables, uint32_t run_groups,
+                 const CodedTilesView& coded, CUstream_st* stream) {
   if (tile_count == 0) return cudaSuccess;
-  encode_tiles_kernel<<<(tile_count + kWarpsPerBlock - 1) / kWarpsPerBlock, 32 * kWarpsPerBlock, 0, stream>>>(view, tile_count, tables, run_groups, coded);
+  encode_tiles_kernel<<<(tile_count + kWarpsPerBlock - 1) / kWarpsPerBlock, 32 * kWarpsPerBlock, 0, stream>>>(
+      view, tile_count, tables, run_groups, coded);
   return cudaGetLastError();
 }
 
-int place_tiles(const TileToCode* tiles, uint32_t tile_count, const CodedTilesView& coded, const uint64_t* offsets, uint8_t* payload, CUstream_st* stream) {
+int place_tiles(const TileToCode* tiles, uint32_t tile_count, const CodedTilesView& coded, const uint64_t* offsets,
+                uint8_t* payload, CUstream_st* stream) {
   if (tile_count == 0) return cudaSuccess;
-  place_tiles_kernel<<<(tile_count + kWarpsPerBlock - 1) / kWarpsPerBlock, 32 * kWarpsPerBlock, 0, stream>>>(tiles, tile_count, coded, offsets, payload);
+  place_tiles_kernel<<<(tile_count + kWarpsPerBlock - 1) / kWarpsPerBlock, 32 * kWarpsPerBlock, 0, stream>>>(
+      tiles, tile_count, coded, offsets, payload);
   return cudaGetLastError();
 }
 

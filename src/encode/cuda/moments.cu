@@ -9,7 +9,8 @@ namespace {
 
 constexpr uint32_t kLines = 32, kTile = 64;  // sums of a block, and weights that they take at a time
 
-// A thread has one line (a column, or a row). Its weights are read by tiles, whichever way they lie in memory, so that reading is coalesced both ways.
+// A thread has one line (a column, or a row). Its weights are read by tiles, whichever way they lie in memory, so that
+// reading is coalesced both ways.
 template <bool kColumns>
 __global__ void __launch_bounds__(256) squares_kernel(MatrixView matrix, const double* scales, double* sums) {
   __shared__ float tile[kTile][kLines + 1];
@@ -20,11 +21,14 @@ __global__ void __launch_bounds__(256) squares_kernel(MatrixView matrix, const d
   double sum = 0;
   for (uint64_t begin = 0; begin < length; begin += kTile) {
     for (uint32_t at = threadIdx.x; at < kTile * kLines; at += blockDim.x) {
-      const uint32_t line = lines_are_adjacent ? at % kLines : at / kTile, place = lines_are_adjacent ? at / kLines : at % kTile;
+      const uint32_t line = lines_are_adjacent ? at % kLines : at / kTile,
+                     place = lines_are_adjacent ? at / kLines : at % kTile;
       if (first + line >= lines || begin + place >= length) continue;
-      tile[place][line] = kColumns ? weight_at(matrix, begin + place, first + line) : weight_at(matrix, first + line, begin + place);
+      tile[place][line] =
+          kColumns ? weight_at(matrix, begin + place, first + line) : weight_at(matrix, first + line, begin + place);
     }
-    if (threadIdx.x < kTile && begin + threadIdx.x < length) scale[threadIdx.x] = scales != nullptr ? scales[begin + threadIdx.x] : 1.0;
+    if (threadIdx.x < kTile && begin + threadIdx.x < length)
+      scale[threadIdx.x] = scales != nullptr ? scales[begin + threadIdx.x] : 1.0;
     __syncthreads();
     if (threadIdx.x < kLines && first + threadIdx.x < lines) {
       const uint32_t count = static_cast<uint32_t>(length - begin < kTile ? length - begin : kTile);
@@ -43,13 +47,18 @@ template <bool kColumns>
 int squares(const MatrixView& matrix, const double* scales, double* sums, CUstream_st* stream) {
   const uint64_t lines = kColumns ? matrix.columns : matrix.rows;
   if (lines == 0) return cudaSuccess;
-  squares_kernel<kColumns><<<static_cast<uint32_t>((lines + kLines - 1) / kLines), 256, 0, stream>>>(matrix, scales, sums);
+  squares_kernel<kColumns>
+      <<<static_cast<uint32_t>((lines + kLines - 1) / kLines), 256, 0, stream>>>(matrix, scales, sums);
   return cudaGetLastError();
 }
 
 }  // namespace
 
-int squares_of_columns(const MatrixView& matrix, const double* scales, double* sums, CUstream_st* stream) { return squares<true>(matrix, scales, sums, stream); }
-int squares_of_rows(const MatrixView& matrix, const double* scales, double* sums, CUstream_st* stream) { return squares<false>(matrix, scales, sums, stream); }
+int squares_of_columns(const MatrixView& matrix, const double* scales, double* sums, CUstream_st* stream) {
+  return squares<true>(matrix, scales, sums, stream);
+}
+int squares_of_rows(const MatrixView& matrix, const double* scales, double* sums, CUstream_st* stream) {
+  return squares<false>(matrix, scales, sums, stream);
+}
 
 }  // namespace nwc::cuda

@@ -30,7 +30,8 @@ __global__ void __launch_bounds__(kTeam) gather_kernel(QuantiserTask task, Batch
       const uint64_t position = b0 + threadIdx.x / kChunk * 4 + q;
       if (position < batch.begin || position >= b1) continue;
       const float scale = task.scales[task.order != nullptr ? task.order[position] : position];
-      const uint64_t at = batch.at[position - batch.begin] + uint64_t{row} * batch.stride[position - batch.begin] + slots[s];
+      const uint64_t at =
+          batch.at[position - batch.begin] + uint64_t{row} * batch.stride[position - batch.begin] + slots[s];
       buffers.originals[at] = originals[q][s];
       buffers.targets[at] = targets[q][s];
       buffers.chunks[at] = normalised(targets[q][s], scale, factor);
@@ -38,10 +39,12 @@ __global__ void __launch_bounds__(kTeam) gather_kernel(QuantiserTask task, Batch
   }
 }
 
-__global__ void __launch_bounds__(kThreads) round_kernel(QuantiserTask task, Batch batch, const float* centers, float* latents) {
+__global__ void __launch_bounds__(kThreads)
+    round_kernel(QuantiserTask task, Batch batch, const float* centers, float* latents) {
   const uint32_t slot = blockIdx.x * kThreads + threadIdx.x;
   if (slot >= task.slots) return;
-  const uint32_t place = blockIdx.y, column = task.order != nullptr ? task.order[batch.begin + place] : batch.begin + place;
+  const uint32_t place = blockIdx.y,
+                 column = task.order != nullptr ? task.order[batch.begin + place] : batch.begin + place;
   const uint32_t level = task.levels != nullptr ? task.levels[column] : 0;
   float* z = latents + batch.at[place] + slot;
 #pragma unroll
@@ -53,7 +56,8 @@ __global__ void __launch_bounds__(kThreads) round_kernel(QuantiserTask task, Bat
   }
 }
 
-__global__ void __launch_bounds__(kThreads) finish_kernel(QuantiserTask task, Batch batch, const float* thresholds, BatchBuffers buffers) {
+__global__ void __launch_bounds__(kThreads)
+    finish_kernel(QuantiserTask task, Batch batch, const float* thresholds, BatchBuffers buffers) {
   __shared__ double all[kSums][kThreads];
   const uint32_t slot = blockIdx.x * kThreads + threadIdx.x, place = blockIdx.y;
   const uint64_t position = uint64_t{batch.begin} + place;
@@ -67,9 +71,10 @@ __global__ void __launch_bounds__(kThreads) finish_kernel(QuantiserTask task, Ba
     for (uint32_t row = 0; row < kChunk; ++row, at += batch.stride[place]) {
       const bool inside = first + row < task.matrix.rows;
       const float factor = inside ? (task.factors != nullptr ? task.factors[first + row] : 1.0f) : 0.0f;
-      const Outcome outcome =
-          settle(task, slot, column, row, inside, buffers.originals[at], buffers.targets[at], buffers.chunks[at], buffers.decoded[at], scale, factor, threshold, pivot);
-      if (task.errors != nullptr) task.errors[(uint64_t{slot} * task.matrix.columns + position) * kChunk + row] = outcome.error;
+      const Outcome outcome = settle(task, slot, column, row, inside, buffers.originals[at], buffers.targets[at],
+                                     buffers.chunks[at], buffers.decoded[at], scale, factor, threshold, pivot);
+      if (task.errors != nullptr)
+        task.errors[(uint64_t{slot} * task.matrix.columns + position) * kChunk + row] = outcome.error;
       sums[0] += outcome.squared, sums[1] += outcome.normalised, sums[2] += outcome.power, sums[3] += outcome.weighted;
     }
   }
@@ -93,17 +98,21 @@ int gather_targets(const QuantiserTask& task, const Batch& batch, const BatchBuf
   return cudaGetLastError();
 }
 
-int round_latents(const QuantiserTask& task, const Batch& batch, const float* centers, float* latents, CUstream_st* stream) {
+int round_latents(const QuantiserTask& task, const Batch& batch, const float* centers, float* latents,
+                  CUstream_st* stream) {
   if (task.slots == 0 || batch.begin >= batch.end) return cudaSuccess;
-  round_kernel<<<dim3(blocks_of(task.slots, kThreads), batch.end - batch.begin), kThreads, 0, stream>>>(task, batch, centers, latents);
+  round_kernel<<<dim3(blocks_of(task.slots, kThreads), batch.end - batch.begin), kThreads, 0, stream>>>(
+      task, batch, centers, latents);
   return cudaGetLastError();
 }
 
 uint32_t finish_items(uint32_t slots, uint32_t columns) { return blocks_of(slots, kThreads) * columns; }
 
-int finish_columns(const QuantiserTask& task, const Batch& batch, const float* thresholds, const BatchBuffers& buffers, CUstream_st* stream) {
+int finish_columns(const QuantiserTask& task, const Batch& batch, const float* thresholds, const BatchBuffers& buffers,
+                   CUstream_st* stream) {
   if (task.slots == 0 || batch.begin >= batch.end) return cudaSuccess;
-  finish_kernel<<<dim3(blocks_of(task.slots, kThreads), batch.end - batch.begin), kThreads, 0, stream>>>(task, batch, thresholds, buffers);
+  finish_kernel<<<dim3(blocks_of(task.slots, kThreads), batch.end - batch.begin), kThreads, 0, stream>>>(
+      task, batch, thresholds, buffers);
   return cudaGetLastError();
 }
 

@@ -1,9 +1,10 @@
 // The small codecs' whole way from weights to symbols in one kernel, with the cores' bits.
 //
-// Rows do not see each other, so a team of four warps takes a few stripes through all columns on its own: no two thread blocks ever wait for each other. Up to
-// four teams share a multiprocessor's copy of the networks, in binary16 as codec files hold them. Within a network a thread is an output and sums
-// over its inputs in ascending order; the sums of a LayerNorm run along the outputs, in one thread per chunk. A column takes a few microseconds that way,
-// most of them the latencies of those sums; feedback from columns long finished is added up 32 columns at a time beforehand.
+// Rows do not see each other, so a team of four warps takes a few stripes through all columns on its own: no two thread
+// blocks ever wait for each other. Up to four teams share a multiprocessor's copy of the networks, in binary16 as codec
+// files hold them. Within a network a thread is an output and sums over its inputs in ascending order; the sums of a
+// LayerNorm run along the outputs, in one thread per chunk. A column takes a few microseconds that way, most of them
+// the latencies of those sums; feedback from columns long finished is added up 32 columns at a time beforehand.
 #include <cuda_runtime.h>
 
 #include "encode/cuda/feedback.cuh"
@@ -21,7 +22,7 @@ struct NetworkBuffers {
   alignas(16) float hidden[kW][kStripes];
   alignas(16) float update[kStripes][kW + 4];
   alignas(16) float chunks[kChunk][kStripes];  // what goes in
-  float latents[kChunk][kStripes];  // times the embedding, into g_s
+  float latents[kChunk][kStripes];             // times the embedding, into g_s
   float mean[kStripes], inverse[kStripes];
 };
 
@@ -30,7 +31,7 @@ template <uint32_t kStripes>
 struct BlockBuffers {
   FeedbackTiles<kStripes> tiles;
   alignas(16) float coefficients[kColumnBlock][kColumnBlock];  // among the block's columns
-  float targets[kColumnBlock][kChunk * kStripes + 4];  // errors, once a column is done
+  float targets[kColumnBlock][kChunk * kStripes + 4];          // errors, once a column is done
   float originals[kColumnBlock][kChunk * kStripes + 4];
   double pivots[kColumnBlock];
   float scales[kColumnBlock];
@@ -79,11 +80,12 @@ __device__ inline void linear(const __half2* weights, const float* x, float (&ac
   }
 }
 
-// One chunk of each stripe, from buffers.chunks, through g_a, rounding and g_s. Threads below 16 * kStripes get component thread % 16 of stripe
-// thread / 16: the symbol, and what is decoded.
+// One chunk of each stripe, from buffers.chunks, through g_a, rounding and g_s. Threads below 16 * kStripes get
+// component thread % 16 of stripe thread / 16: the symbol, and what is decoded.
 template <uint32_t kStripes>
-__device__ inline void quantise(const uint8_t* image, const SmallCodecShape& shape, const SmallCodecLayout& layout, uint32_t level, NetworkBuffers<kStripes>& buffers,
-                                uint32_t team, uint32_t thread, int32_t& symbol, float& decoded) {
+__device__ inline void quantise(const uint8_t* image, const SmallCodecShape& shape, const SmallCodecLayout& layout,
+                                uint32_t level, NetworkBuffers<kStripes>& buffers, uint32_t team, uint32_t thread,
+                                int32_t& symbol, float& decoded) {
   const auto floats = [&](uint32_t at) { return reinterpret_cast<const float*>(image + at); };
   const auto pairs = [&](uint32_t at) { return reinterpret_cast<const __half2*>(image + at); };
   float h[kStripes];
@@ -132,7 +134,8 @@ __device__ inline void quantise(const uint8_t* image, const SmallCodecShape& sha
     }
     team_barrier(team);
     const float gain = vectors[kW], offset = vectors[2 * kW];
-    const float embedding = floats(layout.embeddings)[((shape.embedding_sets == 1 ? 0 : b) * shape.levels + level) * kW + thread];
+    const float embedding =
+        floats(layout.embeddings)[((shape.embedding_sets == 1 ? 0 : b) * shape.levels + level) * kW + thread];
 #pragma unroll
     for (uint32_t s = 0; s < kStripes; ++s) {
       const float t = __fmaf_rn((u[s] - buffers.mean[s]) * buffers.inverse[s], gain, offset);
@@ -154,13 +157,15 @@ __device__ inline void quantise(const uint8_t* image, const SmallCodecShape& sha
     const float center = floats(layout.centers)[level * kChunk + component];
     z = z - center;
     symbol = round_latent(z);
-    buffers.latents[component][stripe] = (static_cast<float>(symbol) + center) * floats(layout.synthesis_embedding)[level * kChunk + component];
+    buffers.latents[component][stripe] =
+        (static_cast<float>(symbol) + center) * floats(layout.synthesis_embedding)[level * kChunk + component];
   }
   team_barrier(team);
   if (stripe < kStripes) {
     decoded = floats(layout.synthesis_bias)[component];
 #pragma unroll
-    for (uint32_t k = 0; k < kChunk; ++k) decoded = __fmaf_rn(floats(layout.synthesis_weight)[k * kChunk + component], buffers.latents[k][stripe], decoded);
+    for (uint32_t k = 0; k < kChunk; ++k)
+      decoded = __fmaf_rn(floats(layout.synthesis_weight)[k * kChunk + component], buffers.latents[k][stripe], decoded);
   }
 }
 
@@ -184,7 +189,8 @@ __device__ inline Row row_of(const QuantiserTask& task, uint32_t first_slot, uin
 
 // Sums of a team, in a fixed order; all its threads call it.
 template <uint32_t kStripes>
-__device__ inline void put_sums(const QuantiserTask& task, uint32_t item, NetworkBuffers<kStripes>& buffers, uint32_t team, uint32_t thread, const double (&sums)[kSums]) {
+__device__ inline void put_sums(const QuantiserTask& task, uint32_t item, NetworkBuffers<kStripes>& buffers,
+                                uint32_t team, uint32_t thread, const double (&sums)[kSums]) {
   double* const all = reinterpret_cast<double*>(&buffers);  // [kTeam]
   static_assert(sizeof(buffers) >= kTeam * sizeof(double));
   for (uint32_t i = 0; i < kSums; ++i) {
@@ -200,8 +206,9 @@ __device__ inline void put_sums(const QuantiserTask& task, uint32_t item, Networ
 }
 
 template <uint32_t kStripes>
-__device__ void with_feedback(const QuantiserTask& task, const uint8_t* image, const SmallCodecShape& shape, const SmallCodecLayout& layout,
-                              TeamBuffers<kStripes, true>& buffers, uint32_t item, uint32_t team, uint32_t thread) {
+__device__ void with_feedback(const QuantiserTask& task, const uint8_t* image, const SmallCodecShape& shape,
+                              const SmallCodecLayout& layout, TeamBuffers<kStripes, true>& buffers, uint32_t item,
+                              uint32_t team, uint32_t thread) {
   const uint64_t n = task.matrix.columns;
   const Row row = row_of<kStripes>(task, item * kStripes, thread);
   uint32_t slots[kStripes];
@@ -224,7 +231,8 @@ __device__ void with_feedback(const QuantiserTask& task, const uint8_t* image, c
     for (uint32_t i = 0; i < 2; ++i) {
       const uint32_t at = thread + kTeam * i, j = at / 8;
       reinterpret_cast<float4*>(block.coefficients)[at] =
-          j < width ? *reinterpret_cast<const float4*>(task.coefficients + (b0 + j) * task.stride + b0 + at % 8 * 4) : make_float4(0, 0, 0, 0);
+          j < width ? *reinterpret_cast<const float4*>(task.coefficients + (b0 + j) * task.stride + b0 + at % 8 * 4)
+                    : make_float4(0, 0, 0, 0);
     }
     {
       float originals[4][kStripes], targets[4][kStripes];
@@ -255,11 +263,13 @@ __device__ void with_feedback(const QuantiserTask& task, const uint8_t* image, c
       if (row.there) {
         task.symbols[(uint64_t{row.slot} * kChunk + thread % kChunk) * n + column] = symbol;
         const float threshold = reinterpret_cast<const float*>(image + layout.thresholds)[level];
-        const Outcome outcome = settle(task, row.slot, column, thread % kChunk, row.inside, block.originals[place][thread], target, chunk, decoded, scale, row.factor,
-                                       threshold, block.pivots[place]);
+        const Outcome outcome =
+            settle(task, row.slot, column, thread % kChunk, row.inside, block.originals[place][thread], target, chunk,
+                   decoded, scale, row.factor, threshold, block.pivots[place]);
         block.targets[place][thread] = outcome.error;
         task.errors[(uint64_t{row.slot} * n + b0 + place) * kChunk + thread % kChunk] = outcome.error;
-        sums[0] += outcome.squared, sums[1] += outcome.normalised, sums[2] += outcome.power, sums[3] += outcome.weighted;
+        sums[0] += outcome.squared, sums[1] += outcome.normalised, sums[2] += outcome.power,
+            sums[3] += outcome.weighted;
       }
       team_barrier(team);
       // The columns of the block that are still to come; those of the same LDL block do not see this one.
@@ -282,11 +292,14 @@ __device__ void with_feedback(const QuantiserTask& task, const uint8_t* image, c
 
 // Columns [begin, end), each on its own.
 template <uint32_t kStripes>
-__device__ void without_feedback(const QuantiserTask& task, const uint8_t* image, const SmallCodecShape& shape, const SmallCodecLayout& layout,
-                                 TeamBuffers<kStripes, false>& buffers, uint32_t item, uint32_t first_slot, uint64_t begin, uint64_t end, uint32_t team, uint32_t thread) {
+__device__ void without_feedback(const QuantiserTask& task, const uint8_t* image, const SmallCodecShape& shape,
+                                 const SmallCodecLayout& layout, TeamBuffers<kStripes, false>& buffers, uint32_t item,
+                                 uint32_t first_slot, uint64_t begin, uint64_t end, uint32_t team, uint32_t thread) {
   const Row row = row_of<kStripes>(task, first_slot, thread);
   double sums[kSums] = {};
-  const auto read = [&](uint64_t column) { return row.inside && column < end ? weight_at(task.matrix, row.row, column) : 0.0f; };
+  const auto read = [&](uint64_t column) {
+    return row.inside && column < end ? weight_at(task.matrix, row.row, column) : 0.0f;
+  };
   float next = read(begin), next_scale = task.scales[begin];
   for (uint64_t column = begin; column < end; ++column) {
     const float original = next, scale = next_scale, chunk = normalised(original, scale, row.factor);
@@ -300,8 +313,8 @@ __device__ void without_feedback(const QuantiserTask& task, const uint8_t* image
     if (!row.there) continue;
     task.symbols[(uint64_t{row.slot} * kChunk + thread % kChunk) * task.matrix.columns + column] = symbol;
     const float threshold = reinterpret_cast<const float*>(image + layout.thresholds)[level];
-    const Outcome outcome =
-        settle(task, row.slot, static_cast<uint32_t>(column), thread % kChunk, row.inside, original, original, chunk, decoded, scale, row.factor, threshold, 0.0);
+    const Outcome outcome = settle(task, row.slot, static_cast<uint32_t>(column), thread % kChunk, row.inside, original,
+                                   original, chunk, decoded, scale, row.factor, threshold, 0.0);
     sums[0] += outcome.squared, sums[1] += outcome.normalised, sums[2] += outcome.power;
   }
   put_sums<kStripes>(task, item, buffers.network, team, thread, sums);
@@ -309,9 +322,11 @@ __device__ void without_feedback(const QuantiserTask& task, const uint8_t* image
 
 template <uint32_t kStripes, bool kFeedback>
 __global__ void __launch_bounds__(kMostTeams* kTeam, 1)
-small_codec_kernel(QuantiserTask task, SmallCodecShape shape, SmallCodecLayout layout, const uint8_t* image, uint32_t items) {
+    small_codec_kernel(QuantiserTask task, SmallCodecShape shape, SmallCodecLayout layout, const uint8_t* image,
+                       uint32_t items) {
   extern __shared__ __align__(16) uint8_t memory[];
-  for (uint32_t at = threadIdx.x * 16; at < layout.bytes; at += blockDim.x * 16) *reinterpret_cast<uint4*>(memory + at) = *reinterpret_cast<const uint4*>(image + at);
+  for (uint32_t at = threadIdx.x * 16; at < layout.bytes; at += blockDim.x * 16)
+    *reinterpret_cast<uint4*>(memory + at) = *reinterpret_cast<const uint4*>(image + at);
   __syncthreads();
   const uint32_t team = threadIdx.x / kTeam, thread = threadIdx.x % kTeam, teams = blockDim.x / kTeam;
   auto& buffers = reinterpret_cast<TeamBuffers<kStripes, kFeedback>*>(memory + layout.bytes)[team];
@@ -322,21 +337,26 @@ small_codec_kernel(QuantiserTask task, SmallCodecShape shape, SmallCodecLayout l
     } else {
       const uint64_t begin = uint64_t{item % stretches} * kPlainColumns;
       const uint64_t end = begin + kPlainColumns < task.matrix.columns ? begin + kPlainColumns : task.matrix.columns;
-      without_feedback<kStripes>(task, memory, shape, layout, buffers, item, item / stretches * kStripes, begin, end, team, thread);
+      without_feedback<kStripes>(task, memory, shape, layout, buffers, item, item / stretches * kStripes, begin, end,
+                                 team, thread);
     }
   }
 }
 
 template <uint32_t kStripes, bool kFeedback>
-int launch(const QuantiserTask& task, SmallCodecShape shape, const uint8_t* image, uint32_t items, uint32_t wanted_teams, int multiprocessors, uint32_t shared_room,
-           CUstream_st* stream) {
+int launch(const QuantiserTask& task, SmallCodecShape shape, const uint8_t* image, uint32_t items,
+           uint32_t wanted_teams, int multiprocessors, uint32_t shared_room, CUstream_st* stream) {
   const SmallCodecLayout layout = small_codec_layout(shape);
   constexpr uint32_t kTeamBytes = static_cast<uint32_t>(sizeof(TeamBuffers<kStripes, kFeedback>));
-  const uint32_t room_for = (shared_room - layout.bytes) / kTeamBytes, teams = wanted_teams < room_for ? wanted_teams : room_for;
+  const uint32_t room_for = (shared_room - layout.bytes) / kTeamBytes,
+                 teams = wanted_teams < room_for ? wanted_teams : room_for;
   const uint32_t bytes = layout.bytes + teams * kTeamBytes;
   const auto kernel = small_codec_kernel<kStripes, kFeedback>;
-  if (const cudaError_t error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes))) return error;
-  const uint32_t blocks = items < static_cast<uint32_t>(multiprocessors) ? items : static_cast<uint32_t>(multiprocessors);
+  if (const cudaError_t error =
+          cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)))
+    return error;
+  const uint32_t blocks =
+      items < static_cast<uint32_t>(multiprocessors) ? items : static_cast<uint32_t>(multiprocessors);
   kernel<<<blocks, teams * kTeam, bytes, stream>>>(task, shape, layout, image, items);
   return cudaGetLastError();
 }
@@ -349,8 +369,10 @@ uint32_t feedback_stripes(const QuantiserTask& task, int multiprocessors) {
 }  // namespace
 
 bool small_codec_fits(SmallCodecShape shape, uint32_t shared_room) {
-  constexpr uint32_t kScratch = static_cast<uint32_t>(sizeof(TeamBuffers<2, true>) > sizeof(TeamBuffers<kPlainStripes, false>) ? sizeof(TeamBuffers<2, true>)
-                                                                                                                          : sizeof(TeamBuffers<kPlainStripes, false>));
+  constexpr uint32_t kScratch =
+      static_cast<uint32_t>(sizeof(TeamBuffers<2, true>) > sizeof(TeamBuffers<kPlainStripes, false>)
+                                ? sizeof(TeamBuffers<2, true>)
+                                : sizeof(TeamBuffers<kPlainStripes, false>));
   return shape.depth <= 64 && small_codec_layout(shape).bytes + kScratch <= shared_room;
 }
 
@@ -359,14 +381,18 @@ uint32_t small_codec_items(const QuantiserTask& task, int multiprocessors) {
     const uint32_t stripes = feedback_stripes(task, multiprocessors);
     return (task.slots + stripes - 1) / stripes;
   }
-  return (task.slots + kPlainStripes - 1) / kPlainStripes * static_cast<uint32_t>((task.matrix.columns + kPlainColumns - 1) / kPlainColumns);
+  return (task.slots + kPlainStripes - 1) / kPlainStripes *
+         static_cast<uint32_t>((task.matrix.columns + kPlainColumns - 1) / kPlainColumns);
 }
 
-int quantise_small_codec(const QuantiserTask& task, SmallCodecShape shape, const uint8_t* image, int multiprocessors, uint32_t shared_room, CUstream_st* stream) {
+int quantise_small_codec(const QuantiserTask& task, SmallCodecShape shape, const uint8_t* image, int multiprocessors,
+                         uint32_t shared_room, CUstream_st* stream) {
   const uint32_t items = small_codec_items(task, multiprocessors);
   if (items == 0) return cudaSuccess;
-  if (task.order == nullptr) return launch<kPlainStripes, false>(task, shape, image, items, kMostTeams, multiprocessors, shared_room, stream);
-  const uint32_t each = (items - 1) / static_cast<uint32_t>(multiprocessors) + 1, teams = each < kMostTeams ? each : kMostTeams;
+  if (task.order == nullptr)
+    return launch<kPlainStripes, false>(task, shape, image, items, kMostTeams, multiprocessors, shared_room, stream);
+  const uint32_t each = (items - 1) / static_cast<uint32_t>(multiprocessors) + 1,
+                 teams = each < kMostTeams ? each : kMostTeams;
   const auto run = feedback_stripes(task, multiprocessors) == 1 ? launch<1, true> : launch<2, true>;
   return run(task, shape, image, items, teams, multiprocessors, shared_room, stream);
 }

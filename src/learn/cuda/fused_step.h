@@ -1,8 +1,9 @@
-// A training step on the GPU: the chain of matrix products (cuBLAS, bf16 inside residual blocks, float32 at both ends and along the
-// residual stream) and fused kernels (learn/cuda/kernels.h), forward and back by hand, recorded once as a CUDA graph.
+// A training step on the GPU: the chain of matrix products (cuBLAS, bf16 inside residual blocks, float32 at both ends
+// and along the residual stream) and fused kernels (learn/cuda/kernels.h), forward and back by hand, recorded once as a
+// CUDA graph.
 //
-// All parameters live in one flat buffer, of which the modules' tensors become views, so that Adam is one kernel and validation uses
-// the modules as they are.
+// All parameters live in one flat buffer, of which the modules' tensors become views, so that Adam is one kernel and
+// validation uses the modules as they are.
 #pragma once
 
 #include <cublas_v2.h>
@@ -32,8 +33,8 @@ class FusedStep : public TrainingStep {
   void draw();
   void gradients();
   void update();
-  torch::Tensor chunks() const { return x_; }      // [rows, chunk]
-  torch::Tensor noise() const { return noise_; }   // [rows, latents]
+  torch::Tensor chunks() const { return x_; }     // [rows, chunk]
+  torch::Tensor noise() const { return noise_; }  // [rows, latents]
   // The gradient of one of the networks' parameters, as a view into the flat buffer. Precondition: it is one of them.
   torch::Tensor gradient_of(const torch::Tensor& parameter) const;
 
@@ -52,14 +53,16 @@ class FusedStep : public TrainingStep {
     torch::Tensor output;
   };
 
-  static Net plan(const TransformNet& module, const NetworkShape& shape, int64_t inputs, int64_t outputs, const std::function<int64_t(torch::Tensor&, bool)>& place);
+  static Net plan(const TransformNet& module, const NetworkShape& shape, int64_t inputs, int64_t outputs,
+                  const std::function<int64_t(torch::Tensor&, bool)>& place);
   void allocate(Net& net);
   void forward(Net& net, const float* x);
   // From the gradient of the output; input_gradient may be null.
   void backward(Net& net, const bf16* x_low, const bf16* output_gradient, float* input_gradient);
 
   template <typename In, typename Out>
-  void product(bool a_transposed, bool b_transposed, int64_t m, int64_t n, int64_t k, const In* a, const In* b, float beta, Out* c);
+  void product(bool a_transposed, bool b_transposed, int64_t m, int64_t n, int64_t k, const In* a, const In* b,
+               float beta, Out* c);
   void column_sums(const bf16* in, int width, float* out);
 
   float* at(int64_t offset) const { return flat_.data_ptr<float>() + offset; }

@@ -4,7 +4,8 @@
 namespace nwc {
 
 Result<std::unique_ptr<TrainingStep>> make_fused_step(const TrainOptions&, Networks&, const torch::Tensor&) {
-  return Error(ErrorCode::kUnsupported, "this program was built without CUDA").remedy("train on the CPU, or build with the preset cuda");
+  return Error(ErrorCode::kUnsupported, "this program was built without CUDA")
+      .remedy("train on the CPU, or build with the preset cuda");
 }
 
 }  // namespace nwc

@@ -1,4 +1,5 @@
-// The step on the GPU against LibTorch's autograd on the CPU: the same networks, chunks and noise. Skipped without a GPU.
+// The step on the GPU against LibTorch's autograd on the CPU: the same networks, chunks and noise. Skipped without a
+// GPU.
 #include "learn/cuda/fused_step.h"
 
 #include <c10/cuda/CUDAFunctions.h>
@@ -23,7 +24,8 @@ Networks make_networks(const TrainOptions& o) {
   torch::manual_seed(5);
   const int64_t levels = static_cast<int64_t>(o.level_coefficients.size());
   const std::vector<double> scales = o.density_per_level ? std::vector<double>{4, 6, 20, 30} : std::vector<double>{20};
-  Networks networks{TransformNet(o.chunk, o.latents, o.analysis, levels), TransformNet(o.latents, o.chunk, o.synthesis, levels),
+  Networks networks{TransformNet(o.chunk, o.latents, o.analysis, levels),
+                    TransformNet(o.latents, o.chunk, o.synthesis, levels),
                     FactorizedDensity(static_cast<int64_t>(scales.size()), o.latents, scales)};
   torch::NoGradGuard no_grad;
   for (const auto& net : {networks.analysis, networks.synthesis}) {
@@ -51,7 +53,8 @@ TEST_P(FusedStepParity, GradientsAreAutograds) {
   step.gradients();
   step.mean_loss();  // waits
 
-  const torch::Tensor x = step.chunks().cpu().view({4, 1000, c.chunk}), noise = step.noise().cpu().view({4, 1000, c.latents});
+  const torch::Tensor x = step.chunks().cpu().view({4, 1000, c.chunk}),
+                      noise = step.noise().cpu().view({4, 1000, c.latents});
   EXPECT_LE(noise.abs().max().item<double>(), 0.5);
   EXPECT_NEAR(noise.mean().item<double>(), 0.0, 0.01);
   EXPECT_NEAR(noise.var().item<double>(), 1.0 / 12.0, 0.002);
@@ -73,9 +76,12 @@ TEST_P(FusedStepParity, GradientsAreAutograds) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, FusedStepParity,
-                         testing::Values(Case{"paper", 16, 16, {512, 4}, {512, 4}, true, 100.0}, Case{"shared density", 16, 16, {512, 2}, {256, 1}, false, 30.0},
-                                         Case{"narrow", 16, 16, {128, 3}, {32, 2}, true, 1000.0}, Case{"odd", 12, 20, {200, 2}, {72, 1}, true, 300.0},
-                                         Case{"wide", 16, 16, {1024, 1}, {768, 1}, true, 100.0}, Case{"linear", 16, 16, {128, 1}, {16, 0}, true, 300.0}));
+                         testing::Values(Case{"paper", 16, 16, {512, 4}, {512, 4}, true, 100.0},
+                                         Case{"shared density", 16, 16, {512, 2}, {256, 1}, false, 30.0},
+                                         Case{"narrow", 16, 16, {128, 3}, {32, 2}, true, 1000.0},
+                                         Case{"odd", 12, 20, {200, 2}, {72, 1}, true, 300.0},
+                                         Case{"wide", 16, 16, {1024, 1}, {768, 1}, true, 100.0},
+                                         Case{"linear", 16, 16, {128, 1}, {16, 0}, true, 300.0}));
 
 TEST(FusedStep, TheSameSeedGivesTheSameWeights) {
   if (c10::cuda::device_count() == 0) GTEST_SKIP() << "no GPU";

@@ -57,8 +57,8 @@ __global__ void begin_step_kernel(StepState* state, Schedule s) {
   state->correction2 = static_cast<float>(1.0 - pow(0.999, static_cast<double>(step)));
 }
 
-__global__ void draw_kernel(const float* source, int64_t source_rows, int length, int latents, uint64_t seed, const StepState* state, int64_t rows, float* x,
-                            float* noise) {
+__global__ void draw_kernel(const float* source, int64_t source_rows, int length, int latents, uint64_t seed,
+                            const StepState* state, int64_t rows, float* x, float* noise) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   const uint64_t key = mix(seed * 0x9E3779B97F4A7C15ull + static_cast<uint64_t>(state->step));
   if (i < rows * length) {
@@ -80,7 +80,8 @@ __global__ void add_bias_kernel(float* h, const float* bias, int64_t count, int 
   low[i] = to_low(value);
 }
 
-__global__ void add_bias_and_noise_kernel(const float* latents, const float* bias, const float* noise, int64_t count, int width, float* noisy, bf16* low) {
+__global__ void add_bias_and_noise_kernel(const float* latents, const float* bias, const float* noise, int64_t count,
+                                          int width, float* noisy, bf16* low) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (i >= count) return;
   const float value = latents[i] + bias[i % width] + noise[i];
@@ -88,7 +89,8 @@ __global__ void add_bias_and_noise_kernel(const float* latents, const float* bia
   low[i] = to_low(value);
 }
 
-__global__ void scale_by_level_kernel(const float* x, const float* scale, int64_t count, int64_t per_level, int width, float* out, bf16* low) {
+__global__ void scale_by_level_kernel(const float* x, const float* scale, int64_t count, int64_t per_level, int width,
+                                      float* out, bf16* low) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (i >= count) return;
   const float value = x[i] * scale[i / width / per_level * width + i % width];
@@ -101,7 +103,8 @@ __global__ void add_to_bf16_kernel(const float* a, const float* b, int64_t count
   if (i < count) sum[i] = to_low(a[i] + b[i]);
 }
 
-// A lane's share of a row: kRuns runs of kVector neighbouring columns, a warp's runs side by side. With kVector 1 the width need not fill them.
+// A lane's share of a row: kRuns runs of kVector neighbouring columns, a warp's runs side by side. With kVector 1 the
+// width need not fill them.
 template <int kVector, int kRuns>
 struct LaneColumns {
   static constexpr int kCount = kVector * kRuns;
@@ -145,7 +148,8 @@ struct LaneColumns {
       const int c = column(r);
       if constexpr (kVector == 8) {
         *reinterpret_cast<float4*>(row + c) = make_float4(in[r * 8], in[r * 8 + 1], in[r * 8 + 2], in[r * 8 + 3]);
-        *reinterpret_cast<float4*>(row + c + 4) = make_float4(in[r * 8 + 4], in[r * 8 + 5], in[r * 8 + 6], in[r * 8 + 7]);
+        *reinterpret_cast<float4*>(row + c + 4) =
+            make_float4(in[r * 8 + 4], in[r * 8 + 5], in[r * 8 + 6], in[r * 8 + 7]);
       } else if (c < width) {
         row[c] = in[r];
       }
@@ -159,7 +163,8 @@ struct LaneColumns {
       if constexpr (kVector == 8) {
         unsigned w[4];
 #pragma unroll
-        for (int k = 0; k < 4; ++k) w[k] = to_low(in[r * 8 + 2 * k]) | static_cast<unsigned>(to_low(in[r * 8 + 2 * k + 1])) << 16;
+        for (int k = 0; k < 4; ++k)
+          w[k] = to_low(in[r * 8 + 2 * k]) | static_cast<unsigned>(to_low(in[r * 8 + 2 * k + 1])) << 16;
         *reinterpret_cast<uint4*>(row + c) = make_uint4(w[0], w[1], w[2], w[3]);
       } else if (c < width) {
         row[c] = to_low(in[r]);
@@ -174,8 +179,9 @@ struct LaneColumns {
 constexpr float kNormEpsilon = 1e-5f;
 
 template <int kVector, int kRuns>
-__global__ void __launch_bounds__(kThreads) residual_forward_kernel(const bf16* y, const float* h, BlockParameters p, Batch batch, int width, float* out,
-                                                                    bf16* out_low, float* mean_out, float* deviation_out) {
+__global__ void __launch_bounds__(kThreads)
+    residual_forward_kernel(const bf16* y, const float* h, BlockParameters p, Batch batch, int width, float* out,
+                            bf16* out_low, float* mean_out, float* deviation_out) {
   using Columns = LaneColumns<kVector, kRuns>;
   constexpr int kCount = Columns::kCount;
   const int64_t rows = batch.levels * batch.per_level, warps = static_cast<int64_t>(gridDim.x) * (kThreads / kWarp);
@@ -183,7 +189,8 @@ __global__ void __launch_bounds__(kThreads) residual_forward_kernel(const bf16* 
   Columns::load(p.bias, width, bias);
   Columns::load(p.gain, width, gain);
   Columns::load(p.offset, width, offset);
-  for (int64_t row = blockIdx.x * static_cast<int64_t>(kThreads / kWarp) + threadIdx.x / kWarp; row < rows; row += warps) {
+  for (int64_t row = blockIdx.x * static_cast<int64_t>(kThreads / kWarp) + threadIdx.x / kWarp; row < rows;
+       row += warps) {
     float v[kCount], residual[kCount], embedding[kCount];
     Columns::load(y + row * width, width, v);
     Columns::load(h + row * width, width, residual);
@@ -200,7 +207,8 @@ __global__ void __launch_bounds__(kThreads) residual_forward_kernel(const bf16* 
     }
     const float deviation = rsqrtf(warp_sum(squares) / static_cast<float>(width) + kNormEpsilon);
 #pragma unroll
-    for (int i = 0; i < kCount; ++i) v[i] = (residual[i] + fmaxf(v[i] * deviation * gain[i] + offset[i], 0.0f)) * embedding[i];
+    for (int i = 0; i < kCount; ++i)
+      v[i] = (residual[i] + fmaxf(v[i] * deviation * gain[i] + offset[i], 0.0f)) * embedding[i];
     Columns::store(out + row * width, width, v);
     Columns::store(out_low + row * width, width, v);
     if (threadIdx.x % kWarp == 0) {
@@ -212,13 +220,15 @@ __global__ void __launch_bounds__(kThreads) residual_forward_kernel(const bf16* 
 
 // A block walks a slab of one level's rows, a warp a row at a time, and keeps four sums per column in registers.
 template <int kVector, int kRuns>
-__global__ void __launch_bounds__(kThreads) residual_backward_kernel(const bf16* y, const float* h, const float* means, const float* deviations,
-                                                                     BlockParameters p, Batch batch, int width, bf16* gradient, bf16* y_gradient,
-                                                                     float* shared_parts, float* embedding_parts) {
+__global__ void __launch_bounds__(kThreads)
+    residual_backward_kernel(const bf16* y, const float* h, const float* means, const float* deviations,
+                             BlockParameters p, Batch batch, int width, bf16* gradient, bf16* y_gradient,
+                             float* shared_parts, float* embedding_parts) {
   using Columns = LaneColumns<kVector, kRuns>;
   constexpr int kCount = Columns::kCount, kWarps = kThreads / kWarp;
   extern __shared__ float sums[];  // [kWarps][width]
-  const int64_t per_level_parts = gridDim.x / batch.levels, level = blockIdx.x / per_level_parts, part = blockIdx.x % per_level_parts;
+  const int64_t per_level_parts = gridDim.x / batch.levels, level = blockIdx.x / per_level_parts,
+                part = blockIdx.x % per_level_parts;
   const int64_t begin = level * batch.per_level + part * batch.per_level / per_level_parts;
   const int64_t end = level * batch.per_level + (part + 1) * batch.per_level / per_level_parts;
   const int warp = threadIdx.x / kWarp;
@@ -268,7 +278,7 @@ __global__ void __launch_bounds__(kThreads) residual_backward_kernel(const bf16*
     }
     Columns::store(y_gradient + row * width, width, total);
   }
-  const auto add_warps = [&](const float (&of_lane)[kCount], float* out) {
+  const auto add_warps = [&](const float(&of_lane)[kCount], float* out) {
     Columns::store(sums + warp * width, width, of_lane);
     __syncthreads();
     for (int c = threadIdx.x; c < width; c += kThreads) {
@@ -311,8 +321,8 @@ struct ForwardLaunch {
   void operator()() const {
     const int64_t rows = batch.levels * batch.per_level;
     const int64_t blocks = rows / (kThreads / kWarp) + 1;
-    residual_forward_kernel<kVector, kRuns><<<static_cast<int>(blocks < 1056 ? blocks : 1056), kThreads, 0, stream>>>(y, h, p, batch, width, out, out_low,
-                                                                                                                   mean, deviation);
+    residual_forward_kernel<kVector, kRuns><<<static_cast<int>(blocks < 1056 ? blocks : 1056), kThreads, 0, stream>>>(
+        y, h, p, batch, width, out, out_low, mean, deviation);
   }
 };
 
@@ -329,8 +339,8 @@ struct BackwardLaunch {
   template <int kVector, int kRuns>
   void operator()() const {
     const size_t shared = sizeof(float) * (kThreads / kWarp) * static_cast<size_t>(width);  // at most 32 KB
-    residual_backward_kernel<kVector, kRuns><<<static_cast<int>(parts), kThreads, shared, stream>>>(y, h, mean, deviation, p, batch, width, gradient, y_gradient,
-                                                                                            shared_parts, embedding_parts);
+    residual_backward_kernel<kVector, kRuns><<<static_cast<int>(parts), kThreads, shared, stream>>>(
+        y, h, mean, deviation, p, batch, width, gradient, y_gradient, shared_parts, embedding_parts);
   }
 };
 
@@ -379,20 +389,23 @@ __device__ void slab_sums(int64_t begin, int64_t end, int width, float* out, con
 
 __global__ void column_sums_kernel(const bf16* in, int64_t rows, int width, float* out) {
   const int64_t parts = gridDim.x, part = blockIdx.x;
-  slab_sums(part * rows / parts, (part + 1) * rows / parts, width, out + part * width, [&](int64_t row, int c) { return to_float(in[row * width + c]); });
+  slab_sums(part * rows / parts, (part + 1) * rows / parts, width, out + part * width,
+            [&](int64_t row, int c) { return to_float(in[row * width + c]); });
 }
 
 __global__ void product_sums_kernel(const bf16* a, const float* b, int64_t per_level, int width, float* out) {
   const int64_t parts = gridDim.x, part = blockIdx.x, level = blockIdx.y, base = level * per_level;
-  slab_sums(base + part * per_level / parts, base + (part + 1) * per_level / parts, width, out + (level * parts + part) * width,
+  slab_sums(base + part * per_level / parts, base + (part + 1) * per_level / parts, width,
+            out + (level * parts + part) * width,
             [&](int64_t row, int c) { return to_float(a[row * width + c]) * b[row * width + c]; });
 }
 
-__global__ void squared_error_kernel(const float* output, const float* bias, const float* x, int64_t count, int width, double weight, bf16* gradient,
-                                     double* loss_parts) {
+__global__ void squared_error_kernel(const float* output, const float* bias, const float* x, int64_t count, int width,
+                                     double weight, bf16* gradient, double* loss_parts) {
   __shared__ double scratch[kThreads / kWarp];
   double sum = 0;
-  for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += static_cast<int64_t>(gridDim.x) * blockDim.x) {
+  for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < count;
+       i += static_cast<int64_t>(gridDim.x) * blockDim.x) {
     const float error = output[i] + bias[i % width] - x[i];
     gradient[i] = to_low(static_cast<float>(2 * weight) * error);
     sum += static_cast<double>(error) * static_cast<double>(error);
@@ -422,7 +435,8 @@ __device__ int64_t parameter_index(const DensityLayout& layout, int channel, int
   }
   if (k < kFactors) {
     const int layer = (k - kBiases) / kHidden;
-    return layout.bias[layer] + static_cast<int64_t>(channel) * (layer == kHiddenLayers ? 1 : kHidden) + (k - bias_at(layer));
+    return layout.bias[layer] + static_cast<int64_t>(channel) * (layer == kHiddenLayers ? 1 : kHidden) +
+           (k - bias_at(layer));
   }
   const int layer = (k - kFactors) / kHidden;
   return layout.factor[layer] + static_cast<int64_t>(channel) * kHidden + (k - factor_at(layer));
@@ -452,7 +466,8 @@ __device__ float cumulative_logit(const float* used, float v, DensityTrace& trac
         a += used[matrix_at(0) + i] * v;
       } else {
 #pragma unroll
-        for (int j = 0; j < kHidden; ++j) a += used[matrix_at(layer) + i * kHidden + j] * trace.h[layer > 0 ? layer - 1 : 0][j];
+        for (int j = 0; j < kHidden; ++j)
+          a += used[matrix_at(layer) + i * kHidden + j] * trace.h[layer > 0 ? layer - 1 : 0][j];
       }
       const float t = tanhf(a);
       trace.t[layer][i] = t;
@@ -505,9 +520,10 @@ __device__ float cumulative_backward(const float* used, float v, const DensityTr
 constexpr int kDensityThreads = 128;
 
 // A block: one channel of one set, a part of its rows.
-__global__ void __launch_bounds__(kDensityThreads) density_rate_kernel(const float* parameters, DensityLayout layout, int sets, int latents,
-                                                                       const float* noisy, const float* coefficients, double weight, Batch batch,
-                                                                       float* noisy_gradient, float* density_parts, double* loss_parts) {
+__global__ void __launch_bounds__(kDensityThreads)
+    density_rate_kernel(const float* parameters, DensityLayout layout, int sets, int latents, const float* noisy,
+                        const float* coefficients, double weight, Batch batch, float* noisy_gradient,
+                        float* density_parts, double* loss_parts) {
   __shared__ float used[kDensityParameters];
   __shared__ float warp_sums[kDensityThreads / kWarp][kDensityParameters];
   __shared__ double scratch[kDensityThreads / kWarp];
@@ -550,8 +566,8 @@ __global__ void __launch_bounds__(kDensityThreads) density_rate_kernel(const flo
   }
 }
 
-__global__ void density_gradients_kernel(const float* parameters, DensityLayout layout, int channels, const float* density_parts, int splits,
-                                         float* gradients) {
+__global__ void density_gradients_kernel(const float* parameters, DensityLayout layout, int channels,
+                                         const float* density_parts, int splits, float* gradients) {
   const int i = blockIdx.x * blockDim.x + threadIdx.x;
   if (i >= channels * kDensityParameters) return;
   const int channel = i / kDensityParameters, k = i % kDensityParameters;
@@ -565,13 +581,15 @@ __global__ void density_gradients_kernel(const float* parameters, DensityLayout 
   gradients[index] = sum;
 }
 
-__global__ void quantile_gradients_kernel(const float* parameters, DensityLayout layout, int64_t quantiles, float target, float* gradients) {
+__global__ void quantile_gradients_kernel(const float* parameters, DensityLayout layout, int64_t quantiles,
+                                          float target, float* gradients) {
   __shared__ float used[kDensityParameters];
   load_density(parameters, layout, blockIdx.x, used);
   if (threadIdx.x >= 3) return;
   const int64_t index = quantiles + blockIdx.x * 3ll + threadIdx.x;
   DensityTrace trace;
-  const float v = parameters[index], off = cumulative_logit(used, v, trace) - (static_cast<float>(threadIdx.x) - 1.0f) * target;
+  const float v = parameters[index],
+              off = cumulative_logit(used, v, trace) - (static_cast<float>(threadIdx.x) - 1.0f) * target;
   gradients[index] = cumulative_backward(used, v, trace, off > 0 ? 1.0f : off < 0 ? -1.0f : 0.0f, nullptr);
 }
 
@@ -583,7 +601,8 @@ __global__ void add_loss_kernel(const double* parts, int64_t count, StepState* s
   if (threadIdx.x == 0) state->loss_sum += sum;
 }
 
-__global__ void adam_kernel(float* parameters, const float* gradients, float* first, float* second, GroupEnds groups, const StepState* state) {
+__global__ void adam_kernel(float* parameters, const float* gradients, float* first, float* second, GroupEnds groups,
+                            const StepState* state) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (i >= groups.ends[kGroups - 1]) return;
   int group = 0;
@@ -601,23 +620,29 @@ __global__ void to_bf16_kernel(const float* in, int64_t count, bf16* out) {
 
 }  // namespace
 
-void begin_step(StepState* state, Schedule schedule, cudaStream_t stream) { begin_step_kernel<<<1, 1, 0, stream>>>(state, schedule); }
+void begin_step(StepState* state, Schedule schedule, cudaStream_t stream) {
+  begin_step_kernel<<<1, 1, 0, stream>>>(state, schedule);
+}
 
-void draw(const float* source, int64_t source_rows, int length, int latents, uint64_t seed, const StepState* state, int64_t rows, float* x, float* noise,
-          cudaStream_t stream) {
+void draw(const float* source, int64_t source_rows, int length, int latents, uint64_t seed, const StepState* state,
+          int64_t rows, float* x, float* noise, cudaStream_t stream) {
   const int64_t count = rows * (length > latents ? length : latents);
-  draw_kernel<<<blocks_for(count), kThreads, 0, stream>>>(source, source_rows, length, latents, seed, state, rows, x, noise);
+  draw_kernel<<<blocks_for(count), kThreads, 0, stream>>>(source, source_rows, length, latents, seed, state, rows, x,
+                                                          noise);
 }
 
 void add_bias(float* h, const float* bias, int64_t rows, int width, bf16* low, cudaStream_t stream) {
   add_bias_kernel<<<blocks_for(rows * width), kThreads, 0, stream>>>(h, bias, rows * width, width, low);
 }
 
-void add_bias_and_noise(const float* latents, const float* bias, const float* noise, int64_t rows, int width, float* noisy, bf16* low, cudaStream_t stream) {
-  add_bias_and_noise_kernel<<<blocks_for(rows * width), kThreads, 0, stream>>>(latents, bias, noise, rows * width, width, noisy, low);
+void add_bias_and_noise(const float* latents, const float* bias, const float* noise, int64_t rows, int width,
+                        float* noisy, bf16* low, cudaStream_t stream) {
+  add_bias_and_noise_kernel<<<blocks_for(rows * width), kThreads, 0, stream>>>(latents, bias, noise, rows * width,
+                                                                               width, noisy, low);
 }
 
-void scale_by_level(const float* x, const float* scale, Batch batch, int width, float* out, bf16* low, cudaStream_t stream) {
+void scale_by_level(const float* x, const float* scale, Batch batch, int width, float* out, bf16* low,
+                    cudaStream_t stream) {
   const int64_t count = batch.levels * batch.per_level * width;
   scale_by_level_kernel<<<blocks_for(count), kThreads, 0, stream>>>(x, scale, count, batch.per_level, width, out, low);
 }
@@ -628,8 +653,8 @@ void add_to_bf16(const float* a, const float* b, int64_t count, bf16* sum, cudaS
 
 bool supports_width(int64_t width) { return width >= 1 && (width <= 256 || (width <= 1024 && width % 256 == 0)); }
 
-void residual_forward(const bf16* y, const float* h, BlockParameters parameters, Batch batch, int width, float* out, bf16* out_low, float* mean,
-                      float* deviation, cudaStream_t stream) {
+void residual_forward(const bf16* y, const float* h, BlockParameters parameters, Batch batch, int width, float* out,
+                      bf16* out_low, float* mean, float* deviation, cudaStream_t stream) {
   with_shape(width, ForwardLaunch{y, h, parameters, batch, width, out, out_low, mean, deviation, stream});
 }
 
@@ -638,10 +663,11 @@ int64_t residual_parts(int levels, int multiprocessors) {
   return levels * (per_level > 0 ? per_level : 1);
 }
 
-void residual_backward(const bf16* y, const float* h, const float* mean, const float* deviation, BlockParameters parameters, Batch batch, int width,
-                       bf16* gradient, bf16* y_gradient, int64_t parts, float* shared_parts, float* embedding_parts, cudaStream_t stream) {
-  with_shape(width,
-             BackwardLaunch{y, h, mean, deviation, parameters, batch, width, gradient, y_gradient, parts, shared_parts, embedding_parts, stream});
+void residual_backward(const bf16* y, const float* h, const float* mean, const float* deviation,
+                       BlockParameters parameters, Batch batch, int width, bf16* gradient, bf16* y_gradient,
+                       int64_t parts, float* shared_parts, float* embedding_parts, cudaStream_t stream) {
+  with_shape(width, BackwardLaunch{y, h, mean, deviation, parameters, batch, width, gradient, y_gradient, parts,
+                                   shared_parts, embedding_parts, stream});
 }
 
 void sum_parts(const float* in, int sets, int64_t parts, int64_t count, float* out, cudaStream_t stream) {
@@ -653,39 +679,49 @@ void column_sums(const bf16* in, int64_t rows, int width, int64_t parts, float* 
   column_sums_kernel<<<static_cast<int>(parts), kThreads, 0, stream>>>(in, rows, width, out);
 }
 
-void product_sums(const bf16* a, const float* b, Batch batch, int width, int64_t parts, float* out, cudaStream_t stream) {
+void product_sums(const bf16* a, const float* b, Batch batch, int width, int64_t parts, float* out,
+                  cudaStream_t stream) {
   const dim3 grid(static_cast<unsigned>(parts), static_cast<unsigned>(batch.levels));
   product_sums_kernel<<<grid, kThreads, 0, stream>>>(a, b, batch.per_level, width, out);
 }
 
-void squared_error(const float* output, const float* bias, const float* x, int64_t rows, int width, double weight, bf16* gradient, int64_t parts,
-                   double* loss_parts, cudaStream_t stream) {
-  squared_error_kernel<<<static_cast<int>(parts), kThreads, 0, stream>>>(output, bias, x, rows * width, width, weight, gradient, loss_parts);
+void squared_error(const float* output, const float* bias, const float* x, int64_t rows, int width, double weight,
+                   bf16* gradient, int64_t parts, double* loss_parts, cudaStream_t stream) {
+  squared_error_kernel<<<static_cast<int>(parts), kThreads, 0, stream>>>(output, bias, x, rows * width, width, weight,
+                                                                         gradient, loss_parts);
 }
 
-void density_rate(const float* parameters, DensityLayout layout, int sets, int latents, const float* noisy, const float* coefficients, double weight,
-                  Batch batch, int splits, float* noisy_gradient, float* density_parts, double* loss_parts, cudaStream_t stream) {
+void density_rate(const float* parameters, DensityLayout layout, int sets, int latents, const float* noisy,
+                  const float* coefficients, double weight, Batch batch, int splits, float* noisy_gradient,
+                  float* density_parts, double* loss_parts, cudaStream_t stream) {
   const dim3 grid(static_cast<unsigned>(splits), static_cast<unsigned>(sets * latents));
-  density_rate_kernel<<<grid, kDensityThreads, 0, stream>>>(parameters, layout, sets, latents, noisy, coefficients, weight, batch, noisy_gradient,
-                                                            density_parts, loss_parts);
+  density_rate_kernel<<<grid, kDensityThreads, 0, stream>>>(parameters, layout, sets, latents, noisy, coefficients,
+                                                            weight, batch, noisy_gradient, density_parts, loss_parts);
 }
 
-void density_gradients(const float* parameters, DensityLayout layout, int channels, const float* density_parts, int splits, float* gradients,
-                       cudaStream_t stream) {
-  density_gradients_kernel<<<blocks_for(channels * kDensityParameters), kThreads, 0, stream>>>(parameters, layout, channels, density_parts, splits, gradients);
+void density_gradients(const float* parameters, DensityLayout layout, int channels, const float* density_parts,
+                       int splits, float* gradients, cudaStream_t stream) {
+  density_gradients_kernel<<<blocks_for(channels * kDensityParameters), kThreads, 0, stream>>>(
+      parameters, layout, channels, density_parts, splits, gradients);
 }
 
-void quantile_gradients(const float* parameters, DensityLayout layout, int64_t quantiles, int channels, float target, float* gradients,
-                        cudaStream_t stream) {
+void quantile_gradients(const float* parameters, DensityLayout layout, int64_t quantiles, int channels, float target,
+                        float* gradients, cudaStream_t stream) {
   quantile_gradients_kernel<<<channels, 64, 0, stream>>>(parameters, layout, quantiles, target, gradients);
 }
 
-void add_loss(const double* parts, int64_t count, StepState* state, cudaStream_t stream) { add_loss_kernel<<<1, kThreads, 0, stream>>>(parts, count, state); }
-
-void adam(float* parameters, const float* gradients, float* first, float* second, GroupEnds groups, const StepState* state, cudaStream_t stream) {
-  adam_kernel<<<blocks_for(groups.ends[kGroups - 1]), kThreads, 0, stream>>>(parameters, gradients, first, second, groups, state);
+void add_loss(const double* parts, int64_t count, StepState* state, cudaStream_t stream) {
+  add_loss_kernel<<<1, kThreads, 0, stream>>>(parts, count, state);
 }
 
-void to_bf16(const float* in, int64_t count, bf16* out, cudaStream_t stream) { to_bf16_kernel<<<blocks_for(count), kThreads, 0, stream>>>(in, count, out); }
+void adam(float* parameters, const float* gradients, float* first, float* second, GroupEnds groups,
+          const StepState* state, cudaStream_t stream) {
+  adam_kernel<<<blocks_for(groups.ends[kGroups - 1]), kThreads, 0, stream>>>(parameters, gradients, first, second,
+                                                                             groups, state);
+}
+
+void to_bf16(const float* in, int64_t count, bf16* out, cudaStream_t stream) {
+  to_bf16_kernel<<<blocks_for(count), kThreads, 0, stream>>>(in, count, out);
+}
 
 }  // namespace nwc::fused
