@@ -9,7 +9,7 @@
 #include <random>
 #include <vector>
 
-#include "encode/tile_encoder.h"
+#include "entropy/encode/tile_encoder.h"
 #include "entropy/tile_decoder.h"
 
 namespace nwc {

@@ -10,8 +10,8 @@
 #include "base/parallel.h"
 #include "checkpoint/index.h"
 #include "checkpoint/safetensors_writer.h"
-#include "encode/compress.h"
-#include "encode/device.h"
+#include "compress/compress.h"
+#include "tensor/device.h"
 #include "measure.h"
 #include "nwcodec/cuda_checkpoint.h"
 

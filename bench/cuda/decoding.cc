@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <random>
 
-#include "cuda/device_test.h"
+#include "cuda/support/device_test.h"
 #include "measure.h"
 
 namespace nwc::bench {

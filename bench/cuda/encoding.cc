@@ -11,10 +11,10 @@
 #include <random>
 
 #include "base/half.h"
-#include "encode/device.h"
-#include "encode/guide.h"
-#include "encode/tensor_encoder.h"
-#include "encode/tile_analysis.h"
+#include "tensor/device.h"
+#include "guide/guide.h"
+#include "tensor/tensor_encoder.h"
+#include "quantise/tile_analysis.h"
 #include "measure.h"
 
 namespace nwc::bench {

@@ -9,7 +9,7 @@
 #include <cstdlib>
 #include <random>
 
-#include "cuda/memory.h"
+#include "cuda/support/memory.h"
 
 namespace nwc::bench {
 namespace {

@@ -5,9 +5,9 @@
 #include "checkpoint/index.h"
 #include "evaluate/divergence.h"
 #include "model/causal_lm.h"
-#include "study/csv.h"
-#include "study/rate_point.h"
-#include "study/svg_plot.h"
+#include "study/output/csv.h"
+#include "baselines/rate_point.h"
+#include "study/output/svg_plot.h"
 
 namespace nwc {
 namespace {

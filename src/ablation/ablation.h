@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "encode/compress.h"
+#include "compress/compress.h"
 #include "evaluate/windows.h"
-#include "model/device.h"
+#include "libtorch/device.h"
 #include "nwcodec/progress.h"
 #include "nwcodec/result.h"
 

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "calibrate/second_moment.h"
-#include "encode/hessian_store.h"
-#include "model/block_spec.h"
+#include "guide/hessian_store.h"
+#include "model/config/block_spec.h"
 #include "nwcodec/checkpoint.h"
 
 namespace nwc {

@@ -11,7 +11,7 @@
 #include "calibrate/block_moments.h"
 #include "calibrate/calibrate.h"
 #include "calibrate/hessian_files.h"
-#include "model/block.h"
+#include "model/layers/block.h"
 #include "nwcodec/checkpoint.h"
 #include "nwcodec/progress.h"
 

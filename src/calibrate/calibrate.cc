@@ -8,11 +8,11 @@
 #include "calibrate/block_pass.h"
 #include "calibrate/hessian_files.h"
 #include "calibrate/sequences.h"
-#include "encode/calibration_sequences.h"
-#include "encode/hessian_store.h"
+#include "guide/calibration_sequences.h"
+#include "guide/hessian_store.h"
 #include "model/causal_lm.h"
-#include "model/foreign.h"
-#include "model/threads.h"
+#include "libtorch/foreign.h"
+#include "libtorch/threads.h"
 
 namespace nwc {
 namespace {

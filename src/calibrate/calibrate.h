@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/json.h"
-#include "model/device.h"
+#include "libtorch/device.h"
 #include "nwcodec/progress.h"
 #include "nwcodec/result.h"
 
@@ -37,16 +37,16 @@ struct CalibrateReport {
   std::vector<std::string> warnings;  // short texts; experts that saw few tokens
 };
 
-// Runs the sequences through the model block by block and writes one file per block (encode/hessian_store.h), each as
+// Runs the sequences through the model block by block and writes one file per block (guide/hessian_store.h), each as
 // soon as it is complete, so that an interrupted run goes on with the first block that is missing, and the sequences
-// themselves (encode/calibration_sequences.h). Memory, on the device: the hidden states of all sequences, one block,
+// themselves (guide/calibration_sequences.h). Memory, on the device: the hidden states of all sequences, one block,
 // its second moments in binary64. The same device gives the same bytes. Errors: those of the model; kInvalidArgument
 // for a text shorter than one sequence; kExists; kInterrupted.
 Result<CalibrateReport> calibrate(const CalibrateOptions& options, std::span<const CalibrationText> texts,
                                   const Progress& progress);
 
 // The same for an encoder (CLIP, SigLIP, DINOv2) on the images, and texts, of a safetensors file
-// (model/encoder_inputs.h): every position of every image and text counts. Blocks are numbered through the towers,
+// (model/encoders/encoder_inputs.h): every position of every image and text counts. Blocks are numbered through the towers,
 // images first. A tower that the file has no input for is left out, with a warning. `sequences`, `length` and `seed`
 // are not used. Errors: those of the model and of the inputs; kExists; kInterrupted.
 Result<CalibrateReport> calibrate_encoder(const CalibrateOptions& options, const std::filesystem::path& inputs,

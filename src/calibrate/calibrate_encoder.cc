@@ -6,10 +6,10 @@
 #include "calibrate/block_pass.h"
 #include "calibrate/calibrate.h"
 #include "calibrate/hessian_files.h"
-#include "model/encoder_inputs.h"
-#include "model/encoder_model.h"
-#include "model/foreign.h"
-#include "model/threads.h"
+#include "model/encoders/encoder_inputs.h"
+#include "model/encoders/encoder_model.h"
+#include "libtorch/foreign.h"
+#include "libtorch/threads.h"
 
 namespace nwc {
 namespace {

@@ -5,10 +5,10 @@
 #include <map>
 
 #include "calibrate/calibrate.h"
-#include "encode/hessian_store.h"
-#include "model/encoder_inputs.h"
-#include "model/encoder_model.h"
-#include "model/toy_encoder.h"
+#include "guide/hessian_store.h"
+#include "model/encoders/encoder_inputs.h"
+#include "model/encoders/encoder_model.h"
+#include "support/toy_encoder.h"
 #include "support/safetensors_builder.h"
 
 namespace nwc {

@@ -8,10 +8,10 @@
 
 #include "calibrate/second_moment.h"
 #include "calibrate/sequences.h"
-#include "encode/calibration_sequences.h"
-#include "encode/hessian_store.h"
+#include "guide/calibration_sequences.h"
+#include "guide/hessian_store.h"
 #include "model/causal_lm.h"
-#include "model/toy_checkpoint.h"
+#include "support/toy_checkpoint.h"
 #include "support/temp_dir.h"
 
 namespace nwc {

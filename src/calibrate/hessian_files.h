@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <vector>
 
-#include "encode/hessian_store.h"
+#include "guide/hessian_store.h"
 #include "nwcodec/result.h"
 
 namespace nwc {

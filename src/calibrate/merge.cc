@@ -2,8 +2,8 @@
 #include <cstring>
 
 #include "calibrate/calibrate.h"
-#include "encode/calibration_sequences.h"
-#include "encode/hessian_store.h"
+#include "guide/calibration_sequences.h"
+#include "guide/hessian_store.h"
 
 namespace nwc {
 namespace {

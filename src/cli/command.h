@@ -6,7 +6,7 @@
 #include <string>
 
 #include "base/json.h"
-#include "encode/normalisation.h"
+#include "weights/normalisation.h"
 #include "nwcodec/progress.h"
 #include "nwcodec/result.h"
 

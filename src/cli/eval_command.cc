@@ -10,7 +10,7 @@
 #include "cli/eval_images.h"
 #include "cli/language.h"
 #include "cli/terminal.h"
-#include "model/threads.h"
+#include "libtorch/threads.h"
 
 namespace nwc::cli {
 namespace {

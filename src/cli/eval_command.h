@@ -8,7 +8,7 @@
 #include "evaluate/divergence.h"
 #include "evaluate/embeddings.h"
 #include "evaluate/perplexity.h"
-#include "model/device.h"
+#include "libtorch/device.h"
 #include "nwcodec/progress.h"
 #include "nwcodec/result.h"
 
@@ -18,7 +18,7 @@ struct EvalOptions {
   std::filesystem::path checkpoint;  // plain or compressed
   std::filesystem::path text;        // a language model is scored on this,
   std::optional<std::filesystem::path>
-      images;  // an encoder compared with its reference on these (model/encoder_inputs.h)
+      images;  // an encoder compared with its reference on these (model/encoders/encoder_inputs.h)
   std::optional<std::filesystem::path> reference;  // plain or compressed; its tokenizer is not used
   int64_t context = 2048;
   int64_t windows = 0;  // 0: all

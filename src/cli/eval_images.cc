@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/parallel.h"
-#include "model/threads.h"
+#include "libtorch/threads.h"
 
 namespace nwc::cli {
 namespace {

@@ -11,7 +11,7 @@
 #include "cli/language.h"
 #include "cli/terminal.h"
 #include "evaluate/generate.h"
-#include "model/threads.h"
+#include "libtorch/threads.h"
 
 namespace nwc::cli {
 namespace {

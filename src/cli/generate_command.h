@@ -6,7 +6,7 @@
 #include <string>
 
 #include "evaluate/sampler.h"
-#include "model/device.h"
+#include "libtorch/device.h"
 #include "nwcodec/progress.h"
 #include "nwcodec/result.h"
 

@@ -8,8 +8,8 @@
 #include "cli/shipped_codecs.h"
 #include "cli/study_command.h"
 #include "cli/terminal.h"
-#include "encode/device.h"
-#include "model/threads.h"
+#include "tensor/device.h"
+#include "libtorch/threads.h"
 
 namespace nwc::cli {
 namespace {

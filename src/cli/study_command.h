@@ -7,7 +7,7 @@
 
 #include "base/json.h"
 #include "cli/command.h"
-#include "study/study_output.h"
+#include "study/output/study_output.h"
 
 namespace nwc::cli {
 

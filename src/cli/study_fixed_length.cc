@@ -3,9 +3,9 @@
 #include "cli/study_command.h"
 #include "cli/terminal.h"
 #include "learn/fixed_length.h"
-#include "study/csv.h"
-#include "study/rate_point.h"
-#include "study/svg_plot.h"
+#include "study/output/csv.h"
+#include "baselines/rate_point.h"
+#include "study/output/svg_plot.h"
 
 namespace nwc::cli {
 namespace {

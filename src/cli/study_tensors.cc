@@ -4,7 +4,7 @@
 
 #include "cli/study_command.h"
 #include "cli/terminal.h"
-#include "study/rate_point.h"
+#include "baselines/rate_point.h"
 #include "study/tensor_study.h"
 
 namespace nwc::cli {

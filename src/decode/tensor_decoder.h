@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "decode/codec.h"
+#include "codec/codec.h"
 #include "format/stream_header.h"
 #include "format/tiling.h"
 #include "nwcodec/result.h"

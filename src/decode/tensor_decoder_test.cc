@@ -1,4 +1,4 @@
-// Streams made by hand and damaged streams. Round trips with the encoder are in encode/tensor_encoder_test.cc.
+// Streams made by hand and damaged streams. Round trips with the encoder are in tensor/tensor_encoder_test.cc.
 #include "decode/tensor_decoder.h"
 
 #include <gtest/gtest.h>
@@ -7,7 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/hash.h"
-#include "encode/tensor_encoder.h"
+#include "tensor/tensor_encoder.h"
 #include "support/tiny_codec.h"
 
 namespace nwc {

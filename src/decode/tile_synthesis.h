@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/aligned.h"
-#include "decode/codec.h"
+#include "codec/codec.h"
 #include "decode/tensor_decoder.h"
 #include "format/tiling.h"
 

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "checkpoint/checksums.h"
-#include "decode/codec.h"
+#include "codec/codec.h"
 #include "decode/tensor_decoder.h"
 #include "nwcodec/checkpoint.h"
 #include "nwcodec/weights.h"

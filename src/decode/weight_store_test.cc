@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "checkpoint/safetensors_writer.h"
-#include "encode/compress.h"
+#include "compress/compress.h"
 #include "nwcodec/inspect.h"
 #include "support/tiny_checkpoint.h"
 

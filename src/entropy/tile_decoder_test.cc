@@ -7,7 +7,7 @@
 #include <random>
 
 #include "base/bytes.h"
-#include "encode/tile_encoder.h"
+#include "entropy/encode/tile_encoder.h"
 #include "entropy/rans_kernel.h"
 
 namespace nwc {

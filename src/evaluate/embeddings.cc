@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "evaluate/steps.h"
-#include "model/foreign.h"
+#include "libtorch/foreign.h"
 
 namespace nwc {
 namespace {

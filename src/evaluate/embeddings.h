@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <optional>
 
-#include "model/encoder_inputs.h"
-#include "model/encoder_model.h"
+#include "model/encoders/encoder_inputs.h"
+#include "model/encoders/encoder_model.h"
 #include "nwcodec/progress.h"
 #include "nwcodec/result.h"
 

@@ -5,7 +5,7 @@
 
 #include <cmath>
 
-#include "model/toy_encoder.h"
+#include "support/toy_encoder.h"
 #include "support/safetensors_builder.h"
 
 namespace nwc {

@@ -14,7 +14,7 @@
 #include "evaluate/divergence.h"
 #include "evaluate/generate.h"
 #include "evaluate/perplexity.h"
-#include "model/toy_checkpoint.h"
+#include "support/toy_checkpoint.h"
 
 namespace nwc {
 namespace {

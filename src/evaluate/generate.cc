@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "evaluate/windows.h"
-#include "model/foreign.h"
+#include "libtorch/foreign.h"
 
 namespace nwc {
 namespace {

@@ -9,7 +9,7 @@
 
 #include "evaluate/statistics.h"
 #include "evaluate/window_pass.h"
-#include "model/foreign.h"
+#include "libtorch/foreign.h"
 
 namespace nwc {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "model/foreign.h"
+#include "libtorch/foreign.h"
 
 namespace nwc {
 namespace {

@@ -8,7 +8,7 @@
 #include "evaluate/steps.h"
 #include "evaluate/windows.h"
 #include "model/causal_lm.h"
-#include "model/tensor_fwd.h"
+#include "libtorch/tensor_fwd.h"
 #include "nwcodec/result.h"
 
 namespace nwc {

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <span>
 
-#include "model/spec.h"
+#include "model/config/spec.h"
 #include "nwcodec/result.h"
 
 namespace nwc {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "encode/normalisation.h"
-#include "encode/weight_matrix.h"
+#include "weights/normalisation.h"
+#include "weights/weight_matrix.h"
 #include "nwcodec/checkpoint.h"
 
 namespace nwc {

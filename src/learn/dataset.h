@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "encode/normalisation.h"
-#include "encode/selection.h"
+#include "weights/normalisation.h"
+#include "weights/selection.h"
 #include "nwcodec/progress.h"
 #include "nwcodec/result.h"
 

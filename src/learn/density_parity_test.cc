@@ -6,9 +6,9 @@
 #include <filesystem>
 
 #include "base/bytes.h"
-#include "encode/codec_tables.h"
-#include "encode/density.h"
-#include "encode/table_fit.h"
+#include "codec/encode/codec_tables.h"
+#include "codec/encode/density.h"
+#include "entropy/encode/table_fit.h"
 #include "learn/networks.h"
 #include "nwcodec/checkpoint.h"
 

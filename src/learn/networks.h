@@ -6,7 +6,7 @@
 
 #include <vector>
 
-#include "encode/encoder_codec.h"
+#include "codec/encode/encoder_codec.h"
 #include "learn/train.h"
 #include "transform/transform.h"
 
@@ -35,7 +35,7 @@ class TransformNetImpl : public torch::nn::Module {
 };
 TORCH_MODULE(TransformNet);
 
-// One density per channel, for each level or shared; hidden sizes 3, 3, 3, 3. Parameters as in encode/density.h.
+// One density per channel, for each level or shared; hidden sizes 3, 3, 3, 3. Parameters as in codec/encode/density.h.
 class FactorizedDensityImpl : public torch::nn::Module {
  public:
   FactorizedDensityImpl(int64_t sets, int64_t latents, const std::vector<double>& initial_scale);

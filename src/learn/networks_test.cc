@@ -5,8 +5,8 @@
 
 #include <cmath>
 
-#include "encode/codec_tables.h"
-#include "encode/density.h"
+#include "codec/encode/codec_tables.h"
+#include "codec/encode/density.h"
 #include "support/tiny_codec.h"
 
 namespace nwc {

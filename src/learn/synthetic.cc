@@ -3,7 +3,7 @@
 #include <cmath>
 #include <random>
 
-#include "encode/random_variates.h"
+#include "base/random_variates.h"
 
 namespace nwc {
 namespace {

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "base/parallel.h"
-#include "encode/encoder_codec.h"
+#include "codec/encode/encoder_codec.h"
 #include "learn/dataset.h"
 #include "learn/networks.h"
 #include "learn/synthetic.h"

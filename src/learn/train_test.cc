@@ -5,8 +5,8 @@
 #include <atomic>
 #include <cmath>
 
-#include "encode/encoder_codec.h"
-#include "encode/quality.h"
+#include "codec/encode/encoder_codec.h"
+#include "codec/encode/quality.h"
 #include "learn/dataset.h"
 #include "learn/synthetic.h"
 #include "support/safetensors_builder.h"

@@ -6,8 +6,8 @@
 #include <sstream>
 
 #include "base/file.h"
-#include "encode/codec_tables.h"
-#include "encode/quality.h"
+#include "codec/encode/codec_tables.h"
+#include "codec/encode/quality.h"
 #include "nwcodec/limits.h"
 #include "nwcodec/version.h"
 

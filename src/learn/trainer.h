@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/json.h"
-#include "encode/encoder_codec.h"
+#include "codec/encode/encoder_codec.h"
 #include "learn/dataset.h"
 #include "learn/train.h"
 #include "learn/training_step.h"

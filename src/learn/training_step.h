@@ -1,5 +1,5 @@
 // One signature for the two ways to take a training step: LibTorch's autograd on the CPU (learn/autograd_step.cc), and
-// CUDA kernels of our own beside cuBLAS (learn/cuda/fused_step.cc). Private to src/learn.
+// CUDA kernels of our own beside cuBLAS (cuda/train/fused_step.cc). Private to src/learn.
 #pragma once
 
 #include <cstdint>

@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include "model/family.h"
+#include "model/config/family.h"
 
 namespace nwc {
 namespace {

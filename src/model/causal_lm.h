@@ -11,11 +11,11 @@
 #include <filesystem>
 #include <memory>
 
-#include "model/block.h"
-#include "model/device.h"
-#include "model/ends.h"
-#include "model/parameters.h"
-#include "model/spec.h"
+#include "model/layers/block.h"
+#include "libtorch/device.h"
+#include "model/layers/ends.h"
+#include "model/parameters/parameters.h"
+#include "model/config/spec.h"
 #include "nwcodec/result.h"
 
 namespace nwc {

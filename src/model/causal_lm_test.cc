@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "model/foreign.h"
-#include "model/toy_checkpoint.h"
+#include "libtorch/foreign.h"
+#include "support/toy_checkpoint.h"
 #include "nwcodec/checkpoint.h"
 
 namespace nwc {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "model/causal_lm.h"
-#include "model/toy_checkpoint.h"
+#include "support/toy_checkpoint.h"
 #include "support/safetensors_builder.h"
 
 namespace nwc {

@@ -6,8 +6,8 @@
 #include <map>
 #include <string>
 
-#include "model/block_spec.h"
-#include "model/parameters.h"
+#include "model/config/block_spec.h"
+#include "model/parameters/parameters.h"
 #include "nwcodec/result.h"
 
 namespace nwc {

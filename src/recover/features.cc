@@ -1,7 +1,7 @@
 #include "recover/features.h"
 
 #include "base/parallel.h"
-#include "model/foreign.h"
+#include "libtorch/foreign.h"
 
 namespace nwc {
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "model/block_spec.h"
+#include "model/config/block_spec.h"
 
 namespace nwc {
 

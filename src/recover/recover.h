@@ -7,8 +7,8 @@
 #include <filesystem>
 #include <memory>
 
-#include "encode/block_compressor.h"
-#include "model/device.h"
+#include "compress/block_compressor.h"
+#include "libtorch/device.h"
 #include "nwcodec/result.h"
 
 namespace nwc {

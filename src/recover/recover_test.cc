@@ -8,10 +8,10 @@
 #include <random>
 
 #include "calibrate/calibrate.h"
-#include "encode/calibration_sequences.h"
-#include "encode/compress.h"
+#include "guide/calibration_sequences.h"
+#include "compress/compress.h"
 #include "model/causal_lm.h"
-#include "model/toy_checkpoint.h"
+#include "support/toy_checkpoint.h"
 #include "nwcodec/weights.h"
 #include "recover/groups.h"
 #include "recover/training.h"

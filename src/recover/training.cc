@@ -7,7 +7,7 @@
 #include <random>
 
 #include "base/parallel.h"
-#include "model/block.h"
+#include "model/layers/block.h"
 #include "recover/features.h"
 
 namespace nwc {

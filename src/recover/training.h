@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "model/block_spec.h"
-#include "model/rope.h"
+#include "model/config/block_spec.h"
+#include "model/layers/rope.h"
 #include "nwcodec/progress.h"
 #include "nwcodec/result.h"
 #include "recover/block_parameters.h"

@@ -8,7 +8,7 @@
 #include <map>
 #include <numeric>
 
-#include "study/depth_panel.h"
+#include "study/output/depth_panel.h"
 
 namespace nwc {
 namespace {

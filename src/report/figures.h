@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "report/report.h"
-#include "study/svg_plot.h"
+#include "study/output/svg_plot.h"
 
 namespace nwc {
 

@@ -4,7 +4,7 @@
 
 #include "base/aligned.h"
 #include "base/parallel.h"
-#include "encode/feedback_kernel.h"
+#include "quantise/feedback_kernel.h"
 
 namespace nwc {
 namespace {

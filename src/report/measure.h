@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "decode/tensor_decoder.h"
-#include "encode/hessian_store.h"
-#include "encode/weight_matrix.h"
+#include "guide/hessian_store.h"
+#include "weights/weight_matrix.h"
 #include "nwcodec/result.h"
 
 namespace nwc {

@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "encode/tensor_encoder.h"
+#include "tensor/tensor_encoder.h"
 #include "support/tiny_codec.h"
 
 namespace nwc {

@@ -8,8 +8,8 @@
 
 #include "base/file.h"
 #include "decode/weight_store.h"
-#include "encode/hessian_store.h"
-#include "encode/selection.h"
+#include "guide/hessian_store.h"
+#include "weights/selection.h"
 #include "format/tiling.h"
 #include "nwcodec/inspect.h"
 #include "nwcodec/version.h"

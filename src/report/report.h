@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "encode/compress.h"
+#include "compress/compress.h"
 #include "nwcodec/progress.h"
 #include "nwcodec/result.h"
 

@@ -6,7 +6,7 @@
 
 #include "base/hash.h"
 #include "base/json.h"
-#include "encode/hessian_store.h"
+#include "guide/hessian_store.h"
 #include "nwcodec/inspect.h"
 #include "report/figures.h"
 #include "report/report_html.h"

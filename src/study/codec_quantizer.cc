@@ -1,6 +1,6 @@
 #include "study/codec_quantizer.h"
 
-#include "encode/tensor_encoder.h"
+#include "tensor/tensor_encoder.h"
 
 namespace nwc {
 

@@ -1,10 +1,10 @@
 // Our codec as one quantiser among the others: real bytes, real errors.
 #pragma once
 
-#include "encode/encoder_codec.h"
+#include "codec/encode/encoder_codec.h"
 #include "nwcodec/result.h"
-#include "study/rate_point.h"
-#include "study/samples.h"
+#include "baselines/rate_point.h"
+#include "baselines/samples.h"
 
 namespace nwc {
 

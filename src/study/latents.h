@@ -3,8 +3,8 @@
 
 #include <vector>
 
-#include "encode/encoder_codec.h"
-#include "study/samples.h"
+#include "codec/encode/encoder_codec.h"
+#include "baselines/samples.h"
 
 namespace nwc {
 

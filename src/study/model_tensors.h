@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "encode/selection.h"
-#include "encode/weight_matrix.h"
+#include "weights/selection.h"
+#include "weights/weight_matrix.h"
 #include "nwcodec/checkpoint.h"
 #include "nwcodec/result.h"
 

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <vector>
 
-#include "study/sources.h"
+#include "baselines/sources.h"
 
 namespace nwc {
 namespace {

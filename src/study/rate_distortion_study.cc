@@ -5,20 +5,20 @@
 #include <algorithm>
 #include <map>
 
-#include "encode/encoder_codec.h"
+#include "codec/encode/encoder_codec.h"
 #include "study/codec_quantizer.h"
-#include "study/csv.h"
-#include "study/ecsq.h"
-#include "study/hadamard.h"
-#include "study/hybrid_code.h"
-#include "study/lloyd_max.h"
+#include "study/output/csv.h"
+#include "baselines/ecsq.h"
+#include "baselines/hadamard.h"
+#include "baselines/hybrid_code.h"
+#include "baselines/lloyd_max.h"
 #include "study/model_tensors.h"
-#include "study/one_mad_code.h"
-#include "study/random_permutation_code.h"
+#include "baselines/one_mad_code.h"
+#include "baselines/random_permutation_code.h"
 #include "study/shannon.h"
-#include "study/sources.h"
-#include "study/svg_plot.h"
-#include "study/vector_quantizer.h"
+#include "baselines/sources.h"
+#include "study/output/svg_plot.h"
+#include "baselines/vector_quantizer.h"
 
 namespace nwc {
 namespace {

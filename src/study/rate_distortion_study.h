@@ -10,8 +10,8 @@
 
 #include "nwcodec/progress.h"
 #include "nwcodec/result.h"
-#include "study/rate_point.h"
-#include "study/trellis_quantizer.h"
+#include "baselines/rate_point.h"
+#include "baselines/trellis_quantizer.h"
 
 namespace nwc {
 
@@ -27,13 +27,13 @@ struct RateDistortionOptions {
 };
 
 // One quantiser at one rate. Methods:
-//   sq            Lloyd-Max, fixed rate                                   study/lloyd_max.h
-//   vq            pairs, fixed rate; only where the samples can judge it  study/vector_quantizer.h
-//   tcq           QTIP's hybrid code, Q = 9, Gaussian codebook            study/hybrid_code.h
+//   sq            Lloyd-Max, fixed rate                                   baselines/lloyd_max.h
+//   vq            pairs, fixed rate; only where the samples can judge it  baselines/vector_quantizer.h
+//   tcq           QTIP's hybrid code, Q = 9, Gaussian codebook            baselines/hybrid_code.h
 //   tcq*          the same with Q = 2 bits + 1, Laplace codebook for sources other than a Gaussian or a Hadamard
-//   transform tcq-1mad      QTIP's computed code                                    study/one_mad_code.h tcq-rptc a
-//   random Gaussian codebook                              study/random_permutation_code.h ecsq-uniform  equal cells,
-//   midpoints, ideal entropy coder             study/ecsq.h ecsq-optimal  entropy-constrained thresholds, centroids,
+//   transform tcq-1mad      QTIP's computed code                                    baselines/one_mad_code.h tcq-rptc a
+//   random Gaussian codebook                              baselines/random_permutation_code.h ecsq-uniform  equal cells,
+//   midpoints, ideal entropy coder             baselines/ecsq.h ecsq-optimal  entropy-constrained thresholds, centroids,
 //   ideal entropy coder shannon       Shannon's lower bound for independent numbers of that distribution; for a tensor
 //   with estimated entropy  study/shannon.h nwcodec       our codec: encoded bytes with all side information
 //   study/codec_quantizer.h

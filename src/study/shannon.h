@@ -3,9 +3,9 @@
 
 #include <optional>
 
-#include "study/rate_point.h"
-#include "study/sorted_source.h"
-#include "study/sources.h"
+#include "baselines/rate_point.h"
+#include "baselines/sorted_source.h"
+#include "baselines/sources.h"
 
 namespace nwc {
 

@@ -3,14 +3,14 @@
 #include <algorithm>
 #include <functional>
 
-#include "encode/encoder_codec.h"
-#include "study/csv.h"
-#include "study/dct.h"
-#include "study/depth_panel.h"
-#include "study/hadamard.h"
+#include "codec/encode/encoder_codec.h"
+#include "study/output/csv.h"
+#include "baselines/dct.h"
+#include "study/output/depth_panel.h"
+#include "baselines/hadamard.h"
 #include "study/latents.h"
 #include "study/model_tensors.h"
-#include "study/rotation.h"
+#include "baselines/rotation.h"
 
 namespace nwc {
 namespace {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "encode/selection.h"
+#include "weights/selection.h"
 #include "nwcodec/progress.h"
 #include "nwcodec/result.h"
 #include "study/moments.h"
@@ -26,9 +26,9 @@ struct StatisticsOptions {
 
 // The stages in which a tensor is measured, in this order in every report:
 //   original                     the weights as they are
-//   dct, rotation, hadamard      these after a transform: the DCT of chunks of 16 weights of a column (study/dct.h), a
+//   dct, rotation, hadamard      these after a transform: the DCT of chunks of 16 weights of a column (baselines/dct.h), a
 //   random rotation
-//                                of the inputs in blocks of 256 (study/rotation.h), a random Hadamard transform of the
+//                                of the inputs in blocks of 256 (baselines/rotation.h), a random Hadamard transform of the
 //                                inputs
 //   normalised                   each column over its scale; then "normalised-dct" and so on as above
 //   latents                      of the codec's analysis transform at level 0, of the normalised weights

@@ -5,14 +5,14 @@
 #include <cmath>
 #include <set>
 
-#include "encode/compress.h"
+#include "compress/compress.h"
 #include "study/codec_quantizer.h"
 #include "study/latents.h"
 #include "study/model_tensors.h"
 #include "study/rate_distortion_study.h"
-#include "study/sources.h"
+#include "baselines/sources.h"
 #include "study/statistics_study.h"
-#include "study/study_output.h"
+#include "study/output/study_output.h"
 #include "study/tensor_study.h"
 #include "support/tiny_checkpoint.h"
 

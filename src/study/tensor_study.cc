@@ -6,14 +6,14 @@
 #include <map>
 
 #include "base/parallel.h"
-#include "encode/normalisation.h"
+#include "weights/normalisation.h"
 #include "nwcodec/inspect.h"
 #include "nwcodec/weights.h"
-#include "study/csv.h"
-#include "study/depth_panel.h"
-#include "study/ecsq.h"
+#include "study/output/csv.h"
+#include "study/output/depth_panel.h"
+#include "baselines/ecsq.h"
 #include "study/model_tensors.h"
-#include "study/samples.h"
+#include "baselines/samples.h"
 
 namespace nwc {
 namespace {

@@ -18,7 +18,7 @@ struct TensorStudyOptions {
   int threads = 0;                   // <= 0: all cores. Never changes the result
 };
 
-// Errors are of column-normalised weights: the column's scale is its root mean square (encode/normalisation.h),
+// Errors are of column-normalised weights: the column's scale is its root mean square (weights/normalisation.h),
 // whatever gain the compression used, so that they compare across tensors and with the Gaussian bound. Columns of zeros
 // count as no weights.
 struct TensorQuality {

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "text/component.h"
-#include "text/unicode.h"
+#include "text/stages/component.h"
+#include "text/regex/unicode.h"
 
 namespace nwc::text {
 namespace {

@@ -1,6 +1,6 @@
 // Models on a GPU against the same models on the CPU: forward passes of every family, Hessians, divergence, recovery.
 // All of it is skipped without a GPU, forward passes also without the fixture checkpoints (support/fixtures.h).
-#include "model/device.h"
+#include "libtorch/device.h"
 
 #include <gtest/gtest.h>
 
@@ -10,8 +10,8 @@
 #include <random>
 
 #include "calibrate/calibrate.h"
-#include "encode/compress.h"
-#include "encode/hessian_store.h"
+#include "compress/compress.h"
+#include "guide/hessian_store.h"
 #include "evaluate/divergence.h"
 #include "evaluate/generate.h"
 #include "recover/recover.h"

@@ -4,7 +4,7 @@
 #include <cstdio>
 
 #include "calibrate/calibrate.h"
-#include "encode/compress.h"
+#include "compress/compress.h"
 #include "evaluate/embeddings.h"
 #include "support/fixtures.h"
 #include "support/safetensors_builder.h"

@@ -6,8 +6,8 @@
 #include <cstdio>
 
 #include "calibrate/calibrate.h"
-#include "encode/compress.h"
-#include "encode/hessian_store.h"
+#include "compress/compress.h"
+#include "guide/hessian_store.h"
 #include "nwcodec/weights.h"
 #include "support/fixtures.h"
 #include "support/temp_dir.h"

@@ -5,7 +5,7 @@
 #include <cstdio>
 
 #include "calibrate/calibrate.h"
-#include "encode/compress.h"
+#include "compress/compress.h"
 #include "nwcodec/decompress.h"
 #include "nwcodec/weights.h"
 #include "support/fixtures.h"

@@ -3,7 +3,7 @@
 
 #include <cstdio>
 
-#include "encode/compress.h"
+#include "compress/compress.h"
 #include "nwcodec/inspect.h"
 #include "support/fixtures.h"
 #include "support/temp_dir.h"

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "decode/codec.h"
+#include "codec/codec.h"
 #include "nwcodec/checkpoint.h"
 
 namespace {

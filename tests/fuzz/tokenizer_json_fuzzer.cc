@@ -4,7 +4,7 @@
 #include <string_view>
 
 #include "text/tokenizer.h"
-#include "text/unicode.h"
+#include "text/regex/unicode.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto tokenizer = nwc::Tokenizer::parse({reinterpret_cast<const char*>(data), size}, "fuzz");

@@ -13,7 +13,7 @@
 #include <string>
 
 #include "model/causal_lm.h"
-#include "model/encoder_model.h"
+#include "model/encoders/encoder_model.h"
 #include "nwcodec/checkpoint.h"
 
 namespace nwc::testing {

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "base/half.h"
-#include "encode/encoder_codec.h"
-#include "encode/weight_matrix.h"
+#include "codec/encode/encoder_codec.h"
+#include "weights/weight_matrix.h"
 
 namespace nwc::testing {
 

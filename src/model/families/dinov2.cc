@@ -2,8 +2,8 @@
 // image sizes, and in the largest model a gated MLP. The output is every position's vector.
 #include <fmt/format.h>
 
-#include "model/common_config.h"
-#include "model/encoder_like.h"
+#include "model/config/common_config.h"
+#include "model/encoders/encoder_like.h"
 #include "model/families/families.h"
 
 namespace nwc {

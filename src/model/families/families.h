@@ -1,7 +1,7 @@
 // One constant per family, each defined in the file of its name.
 #pragma once
 
-#include "model/family.h"
+#include "model/config/family.h"
 
 namespace nwc {
 

@@ -4,10 +4,10 @@
 
 #include <cmath>
 
-#include "model/common_config.h"
+#include "model/config/common_config.h"
 #include "model/families/families.h"
-#include "model/llama_like.h"
-#include "model/rope_config.h"
+#include "model/config/llama_like.h"
+#include "model/config/rope_config.h"
 
 namespace nwc {
 namespace {

@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include "model/families/families.h"
-#include "model/llama_like.h"
-#include "model/mixture_config.h"
+#include "model/config/llama_like.h"
+#include "model/config/mixture_config.h"
 
 namespace nwc {
 namespace {

@@ -3,10 +3,10 @@
 
 #include <algorithm>
 
-#include "model/common_config.h"
+#include "model/config/common_config.h"
 #include "model/families/families.h"
-#include "model/llama_like.h"
-#include "model/mixture_config.h"
+#include "model/config/llama_like.h"
+#include "model/config/mixture_config.h"
 
 namespace nwc {
 namespace {

@@ -1,0 +1,101 @@
+#include "baselines/trellis_quantizer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <numeric>
+#include <vector>
+
+#include "base/parallel.h"
+
+namespace nwc {
+namespace {
+
+constexpr unsigned kFittingStateBits = 12;
+constexpr uint64_t kFittingSamples = 8192;
+
+// Whole sequences, spread evenly over `values`, at most `count` weights.
+std::vector<float> spread(std::span<const float> values, uint64_t count) {
+  const uint64_t all = values.size() / kTrellisSequence,
+                 wanted = std::clamp<uint64_t>(count / kTrellisSequence, 1, all);
+  std::vector<float> chosen;
+  chosen.reserve(wanted * kTrellisSequence);
+  for (uint64_t i = 0; i < wanted; ++i) {
+    const auto first = values.begin() + static_cast<std::ptrdiff_t>(i * all / wanted * kTrellisSequence);
+    chosen.insert(chosen.end(), first, first + kTrellisSequence);
+  }
+  return chosen;
+}
+
+double power_of(std::span<const float> values) {
+  return std::transform_reduce(values.begin(), values.end(), 0.0, std::plus<>(), [](double v) { return v * v; }) /
+         static_cast<double>(values.size());
+}
+
+// The sequence turned by half its length brings its ends together in the middle, where an unconstrained search decides
+// what they share; the second search then keeps to that.
+TrellisPath tail_biting_path(const Trellis& trellis, std::span<const float> weights, ViterbiScratch& scratch) {
+  std::vector<float> turned(weights.begin(), weights.end());
+  std::rotate(turned.begin(), turned.begin() + kTrellisSequence / 2, turned.end());
+  const TrellisPath first = best_path(trellis, turned, std::nullopt, scratch);
+  return best_path(trellis, weights, first.states[first.states.size() / 2] >> trellis.step_bits, scratch);
+}
+
+// Mean squared error over the mean square, with the code's numbers multiplied by `scale`.
+double error_of(const Trellis& trellis, std::span<const float> weights, double scale, bool tail_biting, int threads) {
+  const size_t sequences = weights.size() / kTrellisSequence;
+  threads = resolve_threads(threads);
+  std::vector<ViterbiScratch> scratch(static_cast<size_t>(threads));
+  std::vector<double> errors(sequences);
+  const Status ignored = parallel_for(sequences, threads, [&](size_t s, int worker) -> Status {
+    std::vector<float> scaled(kTrellisSequence);
+    for (size_t i = 0; i < kTrellisSequence; ++i)
+      scaled[i] = static_cast<float>(weights[s * kTrellisSequence + i] / scale);
+    ViterbiScratch& own = scratch[static_cast<size_t>(worker)];
+    errors[s] = (tail_biting ? tail_biting_path(trellis, scaled, own) : best_path(trellis, scaled, std::nullopt, own))
+                    .squared_error;
+    return {};
+  });
+  (void)ignored;  // the body cannot fail
+  const double error = std::accumulate(errors.begin(), errors.end(), 0.0) * scale * scale;
+  return error / (power_of(weights) * static_cast<double>(weights.size()));
+}
+
+// A local minimum over powers of 1.03, approached in longer steps.
+double fit_scale(const Trellis& trellis, std::span<const float> weights, double deviation, int threads) {
+  std::map<int, double> known;
+  const auto scale_of = [&](int exponent) { return deviation * std::pow(1.03, exponent); };
+  const auto error = [&](int exponent) {
+    const auto found = known.find(exponent);
+    if (found != known.end()) return found->second;
+    return known[exponent] = error_of(trellis, weights, scale_of(exponent), false, threads);
+  };
+  int best = 0;
+  for (const int step : {4, 1}) {
+    for (const int direction : {-step, step}) {
+      while (std::abs(best + direction) < 60 && error(best + direction) < error(best)) best += direction;
+    }
+  }
+  return scale_of(best);
+}
+
+}  // namespace
+
+TrellisResult trellis_quantizer(const std::function<Trellis(unsigned state_bits)>& make_code,
+                                std::span<const float> values, const TrellisOptions& options, int threads) {
+  const Trellis trellis = make_code(options.state_bits);
+  const unsigned fitting_bits = std::min(options.state_bits, std::max(kFittingStateBits, trellis.step_bits + 2));
+  const std::vector<float> weights = spread(values, options.samples), few = spread(weights, kFittingSamples);
+  const double deviation = std::sqrt(power_of(weights));
+  const double scale = fit_scale(make_code(fitting_bits), few, deviation, threads);
+  TrellisResult result;
+  result.scale = scale / deviation;
+  result.samples = weights.size();
+  const double steps = static_cast<double>(kTrellisSequence / trellis.values);
+  const double path_bits = steps * trellis.step_bits + (options.tail_biting ? 0 : trellis.overlap_bits());
+  result.point = {path_bits / static_cast<double>(kTrellisSequence),
+                  error_of(trellis, weights, scale, options.tail_biting, threads)};
+  return result;
+}
+
+}  // namespace nwc

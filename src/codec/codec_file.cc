@@ -1,0 +1,166 @@
+#include "codec/codec_file.h"
+
+#include <cmath>
+#include <cstring>
+
+#include "base/bytes.h"
+#include "base/half.h"
+#include "checkpoint/safetensors_writer.h"
+#include "nwcodec/version.h"
+
+namespace nwc {
+namespace {
+
+constexpr const char* kParameters = "tables.parameters";
+constexpr const char* kCenters = "tables.centers";
+constexpr const char* kFrequencies = "tables.frequencies";
+constexpr const char* kSynthesis = "g_s";
+
+Result<const TensorView*> find_tensor(const SafetensorsFile& file, const std::string& name) {
+  const TensorView* view = file.find(name);
+  if (view == nullptr) return Error(ErrorCode::kNotFound, "is missing").in_tensor(name);
+  return view;
+}
+
+Error misshapen(const char* name, std::string why) {
+  return Error(ErrorCode::kCorrupt, std::move(why)).in_tensor(name);
+}
+
+Status check_version(const SafetensorsFile& file) {
+  const auto entry = file.metadata().find(kVersionKey);
+  if (entry == file.metadata().end()) {
+    return Error(ErrorCode::kCorrupt, std::string("has no ") + kVersionKey + " in its metadata")
+        .remedy("is it a codec?");
+  }
+  if (entry->second == std::to_string(kFormatVersion)) return {};
+  return Error(ErrorCode::kUnsupported, "codec has format version " + entry->second.substr(0, 20) +
+                                            ", this program reads versions " + std::to_string(kOldestFormatVersion) +
+                                            " to " + std::to_string(kFormatVersion))
+      .remedy("use a newer nwcodec");
+}
+
+Result<CodecTables> read_tables(const SafetensorsFile& file) {
+  CodecTables tables;
+  NWC_ASSIGN_OR_RETURN(const TensorView* parameters, find_tensor(file, kParameters));
+  if (parameters->dtype != DType::kI32 || parameters->shape.size() != 3 || parameters->shape[2] != 3) {
+    return misshapen(kParameters, "is not an I32 tensor of shape [levels, latents, 3]");
+  }
+  const uint64_t levels = parameters->shape[0], channels = parameters->shape[1];
+  if (levels == 0 || levels > limits::kMaxLevels || channels == 0 || channels > limits::kMaxLatents) {
+    return misshapen(kParameters, "declares more levels or latents than a codec may have, or none");
+  }
+  tables.set.levels = static_cast<unsigned>(levels);
+  tables.set.channels = static_cast<unsigned>(channels);
+
+  NWC_ASSIGN_OR_RETURN(const TensorView* centers, find_tensor(file, kCenters));
+  if (centers->dtype != DType::kF32 || centers->shape != std::vector<uint64_t>{levels, channels}) {
+    return misshapen(kCenters, "is not an F32 tensor of shape [levels, latents]");
+  }
+  tables.centers.resize(levels * channels);
+  std::memcpy(tables.centers.data(), centers->bytes.data(), centers->bytes.size());
+  for (const float center : tables.centers) {
+    if (!std::isfinite(center)) return misshapen(kCenters, "holds a number that is not finite");
+  }
+
+  NWC_ASSIGN_OR_RETURN(const TensorView* frequencies, find_tensor(file, kFrequencies));
+  if (frequencies->dtype != DType::kU16 || frequencies->shape.size() != 1)
+    return misshapen(kFrequencies, "is not a U16 vector");
+  ByteReader numbers(parameters->bytes), entries(frequencies->bytes);
+  for (uint64_t i = 0; i < levels * channels; ++i) {
+    FrequencyTable table;
+    table.minimum = *numbers.le<int32_t>();
+    const int32_t count = *numbers.le<int32_t>(), shift = *numbers.le<int32_t>();
+    if (count < 1 || count >= static_cast<int32_t>(limits::kMaxSymbols) || shift < 0 ||
+        shift > static_cast<int32_t>(limits::kMaxShift)) {
+      return misshapen(kParameters, "table " + std::to_string(i) + " has a count or shift out of range");
+    }
+    table.shift = static_cast<uint32_t>(shift);
+    if (entries.remaining() / 2 < static_cast<size_t>(count) + 1)
+      return misshapen(kFrequencies, "is shorter than its tables");
+    for (int32_t s = 0; s <= count; ++s) table.frequencies.push_back(*entries.le<uint16_t>());
+    if (Status status = check_table(table); !status) return std::move(status).error().in_tensor(kFrequencies);
+    tables.set.tables.push_back(std::move(table));
+  }
+  if (entries.remaining() != 0) return misshapen(kFrequencies, "is longer than its tables");
+  return tables;
+}
+
+}  // namespace
+
+NamedTensor half_tensor(std::string name, std::vector<uint64_t> shape, std::span<const float> values) {
+  NamedTensor tensor{std::move(name), DType::kF16, std::move(shape), {}};
+  tensor.bytes.reserve(values.size() * 2);
+  for (const float v : values) append_le(tensor.bytes, half_from_float(v));
+  return tensor;
+}
+
+Status write_tensors(const std::filesystem::path& path, const std::vector<NamedTensor>& tensors,
+                     std::map<std::string, std::string> metadata) {
+  std::vector<PlannedTensor> plan;
+  for (const NamedTensor& tensor : tensors) plan.push_back({tensor.name, tensor.dtype, tensor.shape});
+  NWC_ASSIGN_OR_RETURN(SafetensorsWriter writer,
+                       SafetensorsWriter::create(path, std::move(plan), {}, std::move(metadata), {}));
+  for (const NamedTensor& tensor : tensors) NWC_RETURN_IF_ERROR(writer.write(tensor.name, 0, tensor.bytes));
+  return writer.finish();
+}
+
+Result<std::vector<float>> load_floats(const SafetensorsFile& file, const std::string& name,
+                                       std::vector<uint64_t>& shape) {
+  NWC_ASSIGN_OR_RETURN(const TensorView* view, find_tensor(file, name));
+  shape = view->shape;
+  std::vector<float> values;
+  if (view->dtype == DType::kF16) {
+    values.resize(view->bytes.size() / 2);
+    for (size_t i = 0; i < values.size(); ++i)
+      values[i] = float_from_half(load_le<uint16_t>(view->bytes.data() + 2 * i));
+  } else if (view->dtype == DType::kF32) {
+    values.resize(view->bytes.size() / 4);
+    std::memcpy(values.data(), view->bytes.data(), view->bytes.size());
+  } else {
+    return Error(ErrorCode::kCorrupt,
+                 "has dtype " + std::string(name_of(view->dtype)) + "; a codec's floats are F16 or F32")
+        .in_tensor(name);
+  }
+  return values;
+}
+
+TensorLoader loader_of(const SafetensorsFile& file) {
+  return {.has = [&file](const std::string& name) { return file.find(name) != nullptr; },
+          .load = [&file](const std::string& name,
+                          std::vector<uint64_t>& shape) { return load_floats(file, name, shape); }};
+}
+
+Result<DecoderCodec> read_decoder_codec(const SafetensorsFile& file) {
+  const auto named = [&](Error error) { return std::move(error).in_file(file.path().string()); };
+  if (Status status = check_version(file); !status) return named(std::move(status).error());
+  Result<TransformWeights> synthesis = load_transform(kSynthesis, loader_of(file));
+  if (!synthesis) return named(std::move(synthesis).error());
+  Result<CodecTables> tables = read_tables(file);
+  if (!tables) return named(std::move(tables).error());
+  if (tables->set.levels != synthesis->levels || tables->set.channels != synthesis->inputs) {
+    return named(misshapen(kParameters, "has another number of levels or latents than g_s"));
+  }
+  return DecoderCodec{*std::move(synthesis), *std::move(tables)};
+}
+
+std::vector<NamedTensor> decoder_tensors(const DecoderCodec& codec) {
+  std::vector<NamedTensor> tensors;
+  store_transform(kSynthesis, codec.synthesis,
+                  [&](const std::string& name, std::vector<uint64_t> shape, std::span<const float> values) {
+                    tensors.push_back(half_tensor(name, std::move(shape), values));
+                  });
+  std::vector<int32_t> parameters;
+  std::vector<uint16_t> frequencies;
+  for (const FrequencyTable& table : codec.tables.set.tables) {
+    parameters.insert(parameters.end(),
+                      {table.minimum, static_cast<int32_t>(table.count()), static_cast<int32_t>(table.shift)});
+    frequencies.insert(frequencies.end(), table.frequencies.begin(), table.frequencies.end());
+  }
+  const uint64_t levels = codec.levels(), channels = codec.latents();
+  tensors.push_back(plain_tensor(kParameters, DType::kI32, {levels, channels, 3}, parameters));
+  tensors.push_back(plain_tensor(kCenters, DType::kF32, {levels, channels}, codec.tables.centers));
+  tensors.push_back(plain_tensor(kFrequencies, DType::kU16, {frequencies.size()}, frequencies));
+  return tensors;
+}
+
+}  // namespace nwc

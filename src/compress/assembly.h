@@ -1,0 +1,35 @@
+// The last step of a compression: parts and plain tensors to the shards of the checkpoint.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "compress/compress_plan.h"
+#include "compress/part_file.h"
+#include "nwcodec/progress.h"
+#include "nwcodec/result.h"
+
+namespace nwc {
+
+// Finds a tensor in whichever part holds it. Refers to the parts.
+class PartIndex {
+ public:
+  void add(const Part& part);
+  struct Place {
+    const Part* part = nullptr;
+    const TensorView* tensor = nullptr;
+  };
+  // Nothing if no part holds it.
+  Place find(const std::string& name) const;
+
+ private:
+  std::map<std::string, Place> places_;
+};
+
+// Writes the shard `path`, whose bytes do not depend on how tensors were spread over parts. Errors: kIo; kInternal for
+// a tensor that no part holds.
+Status assemble_shard(const ShardPlan& shard, const PartIndex& parts, const std::filesystem::path& path,
+                      const Progress& progress);
+
+}  // namespace nwc

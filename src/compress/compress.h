@@ -1,0 +1,62 @@
+// `nwcodec compress`: a checkpoint directory to a compressed one.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/stage_clock.h"
+#include "compress/tensor_report.h"
+#include "guide/guide_source.h"
+#include "nwcodec/progress.h"
+#include "nwcodec/result.h"
+#include "tensor/tensor_encoder.h"
+#include "weights/selection.h"
+
+namespace nwc {
+
+class BlockCompressor;
+class EncodeDevice;
+class Team;
+
+struct CompressOptions {
+  std::filesystem::path model;   // input directory
+  std::filesystem::path output;  // must not exist, be empty, or hold an interrupted run of the same options
+  // As written by `nwcodec train`. Several only together with `bits`, which then chooses among them.
+  std::vector<std::filesystem::path> codecs;
+  std::optional<double> bits;  // per compressed weight, with all side information and the codec: chooses codec and gain
+  SelectionOptions selection;
+  EncodeOptions encode;
+  std::filesystem::path hessians;  // as written by `nwcodec calibrate`; empty: data-free
+  GuideOptions guide;              // what to make of them
+  unsigned level = 0;              // of all columns, without Hessians
+  bool keep_nonfinite = false;     // store tensors with NaN or infinite weights uncompressed instead of refusing them
+  bool force = false;              // replace the checkpoint that stands in `output`
+  int threads = 0;                 // <= 0: all cores. Never changes the output
+  EncodeDevice* device = nullptr;  // what quantises (tensor/device.h, which says whether it changes the output); null
+                                   // for the cores. Not owned
+};
+
+struct CompressReport {
+  std::vector<CompressedTensorReport>
+      tensors;  // shard by shard, by name; without those of shards that an earlier run completed
+  std::vector<std::string> warnings;
+  std::filesystem::path codec;  // the one used
+  double gain = 1.0;
+  size_t blocks_from_earlier_run = 0;          // work items (compress/compress_plan.h) found done
+  uint64_t input_bytes = 0, output_bytes = 0;  // of all weight files, codec included
+  std::vector<StageTime> stages;               // vary from run to run
+};
+
+// Blocks are compressed one by one, by whichever process of the team claims them, each to a part of its own in a hidden
+// folder of the output; at the end the leading process makes shards of them. The bytes do not depend on the number of
+// processes or threads. Memory stays within a few of the largest tensor's size (and what `blocks` needs). On an error
+// before the first block is complete, nothing is left behind; afterwards, complete blocks stay for a second run to go
+// on from. `blocks`: nullptr for tensors as they are. `team`: nullptr for this process alone; all its processes call
+// this with the same arguments, and only the leading one's report is filled in. Errors: those of reading; kNonFinite by
+// tensor name, before anything is written; kExists; kIo; kInterrupted.
+Result<CompressReport> compress_checkpoint(const CompressOptions& options, const Progress& progress,
+                                           BlockCompressor* blocks = nullptr, Team* team = nullptr);
+
+}  // namespace nwc

@@ -1,0 +1,104 @@
+#include "compress/compress_plan.h"
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+
+#include "checkpoint/checksums.h"
+#include "format/stream_header.h"
+#include "format/tiling.h"
+#include "weights/normalisation.h"
+
+namespace nwc {
+namespace {
+
+bool is_number(std::string_view part) {
+  return !part.empty() && part.size() < 10 &&
+         std::all_of(part.begin(), part.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+// Sorts items as people count them: (outside blocks, what stands before the number, the number).
+using ItemKey = std::tuple<bool, std::string, unsigned long>;
+
+ItemKey key_of(const std::string& name) {
+  for (size_t begin = 0, end = 0; begin < name.size(); begin = end + 1) {
+    end = std::min(name.find('.', begin), name.size());
+    const std::string part = name.substr(begin, end - begin);
+    if (is_number(part)) return {false, name.substr(0, begin), std::stoul(part)};
+  }
+  return {true, name, 0};
+}
+
+}  // namespace
+
+Result<CompressPlan> make_plan(const Checkpoint& checkpoint, const Selection& selection, bool keep_nonfinite,
+                               int threads, const Progress& progress) {
+  CompressPlan plan;
+  uint64_t checked = 0, total = 0;
+  for (const SafetensorsFile& shard : checkpoint.shards()) {
+    for (const TensorView& tensor : shard.tensors()) total += tensor.bytes.size();
+  }
+  for (const SafetensorsFile& shard : checkpoint.shards()) {
+    ShardPlan& shard_plan = plan.shards.emplace_back(ShardPlan{&shard, {}, {}});
+    for (const TensorView& tensor : shard.tensors()) {
+      NWC_RETURN_IF_ERROR(progress.check_stop());
+      progress.at(checked, total, "checking weights");
+      checked += tensor.bytes.size();
+      if (tensor.name == kChecksumTensorName) continue;
+      plan.input_bytes += tensor.bytes.size();
+      if (tensor.name.ends_with(kStreamSuffix) || tensor.name.ends_with(kScalesSuffix) ||
+          tensor.name.ends_with(kLevelsSuffix)) {
+        return Error(ErrorCode::kInvalidArgument, "is part of a compressed checkpoint")
+            .in_file(shard.path().string())
+            .in_tensor(tensor.name)
+            .remedy("compress the original, or decompress this one first");
+      }
+      bool compress = selection.wants(tensor);
+      if (compress) {
+        const WeightMatrix weights = WeightMatrix::of(tensor, selection.stored_transposed(tensor));
+        Result<double> squares = sum_of_squares(weights, threads);
+        shard.release(tensor);
+        if (squares) {
+          plan.weights += weights.elements();
+          plan.squares += *squares;
+        } else if (keep_nonfinite && squares.error().code() == ErrorCode::kNonFinite) {
+          plan.warnings.push_back(tensor.name + " is stored uncompressed: " + squares.error().message());
+          compress = false;
+        } else {
+          return std::move(squares).error().in_file(shard.path().string());
+        }
+      }
+      (compress ? shard_plan.compressed : shard_plan.plain).push_back(&tensor);
+      if (compress) plan.compressed_bytes += tensor.bytes.size();
+    }
+    std::sort(shard_plan.compressed.begin(), shard_plan.compressed.end(),
+              [](const TensorView* a, const TensorView* b) { return a->name < b->name; });
+  }
+  return plan;
+}
+
+std::vector<WorkItem> work_items(const CompressPlan& plan) {
+  std::map<ItemKey, WorkItem> by_key;
+  for (const ShardPlan& shard : plan.shards) {
+    for (const TensorView* tensor : shard.compressed) {
+      const ItemKey key = key_of(tensor->name);
+      WorkItem& item = by_key[key];
+      const auto& [alone, before, number] = key;
+      item.name = alone ? before : before + std::to_string(number);
+      item.bytes += tensor->bytes.size();
+      item.members.push_back({tensor, shard.file});
+    }
+  }
+  std::vector<WorkItem> items;
+  uint64_t begin = 0;
+  for (auto& [key, item] : by_key) {
+    item.begin = begin;
+    begin += item.bytes;
+    std::sort(item.members.begin(), item.members.end(),
+              [](const auto& a, const auto& b) { return a.tensor->name < b.tensor->name; });
+    items.push_back(std::move(item));
+  }
+  return items;
+}
+
+}  // namespace nwc

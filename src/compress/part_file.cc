@@ -1,0 +1,111 @@
+#include "compress/part_file.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <system_error>
+
+#include "base/file.h"
+#include "checkpoint/checksums.h"
+#include "format/stream_header.h"
+#include "format/tiling.h"
+
+namespace nwc {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kRunKey = "nwcodec.run";
+constexpr const char* kReports = "nwcodec.reports";  // U8: JSON
+
+}  // namespace
+
+Result<PartWriter> PartWriter::create(const fs::path& path, const std::string& fingerprint,
+                                      const PartContents& contents, const TensorCompressor& compressor) {
+  std::vector<PlannedTensor> fixed;
+  std::vector<std::string> growing;
+  for (const TensorView* tensor : contents.replaced) fixed.push_back({tensor->name, tensor->dtype, tensor->shape});
+  std::vector<PlannedTensor> replaced = fixed;
+  for (const TensorView* tensor : contents.compressed) {
+    for (PlannedTensor& side : compressor.side_tensors(*tensor)) fixed.push_back(std::move(side));
+    growing.push_back(tensor->name + kStreamSuffix);
+  }
+  growing.push_back(kReports);
+  NWC_ASSIGN_OR_RETURN(SafetensorsWriter writer,
+                       SafetensorsWriter::create(path, std::move(fixed), std::move(growing), {{kRunKey, fingerprint}},
+                                                 {.checksums = true}));
+  return PartWriter(std::move(writer), std::move(replaced));
+}
+
+Status PartWriter::add(const CompressedTensor& tensor) {
+  const std::string& name = tensor.report.name;
+  NWC_RETURN_IF_ERROR(writer_.write(name + kScalesSuffix, 0, tensor.encoded.scales));
+  if (!tensor.encoded.levels.empty())
+    NWC_RETURN_IF_ERROR(writer_.write(name + kLevelsSuffix, 0, tensor.encoded.levels));
+  NWC_RETURN_IF_ERROR(writer_.append(name + kStreamSuffix, tensor.encoded.stream));
+  reports_.push_back(tensor.report);
+  return {};
+}
+
+Status PartWriter::replace(const std::string& name, std::span<const std::byte> values) {
+  return writer_.write(name, 0, values);
+}
+
+CompressedTensorReport& PartWriter::report_of(const std::string& name) {
+  return *std::find_if(reports_.begin(), reports_.end(),
+                       [&](const CompressedTensorReport& report) { return report.name == name; });
+}
+
+Status PartWriter::finish() {
+  Json reports = Json::array();
+  for (const CompressedTensorReport& report : reports_) reports.push_back(to_json(report));
+  const std::string text = reports.dump(-1, ' ', false, Json::error_handler_t::replace);
+  NWC_RETURN_IF_ERROR(writer_.append(kReports, as_bytes(text)));
+  return writer_.finish();
+}
+
+std::optional<Part> Part::open(const fs::path& path, const std::string& fingerprint) {
+  Result<SafetensorsFile> file = SafetensorsFile::open(path);
+  if (!file) return std::nullopt;
+  const auto run = file->metadata().find(kRunKey);
+  if (run == file->metadata().end() || run->second != fingerprint || !verifies(*file)) return std::nullopt;
+  const TensorView* text = file->find(kReports);
+  if (text == nullptr) return std::nullopt;
+  const Result<Json> reports = parse_json({reinterpret_cast<const char*>(text->bytes.data()), text->bytes.size()});
+  if (!reports || !reports->is_array()) return std::nullopt;
+  Part part(*std::move(file));
+  for (const Json& json : *reports) {
+    Result<CompressedTensorReport> report = tensor_report_from(json);
+    if (!report) return std::nullopt;
+    part.reports_.push_back(*std::move(report));
+  }
+  return part;
+}
+
+fs::path PartStore::path_of(size_t item) const { return directory_ / fmt::format("part-{:05d}.safetensors", item); }
+
+Status PartStore::create_directory() const {
+  std::error_code error;
+  fs::create_directories(directory_, error);
+  if (error) return Error(ErrorCode::kIo, "cannot be created: " + error.message()).in_file(directory_.string());
+  return {};
+}
+
+Status PartStore::remove_all() const {
+  std::error_code error;
+  fs::remove_all(directory_, error);
+  if (error) return Error(ErrorCode::kIo, "cannot be removed: " + error.message()).in_file(directory_.string());
+  return {};
+}
+
+bool verifies(const SafetensorsFile& file) {
+  const Result<Checksums> checksums = Checksums::of(file);
+  if (!checksums) return false;
+  return std::all_of(file.tensors().begin(), file.tensors().end(), [&](const TensorView& tensor) {
+    const bool good = checksums->verify(tensor).ok();
+    file.release(tensor);
+    return good;
+  });
+}
+
+}  // namespace nwc

@@ -1,0 +1,128 @@
+#include "compress/rate_control.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "compress/sample_exchange.h"
+#include "team/team.h"
+#include "tensor/checkpoint_tables.h"
+#include "tensor/device.h"
+#include "tensor/tensor_sample.h"
+
+namespace nwc {
+namespace {
+
+constexpr uint64_t kSampleTiles = 4;  // per tensor and level
+constexpr int kMaxSteps = 8;
+constexpr double kTolerance = 1e-3;  // of the rate asked for
+constexpr double kMaxLog2Gain = 6.0;
+
+struct Estimate {
+  double log2_gain = 0, bits = 0;  // per weight
+  TableSet tables;
+};
+
+Error out_of_reach(double bits) {
+  return Error(ErrorCode::kInvalidArgument,
+               "no gain gives " + std::to_string(bits) + " bits per weight with this codec")
+      .remedy("choose another codec or rate");
+}
+
+class RateEstimator {
+ public:
+  RateEstimator(const std::vector<SelectedTensor>& tensors, const EncodeOptions& options, int threads,
+                EncodeDevice* device, Team& team, const Progress& progress)
+      : tensors_(tensors), options_(options), threads_(threads), device_(device), team_(team), progress_(progress) {
+    for (const SelectedTensor& t : tensors) total_ += static_cast<double>(t.weights.elements());
+  }
+
+  // Data-free if `guides` is null.
+  Result<Estimate> at(const EncoderCodec& codec, double log2_gain, const GuideSource* guides) {
+    // A few tiles of a data-free tensor are not worth the way to a device.
+    EncodeDevice* const device = guides != nullptr ? device_ : nullptr;
+    std::shared_ptr<const DeviceQuantiser> quantiser;
+    if (device != nullptr) {
+      NWC_ASSIGN_OR_RETURN(quantiser, device->quantiser(codec));
+    }
+    const Encoder encoder(codec, 0, std::move(quantiser));
+    EncodeOptions options = options_;
+    options.normalisation.gain = std::exp2(log2_gain);
+    std::vector<TensorSample> samples(tensors_.size());
+    for (size_t i = team_.rank(); i < tensors_.size(); i += team_.size()) {
+      const SelectedTensor& t = tensors_[i];
+      NWC_RETURN_IF_ERROR(progress_.check_stop());
+      progress_.at(guides == nullptr ? 0 : i, tensors_.size(), "choosing the rate");
+      WeightMatrix weights = t.weights;
+      if (device != nullptr) {
+        NWC_ASSIGN_OR_RETURN(weights.on_device, device->upload(weights));
+      }
+      TensorGuide guide;
+      if (guides != nullptr) {
+        NWC_ASSIGN_OR_RETURN(guide, guides->guide_of(*t.view, weights, encoder.level_errors(), nullptr));
+      }
+      NWC_ASSIGN_OR_RETURN(samples[i], sample_tensor(weights, guide, encoder, options, kSampleTiles, threads_));
+    }
+    NWC_RETURN_IF_ERROR(share_samples(samples, team_));
+    DecoderCodec written = codec.decoder;
+    written.tables.set = fit_checkpoint_tables(samples, codec.decoder.tables.set);
+    double bytes = 0;
+    for (const NamedTensor& tensor : decoder_tensors(written)) bytes += static_cast<double>(tensor.bytes.size());
+    for (const TensorSample& sample : samples)
+      bytes += estimated_bytes(sample, written.tables.set, options_.own_tables);
+    return Estimate{log2_gain, 8.0 * bytes / total_, std::move(written.tables.set)};
+  }
+
+ private:
+  const std::vector<SelectedTensor>& tensors_;
+  const EncodeOptions& options_;
+  int threads_;
+  EncodeDevice* device_;
+  Team& team_;
+  const Progress& progress_;
+  double total_ = 0;
+};
+
+// Secants from `at` on, whose slope (bits per unit of log2(gain)) is kept.
+Status approach(RateEstimator& estimator, const EncoderCodec& codec, double bits, const GuideSource* guides, int steps,
+                Estimate& at, double& slope) {
+  for (int step = 0; step < steps && std::abs(at.bits - bits) > kTolerance * bits; ++step) {
+    const double next = at.log2_gain + (bits - at.bits) / slope;
+    if (!(std::abs(next) <= kMaxLog2Gain)) return out_of_reach(bits);
+    NWC_ASSIGN_OR_RETURN(Estimate moved, estimator.at(codec, next, guides));
+    slope = std::clamp((moved.bits - at.bits) / (next - at.log2_gain), 0.1, 2.0);
+    at = std::move(moved);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<RateChoice> choose_rate(const std::vector<SelectedTensor>& tensors, const std::vector<EncoderCodec>& candidates,
+                               double bits, const EncodeOptions& options, const GuideSource* guides, int threads,
+                               EncodeDevice* device, Team& team, const Progress& progress) {
+  RateEstimator estimator(tensors, options, threads, device, team, progress);
+  size_t chosen = 0;
+  Estimate estimate;
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    NWC_ASSIGN_OR_RETURN(Estimate own, estimator.at(candidates[i], 0.0, nullptr));
+    if (i > 0 && std::abs(own.bits - bits) >= std::abs(estimate.bits - bits)) continue;
+    chosen = i;
+    estimate = std::move(own);
+  }
+  double slope = 1.0;
+  NWC_RETURN_IF_ERROR(approach(estimator, candidates[chosen], bits, nullptr, kMaxSteps, estimate, slope));
+  if (guides != nullptr) {
+    NWC_ASSIGN_OR_RETURN(estimate, estimator.at(candidates[chosen], estimate.log2_gain, guides));
+    NWC_RETURN_IF_ERROR(approach(estimator, candidates[chosen], bits, guides, 1, estimate, slope));
+    // What is left is too little to change tables, and is not worth another look at all tensors.
+    const double rest = (bits - estimate.bits) / slope;
+    if (!(std::abs(rest) < 0.1 && std::abs(estimate.log2_gain + rest) <= kMaxLog2Gain)) return out_of_reach(bits);
+    estimate.log2_gain += rest;
+    estimate.bits = bits;
+  }
+  // A float's worth of digits is plenty, and keeps the last bits of a secant out of the result.
+  return RateChoice{chosen, static_cast<double>(static_cast<float>(std::exp2(estimate.log2_gain))),
+                    std::move(estimate.tables), estimate.bits};
+}
+
+}  // namespace nwc

@@ -1,0 +1,58 @@
+#include "compress/tensor_compressor.h"
+
+#include <chrono>
+
+#include "decode/tensor_decoder.h"
+#include "format/stream_header.h"
+#include "format/tiling.h"
+#include "tensor/device.h"
+
+namespace nwc {
+
+Result<CompressedTensor> TensorCompressor::compress(const TensorView& tensor, std::span<const std::byte> values) const {
+  const auto started = std::chrono::steady_clock::now();
+  TensorView changed = tensor;
+  changed.bytes = values;
+  WeightMatrix weights = WeightMatrix::of(changed, selection_.stored_transposed(tensor));
+  if (device_ != nullptr) {
+    Result<std::shared_ptr<const DeviceWeights>> uploaded = device_->upload(weights);
+    if (!uploaded) return std::move(uploaded).error().in_tensor(tensor.name);
+    weights.on_device = *std::move(uploaded);
+  }
+  CompressedTensor result{.report = {.name = tensor.name, .shape = tensor.shape}};
+  CompressedTensorReport& report = result.report;
+  NWC_ASSIGN_OR_RETURN(TensorGuide guide, guides_.guide_of(tensor, weights, encoder_.level_errors(), &report.notes));
+  if (settings_.level > 0)
+    guide.levels.assign(weights.matrices * weights.columns, static_cast<uint8_t>(settings_.level));
+  Result<EncodedTensor> encoded = encode_tensor(weights, guide, encoder_, settings_.encode, settings_.threads);
+  if (!encoded) return std::move(encoded).error().in_tensor(tensor.name);
+  result.encoded = *std::move(encoded);
+  report.statistics = result.encoded.statistics;
+  report.stream_bytes = result.encoded.stream.size();
+  report.side_bytes = result.encoded.scales.size() + result.encoded.levels.size();
+  report.columns_per_level.resize(encoder_.codec().parts().levels());
+  for (const uint8_t l : guide.levels) ++report.columns_per_level[l];
+  if (guide.levels.empty()) report.columns_per_level[0] = weights.matrices * weights.columns;
+  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+  return result;
+}
+
+Status TensorCompressor::decode(const std::string& name, const EncodedTensor& encoded, std::span<float> out) const {
+  NWC_ASSIGN_OR_RETURN(const TensorDecoder decoder,
+                       TensorDecoder::open(name, encoded.stream, encoded.scales, encoded.levels, encoder_.codec()));
+  return decoder.decode(DType::kF32, std::as_writable_bytes(out), settings_.threads);
+}
+
+std::vector<PlannedTensor> TensorCompressor::side_tensors(const TensorView& tensor) const {
+  const WeightMatrix weights = WeightMatrix::of(tensor, selection_.stored_transposed(tensor));
+  std::vector<PlannedTensor> side{
+      {tensor.name + kScalesSuffix, DType::kF16, {stored_scales(weights, settings_.encode.normalisation.kind)}}};
+  if (settings_.has_levels) {
+    side.push_back({tensor.name + kLevelsSuffix,
+                    DType::kU8,
+                    {packed_level_bytes(weights.matrices * weights.columns, encoder_.codec().parts().levels())}});
+  }
+  return side;
+}
+
+}  // namespace nwc

@@ -1,0 +1,89 @@
+#include "cuda/decode/decoder.h"
+
+#include <algorithm>
+
+#include "cuda/decode/blob.h"
+#include "cuda/decode/codec_image.h"
+#include "cuda/decode/kernels.h"
+
+namespace nwc {
+
+using namespace cuda;
+
+int cuda_device_count() {
+  int count = 0;
+  return cudaGetDeviceCount(&count) == cudaSuccess ? count : 0;
+}
+
+CudaDecoder::CudaDecoder(std::unique_ptr<State> state) : state_(std::move(state)) {}
+CudaDecoder::CudaDecoder(CudaDecoder&&) noexcept = default;
+CudaDecoder& CudaDecoder::operator=(CudaDecoder&&) noexcept = default;
+CudaDecoder::~CudaDecoder() = default;
+int CudaDecoder::device() const { return state_->device; }
+const Codec& CudaDecoder::codec() const { return *state_->codec; }
+
+Result<CudaDecoder> CudaDecoder::open(const std::filesystem::path& path, int device, const Options& options) {
+  NWC_ASSIGN_OR_RETURN(Codec codec, Codec::open(path));
+  return create(std::make_shared<const Codec>(std::move(codec)), device, options);
+}
+
+Result<CudaDecoder> CudaDecoder::create(std::shared_ptr<const Codec> codec, int device, const Options& options) {
+  if (device < 0 || device >= cuda_device_count()) {
+    return Error(ErrorCode::kUnsupported, "there is no CUDA device " + std::to_string(device))
+        .remedy("decode on the CPU");
+  }
+  auto state = std::make_unique<State>();
+  NWC_RETURN_IF_ERROR(checked(cudaSetDevice(device), "choosing a device"));
+  int major = 0;
+  NWC_RETURN_IF_ERROR(
+      checked(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device), "asking the device"));
+  if (major < 8)
+    return Error(ErrorCode::kUnsupported,
+                 "CUDA device " + std::to_string(device) + " is older than compute capability 8.0");
+  NWC_RETURN_IF_ERROR(checked(cudaDeviceGetAttribute(&state->multiprocessors, cudaDevAttrMultiProcessorCount, device),
+                              "asking the device"));
+  int shared_room = 0;
+  NWC_RETURN_IF_ERROR(checked(cudaDeviceGetAttribute(&shared_room, cudaDevAttrMaxSharedMemoryPerBlockOptin, device),
+                              "asking the device"));
+  constexpr uint32_t kRoomOfOldest = 163 * 1024;
+  state->shared_room = options.oldest_instructions ? std::min(kRoomOfOldest, static_cast<uint32_t>(shared_room))
+                                                   : static_cast<uint32_t>(shared_room);
+  state->fused = state->shared_room >= fast_least_shared_bytes();
+  state->device = device;
+  state->codec = std::move(codec);
+
+  const DecoderCodec& parts = state->codec->parts();
+  Blob blob;
+  const size_t network_at = append_network(blob, parts.synthesis);
+  constexpr size_t kNone = ~size_t{0};
+  std::vector<size_t> channels_at, tables_at, networks_at;
+  for (unsigned level = 0; level < parts.levels(); ++level) {
+    channels_at.push_back(append_channels(blob, state->codec->tables(), level, parts.tables.centers));
+    const std::optional<FastTables> tables =
+        !state->fused ? std::nullopt : fast_tables(state->codec->tables(), level, parts.tables.centers);
+    tables_at.push_back(tables ? blob.append(std::span(&*tables, 1)) : kNone);
+    const std::optional<FastNetwork> network = fast_network(parts.synthesis, level);
+    networks_at.push_back(network ? blob.append(std::span(&*network, 1)) : kNone);
+  }
+  if (const std::optional<FastShape> shape = fast_shape(parts.synthesis)) state->fast_shape = *shape;
+  if (major == 9 && !options.oldest_instructions) state->wide_path = WidePath::kWgmma;
+  const std::optional<size_t> wide_at = append_wide_network(blob, parts.synthesis, state->wide_path);
+  NWC_ASSIGN_OR_RETURN(state->memory, DeviceMemory::of(blob.size()));
+  std::vector<std::byte> bytes(blob.size());
+  blob.write(state->memory.data(), bytes.data());
+  NWC_RETURN_IF_ERROR(checked(cudaMemcpy(state->memory.data(), bytes.data(), bytes.size(), cudaMemcpyHostToDevice),
+                              "copying the codec"));
+  const auto resolve = [&]<class T>(size_t at) -> const T* {
+    return at == kNone ? nullptr : reinterpret_cast<const T*>(state->memory.bytes() + at);
+  };
+  state->network = resolve.operator()<Network>(network_at);
+  state->wide_network = resolve.operator()<WideNetwork>(wide_at.value_or(kNone));
+  for (unsigned level = 0; level < parts.levels(); ++level) {
+    state->channels.push_back(resolve.operator()<Channel>(channels_at[level]));
+    state->fast_tables.push_back(resolve.operator()<FastTables>(tables_at[level]));
+    state->fast_networks.push_back(resolve.operator()<FastNetwork>(networks_at[level]));
+  }
+  return CudaDecoder(std::move(state));
+}
+
+}  // namespace nwc

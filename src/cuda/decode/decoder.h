@@ -1,0 +1,33 @@
+// What a CudaDecoder holds: the codec, and its images in device memory.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "cuda/decode/device_types.h"
+#include "cuda/support/memory.h"
+#include "codec/codec.h"
+#include "nwcodec/cuda.h"
+
+namespace nwc {
+
+struct CudaDecoder::State {
+  std::shared_ptr<const Codec> codec;
+  int device = 0, multiprocessors = 0;
+  uint32_t shared_room = 0;  // bytes of shared memory that a block may have
+  bool fused = false;        // whether that is enough for the fused kernel
+  cuda::DeviceMemory memory;
+  // Device pointers; by level where there are several.
+  const cuda::Network* network = nullptr;
+  const cuda::WideNetwork* wide_network = nullptr;  // null: another shape
+  cuda::WidePath wide_path = cuda::WidePath::kMma;
+  std::vector<const cuda::Channel*> channels;
+  std::vector<const cuda::FastTables*> fast_tables;       // null: not for the fused kernel
+  std::vector<const cuda::FastNetwork*> fast_networks;    // likewise
+  cuda::FastShape fast_shape = cuda::FastShape::kLinear;  // of these, if there are any
+
+  const TransformWeights& synthesis() const { return codec->parts().synthesis; }
+};
+
+}  // namespace nwc

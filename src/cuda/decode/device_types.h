@@ -1,0 +1,161 @@
+// What the CUDA kernels read: flat descriptions of tiles that the binding (cuda/decode/batch.cc) has validated and laid out in
+// one block of device memory. Plain C++17, shared by nvcc and the host compiler.
+//
+// All pointers are device pointers. Compressed bytes must be readable up to the next multiple of 4 beyond their end.
+#pragma once
+
+#include <cstdint>
+
+namespace nwc::cuda {
+
+// Output element types, as in nwc::DType.
+inline constexpr uint32_t kF32 = 1, kF16 = 2, kBF16 = 3;
+
+// Status words, one per tile.
+inline constexpr uint32_t kTileDecoded = 0;
+inline constexpr uint32_t kTileDamaged = 1;      // must not be used
+inline constexpr uint32_t kTileUntouched = ~0u;  // what the statuses are before a decode
+
+inline constexpr uint32_t kSlots = 4096;           // of a frequency table
+inline constexpr uint32_t kLowerBound = 1u << 16;  // rANS states are at least this between steps
+
+// A symbol of the fused kernel's tables. Symbol numbers are shifted so that the escape is always kFastEscape.
+inline constexpr uint32_t kFastEscape = 255;
+struct FastSymbol {
+  int32_t frequency_less_total;  // frequency - 4096
+  uint32_t latent_and_start;     // binary16 latent << 16 | start; the escape's latent is NaN
+};
+
+// The shapes of g_s that the fused kernel is compiled for: a linear map, as the shipped `fast` codecs have it, or two
+// residual blocks of width 32.
+enum class FastShape : uint32_t { kLinear, kResidual };
+inline constexpr uint32_t kFastLatents = 16, kFastChunk = 16, kFastWidth = 32, kFastBlocks = 2;
+// Tables of one level as the fused kernel keeps them in shared memory: a byte per slot, then the symbols.
+struct FastTables {
+  uint8_t symbol_of_slot[kFastLatents][kSlots];
+  FastSymbol symbols[kFastLatents][256];
+};
+
+// g_s of one level for mma.m16n8k16, in binary16, as registers of a lane. Means over outputs are taken out of the
+// blocks' weights (so LayerNorm need not), the last embedding is multiplied into the output layer. A linear map is its
+// output layer's first part alone.
+struct FastNetwork {
+  uint32_t weights[12][32][4];  // of lane l: 0-1 input layer, 2-5 and 6-9 blocks, 10-11 output layer
+  uint32_t vectors[8][4][4];    // of lanes l % 4: input bias; bias, gain, offset of both blocks; embedding of the first
+  float out_bias[kFastChunk];
+};
+
+struct alignas(16) uint4_words {
+  uint32_t w[4];
+};
+
+// One channel's table for the general kernel.
+struct Channel {
+  const uint32_t* slots;  // as in DecodingTable: [4096]
+  int32_t minimum;
+  uint32_t shift, escape;
+  float center;
+};
+
+// y = A x + b as in transform/residual_mlp.h: panels of eight outputs.
+struct Linear {
+  uint32_t inputs, outputs;
+  const float* packed;
+  const float* bias;
+};
+struct Block {
+  Linear linear;
+  const float* gain;
+  const float* offset;
+};
+// g_s in binary32.
+struct Network {
+  uint32_t inputs, outputs, width, depth, levels, embedding_sets;
+  Linear in, out;
+  const Block* blocks;
+  const float* embeddings;  // [embedding_sets][levels][width]
+};
+
+// The columns of one matrix that have one importance level, and where their weights go.
+struct Group {
+  const uint32_t* columns;                                // ascending; null: column p is p
+  const float* scales;                                    // [columns of the matrix]
+  const float* factors;                                   // [rows], or null: all 1
+  const Channel* channels;                                // [latents]
+  void* out;                                              // the slice's first element
+  int64_t row_step, column_step;                          // elements from one row (column) of the slice to the next
+  uint64_t row_begin, row_end, column_begin, column_end;  // the slice
+  uint32_t count;                                         // columns in the group
+  uint32_t level, dtype, run_groups;
+};
+
+struct Tile {
+  const uint8_t* bytes;
+  uint32_t size, chunks;
+  uint64_t first_stripe;  // of its first chunk
+  uint32_t first_place;   // of its first chunk: index into the group's columns
+  uint32_t group;
+  uint32_t quick;  // general kernels: entropy decoded by fast_latents()
+  // General kernels only.
+  uint64_t latents_at;   // float index into the scratch: [latents][stride], stride = chunks rounded up to 32
+  uint32_t first_block;  // its first block of 32 chunks among all tiles'
+};
+
+// Tiles [begin, end) share tables and level: what the fused kernel loads into shared memory.
+struct Segment {
+  uint32_t begin, end;
+  const FastTables* tables;
+  const FastNetwork* network;
+};
+
+// The shape of the shipped `paper` codecs, which kernels for the tensor cores are compiled for; any depth.
+inline constexpr uint32_t kWideLatents = 16, kWideChunk = 16, kWideWidth = 512;
+inline constexpr uint32_t kWidePass = 64,
+                          kWideStageInputs =
+                              128;  // outputs that the wgmma kernel computes together, inputs that it takes together
+inline constexpr uint32_t kWideStageBytes = kWidePass * 2 * kWideStageInputs;
+inline constexpr uint32_t kWideFirstStage = 3;  // of the four by 128 inputs, the one that products begin with
+inline constexpr uint32_t kWideChunks = 128;    // worked on together
+// The kernels: wide_synthesis() and wide_synthesis_mma().
+enum class WidePath : uint32_t { kWgmma, kMma };
+// Vectors of one layer in binary16, for lanes l % 4, whose outputs are 8 t + 2 (l % 4) and + 1: a word each. The input
+// layer has biases only.
+struct WideVectors {
+  uint32_t bias[16][4][4];       // [i][l % 4]: of t = 4 i to 4 i + 3
+  uint32_t affine[32][4][4];     // gains of t = 2 i and 2 i + 1, their offsets
+  uint32_t embedding[32][4][2];  // of t = 2 i and 2 i + 1
+};
+// g_s for these kernels.
+struct WideNetwork {
+  // Operands of kWideStageBytes in the order of their use, as they stand in shared memory.
+  // For wgmma, panels of 64 rows of 64 inputs (128-byte swizzle): the input layer, whose n-th 64 outputs have their
+  // inputs in columns 16 (n % 4) to 16 (n % 4) + 15 of panel n / 4; for each block and every 64 outputs, four operands
+  // of two panels, from kWideFirstStage on; the output layer. For mma, all outputs by 16 inputs, a pair of tiles of
+  // eight outputs after another, four words for each lane; the output layer, step by step.
+  const uint8_t* stages;
+  const WideVectors* vectors;  // [levels][1 + depth]; layer 0 is the input layer
+  const float* out_bias;       // [16]
+  uint32_t depth;
+};
+// How many they are.
+#ifdef __CUDACC__
+__host__ __device__
+#endif
+    constexpr uint32_t
+    wide_operands(uint32_t depth) {
+  return 1 + depth * (kWideWidth / kWidePass) * (kWideWidth / kWideStageInputs) + 1;
+}
+// Chunks [first_chunk, first_chunk + 128) of a tile, as far as they exist.
+struct WideItem {
+  uint32_t tile, first_chunk;
+};
+
+// Weights of one tile that the network gave as not finite, waiting for patches.
+inline constexpr uint32_t kMaxNonFinite = 12;
+struct TileState {
+  uint32_t side;  // offset of the patches in the tile
+  uint32_t non_finite;
+  uint32_t positions[kMaxNonFinite];
+};
+
+}  // namespace nwc::cuda

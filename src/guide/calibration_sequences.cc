@@ -1,0 +1,75 @@
+#include "guide/calibration_sequences.h"
+
+#include <cstring>
+#include <span>
+#include <system_error>
+
+#include "checkpoint/safetensors_writer.h"
+#include "nwcodec/checkpoint.h"
+
+namespace nwc {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kMetadataKey = "nwcodec.calibration";
+constexpr const char* kPrefix = "sequences.";
+
+}  // namespace
+
+fs::path sequences_file(const fs::path& hessians) { return hessians / "sequences.safetensors"; }
+
+Result<CalibrationSequences> read_sequences(const fs::path& path) {
+  std::error_code error;
+  if (!fs::exists(path, error)) {
+    return Error(ErrorCode::kNotFound, "is missing")
+        .in_file(path.string())
+        .remedy("repeat nwcodec calibrate with the arguments that made these Hessians: it adds the file");
+  }
+  NWC_ASSIGN_OR_RETURN(const SafetensorsFile file, SafetensorsFile::open(path));
+  const auto corrupt = [&](const std::string& tensor, const char* what) {
+    return Error(ErrorCode::kCorrupt, what).in_file(path.string()).in_tensor(tensor);
+  };
+  CalibrationSequences result;
+  if (const auto text = file.metadata().find(kMetadataKey); text != file.metadata().end()) {
+    Result<Json> json = parse_json(text->second);
+    if (!json) return std::move(json).error().in_file(path.string());
+    result.calibration = *std::move(json);
+  }
+  for (size_t i = 0;; ++i) {
+    const std::string name = kPrefix + std::to_string(i);
+    const TensorView* tensor = file.find(name);
+    if (tensor == nullptr) break;
+    if (tensor->dtype != DType::kI32 || tensor->shape.size() != 2 || tensor->shape[1] == 0)
+      return corrupt(name, "is not I32 [count, length]");
+    std::vector<CalibrationSequences::Sequence>& text = result.texts.emplace_back(tensor->shape[0]);
+    const uint64_t bytes = tensor->shape[1] * sizeof(int32_t);
+    for (uint64_t s = 0; s < text.size(); ++s) {
+      text[s].resize(tensor->shape[1]);
+      std::memcpy(text[s].data(), tensor->bytes.data() + s * bytes, bytes);
+    }
+  }
+  if (result.texts.empty()) return corrupt(std::string(kPrefix) + "0", "is missing");
+  return result;
+}
+
+Status write_sequences(const fs::path& path, const CalibrationSequences& sequences) {
+  std::vector<PlannedTensor> planned;
+  for (size_t i = 0; i < sequences.texts.size(); ++i) {
+    const auto& text = sequences.texts[i];
+    planned.push_back({kPrefix + std::to_string(i), DType::kI32, {text.size(), text.empty() ? 1 : text[0].size()}});
+  }
+  NWC_ASSIGN_OR_RETURN(SafetensorsWriter writer,
+                       SafetensorsWriter::create(path, std::move(planned), {},
+                                                 {{kMetadataKey, sequences.calibration.dump()}}, {.checksums = true}));
+  for (size_t i = 0; i < sequences.texts.size(); ++i) {
+    uint64_t at = 0;
+    for (const auto& sequence : sequences.texts[i]) {
+      NWC_RETURN_IF_ERROR(writer.write(kPrefix + std::to_string(i), at, std::as_bytes(std::span(sequence))));
+      at += sequence.size() * sizeof(int32_t);
+    }
+  }
+  return writer.finish();
+}
+
+}  // namespace nwc

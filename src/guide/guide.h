@@ -1,0 +1,53 @@
+// What calibration says about a tensor: how finely to quantise each column, and how to compensate for errors.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "codec/encode/encoder.h"
+#include "guide/block_ldl.h"
+#include "guide/importance.h"
+#include "nwcodec/result.h"
+
+namespace nwc {
+
+// Everything empty: the data-free mode, all columns alike.
+struct TensorGuide {
+  std::vector<uint8_t> levels;       // importance level of each column, [matrices * columns]; empty: all 0
+  std::vector<double> column_gains;  // column scales are divided by these, [matrices * columns]; empty: all 1
+  std::vector<std::shared_ptr<const FeedbackFactor>> feedback;  // for each matrix; empty: none
+};
+
+enum class StepRule : uint8_t {
+  kLevels,     // the paper: by quantiles of the sensitivity, among the codec's levels
+  kWaterFill,  // steps inversely proportional to the root of the pivots of the LDL, by column gains; levels carry the
+               // coarse part
+};
+
+struct GuideOptions {
+  StepRule steps = StepRule::kLevels;
+  bool levels = true;  // with kLevels: importance levels at all
+  bool feedback = true;
+  bool sort_columns = true;  // feedback begins with the columns whose errors cost most; otherwise with the last column
+  ImportanceOptions importance;
+  LdlOptions ldl;
+};
+
+// A Hessian of one matrix: the lower triangle row by row (block_ldl.h).
+struct HessianView {
+  std::span<const float> triangle;
+  uint64_t columns = 0;
+};
+
+class Factoriser;
+
+// The guide of a tensor of `matrices` matrices with a Hessian each (or one for all). `column_rms`, [matrices *
+// columns]: what column scales are made of, before gains. `device`: what factorises, and keeps the factors; null for
+// the cores. Errors: those of factorise(), and kMismatch for a Hessian of another width; they name no tensor.
+Result<TensorGuide> make_guide(std::span<const HessianView> hessians, uint64_t matrices, uint64_t columns,
+                               std::span<const double> column_rms, const LevelErrors& level_errors,
+                               const GuideOptions& options, int threads, Factoriser* device = nullptr);
+
+}  // namespace nwc

@@ -1,0 +1,43 @@
+// Guides of a checkpoint's tensors: from Hessians, or empty in the data-free mode.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "guide/guide.h"
+#include "guide/hessian_store.h"
+#include "weights/normalisation.h"
+#include "weights/weight_matrix.h"
+#include "nwcodec/checkpoint.h"
+#include "nwcodec/result.h"
+
+namespace nwc {
+
+// Thread safety: not shared between threads.
+class GuideSource {
+ public:
+  // `hessians` may be nullptr (every guide is empty) and must outlive this, as must `device`, which factorises them;
+  // null for the cores.
+  GuideSource(const HessianStore* hessians, const GuideOptions& options, const NormalisationOptions& normalisation,
+              int threads, Factoriser* device = nullptr)
+      : hessians_(hessians), options_(options), normalisation_(normalisation), threads_(threads), device_(device) {}
+
+  // What it took to make a guide, for the report.
+  struct Notes {
+    double damping = 0.0;                 // the largest used
+    std::vector<size_t> unseen_matrices;  // experts that saw no token: they are treated as if all inputs were alike
+  };
+  // Errors name the tensor and the file of its Hessian.
+  Result<TensorGuide> guide_of(const TensorView& tensor, const WeightMatrix& weights, const LevelErrors& level_errors,
+                               Notes* notes) const;
+
+ private:
+  const HessianStore* hessians_;
+  GuideOptions options_;
+  NormalisationOptions normalisation_;
+  int threads_;
+  Factoriser* device_;
+};
+
+}  // namespace nwc

@@ -1,0 +1,25 @@
+// Sliding-window attention from config.json, for families in which only some layers use it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+
+#include "model/config/config.h"
+
+namespace nwc {
+
+// The window of a layer, none for full attention; an empty function is none for all.
+using LayerWindows = std::function<std::optional<int64_t>(int64_t layer)>;
+
+// `layer_types` decides where it is given; otherwise the layers from `max_window_layers` on slide. `use_sliding_window`
+// (default false) switches all of it off.
+Result<LayerWindows> read_layer_windows(const ConfigObject& config);
+
+// One window for all layers, if there is one: null, or absence without a default, switches it off.
+Result<LayerWindows> read_common_window(const ConfigObject& config, std::optional<int64_t> default_window);
+
+// `layer_types` decides where it is given; otherwise all layers slide but every `period`-th one.
+Result<LayerWindows> read_periodic_windows(const ConfigObject& config, int64_t period, int64_t default_window);
+
+}  // namespace nwc

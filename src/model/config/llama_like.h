@@ -1,0 +1,38 @@
+// What the decoder families that descend from Llama have in common: tensor names, dimensions, the order of operations.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "model/config/config.h"
+#include "model/config/layer_window.h"
+#include "model/config/spec.h"
+
+namespace nwc {
+
+// How a family differs from plain Llama without biases. What goes beyond this, the family changes in the returned spec.
+struct LlamaLike {
+  bool qkv_bias = false;
+  bool o_bias = false;
+  bool mlp_bias = false;
+  bool qk_norm = false;      // RMS norm of each query and key head, before RoPE
+  LayerWindows window = {};  // the sliding window of each layer
+  std::string activation_key = "hidden_act";
+  std::string default_activation = "silu";
+  std::string prefix = "model.";        // of all tensor names but the head's
+  std::string head = "lm_head.weight";  // tensor name
+  // What a missing key of config.json means to the family. None: the key is required, but for head_dim, which is
+  // hidden_size / num_attention_heads, and num_key_value_heads, which is num_attention_heads.
+  struct Defaults {
+    std::optional<int64_t> head_dim, heads, kv_heads, vocab, positions;
+    std::optional<double> eps;
+    bool tied = false;
+  } defaults = {};
+};
+
+// Reads everything that these families share from config.json: dimensions, norms, RoPE, tying, dtype, eos.
+// Errors: as ConfigObject; kUnsupported for options that we do not compute.
+Result<ModelSpec> describe_llama_like(const ConfigObject& config, const LlamaLike& family);
+
+}  // namespace nwc

@@ -1,0 +1,17 @@
+#include "model/config/spec.h"
+
+#include <utility>
+
+namespace nwc {
+
+std::vector<TensorSpec> tensors_of(const ModelSpec& model) {
+  std::vector<TensorSpec> list{{model.embedding, {model.vocab_size, model.hidden_size}}};
+  for (const BlockSpec& block : model.blocks) {
+    for (TensorSpec& tensor : tensors_of(block)) list.push_back(std::move(tensor));
+  }
+  list.push_back({model.final_norm.weight, {model.final_norm.features}});
+  if (model.head.weight != model.embedding) list.push_back(model.head.weight_tensor());
+  return list;
+}
+
+}  // namespace nwc

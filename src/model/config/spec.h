@@ -1,0 +1,35 @@
+// What a causal language model computes and what its tensors are called: the data that a family's file (families/*.cc)
+// derives from config.json and that everything else interprets. A spec holds no weights and needs no LibTorch.
+//
+// Thread safety: plain values.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/config/block_spec.h"
+#include "nwcodec/dtype.h"
+
+namespace nwc {
+
+// A causal language model: embedding, blocks, final norm, head.
+struct ModelSpec {
+  std::string model_type;
+  int64_t hidden_size = 0;
+  int64_t vocab_size = 0;
+  int64_t max_positions = 0;            // context length that the model was made for
+  std::optional<DType> declared_dtype;  // what config.json says; the tensors themselves decide
+  std::vector<int32_t> eos_token_ids;   // generation stops at any of them; may be empty
+  std::string embedding;                // tensor name; [vocab_size, hidden_size]
+  double embedding_scale = 1;           // of the embedded tokens
+  std::vector<BlockSpec> blocks;
+  NormSpec final_norm;
+  LinearSpec head;  // weight == embedding when the two are tied
+};
+
+// Every tensor that the model reads; a tied head is listed once.
+std::vector<TensorSpec> tensors_of(const ModelSpec& model);
+
+}  // namespace nwc

@@ -1,0 +1,166 @@
+#include "model/layers/attention.h"
+
+#include <algorithm>
+#include <limits>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+namespace nwc {
+namespace {
+
+// Scores held at a time, in elements: 4 MiB, so that the softmax finds them in the second-level cache.
+constexpr int64_t kScores = int64_t{1} << 20;
+constexpr int64_t kMinQueries = 16;
+constexpr int64_t kMaxQueries = 256;
+// On a GPU: 1 GiB, and queries enough for large products but not for all the keys that none of them sees.
+constexpr int64_t kDeviceScores = int64_t{1} << 28;
+constexpr int64_t kMaxDeviceQueries = 512;
+
+constexpr float kHidden = -std::numeric_limits<float>::infinity();
+
+// Which keys are invisible: bool [queries, keys], query 0 at position `first_query`, key 0 at `first_key`.
+at::Tensor invisible(int64_t first_query, int64_t queries, int64_t first_key, int64_t keys,
+                     std::optional<int64_t> window, const at::Device& device) {
+  const at::TensorOptions options = at::TensorOptions().dtype(torch::kInt64).device(device);
+  const at::Tensor query = torch::arange(first_query, first_query + queries, options).unsqueeze(1);
+  const at::Tensor key = torch::arange(first_key, first_key + keys, options).unsqueeze(0);
+  const at::Tensor hidden = key > query;
+  return window ? hidden.logical_or(key <= query - *window) : hidden;
+}
+
+// Sets the scores of invisible keys to minus infinity. scores is [queries, group, keys], query 0 at position
+// `first_query`, key 0 at `first_key`.
+void hide(at::Tensor scores, int64_t first_query, int64_t first_key, std::optional<int64_t> window) {
+  const at::Tensor hidden = invisible(first_query, scores.size(0), first_key, scores.size(2), window, scores.device());
+  scores.masked_fill_(hidden.unsqueeze(1), kHidden);
+}
+
+// The same for scores in which only the newest and, with a window, the oldest `queries` keys are invisible to anybody.
+void hide_edges(const at::Tensor& scores, int64_t first_query, int64_t first_key, std::optional<int64_t> window) {
+  const int64_t queries = scores.size(0), keys = scores.size(2);
+  if (queries == 1) return;
+  const int64_t edge = std::min(queries, keys);
+  hide(scores.narrow(2, keys - edge, edge), first_query, first_key + keys - edge, window);
+  if (window) hide(scores.narrow(2, 0, edge), first_query, first_key, window);
+}
+
+// What a sink, a further score without a value, leaves to the keys: e^scores / (e^scores + e^sink), summed over the
+// last dimension of scores [..., keys]; sinks has the other dimensions, or fewer. Returns [..., 1].
+at::Tensor kept_share(const at::Tensor& scores, const at::Tensor& sinks) {
+  return torch::sigmoid(torch::logsumexp(scores, -1) - sinks).unsqueeze(-1);
+}
+
+}  // namespace
+
+at::Tensor attend_together(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                           const Visibility& visibility) {
+  const std::optional<int64_t> window = visibility.causal ? visibility.window : std::nullopt;
+  const int64_t batch = q.size(0), queries = q.size(1), heads = q.size(2), head_dim = q.size(3);
+  const int64_t keys = k.size(1), kv_heads = k.size(2), group = heads / kv_heads;
+  const int64_t before = keys - queries;
+  const int64_t step = std::clamp(kDeviceScores / (batch * heads * keys), kMinQueries, kMaxDeviceQueries);
+  // [batch, kv_heads, group, queries, head_dim] and [batch, kv_heads, keys, head_dim]
+  const at::Tensor rows =
+      (q * visibility.scale).reshape({batch, queries, kv_heads, group, head_dim}).permute({0, 2, 3, 1, 4}).contiguous();
+  const at::Tensor columns = k.transpose(1, 2).contiguous(), values = v.transpose(1, 2).contiguous();
+  std::vector<at::Tensor> pieces;  // [batch, kv_heads, group, count, head_dim] each
+  for (int64_t begin = 0; begin < queries; begin += step) {
+    const int64_t count = std::min(step, queries - begin);
+    const int64_t first_query = before + begin;
+    const int64_t first_key = window ? std::max<int64_t>(0, first_query - *window + 1) : 0;
+    const int64_t seen = visibility.causal ? first_query + count - first_key : keys;
+    const at::Tensor some = rows.narrow(3, begin, count).reshape({batch, kv_heads, group * count, head_dim});
+    const at::Tensor scores = torch::matmul(some, columns.narrow(2, first_key, seen).transpose(2, 3))
+                                  .view({batch, kv_heads, group, count, seen});
+    if (visibility.causal) {
+      // Behind autograd's back, which would copy all scores for it: an invisible key's share is 0, and so is its
+      // gradient.
+      const at::Tensor plain = scores.detach().view({batch * heads, count, seen}).transpose(0, 1);
+      hide_edges(plain, first_query, first_key, window);
+    }
+    const at::Tensor shares = torch::softmax(scores, -1).view({batch, kv_heads, group * count, seen});
+    at::Tensor mixed =
+        torch::matmul(shares, values.narrow(2, first_key, seen)).view({batch, kv_heads, group, count, head_dim});
+    if (visibility.sinks.defined()) mixed = mixed * kept_share(scores, visibility.sinks.view({kv_heads, group, 1}));
+    pieces.push_back(std::move(mixed));
+  }
+  return torch::cat(pieces, 3).permute({0, 3, 1, 2, 4}).reshape({batch, queries, heads * head_dim});
+}
+
+at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const Visibility& visibility) {
+  const std::optional<int64_t> window = visibility.causal ? visibility.window : std::nullopt;
+  const int64_t batch = q.size(0), queries = q.size(1), heads = q.size(2), head_dim = q.size(3);
+  const int64_t keys = k.size(1), kv_heads = k.size(2), group = heads / kv_heads;
+  const int64_t before = keys - queries;  // keys older than the first query
+  const int64_t step = std::clamp(kScores / (group * keys), kMinQueries, kMaxQueries);
+  if (q.numel() > 0 && !q.is_cpu()) return attend_together(q, k, v, visibility);
+  const at::Tensor scaled = q * visibility.scale;
+  if (q.numel() == 0) return torch::empty({batch, queries, heads * head_dim}, q.options());
+  // Pieces are put together at the end instead of copied into one tensor as they come, which would make the backward
+  // pass go over all of it for each.
+  std::vector<std::vector<at::Tensor>> pieces(
+      static_cast<size_t>(batch));  // of a sequence: [queries, kv_heads, group, head_dim] each
+
+  for (int64_t begin = 0; begin < queries; begin += step) {
+    const int64_t count = std::min(step, queries - begin);
+    const int64_t first_query = before + begin;
+    const int64_t first_key = window ? std::max<int64_t>(0, first_query - *window + 1) : 0;
+    const int64_t seen = visibility.causal ? first_query + count - first_key : keys;
+    for (int64_t b = 0; b < batch; ++b) {
+      const at::Tensor some_q = scaled.select(0, b).narrow(0, begin, count);
+      const at::Tensor some_k = k.select(0, b).narrow(0, first_key, seen);
+      const at::Tensor some_v = v.select(0, b).narrow(0, first_key, seen);
+      std::vector<at::Tensor> of_heads;
+      for (int64_t h = 0; h < kv_heads; ++h) {
+        const at::Tensor rows = some_q.narrow(1, h * group, group).reshape({count * group, head_dim});
+        const at::Tensor scores = torch::mm(rows, some_k.select(1, h).t()).view({count, group, seen});
+        if (visibility.causal) hide_edges(scores, first_query, first_key, window);
+        const at::Tensor shares = torch::softmax(scores, -1).view({count * group, seen});
+        at::Tensor mixed = torch::mm(shares, some_v.select(1, h)).view({count, group, head_dim});
+        if (visibility.sinks.defined())
+          mixed = mixed * kept_share(scores, visibility.sinks.narrow(0, h * group, group));
+        of_heads.push_back(mixed.view({count, group, head_dim}));
+      }
+      pieces[static_cast<size_t>(b)].push_back(torch::stack(of_heads, 1));
+    }
+  }
+  std::vector<at::Tensor> sequences;
+  for (const std::vector<at::Tensor>& of_sequence : pieces) sequences.push_back(torch::cat(of_sequence, 0));
+  return torch::stack(sequences, 0).view({batch, queries, heads * head_dim});
+}
+
+Result<Attention> Attention::load(const AttentionSpec& spec, const ParameterSource& source,
+                                  std::shared_ptr<RopeTables> rope) {
+  Attention attention;
+  attention.spec = spec;
+  NWC_ASSIGN_OR_RETURN(attention.q, Linear::load(spec.q, source));
+  NWC_ASSIGN_OR_RETURN(attention.k, Linear::load(spec.k, source));
+  NWC_ASSIGN_OR_RETURN(attention.v, Linear::load(spec.v, source));
+  NWC_ASSIGN_OR_RETURN(attention.o, Linear::load(spec.o, source));
+  NWC_ASSIGN_OR_RETURN(attention.q_norm, load_norm(spec.q_norm, source));
+  NWC_ASSIGN_OR_RETURN(attention.k_norm, load_norm(spec.k_norm, source));
+  NWC_ASSIGN_OR_RETURN(attention.sinks, load_optional({spec.sinks, {spec.heads}}, source));
+  attention.rope = std::move(rope);
+  return attention;
+}
+
+at::Tensor Attention::forward(const at::Tensor& x, LayerCache* cache, const InputHook& hook) const {
+  const auto split = [&](const at::Tensor& y, int64_t heads) {
+    return y.view({x.size(0), x.size(1), heads, spec.head_dim});
+  };
+  at::Tensor queries = split(q.forward(x, hook), spec.heads);
+  at::Tensor keys = split(k.forward(x, hook), spec.kv_heads);
+  at::Tensor values = split(v.forward(x, hook), spec.kv_heads);
+  if (q_norm) queries = q_norm->forward(queries);
+  if (k_norm) keys = k_norm->forward(keys);
+  const int64_t position = cache != nullptr ? cache->length() : 0;
+  if (spec.rope) {
+    queries = rope->rotate(queries, *spec.rope, position);
+    keys = rope->rotate(keys, *spec.rope, position);
+  }
+  if (cache != nullptr) std::tie(keys, values) = cache->append(keys, values);
+  return o.forward(attend(queries, keys, values, {spec.scale, spec.causal, spec.window, sinks}), hook);
+}
+
+}  // namespace nwc

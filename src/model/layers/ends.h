@@ -1,0 +1,42 @@
+// The two ends of a language model: from tokens to hidden states, and from hidden states to logits.
+#pragma once
+
+#include <memory>
+
+#include "model/parameters/parameters.h"
+#include "model/config/spec.h"
+#include "libtorch/tensor_fwd.h"
+#include "nwcodec/result.h"
+
+namespace nwc {
+
+// Copies share their weights. forward() throws what LibTorch throws: call it inside catch_foreign().
+// Thread safety: const members may be called from several threads at once.
+class Embedding {
+ public:
+  static Result<Embedding> load(const ModelSpec& model, const ParameterSource& source);
+  // ids, int64 [batch, length] on any device, each in [0, vocab_size), to float32 [batch, length, hidden_size].
+  at::Tensor forward(const at::Tensor& ids) const;
+
+ private:
+  friend class Head;
+  Embedding(std::shared_ptr<const at::Tensor> table, double scale) : table_(std::move(table)), scale_(scale) {}
+  std::shared_ptr<const at::Tensor> table_;  // [vocab_size, hidden_size]
+  double scale_;
+};
+
+// The final norm and the projection to the vocabulary.
+class Head {
+ public:
+  // `tied`, if not nullptr, is a loaded embedding whose table the head may share if the model ties the two.
+  static Result<Head> load(const ModelSpec& model, const ParameterSource& source, const Embedding* tied);
+  // The last block's output, [..., hidden_size], to logits, float32 [..., vocab_size].
+  at::Tensor forward(const at::Tensor& hidden) const;
+
+ private:
+  struct Layers;
+  explicit Head(std::shared_ptr<const Layers> layers) : layers_(std::move(layers)) {}
+  std::shared_ptr<const Layers> layers_;
+};
+
+}  // namespace nwc

@@ -1,0 +1,35 @@
+// Rotary position embedding.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "model/config/block_spec.h"
+#include "libtorch/tensor_fwd.h"
+
+namespace nwc {
+
+// The angle per position of each pair of dimensions, scaling applied: head_dim / 2 values, fastest first.
+std::vector<float> rope_frequencies(const RopeSpec& rope, int64_t head_dim);
+
+// Cosines and sines of all positions up to the largest that was asked for, on each device where they are used, shared
+// by the blocks of a model. They are computed on the CPU, so that all devices turn by the same angles. Thread safety:
+// all members may be called from several threads at once.
+class RopeTables {
+ public:
+  RopeTables();
+  ~RopeTables();
+
+  // Rotates x, float32 [batch, length, heads, head_dim], whose first row is at `position`. Returns a new tensor.
+  at::Tensor rotate(const at::Tensor& x, const RopeSpec& rope, int64_t position);
+
+ private:
+  struct Table;
+  Table find(const RopeSpec& rope, const at::Tensor& like, int64_t length);
+  std::mutex mutex_;
+  std::vector<Table> tables_;
+};
+
+}  // namespace nwc

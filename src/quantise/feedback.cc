@@ -1,0 +1,92 @@
+#include "quantise/feedback.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/parallel.h"
+#include "quantise/feedback_kernel.h"
+#include "quantise/quantiser.h"
+#include "quantise/tile_analysis.h"
+
+namespace nwc {
+
+QuantisedStripes quantise_stripes(const WeightMatrix& w, uint64_t matrix, uint64_t first_stripe, uint64_t stripes,
+                                  const WeightScales& scales, std::span<const uint8_t> levels,
+                                  const FeedbackFactor& factor, const Encoder& encoder) {
+  const Codec& codec = encoder.codec();
+  const unsigned length = codec.parts().chunk_length(), latents = codec.parts().latents();
+  const Isa isa = current_isa();
+  const uint64_t n = w.columns;
+  const size_t stride = Transform::padded(stripes), size = length * stride;
+
+  QuantisedStripes result{.first_stripe = first_stripe, .stripes = stripes, .columns = n, .latents = latents};
+  result.symbols.resize(stripes * latents * n);
+
+  // All buffers are [row in the chunk][stripe]: what the transforms take. Errors are kept for every position.
+  AlignedVector<float> errors(n * size, 0.0f), target(size), factors(size, 0.0f), network;
+  QuantiserScratch scratch;
+  scratch.chunks.assign(std::max<size_t>(encoder.analysis().inputs(), length) * stride, 0.0f);
+  for (unsigned j = 0; j < length; ++j) {
+    for (uint64_t i = 0; i < stripes; ++i) {
+      const uint64_t row = (first_stripe + i) * length + j;
+      if (row < w.rows) factors[j * stride + i] = scales.row_factor(matrix * w.rows + row);
+    }
+  }
+  for (uint64_t position = n; position-- > 0;) {
+    const uint64_t k = factor.order[position];
+    const float scale = scales.columns[matrix * n + k];
+    const unsigned level = levels.empty() ? 0 : levels[k];
+    for (unsigned j = 0; j < length; ++j) {
+      for (uint64_t i = 0; i < stripes; ++i) {
+        const uint64_t row = (first_stripe + i) * length + j;
+        target[j * stride + i] = row < w.rows ? w.at(w.index_of(matrix, row, k)) : 0.0f;
+      }
+    }
+    float* const error = errors.data() + position * size;
+    std::copy(target.begin(), target.end(), error);  // of the original: what is decoded comes off below
+    const uint64_t done = std::min(n, (position / factor.block_size + 1) * factor.block_size);
+    add_weighted_columns(errors.data(), size, factor.row(position), done, n, target.data(), size, isa);
+    for (size_t i = 0; i < size; ++i) {
+      const float divisor = factors[i];
+      scratch.chunks[i] = scale > 0 && divisor > 0 ? target[i] / scale / divisor : 0.0f;
+    }
+    quantise_chunks(encoder, level, static_cast<uint32_t>(stripes), stride, isa, scratch);
+    const float threshold = encoder.patch_threshold(level);
+    for (uint64_t i = 0; i < stripes; ++i) {
+      for (unsigned c = 0; c < latents; ++c)
+        result.symbols[(i * latents + c) * n + k] = scratch.symbols[c * stride + i];
+      for (unsigned j = 0; j < length; ++j) {
+        const size_t at = j * stride + i;
+        const bool inside = (first_stripe + i) * length + j < w.rows;
+        if (const std::optional<float> value = patch_for(scratch.chunks[at], scratch.decoded[at], inside, threshold)) {
+          scratch.decoded[at] = *value;
+          result.patches[i * n + k].emplace_back(j, *value);
+        }
+        if (!inside) continue;
+        const float decoded = scratch.decoded[at] * scale * factors[at];
+        const double original = error[at], wrong = original - decoded,
+                     missed = static_cast<double>(target[at]) - decoded;
+        error[at] = static_cast<float>(wrong);
+        const double unit = static_cast<double>(scale) * factors[at];
+        result.squared_error += wrong * wrong;
+        result.squared_weight += original * original;
+        if (unit > 0) result.normalised_squared_error += wrong * wrong / (unit * unit);
+        if (factor.block_size == 1) result.weighted_error += factor.pivots[position] * missed * missed;
+      }
+    }
+  }
+  return result;
+}
+
+std::vector<QuantisedStripes> quantise_ranges(const EncodeJob& job, std::span<const StripeRange> ranges, int threads) {
+  std::vector<QuantisedStripes> quantised(ranges.size());
+  (void)parallel_for(ranges.size(), threads, [&](size_t i, int) -> Status {
+    const StripeRange& range = ranges[i];
+    quantised[i] = quantise_stripes(job.weights, range.matrix, range.first, range.count, job.scales,
+                                    job.levels_of_matrix(range.matrix), *job.guide.feedback[range.matrix], job.encoder);
+    return {};
+  });
+  return quantised;
+}
+
+}  // namespace nwc

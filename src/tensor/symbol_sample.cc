@@ -1,0 +1,135 @@
+#include "tensor/symbol_sample.h"
+
+#include <algorithm>
+
+#include "base/parallel.h"
+#include "quantise/feedback.h"
+
+namespace nwc {
+namespace {
+
+// Stripes of a sample's parts.
+constexpr uint64_t kSampleStripes = 16;
+
+using SymbolValues = std::vector<std::vector<int32_t>>;  // [levels * channels]
+
+Histogram histogram_of(std::vector<int32_t>& values) {
+  if (values.empty()) return {};
+  Histogram histogram;
+  const auto [least, largest] = std::minmax_element(values.begin(), values.end());
+  const int64_t first = *least, width = int64_t{*largest} - first + 1;
+  if (width <= static_cast<int64_t>(values.size()) + 65536) {
+    std::vector<uint64_t> counts(static_cast<size_t>(width));
+    for (const int32_t v : values) ++counts[static_cast<size_t>(v - first)];
+    for (size_t i = 0; i < counts.size(); ++i) {
+      if (counts[i] > 0) histogram.emplace_back(static_cast<int32_t>(first + static_cast<int64_t>(i)), counts[i]);
+    }
+    return histogram;
+  }
+  std::sort(values.begin(), values.end());
+  for (const int32_t v : values) {
+    if (histogram.empty() || histogram.back().first != v) histogram.emplace_back(v, 0);
+    ++histogram.back().second;
+  }
+  return histogram;
+}
+
+SymbolSample sample_of(const EncodeJob& job, std::vector<Histogram> histograms) {
+  const unsigned levels = job.encoder.codec().parts().levels();
+  SymbolSample sample{std::move(histograms), std::vector<uint64_t>(levels), std::vector<uint64_t>(levels)};
+  for (const LevelGroup& group : job.tiling.groups()) sample.symbols_of_level[group.level] += group.chunks;
+  for (unsigned level = 0; level < levels; ++level) {
+    for (const auto& [value, count] : sample.histograms[level * job.latents]) sample.sampled[level] += count;
+  }
+  return sample;
+}
+
+SymbolSample counted(const EncodeJob& job, SymbolValues values, int threads) {
+  std::vector<Histogram> histograms(values.size());
+  (void)parallel_for(values.size(), threads, [&](size_t i, int) -> Status {
+    histograms[i] = histogram_of(values[i]);
+    return {};
+  });
+  return sample_of(job, std::move(histograms));
+}
+
+// At most so many tiles of each level, evenly spaced.
+std::vector<std::vector<uint64_t>> tiles_to_sample(const EncodeJob& job, uint64_t tiles_per_level) {
+  std::vector<std::vector<uint64_t>> tiles_of_level(job.encoder.codec().parts().levels());
+  for (const LevelGroup& group : job.tiling.groups()) {
+    const uint64_t end = &group == &job.tiling.groups().back() ? job.tiling.tile_count() : (&group + 1)->first_tile;
+    for (uint64_t t = group.first_tile; t < end; ++t) tiles_of_level[group.level].push_back(t);
+  }
+  for (std::vector<uint64_t>& all : tiles_of_level) {
+    const uint64_t sampled = std::min<uint64_t>(tiles_per_level, all.size());
+    for (uint64_t s = 0; s < sampled; ++s) all[s] = all[s * all.size() / sampled];  // never one that was overwritten
+    all.resize(sampled);
+  }
+  return tiles_of_level;
+}
+
+}  // namespace
+
+SymbolSample sample_tiles(const EncodeJob& job, uint64_t tiles_per_level, int threads, const TileSource& tile_of) {
+  const std::vector<std::vector<uint64_t>> tiles_of_level = tiles_to_sample(job, tiles_per_level);
+  SymbolValues values(tiles_of_level.size() * job.latents);
+  std::vector<QuantiserScratch> scratch(static_cast<size_t>(threads));
+  for (size_t level = 0; level < tiles_of_level.size(); ++level) {
+    const std::vector<uint64_t>& numbers = tiles_of_level[level];
+    std::vector<TileSymbols> tiles(numbers.size());
+    (void)parallel_for(numbers.size(), threads, [&](size_t s, int worker) -> Status {
+      tiles[s] = tile_of(numbers[s], scratch[static_cast<size_t>(worker)]);
+      return {};
+    });
+    for (size_t s = 0; s < numbers.size(); ++s) {
+      const uint32_t chunks = job.tiling.tile(numbers[s]).chunks;
+      for (unsigned c = 0; c < job.latents; ++c) {
+        const int32_t* row = tiles[s].values.data() + c * tiles[s].stride;
+        std::vector<int32_t>& of_channel = values[level * job.latents + c];
+        of_channel.insert(of_channel.end(), row, row + chunks);
+      }
+      tiles[s] = {};
+    }
+  }
+  return counted(job, std::move(values), threads);
+}
+
+Result<SymbolSample> sample_tiles(const EncodeJob& job, uint64_t tiles_per_level, const DeviceSymbols& symbols) {
+  std::vector<uint64_t> numbers;
+  for (const std::vector<uint64_t>& of_level : tiles_to_sample(job, tiles_per_level))
+    numbers.insert(numbers.end(), of_level.begin(), of_level.end());
+  NWC_ASSIGN_OR_RETURN(std::vector<Histogram> histograms, symbols.histograms_of_tiles(numbers));
+  return sample_of(job, std::move(histograms));
+}
+
+Result<SymbolSample> sample_with_feedback(const EncodeJob& job, uint64_t parts, int threads) {
+  SymbolValues values(job.encoder.codec().parts().levels() * job.latents);
+  const uint64_t stripes = job.tiling.stripes(), per_matrix = (stripes + kSampleStripes - 1) / kSampleStripes;
+  const uint64_t all = job.weights.elements() == 0 ? 0 : job.weights.matrices * per_matrix,
+                 sampled = std::min(parts, all);
+  std::vector<StripeRange> ranges(sampled);
+  for (uint64_t s = 0; s < sampled; ++s) {
+    const uint64_t part = s * all / sampled, first = part % per_matrix * kSampleStripes;
+    ranges[s] = {part / per_matrix, first, std::min(kSampleStripes, stripes - first)};
+  }
+  if (job.encoder.device() != nullptr) {
+    NWC_ASSIGN_OR_RETURN(const std::unique_ptr<const DeviceSymbols> symbols,
+                         job.encoder.device()->quantise(job, ranges));
+    NWC_ASSIGN_OR_RETURN(std::vector<Histogram> histograms, symbols->histograms());
+    return sample_of(job, std::move(histograms));
+  }
+  const std::vector<QuantisedStripes> quantised = quantise_ranges(job, ranges, threads);
+  for (uint64_t s = 0; s < sampled; ++s) {
+    const std::span<const uint8_t> levels = job.levels_of_matrix(ranges[s].matrix);
+    const QuantisedStripes& part = quantised[s];
+    for (uint64_t i = 0; i < part.stripes * job.latents; ++i) {
+      for (uint64_t k = 0; k < part.columns; ++k) {
+        const unsigned level = levels.empty() ? 0 : levels[k];
+        values[level * job.latents + i % job.latents].push_back(part.symbols[i * part.columns + k]);
+      }
+    }
+  }
+  return counted(job, std::move(values), threads);
+}
+
+}  // namespace nwc

@@ -1,0 +1,34 @@
+// How often each symbol occurs in a tensor, from a share of its tiles: what tables are fitted to, and rates estimated
+// from.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "entropy/encode/table_fit.h"
+#include "quantise/device_quantiser.h"
+#include "quantise/tile_analysis.h"
+
+namespace nwc {
+
+struct SymbolSample {
+  std::vector<Histogram> histograms;       // [levels * channels]
+  std::vector<uint64_t> sampled;           // [levels] symbols of one channel in the sample
+  std::vector<uint64_t> symbols_of_level;  // [levels] and in the whole tensor
+};
+
+// What gives a tile's symbols: analyse_tile(), or a lookup of what was quantised before. Called from several threads, a
+// scratch each.
+using TileSource = std::function<TileSymbols(uint64_t number, QuantiserScratch& scratch)>;
+
+// From at most `tiles` tiles of each level, evenly spaced. Independent of `threads`.
+SymbolSample sample_tiles(const EncodeJob& job, uint64_t tiles, int threads, const TileSource& tile_of);
+// The same sample, of a tensor that was quantised on a device. Errors: those of the device.
+Result<SymbolSample> sample_tiles(const EncodeJob& job, uint64_t tiles, const DeviceSymbols& symbols);
+
+// With feedback: from at most `parts` runs of stripes. Precondition: the job's guide has feedback. Errors: those of the
+// encoder's device.
+Result<SymbolSample> sample_with_feedback(const EncodeJob& job, uint64_t parts, int threads);
+
+}  // namespace nwc

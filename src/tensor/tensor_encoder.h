@@ -1,0 +1,44 @@
+// One tensor to its stream: normalised chunks -> latents -> symbols -> tiles (docs/format.md, sections 4 to 7).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "codec/encode/encoder.h"
+#include "format/stream_header.h"
+#include "guide/guide.h"
+#include "nwcodec/result.h"
+#include "quantise/encode_statistics.h"
+#include "weights/normalisation.h"
+#include "weights/weight_matrix.h"
+
+namespace nwc {
+
+struct EncodeOptions {
+  uint32_t tile_chunks =
+      2048;                  // chunks per tile: smaller decode with less latency, larger cost fewer bytes (72 a tile)
+  uint16_t run_groups = 64;  // groups of 32 chunks decoded channel by channel
+  bool own_tables = true;    // let a tensor carry its own tables where that makes it smaller
+  NormalisationOptions normalisation;  // its gain moves the rate: more bits, less error
+};
+
+// The bounds of the format. Errors: kInvalidArgument.
+Status check_options(const EncodeOptions& options);
+
+struct EncodedTensor {
+  StreamHeader header;
+  std::vector<std::byte> stream;
+  std::vector<std::byte> scales;  // F16
+  std::vector<std::byte> levels;  // packed; empty if all columns have level 0
+  EncodeStatistics statistics;
+};
+
+// `guide` may be empty: data-free. Independent of `threads` and of the
+// instruction set. Errors: kInvalidArgument for options out of range; kNonFinite naming the weight.
+Result<EncodedTensor> encode_tensor(const WeightMatrix& weights, const TensorGuide& guide, const Encoder& encoder,
+                                    const EncodeOptions& options, int threads);
+
+}  // namespace nwc

@@ -1,0 +1,98 @@
+#include "text/regex/regex_syntax.h"
+
+#include <gtest/gtest.h>
+
+namespace nwc::text {
+namespace {
+
+std::string translated(std::string_view pattern) {
+  Result<std::string> result = oniguruma_to_pcre2(pattern);
+  return result ? *result : "error: " + result.error().message();
+}
+
+TEST(RegexSyntax, LeavesTheCommonCoreAlone) {
+  for (const char* pattern :
+       {"abc", "a|b", "a*b+c?", "a*?b+?c??", "a*+b++c?+", "(?:a)(b)(?=c)(?!d)(?<=e)(?<!f)(?>g)", "^a$", ".",
+        "a{2}b{2,}c{2,3}", "[abc]", "[^a-z0-9]", "(?<n>a)\\k<n>", "(?i:a)", "\\p{L}+\\P{N}", "\\A\\z\\Z\\R"}) {
+    EXPECT_EQ(translated(pattern), pattern);
+  }
+}
+
+TEST(RegexSyntax, WritesSetsOut) {
+  EXPECT_EQ(translated(R"(\s\S\d\D)"), R"(\p{White_Space}\P{White_Space}\p{Nd}\P{Nd})");
+  EXPECT_EQ(translated(R"(\h\H)"), "[0-9A-Fa-f][^0-9A-Fa-f]");
+  EXPECT_EQ(translated(R"([\s\w\-x])"), R"([\p{White_Space}\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\-x])");
+  EXPECT_EQ(translated(R"([[:punct:]a])"), R"([\p{P}\p{S}a])");
+  EXPECT_EQ(translated(R"(\p{punct})"), R"(\p{P})");
+  EXPECT_EQ(translated(R"(\p{Letter}\p{^lowercase_letter})"), R"(\p{L}\P{Ll})");
+  EXPECT_EQ(translated(R"(\p{Han}\p{Latn})"), R"(\p{script:Han}\p{script:Latin})");
+  EXPECT_EQ(translated(R"(\p{Emoji})"), R"(\p{Emoji})");
+}
+
+TEST(RegexSyntax, FlattensAndIntersectsClasses) {
+  EXPECT_EQ(translated("[a[bc]d]"), "[abcd]");
+  EXPECT_EQ(translated("[^(a|[.,])]+"), R"([^\x{28}a\x{7c}\x{2e}\x{2c}\x{29}]+)");
+  EXPECT_EQ(translated("[a[^b]]"), "(?:(?:[a]|[^b]))");
+  EXPECT_EQ(translated("[a-z&&[^b]]"), "(?:(?=[a-z])(?:[^b]))");
+  EXPECT_EQ(translated(R"([^\W])"), R"((?:(?!(?:[^\p{Alphabetic}\p{M}\p{Nd}\p{Pc}]))(?s:.)))");
+  EXPECT_EQ(translated("[]a]"), R"([\x{5d}a])");
+  EXPECT_EQ(translated("[a-]"), R"([a\x{2d}])");
+}
+
+TEST(RegexSyntax, MapsQuantifiers) {
+  EXPECT_EQ(translated("a{,3}"), "a{0,3}");
+  EXPECT_EQ(translated("a{2}?"), "(?:a{2})?");
+  EXPECT_EQ(translated("a{1,2}?"), "a{1,2}?");
+  EXPECT_EQ(translated("a{1,2}+"), "(?:a{1,2})+");
+  EXPECT_EQ(translated("x(ab)**"), "x(?:(ab)*)*");
+  EXPECT_EQ(translated("a{b"), "a\\{b");
+}
+
+TEST(RegexSyntax, MapsOptionsEscapesAndComments) {
+  EXPECT_EQ(translated("(?m:.)(?i-m:a)"), "(?s:.)(?i-s:a)");
+  EXPECT_EQ(translated("x(?i)a|b"), "x(?i:a|b)");
+  EXPECT_EQ(translated("(a(?i)b|c)d"), "(a(?i:b|c))d");
+  EXPECT_EQ(translated(R"(\v\t\u00e9\x41\x{1F600}\012)"), R"(\x{b}\x{9}\x{e9}\x{41}\x{1f600}\x{a})");
+  EXPECT_EQ(translated(R"(a(?#no\) thing)b)"), "ab");
+  EXPECT_EQ(translated("]}"), "\\]\\}");
+}
+
+TEST(RegexSyntax, RefusesByName) {
+  const std::pair<const char*, const char*> cases[] = {
+      {R"(a\K)", "error: byte 1: '\\K' is not supported"},
+      {R"(\G)", "error: byte 0: '\\G' is not supported"},
+      {R"(\X)", "error: byte 0: '\\X' is not supported"},
+      {R"(\g<1>(a))", "error: byte 0: '\\g' is not supported"},
+      {"(?~a)", "error: byte 0: '(?~' is not supported"},
+      {"(?(1)a)", "error: byte 0: '(?(' is not supported"},
+      {"(?x)a", "error: byte 0: '(?x' is not supported"},
+      {"(*ACCEPT)", "error: byte 0: '(*' is not supported"},
+      {R"(\xE3)", "error: byte 0: a raw byte is not supported"},
+      {R"(\p{Klingon})", "error: byte 0: the character set 'Klingon' is not supported"},
+      {R"((?i)[\p{Lu}])", "error: byte 5: 'Lu' in a class that ignores case is not supported"},
+  };
+  for (const auto& [pattern, message] : cases) {
+    EXPECT_EQ(translated(pattern), message);
+    EXPECT_EQ(oniguruma_to_pcre2(pattern).error().code(), ErrorCode::kUnsupported) << pattern;
+  }
+}
+
+TEST(RegexSyntax, RefusesMistakes) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"(a", "error: byte 2: a parenthesis is not closed"},
+      {"a)", "error: byte 1: a closing parenthesis has no opening one"},
+      {"[a", "error: byte 2: a character class is not closed"},
+      {"a|*", "error: byte 3: there is nothing to repeat"},
+      {"a\\", "error: byte 1: it ends in a backslash"},
+      {"(?i", "error: byte 0: options are not closed"},
+      {R"(\x{110000})", "error: byte 0: a \\x{...} escape is not one code point"},
+  };
+  for (const auto& [pattern, message] : cases) {
+    EXPECT_EQ(translated(pattern), message);
+    EXPECT_EQ(oniguruma_to_pcre2(pattern).error().code(), ErrorCode::kCorrupt) << pattern;
+  }
+  EXPECT_EQ(oniguruma_to_pcre2(std::string(1000, '[')).error().code(), ErrorCode::kLimit);
+}
+
+}  // namespace
+}  // namespace nwc::text

@@ -1,0 +1,103 @@
+#include "text/stages/post_processor.h"
+
+#include "nwcodec/limits.h"
+#include "text/stages/component.h"
+
+namespace nwc::text {
+namespace {
+
+using Made = Result<std::unique_ptr<PostProcessor>>;
+
+class TemplateProcessing : public PostProcessor {
+ public:
+  static Made make(const Fields& fields) {
+    auto processor = std::make_unique<TemplateProcessing>();
+    NWC_ASSIGN_OR_RETURN(const std::vector<const Json*> parts, fields.array("single"));
+    bool text_seen = false;
+    for (size_t i = 0; i < parts.size(); ++i) {
+      NWC_ASSIGN_OR_RETURN(const Fields part,
+                           Fields::of(*parts[i], fields.place() + ".single[" + std::to_string(i) + "]"));
+      if (const Json* sequence = part.find("Sequence")) {
+        NWC_ASSIGN_OR_RETURN(const Fields text, Fields::of(*sequence, part.place() + ".Sequence"));
+        NWC_ASSIGN_OR_RETURN(const std::string id, text.string("id"));
+        if (id != "A" || text_seen) return text.error(ErrorCode::kUnsupported, "only one text, 'A', is supported");
+        text_seen = true;
+      } else {
+        NWC_ASSIGN_OR_RETURN(const Json* special, part.require("SpecialToken"));
+        NWC_ASSIGN_OR_RETURN(const Fields token, Fields::of(*special, part.place() + ".SpecialToken"));
+        NWC_ASSIGN_OR_RETURN(const std::string name, token.string("id"));
+        NWC_ASSIGN_OR_RETURN(const std::vector<int32_t> ids, ids_of(fields, name));
+        std::vector<int32_t>& side = text_seen ? processor->after_ : processor->before_;
+        if (ids.size() > limits::kMaxTemplateTokens - side.size()) {
+          return token.error(ErrorCode::kLimit,
+                             "more than " + std::to_string(limits::kMaxTemplateTokens) + " special tokens");
+        }
+        side.insert(side.end(), ids.begin(), ids.end());
+      }
+    }
+    if (!text_seen) return fields.error(ErrorCode::kUnsupported, "'single' has no place for the text");
+    return Made(std::move(processor));
+  }
+
+  void add_special_tokens(std::vector<int32_t>& ids) const override {
+    ids.insert(ids.begin(), before_.begin(), before_.end());
+    ids.insert(ids.end(), after_.begin(), after_.end());
+  }
+
+ private:
+  // Of the entry `name` of "special_tokens".
+  static Result<std::vector<int32_t>> ids_of(const Fields& fields, const std::string& name) {
+    NWC_ASSIGN_OR_RETURN(const Json* tokens, fields.require("special_tokens"));
+    NWC_ASSIGN_OR_RETURN(const Fields known, Fields::of(*tokens, fields.place() + ".special_tokens"));
+    NWC_ASSIGN_OR_RETURN(const Json* token, known.require(name));
+    NWC_ASSIGN_OR_RETURN(const Fields entry, Fields::of(*token, known.place() + "." + name));
+    NWC_ASSIGN_OR_RETURN(const std::vector<const Json*> values, entry.array("ids"));
+    std::vector<int32_t> ids;
+    for (const Json* value : values) {
+      NWC_ASSIGN_OR_RETURN(const int32_t id, token_id_from(*value, entry.place() + ".ids"));
+      ids.push_back(id);
+    }
+    return ids;
+  }
+
+  std::vector<int32_t> before_;
+  std::vector<int32_t> after_;
+};
+
+class ByteLevel : public PostProcessor {
+ public:
+  static Made make(const Fields&) { return Made(std::make_unique<ByteLevel>()); }
+  void add_special_tokens(std::vector<int32_t>&) const override {}
+};
+
+Made make_sequence_processor(const Fields& fields);
+
+constexpr std::pair<std::string_view, Factory<PostProcessor>> kPostProcessors[] = {
+    {"Sequence", make_sequence_processor},
+    {"TemplateProcessing", TemplateProcessing::make},
+    {"ByteLevel", ByteLevel::make},
+};
+
+class SequenceProcessor : public PostProcessor {
+ public:
+  explicit SequenceProcessor(std::vector<std::unique_ptr<PostProcessor>> parts) : parts_(std::move(parts)) {}
+  void add_special_tokens(std::vector<int32_t>& ids) const override {
+    for (const auto& part : parts_) part->add_special_tokens(ids);
+  }
+
+ private:
+  std::vector<std::unique_ptr<PostProcessor>> parts_;
+};
+
+Made make_sequence_processor(const Fields& fields) {
+  NWC_ASSIGN_OR_RETURN(auto parts, make_sequence<PostProcessor>(fields, "processors", kPostProcessors));
+  return Made(std::make_unique<SequenceProcessor>(std::move(parts)));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<PostProcessor>> make_post_processor(const Json& json) {
+  return make_component<PostProcessor>(json, "post_processor", kPostProcessors);
+}
+
+}  // namespace nwc::text

@@ -1,0 +1,286 @@
+#include "weights/selection.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "support/temp_dir.h"
+
+namespace nwc {
+namespace {
+
+using Shape = std::vector<uint64_t>;
+struct Named {
+  std::string name;
+  Shape shape;
+};
+
+TensorView view(const std::string& name, const Shape& shape, DType dtype = DType::kF32) {
+  static const std::byte some[1] = {};
+  uint64_t elements = 1;
+  for (const uint64_t d : shape) elements *= d;
+  return {name, dtype, shape, elements > 0 ? std::span(some) : std::span<const std::byte>(), 0};
+}
+
+Selection make(const SelectionOptions& options = {}, const std::string& model_type = "llama") {
+  Result<Selection> selection = Selection::make(options, model_type);
+  EXPECT_TRUE(selection.ok());
+  return *std::move(selection);
+}
+
+// Compressed and left alone: names and shapes as transformers writes them, one block of each family and all that stands
+// outside the blocks, sizes reduced.
+struct Family {
+  std::string name;
+  std::vector<Named> linear, other;
+};
+
+std::vector<Named> llama_linears(const std::string& block) {
+  return {{block + "self_attn.q_proj.weight", {64, 64}}, {block + "self_attn.k_proj.weight", {32, 64}},
+          {block + "self_attn.v_proj.weight", {32, 64}}, {block + "self_attn.o_proj.weight", {64, 64}},
+          {block + "mlp.gate_proj.weight", {112, 64}},   {block + "mlp.up_proj.weight", {112, 64}},
+          {block + "mlp.down_proj.weight", {64, 112}}};
+}
+std::vector<Named> llama_others(const std::string& block) {
+  return {{"lm_head.weight", {320, 64}},
+          {"model.embed_tokens.weight", {320, 64}},
+          {"model.norm.weight", {64}},
+          {block + "input_layernorm.weight", {64}},
+          {block + "post_attention_layernorm.weight", {64}}};
+}
+std::vector<Named> attention(const std::string& block) {
+  std::vector<Named> all = llama_linears(block);
+  all.resize(4);
+  return all;
+}
+std::vector<Named> joined(std::vector<Named> a, const std::vector<Named>& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+std::vector<Named> clip_linears(const std::string& layer) {
+  std::vector<Named> all;
+  for (const char* part :
+       {"mlp.fc1", "mlp.fc2", "self_attn.k_proj", "self_attn.out_proj", "self_attn.q_proj", "self_attn.v_proj"}) {
+    all.push_back({layer + part + ".weight", {64, 64}});
+  }
+  return all;
+}
+std::vector<Named> clip_others(const std::string& layer) {
+  std::vector<Named> all;
+  for (const char* part : {"mlp.fc1.bias", "mlp.fc2.bias", "self_attn.k_proj.bias", "layer_norm1.bias",
+                           "layer_norm1.weight", "layer_norm2.weight"}) {
+    all.push_back({layer + part, {64}});
+  }
+  return all;
+}
+
+std::vector<Family> families() {
+  const std::string b0 = "model.layers.0.", b11 = "model.layers.11.";
+  std::vector<Family> all;
+  for (const char* name : {"llama2", "llama3", "mistral"})
+    all.push_back({name, joined(llama_linears(b0), llama_linears(b11)), llama_others(b0)});
+  all.push_back(
+      {"qwen2", llama_linears(b0),
+       joined(llama_others(b0), {{b0 + "self_attn.q_proj.bias", {64}}, {b0 + "self_attn.v_proj.bias", {32}}})});
+  all.push_back(
+      {"qwen3", llama_linears(b0),
+       joined(llama_others(b0), {{b0 + "self_attn.q_norm.weight", {32}}, {b0 + "self_attn.k_norm.weight", {32}}})});
+  all.push_back({"gemma3", llama_linears(b0),
+                 joined(llama_others(b0), {{b0 + "pre_feedforward_layernorm.weight", {64}},
+                                           {b0 + "post_feedforward_layernorm.weight", {64}}})});
+  all.push_back({"qwen3_moe",
+                 joined(attention(b0), {{b0 + "mlp.experts.0.down_proj.weight", {64, 48}},
+                                        {b0 + "mlp.experts.7.gate_proj.weight", {48, 64}},
+                                        {b0 + "mlp.experts.7.up_proj.weight", {48, 64}}}),
+                 joined(llama_others(b0), {{b0 + "mlp.gate.weight", {8, 64}}})});
+  all.push_back({"mixtral",
+                 joined(attention(b0), {{b0 + "block_sparse_moe.experts.0.w1.weight", {112, 64}},
+                                        {b0 + "block_sparse_moe.experts.3.w2.weight", {64, 112}},
+                                        {b0 + "block_sparse_moe.experts.3.w3.weight", {112, 64}}}),
+                 joined(llama_others(b0), {{b0 + "block_sparse_moe.gate.weight", {4, 64}}})});
+  all.push_back({"gpt_oss",
+                 joined(attention(b0),
+                        {{b0 + "mlp.experts.gate_up_proj", {4, 64, 128}}, {b0 + "mlp.experts.down_proj", {4, 64, 64}}}),
+                 joined(llama_others(b0), {{b0 + "mlp.experts.gate_up_proj_bias", {4, 128}},
+                                           {b0 + "mlp.experts.down_proj_bias", {32, 64}},
+                                           {b0 + "mlp.router.weight", {4, 64}},
+                                           {b0 + "mlp.router.bias", {4}},
+                                           {b0 + "self_attn.sinks", {4}},
+                                           {b0 + "self_attn.q_proj.bias", {128}}})});
+  const std::string text = "text_model.encoder.layers.0.", vision = "vision_model.encoder.layers.1.";
+  all.push_back({"clip", joined(clip_linears(text), clip_linears(vision)),
+                 joined(joined(clip_others(text), clip_others(vision)),
+                        {{"logit_scale", {}},
+                         {"text_model.embeddings.position_embedding.weight", {32, 48}},
+                         {"text_model.embeddings.token_embedding.weight", {320, 48}},
+                         {"text_model.final_layer_norm.weight", {48}},
+                         {"text_projection.weight", {32, 48}},
+                         {"visual_projection.weight", {32, 64}},
+                         {"vision_model.embeddings.class_embedding", {64}},
+                         {"vision_model.embeddings.patch_embedding.weight", {64, 3, 8, 8}},
+                         {"vision_model.embeddings.position_embedding.weight", {17, 64}},
+                         {"vision_model.pre_layrnorm.weight", {64}}})});
+  all.push_back({"siglip", joined(clip_linears(text), clip_linears(vision)),
+                 joined(joined(clip_others(text), clip_others(vision)),
+                        {{"logit_bias", {1}},
+                         {"text_model.head.weight", {64, 64}},
+                         {"vision_model.head.attention.in_proj_weight", {192, 64}},
+                         {"vision_model.head.attention.out_proj.weight", {64, 64}},
+                         {"vision_model.head.mlp.fc1.weight", {112, 64}},
+                         {"vision_model.head.probe", {1, 1, 64}},
+                         {"vision_model.embeddings.patch_embedding.weight", {64, 3, 8, 8}},
+                         {"vision_model.post_layernorm.weight", {64}}})});
+  std::vector<Named> dino;
+  for (const char* part : {"attention.attention.key", "attention.attention.query", "attention.attention.value",
+                           "attention.output.dense", "mlp.fc1", "mlp.fc2"}) {
+    dino.push_back({std::string("encoder.layer.0.") + part + ".weight", {64, 64}});
+  }
+  all.push_back({"dinov2",
+                 dino,
+                 {{"embeddings.cls_token", {1, 1, 64}},
+                  {"embeddings.mask_token", {1, 64}},
+                  {"embeddings.patch_embeddings.projection.weight", {64, 3, 8, 8}},
+                  {"embeddings.position_embeddings", {1, 17, 64}},
+                  {"encoder.layer.0.layer_scale1.lambda1", {64}},
+                  {"encoder.layer.0.mlp.fc1.bias", {128}},
+                  {"encoder.layer.0.norm1.weight", {64}},
+                  {"layernorm.weight", {64}}}});
+  return all;
+}
+
+TEST(Selection, TakesTheLinearsOfBlocksInEveryFamily) {
+  const std::vector<Family> all = families();
+  ASSERT_EQ(all.size(), 12u);
+  for (const Family& family : all) {
+    const Selection selection = make({}, family.name);
+    for (const Named& t : family.linear)
+      EXPECT_TRUE(selection.wants(view(t.name, t.shape))) << family.name << ": " << t.name;
+    for (const Named& t : family.other)
+      EXPECT_FALSE(selection.wants(view(t.name, t.shape))) << family.name << ": " << t.name;
+  }
+}
+
+// Where the fixtures are at hand, every tensor in them: compressed are exactly the linear weights of blocks, by another
+// rule.
+TEST(Selection, AgreesWithTheFixtureCheckpoints) {
+  const std::filesystem::path fixtures = NWC_SOURCE_DIR "/../shared/fixtures";
+  if (!std::filesystem::exists(fixtures)) GTEST_SKIP() << "no fixtures";
+  for (const Family& family : families()) {
+    const Result<Checkpoint> checkpoint = Checkpoint::open(fixtures / family.name);
+    ASSERT_TRUE(checkpoint.ok()) << checkpoint.error().to_string();
+    const Selection selection = make({}, family.name);
+    size_t wanted = 0;
+    for (const SafetensorsFile& shard : checkpoint->shards()) {
+      for (const TensorView& tensor : shard.tensors()) {
+        static const char* const linears[] = {"q_proj",  "k_proj",    "v_proj",       "o_proj", "out_proj", "gate_proj",
+                                              "up_proj", "down_proj", "gate_up_proj", "w1",     "w2",       "w3",
+                                              "fc1",     "fc2",       "key",          "query",  "value",    "dense"};
+        std::string layer = tensor.name;
+        if (layer.ends_with(".weight")) layer.resize(layer.size() - 7);
+        const bool linear = std::any_of(std::begin(linears), std::end(linears),
+                                        [&](const char* l) { return layer.ends_with(std::string(".") + l); });
+        const bool expected = linear && layer.find(".head.") == std::string::npos && tensor.shape.size() >= 2;
+        EXPECT_EQ(selection.wants(tensor), expected) << family.name << ": " << tensor.name;
+        wanted += expected;
+      }
+    }
+    EXPECT_GE(wanted, 12u) << family.name;
+  }
+}
+
+TEST(Selection, OnlyFloatMatricesCanBeTaken) {
+  const Selection all = make({.include = {"."}, .exclude = {}});
+  EXPECT_TRUE(all.wants(view("x", {2, 2}, DType::kF32)));
+  EXPECT_TRUE(all.wants(view("x", {2, 2}, DType::kF16)));
+  EXPECT_TRUE(all.wants(view("x", {2, 2, 2}, DType::kBF16)));
+  EXPECT_FALSE(all.wants(view("x", {2, 2}, DType::kF64)));
+  EXPECT_FALSE(all.wants(view("x", {2, 2}, DType::kU8)));
+  EXPECT_FALSE(all.wants(view("x", {2, 2}, DType::kF8E4M3)));
+  EXPECT_FALSE(all.wants(view("x", {}, DType::kF32)));
+  EXPECT_FALSE(all.wants(view("x", {4}, DType::kF32)));
+  EXPECT_FALSE(all.wants(view("x", {2, 2, 2, 2}, DType::kF32)));
+  EXPECT_FALSE(all.wants(view("x", {0, 5}, DType::kF32)));
+}
+
+TEST(Selection, SmallSidesAreLeftAlone) {
+  const Selection selection = make();
+  EXPECT_TRUE(selection.wants(view("a.0.b.weight", {16, 16})));
+  EXPECT_FALSE(selection.wants(view("a.0.b.weight", {15, 1000})));
+  EXPECT_FALSE(selection.wants(view("a.0.b.weight", {1000, 15})));
+  EXPECT_TRUE(selection.wants(view("a.0.b.weight", {2, 16, 16}))) << "the batch is no side";
+  EXPECT_FALSE(selection.wants(view("a.b.weight", {64, 64}))) << "in no numbered block";
+  EXPECT_FALSE(selection.wants(view("a.b.0", {64, 64}))) << "the number must be a part before the last";
+  EXPECT_FALSE(selection.wants(view("a.1b.weight", {64, 64})));
+}
+
+TEST(Selection, RoutersAreLeftAloneHoweverManyExperts) {
+  const Selection selection = make();
+  for (const char* router : {"mlp.gate", "block_sparse_moe.gate", "mlp.router"}) {
+    EXPECT_FALSE(selection.wants(view("model.layers.0." + std::string(router) + ".weight", {128, 2048}))) << router;
+  }
+  EXPECT_TRUE(selection.wants(view("model.layers.0.mlp.gate_proj.weight", {128, 2048})));
+  EXPECT_TRUE(selection.wants(view("model.layers.0.mlp.experts.gate_up_proj", {128, 2048, 64})));
+}
+
+TEST(Selection, FourBitBlocksAreLeftAlone) {
+  const Selection selection = make({}, "gpt_oss");
+  EXPECT_FALSE(selection.wants(view("model.layers.0.mlp.experts.down_proj_blocks", {32, 2880, 90, 16}, DType::kU8)));
+  EXPECT_FALSE(selection.wants(view("model.layers.0.mlp.experts.down_proj_scales", {32, 2880, 90}, DType::kU8)));
+}
+
+TEST(Selection, TheWholeOfAMultimodalGemma) {
+  const Selection selection = make({}, "gemma3");
+  EXPECT_TRUE(selection.wants(view("language_model.model.layers.3.self_attn.q_proj.weight", {64, 64})));
+  EXPECT_TRUE(selection.wants(view("vision_tower.vision_model.encoder.layers.3.mlp.fc1.weight", {64, 64})));
+  EXPECT_FALSE(selection.wants(view("multi_modal_projector.mm_input_projection_weight", {64, 64})));
+  EXPECT_FALSE(selection.wants(view("language_model.model.embed_tokens.weight", {320, 64})));
+}
+
+TEST(Selection, IncludeAddsAndExcludeWins) {
+  const Selection selection = make({.include = {"^lm_head", "embed"}, .exclude = {"\\.0\\.", "tokens"}});
+  EXPECT_TRUE(selection.wants(view("lm_head.weight", {320, 64})));
+  EXPECT_FALSE(selection.wants(view("model.lm_head.weight", {320, 64})));
+  EXPECT_TRUE(selection.wants(view("model.embed_positions.weight", {320, 64})));
+  EXPECT_FALSE(selection.wants(view("model.embed_tokens.weight", {320, 64})));
+  EXPECT_FALSE(selection.wants(view("model.layers.0.mlp.up_proj.weight", {64, 64})));
+  EXPECT_TRUE(selection.wants(view("model.layers.1.mlp.up_proj.weight", {64, 64}))) << "the default stays";
+}
+
+TEST(Selection, ABrokenPatternIsRefused) {
+  for (const char* pattern : {"(", "[z-a]", "*"}) {
+    for (const SelectionOptions& options : {SelectionOptions{{pattern}, {}}, SelectionOptions{{}, {pattern}}}) {
+      const Result<Selection> selection = Selection::make(options, "");
+      ASSERT_FALSE(selection.ok()) << pattern;
+      EXPECT_EQ(selection.error().code(), ErrorCode::kInvalidArgument);
+      EXPECT_EQ(selection.error().message(), "'" + std::string(pattern) + "' is not a regular expression");
+    }
+  }
+}
+
+TEST(Selection, StorageOrder) {
+  const TensorView experts = view("model.layers.0.mlp.experts.down_proj", {4, 64, 64}),
+                   linear = view("h.0.attn.c_attn.weight", {64, 192});
+  EXPECT_TRUE(make({}, "gpt_oss").stored_transposed(experts));
+  EXPECT_FALSE(make({}, "gpt_oss").stored_transposed(linear));
+  EXPECT_TRUE(make({}, "gpt2").stored_transposed(linear));
+  EXPECT_FALSE(make({}, "llama").stored_transposed(linear));
+  EXPECT_FALSE(make({}, "qwen3_moe").stored_transposed(experts));
+  EXPECT_FALSE(make({}, "").stored_transposed(experts));
+}
+
+TEST(Selection, ModelTypeOfACheckpoint) {
+  const testing::TempDir dir;
+  EXPECT_EQ(*read_model_type(dir.path()), "");
+  dir.add("config.json", R"({"model_type": "gpt_oss"})");
+  EXPECT_EQ(*read_model_type(dir.path()), "gpt_oss");
+  dir.add("config.json", R"({"model_type": 3})");
+  EXPECT_EQ(*read_model_type(dir.path()), "");
+  for (const char* broken : {"", "[]", "{"}) {
+    dir.add("config.json", broken);
+    EXPECT_EQ(read_model_type(dir.path()).error().code(), ErrorCode::kCorrupt);
+  }
+}
+
+}  // namespace
+}  // namespace nwc
