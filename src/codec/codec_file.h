@@ -38,7 +38,8 @@ TensorLoader loader_of(const SafetensorsFile& file);
 
 // The integer tables and, per (level, channel), what is added to an integer to give the latent.
 struct CodecTables {
-  TableSet set;
+  unsigned levels = 0, channels = 0;
+  TableSet set;                // by level and channel: context rule 0
   std::vector<float> centers;  // [levels * channels]
 };
 
@@ -47,8 +48,8 @@ struct DecoderCodec {
   CodecTables tables;
 
   unsigned chunk_length() const { return static_cast<unsigned>(synthesis.outputs); }
-  unsigned latents() const { return tables.set.channels; }
-  unsigned levels() const { return tables.set.levels; }
+  unsigned latents() const { return tables.channels; }
+  unsigned levels() const { return tables.levels; }
 };
 
 inline constexpr const char* kVersionKey = "nwcodec.format_version";

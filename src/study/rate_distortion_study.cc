@@ -15,7 +15,7 @@
 #include "study/model_tensors.h"
 #include "baselines/one_mad_code.h"
 #include "baselines/random_permutation_code.h"
-#include "study/shannon.h"
+#include "baselines/shannon.h"
 #include "baselines/sources.h"
 #include "study/output/svg_plot.h"
 #include "baselines/vector_quantizer.h"

@@ -35,7 +35,7 @@ struct RateDistortionOptions {
 //   random Gaussian codebook                              baselines/random_permutation_code.h ecsq-uniform  equal cells,
 //   midpoints, ideal entropy coder             baselines/ecsq.h ecsq-optimal  entropy-constrained thresholds, centroids,
 //   ideal entropy coder shannon       Shannon's lower bound for independent numbers of that distribution; for a tensor
-//   with estimated entropy  study/shannon.h nwcodec       our codec: encoded bytes with all side information
+//   with estimated entropy  baselines/shannon.h nwcodec       our codec: encoded bytes with all side information
 //   study/codec_quantizer.h
 struct RateDistortionPoint {
   std::string source;     // "gaussian", "laplace", "student-t5", or the tensor's name

@@ -1,9 +1,10 @@
 #include "tensor/tensor_sample.h"
 
 #include "base/parallel.h"
-#include "tensor/table_choice.h"
 #include "format/tiling.h"
 #include "nwcodec/limits.h"
+#include "quantise/transform_quantiser.h"
+#include "tensor/table_choice.h"
 
 namespace nwc {
 
@@ -16,7 +17,9 @@ Result<TensorSample> sample_tensor(const WeightMatrix& weights, const TensorGuid
                        weight_scales(weights, options.normalisation, guide.column_gains, threads));
   const Tiling tiling(weights.matrices, weights.rows, weights.columns, parts.chunk_length(), options.tile_chunks,
                       guide.levels);
-  const EncodeJob job = EncodeJob::of(weights, scales, tiling, guide, encoder);
+  const std::shared_ptr<const StreamContexts> contexts = make_level_channel_contexts({parts.levels(), parts.latents()});
+  const TransformQuantiser quantiser(encoder);
+  const EncodeJob job = EncodeJob::of(weights, scales, tiling, guide, encoder, *contexts, quantiser);
   const auto analysed = [&](uint64_t number, QuantiserScratch& scratch) { return analyse_tile(job, number, scratch); };
   // A tile's word count, its states less what they hold (16 bits each), and its index entry.
   constexpr double kTileBytes = 4 + 2 * limits::kLanes + 8;
