@@ -1,4 +1,12 @@
-# The three kinds of target in this tree: a layer (library), a test of a folder, a fuzz target.
+# The kinds of target in this tree: a layer (library) or the encoder's half of one, a test of a folder, a fuzz target.
+
+# nwc_encode_sources(a.cc ...): sources of nwcodec_encode in a folder that has both halves; nothing where only the decode
+# library is built.
+function(nwc_encode_sources)
+  if(NWCODEC_WITH_ENCODE)
+    target_sources(nwcodec_encode PRIVATE ${ARGN})
+  endif()
+endfunction()
 
 # Settings that every target of ours shares. -Wrestrict has false positives on std::string in GCC 12; contraction is off
 # because every floating-point operation that reaches a file must round the same way on every machine.
@@ -6,7 +14,7 @@ function(nwc_configure_target target)
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src)
   target_compile_options(${target} PRIVATE
     "$<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wno-missing-field-initializers;$<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>;-ffp-contract=off>")
-  if(NWCODEC_DEVELOPER)
+  if(NWCODEC_WERROR)
     target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-Werror>)
   endif()
   if(NWCODEC_SANITIZE)
@@ -21,12 +29,14 @@ function(nwc_configure_target target)
   endif()
 endfunction()
 
-# nwc_test(name SOURCES a_test.cc ... LIBS lib ...): one GoogleTest program for a folder; every case is a ctest test.
+# nwc_test(name [THREADS] SOURCES a_test.cc ... LIBS lib ...): one GoogleTest program for a folder; every case is a ctest
+# test. THREADS marks what runs under the thread sanitizer (make test-tsan).
+add_custom_target(thread_tests)
 function(nwc_test name)
   if(NOT NWCODEC_DEVELOPER)
     return()
   endif()
-  cmake_parse_arguments(ARG "" "" "SOURCES;LIBS" ${ARGN})
+  cmake_parse_arguments(ARG "THREADS" "" "SOURCES;LIBS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   nwc_configure_target(${name})
   # What is tested is optimised; optimising the tests would cost a quarter more of their build time.
@@ -34,7 +44,12 @@ function(nwc_test name)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   target_compile_definitions(${name} PRIVATE NWC_SOURCE_DIR="${PROJECT_SOURCE_DIR}" NWC_BINARY_DIR="${PROJECT_BINARY_DIR}")
   target_link_libraries(${name} PRIVATE ${ARG_LIBS} GTest::gtest_main ${NWCODEC_FMT})
-  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 600)
+  set(properties TIMEOUT 600)
+  if(ARG_THREADS)
+    add_dependencies(thread_tests ${name})
+    list(APPEND properties LABELS threads)
+  endif()
+  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES ${properties})
 endfunction()
 
 # nwc_fuzzer(name SOURCE x_fuzzer.cc LIBS lib ... CORPUS dir): a libFuzzer target with NWCODEC_FUZZERS; otherwise a

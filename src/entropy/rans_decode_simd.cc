@@ -1,11 +1,10 @@
 // SIMD bodies of the rANS decoder: the 32 lanes of a step in two (AVX-512) or four (AVX2) vectors of states.
 //
 // A step's refill is what couples the lanes: lane a takes the next word after those that lanes below it took. The words
-// are loaded for a whole vector and spread to the lanes that need one.
+// are loaded for a whole vector and spread to the lanes that need one. NEON has no gather and takes the scalar body.
+#include "base/simd_targets.h"
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "entropy/rans_decode_simd.cc"
-// Two targets have gathers that pay; Highway also wants its baseline compiled, which is empty here.
-#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SSE4 | HWY_AVX3_DL)
 #include <hwy/foreach_target.h>  // IWYU pragma: keep
 #include <hwy/highway.h>
 
@@ -337,20 +336,14 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace nwc {
 
-void rans_decode_avx2(const RansTile* tiles, size_t count, RansOutcome* outcomes) {
-  N_AVX2::rans_decode(tiles, count, outcomes);
-}
-void rans_decode_avx512(const RansTile* tiles, size_t count, RansOutcome* outcomes) {
-  N_AVX3::rans_decode(tiles, count, outcomes);
-}
-
 RansDecodeKernel* rans_decode_kernel(Isa isa) {
   switch (isa) {
-    case Isa::kAvx2: return rans_decode_avx2;
-    case Isa::kAvx512: return rans_decode_avx512;
-    case Isa::kScalar: break;
+#if HWY_ARCH_X86_64
+    case Isa::kAvx2: return N_AVX2::rans_decode;
+    case Isa::kAvx512: return N_AVX3::rans_decode;
+#endif
+    default: return rans_decode_scalar;
   }
-  return rans_decode_scalar;
 }
 
 }  // namespace nwc

@@ -47,9 +47,9 @@ inline constexpr size_t kTilesTogether = 2;
 // Decodes `count` tiles that agree in everything but contexts, states, words and symbols; more than one at a time lets
 // a SIMD body overlap them, if their contexts are shared and the same. outcomes[t] is tile t's.
 using RansDecodeKernel = void(const RansTile* tiles, size_t count, RansOutcome* outcomes);
-RansDecodeKernel rans_decode_scalar, rans_decode_avx2, rans_decode_avx512;
+RansDecodeKernel rans_decode_scalar;
 
-// Precondition: `isa` is one of available_isas().
+// The body for `isa`. Precondition: `isa` is one of available_isas().
 RansDecodeKernel* rans_decode_kernel(Isa isa);
 
 }  // namespace nwc

@@ -5,9 +5,9 @@
 #include <cmath>
 
 #include "model/config/common_config.h"
-#include "model/families/families.h"
 #include "model/config/llama_like.h"
 #include "model/config/rope_config.h"
+#include "model/families/families.h"
 
 namespace nwc {
 namespace {
