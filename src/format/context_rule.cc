@@ -24,9 +24,7 @@ TileContexts StreamContexts::of_tile(const LevelGroup& group, const TileSpan& sp
 Result<std::shared_ptr<const StreamContexts>> open_contexts(const StreamHeader& header,
                                                             std::span<const std::byte>& /*section*/,
                                                             const CodecShape& codec) {
-  switch (header.context_rule) {
-    case ContextRule::kLevelChannel: return make_level_channel_contexts(codec);
-  }
+  if (header.context_rule == ContextRule::kLevelChannel) return make_level_channel_contexts(codec);
   return Error(ErrorCode::kUnsupported, "stream has context rule " +
                                             std::to_string(static_cast<unsigned>(header.context_rule)) +
                                             ", which this program does not know")

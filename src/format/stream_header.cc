@@ -16,7 +16,6 @@ constexpr size_t kHeaderSize = 96;
 constexpr size_t kHashOffset = 88;
 constexpr size_t kIndexEntrySize = 8;
 
-constexpr unsigned kLastContextRule = static_cast<unsigned>(ContextRule::kLevelChannel);
 constexpr uint16_t kFlagTransposed = 1, kFlagLevels = 2, kFlagOwnTables = 4, kFlagOneScale = 8, kFlagRowFactors = 16;
 constexpr uint16_t kKnownFlags = kFlagTransposed | kFlagLevels | kFlagOwnTables | kFlagOneScale | kFlagRowFactors;
 
@@ -105,7 +104,7 @@ Result<ParsedStream> parse_stream(std::span<const std::byte> bytes) {
         .remedy("the file is damaged: fetch it again");
   }
 
-  if ((flags & ~kKnownFlags) != 0 || table_rule > kLastContextRule || reserved != 0) {
+  if ((flags & ~kKnownFlags) != 0 || table_rule > static_cast<unsigned>(ContextRule::kLast) || reserved != 0) {
     return Error(ErrorCode::kUnsupported, "stream uses a feature that format version 1 does not have").at_offset(74);
   }
   if (dtype > static_cast<unsigned>(DType::kBF16) || !is_weight_dtype(static_cast<DType>(dtype))) {

@@ -20,6 +20,7 @@ inline constexpr const char* kLevelsSuffix = ".nwc_levels";
 // How symbols find their tables, by its number in the header (format/context_rule.h).
 enum class ContextRule : uint8_t {
   kLevelChannel = 0,
+  kLast = kLevelChannel,
 };
 
 struct StreamHeader {

@@ -13,6 +13,7 @@
 #include "quantise/feedback.h"
 #include "quantise/tile_analysis.h"
 #include "quantise/transform_quantiser.h"
+#include "tensor/context_choice.h"
 #include "tensor/symbol_sample.h"
 #include "tensor/table_choice.h"
 
@@ -225,10 +226,9 @@ Result<EncodedTensor> encode_tensor(const WeightMatrix& weights, const TensorGui
                        weight_scales(weights, options.normalisation, guide.column_gains, threads));
   const Tiling tiling(weights.matrices, weights.rows, weights.columns, codec.parts().chunk_length(),
                       options.tile_chunks, guide.levels);
-  const std::shared_ptr<const StreamContexts> contexts =
-      make_level_channel_contexts({codec.parts().levels(), codec.parts().latents()});
+  const ContextChoice choice = choose_contexts(weights, scales, codec.parts());
   const TransformQuantiser quantiser(encoder);
-  const EncodeJob job = EncodeJob::of(weights, scales, tiling, guide, encoder, *contexts, quantiser);
+  const EncodeJob job = EncodeJob::of(weights, scales, tiling, guide, encoder, *choice.contexts, quantiser);
 
   EncodedTensor encoded;
   for (const uint16_t half : scales.stored) append_le(encoded.scales, half);
@@ -255,7 +255,10 @@ Result<EncodedTensor> encode_tensor(const WeightMatrix& weights, const TensorGui
   header.dtype = weights.dtype;
   header.dimensions = weights.dimensions;
   header.transposed = weights.transposed;
-  header.has_own_tables = !coded->tables.own_bytes.empty();
+  header.context_rule = choice.rule;
+  std::vector<std::byte> section = choice.section;
+  section.insert(section.end(), coded->tables.own_bytes.begin(), coded->tables.own_bytes.end());
+  header.has_own_tables = !section.empty();
 
   std::vector<TileIndexEntry> index(tiling.tile_count());
   std::vector<size_t> begins;
@@ -272,7 +275,7 @@ Result<EncodedTensor> encode_tensor(const WeightMatrix& weights, const TensorGui
   encoded.statistics = coded->sums;
   encoded.statistics.weights = weights.elements();
   encoded.statistics.payload_bytes = payload.size();
-  encoded.stream = serialise_stream_head(header, coded->tables.own_bytes, index);
+  encoded.stream = serialise_stream_head(header, section, index);
   encoded.stream.insert(encoded.stream.end(), payload.begin(), payload.end());
   return encoded;
 }
