@@ -88,7 +88,7 @@ void bench_encoding(const std::filesystem::path& codecs, bool cores) {
     const WeightScales scales = need(weight_scales(weights, options.normalisation, guide.column_gains, 0));
     const Tiling tiling(1, kSide, kSide, 16, options.tile_chunks, guide.levels);
     const std::shared_ptr<const StreamContexts> contexts =
-        make_level_channel_contexts({encoder.codec().parts().levels(), encoder.codec().parts().latents()});
+        make_level_channel_contexts(shape_of(encoder.codec().parts()));
     const TransformQuantiser quantiser(encoder);
     const EncodeJob job = EncodeJob::of(weights, scales, tiling, guide, encoder, *contexts, quantiser);
     const StripeRange all{0, 0, tiling.stripes()};

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "entropy/frequency_table.h"
+#include "format/context_rule.h"
 #include "nwcodec/checkpoint.h"
 #include "nwcodec/result.h"
 #include "transform/transform.h"
@@ -51,6 +52,11 @@ struct DecoderCodec {
   unsigned latents() const { return tables.channels; }
   unsigned levels() const { return tables.levels; }
 };
+
+// What context rules ask of a codec.
+inline CodecShape shape_of(const DecoderCodec& codec) {
+  return {codec.levels(), codec.latents(), codec.chunk_length()};
+}
 
 inline constexpr const char* kVersionKey = "nwcodec.format_version";
 

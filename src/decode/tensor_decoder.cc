@@ -100,8 +100,7 @@ Result<TensorDecoder> TensorDecoder::open(const std::string& name, std::span<con
   if (header.one_scale && header.elements() > 0)
     decoder.scales_.assign(header.matrices * header.columns, decoder.scales_[0]);
   std::span<const std::byte> own_tables = decoder.parsed_.own_tables;
-  NWC_ASSIGN_OR_RETURN(decoder.contexts_,
-                       open_contexts(header, own_tables, {codec.parts().levels(), codec.parts().latents()}));
+  NWC_ASSIGN_OR_RETURN(decoder.contexts_, open_contexts(header, own_tables, shape_of(codec.parts())));
   if (header.has_own_tables) {
     NWC_ASSIGN_OR_RETURN(const TableSet own, parse_own_tables(own_tables, codec.parts().tables.set));
     decoder.own_decoding_tables_.emplace(own);

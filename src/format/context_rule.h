@@ -51,6 +51,7 @@ class StreamContexts {
 // What a codec tells its rule.
 struct CodecShape {
   unsigned levels = 0, channels = 0;
+  unsigned chunk_length = 0;  // rows of a stripe
 };
 
 // The contexts of a stream: the body of its header's rule. `section`: the stream's bytes about contexts and tables;

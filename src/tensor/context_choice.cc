@@ -2,8 +2,9 @@
 
 namespace nwc {
 
-ContextChoice choose_contexts(const WeightMatrix&, const WeightScales&, const DecoderCodec& codec) {
-  return {ContextRule::kLevelChannel, make_level_channel_contexts({codec.levels(), codec.latents()}), {}};
+ContextChoice choose_contexts(const WeightMatrix&, const WeightScales&, const DecoderCodec& codec,
+                              const EncodeOptions&) {
+  return {ContextRule::kLevelChannel, make_level_channel_contexts(shape_of(codec)), {}};
 }
 
 }  // namespace nwc

@@ -8,6 +8,7 @@
 
 #include "codec/codec_file.h"
 #include "format/context_rule.h"
+#include "tensor/encode_options.h"
 #include "weights/normalisation.h"
 #include "weights/weight_matrix.h"
 
@@ -19,6 +20,7 @@ struct ContextChoice {
   std::vector<std::byte> section;  // what a decoder reads of the rule, in front of the stream's own tables
 };
 
-ContextChoice choose_contexts(const WeightMatrix& weights, const WeightScales& scales, const DecoderCodec& codec);
+ContextChoice choose_contexts(const WeightMatrix& weights, const WeightScales& scales, const DecoderCodec& codec,
+                              const EncodeOptions& options);
 
 }  // namespace nwc

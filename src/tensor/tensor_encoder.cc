@@ -202,21 +202,6 @@ Result<Coding> code_on_device(const EncodeJob& job, const EncodeOptions& options
 
 }  // namespace
 
-Status check_options(const EncodeOptions& options) {
-  const auto invalid = [](std::string message) { return Error(ErrorCode::kInvalidArgument, std::move(message)); };
-  if (options.tile_chunks == 0 || options.tile_chunks > limits::kMaxTileChunks ||
-      options.tile_chunks % limits::kLanes != 0) {
-    return invalid("chunks per tile must be a multiple of " + std::to_string(limits::kLanes) + ", at most " +
-                   std::to_string(limits::kMaxTileChunks));
-  }
-  if (options.run_groups == 0 || options.run_groups > limits::kMaxTileChunks / limits::kLanes) {
-    return invalid("groups per run must be 1 to " + std::to_string(limits::kMaxTileChunks / limits::kLanes));
-  }
-  if (!(options.normalisation.gain >= 1.0 / 64 && options.normalisation.gain <= 64))
-    return invalid("gain must lie between 1/64 and 64");
-  return {};
-}
-
 Result<EncodedTensor> encode_tensor(const WeightMatrix& weights, const TensorGuide& guide, const Encoder& encoder,
                                     const EncodeOptions& options, int threads) {
   NWC_RETURN_IF_ERROR(check_options(options));
@@ -226,7 +211,7 @@ Result<EncodedTensor> encode_tensor(const WeightMatrix& weights, const TensorGui
                        weight_scales(weights, options.normalisation, guide.column_gains, threads));
   const Tiling tiling(weights.matrices, weights.rows, weights.columns, codec.parts().chunk_length(),
                       options.tile_chunks, guide.levels);
-  const ContextChoice choice = choose_contexts(weights, scales, codec.parts());
+  const ContextChoice choice = choose_contexts(weights, scales, codec.parts(), options);
   const TransformQuantiser quantiser(encoder);
   const EncodeJob job = EncodeJob::of(weights, scales, tiling, guide, encoder, *choice.contexts, quantiser);
 

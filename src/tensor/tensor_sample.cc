@@ -18,7 +18,7 @@ Result<TensorSample> sample_tensor(const WeightMatrix& weights, const TensorGuid
                        weight_scales(weights, options.normalisation, guide.column_gains, threads));
   const Tiling tiling(weights.matrices, weights.rows, weights.columns, parts.chunk_length(), options.tile_chunks,
                       guide.levels);
-  const ContextChoice choice = choose_contexts(weights, scales, parts);
+  const ContextChoice choice = choose_contexts(weights, scales, parts, options);
   const TransformQuantiser quantiser(encoder);
   const EncodeJob job = EncodeJob::of(weights, scales, tiling, guide, encoder, *choice.contexts, quantiser);
   const auto analysed = [&](uint64_t number, QuantiserScratch& scratch) { return analyse_tile(job, number, scratch); };
