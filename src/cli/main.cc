@@ -10,6 +10,7 @@
 #include "cli/terminal.h"
 #include "nwcodec/isa.h"
 #include "nwcodec/version.h"
+#include "team/team.h"
 
 namespace nwc::cli {
 namespace {
@@ -17,6 +18,13 @@ namespace {
 int fail(ExitCode code, const std::string& message) {
   fmt::print(stderr, "nwcodec: {}\n", printable(message));
   return code;
+}
+
+// An output that another process writes is, under some launchers, that of this very command.
+std::string message_of(const Error& error) {
+  const std::string hint = separate_processes_hint();
+  if (error.code() != ErrorCode::kBusy || hint.empty()) return error.to_string();
+  return Error(error.code(), error.message()).in_file(error.file()).remedy(hint).to_string();
 }
 
 // What is wrong with the command line, and where to read on.
@@ -86,7 +94,7 @@ int run(int argc, char** argv) {
     }
     if (status && (std::fflush(stdout) != 0 || std::ferror(stdout) != 0))
       status = Error(ErrorCode::kIo, "cannot write to standard output");
-    return status ? kOk : fail(kFailed, status.error().to_string());
+    return status ? kOk : fail(kFailed, message_of(status.error()));
   }
   return kUsage;
 }

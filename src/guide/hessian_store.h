@@ -15,9 +15,11 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/json.h"
+#include "checkpoint/checksums.h"
 #include "guide/guide.h"
 #include "nwcodec/checkpoint.h"
 #include "nwcodec/result.h"
@@ -44,9 +46,13 @@ struct HessianFile {
   Json calibration;                    // provenance: texts, sequences, length, seed
 };
 
-// Errors: kNotFound, kIo, kCorrupt.
+// "hessians-00012.safetensors".
+std::string hessian_file_name(size_t block);
+bool is_hessian_file(std::string_view file_name);
+
+// Verifies every byte. Errors: kNotFound, kIo, kCorrupt.
 Result<HessianFile> read_hessian_file(const std::filesystem::path& path);
-// Only what it was made from, without reading the Hessians; null if the file does not say. Errors as above.
+// Only what it was made from; null if the file does not say. Verifies every byte; errors as above.
 Result<Json> read_calibration(const std::filesystem::path& path);
 // Atomic. Errors: kIo.
 Status write_hessian_file(const std::filesystem::path& path, const HessianFile& file);
@@ -54,10 +60,12 @@ Status write_hessian_file(const std::filesystem::path& path, const HessianFile& 
 // Thread safety: const members may be called from several threads at once.
 class HessianStore {
  public:
-  // Errors: kNotFound if the directory has no such files; kCorrupt, kMismatch (a tensor in two files) by file.
+  // Errors: kNotFound if the directory has no such files, or not all yet; kCorrupt, kMismatch (a tensor in two files)
+  // by file.
   static Result<HessianStore> open(const std::filesystem::path& directory);
 
-  // The Hessians of a tensor, read; kNotFound if it was not calibrated, kMismatch if they are those of other weights.
+  // The Hessians of a tensor, read; kNotFound if it was not calibrated, kMismatch if they are those of other weights,
+  // kCorrupt.
   Result<StoredHessian> find(const TensorView& weight) const;
   const std::vector<SafetensorsFile>& files() const { return files_; }
 
@@ -68,6 +76,7 @@ class HessianStore {
     uint64_t weight_hash;
   };
   std::vector<SafetensorsFile> files_;
+  std::vector<Checksums> checksums_;  // of each file
   std::map<std::string, Location> weights_;
 };
 

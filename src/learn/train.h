@@ -8,10 +8,10 @@
 #include <string>
 #include <vector>
 
-#include "weights/normalisation.h"
-#include "weights/selection.h"
 #include "nwcodec/progress.h"
 #include "nwcodec/result.h"
+#include "weights/normalisation.h"
+#include "weights/selection.h"
 
 namespace nwc {
 
@@ -63,8 +63,8 @@ struct TrainOptions {
       TrainDevice::kCpu;  // kCuda: kernels of our own on the current GPU, bf16 inside the residual blocks
   int threads = 0;        // <= 0: all cores
   int64_t validate_every = 1000, save_every = 1000;
-  bool resume = false;  // go on from OUTPUT.training
-  bool force = false;   // overwrite an existing codec
+  bool resume = false;  // refuse to start anew: there must be an interrupted run, which is gone on from either way
+  bool force = false;   // overwrite an existing codec and, without `resume`, an interrupted run of other options
 };
 
 struct LevelQuality {
@@ -82,11 +82,12 @@ struct TrainReport {
 using ValidationCallback =
     std::function<void(int64_t step, double training_loss, double validation_loss, const std::vector<LevelQuality>&)>;
 
-// Writes the codec to options.output, atomically, and its state to OUTPUT.training now and then (removed at the end),
-// so that `resume` can go on from there to the same result. The same options, seed and threads (on a GPU: the same GPU)
-// give the same file. Errors: those of reading checkpoints; kInvalidArgument for options out of range and for models
-// without linear weights; kExists; kMismatch for a state of other options; kInterrupted (the state is saved);
-// kUnsupported if a GPU is asked for and cannot be used.
+// Writes the codec to options.output, atomically, and its state now and then to the directory OUTPUT.training
+// (checkpoint/resumable_directory.h; removed at the end), so that the same run goes on from there to the same result.
+// The same options, seed, threads and class of machines (libtorch/machine.h) give the same file. Errors: those of
+// reading checkpoints; kInvalidArgument for options out of range and for models without linear weights; kExists, for an
+// interrupted run of other options or weights too; kBusy; kCorrupt, kMismatch for a state that is none, or another
+// run's; kInterrupted (the state is saved); kUnsupported if a GPU is asked for and cannot be used.
 Result<TrainReport> train_codec(const TrainOptions& options, const Progress& progress,
                                 const ValidationCallback& on_validation);
 
