@@ -70,7 +70,7 @@ void add_heavy_tails(double share, uint64_t seed, ChunkSet& data) {
   extend(data.validation, data.validation_chunks(), 1);
 }
 
-// A codec to start from decides about shapes; what the user asked for beside it must agree.
+// Takes chunk, latents, levels and network shapes from the codec to start from. Options given beside it must agree.
 Status take_shapes(const EncoderCodec& codec, TrainOptions& o) {
   const DecoderCodec& d = codec.decoder;
   if (o.level_coefficients.size() != d.levels()) {
