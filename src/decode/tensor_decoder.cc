@@ -149,7 +149,7 @@ TensorDecoder::TileRange TensorDecoder::tiles_of_rows(const LevelGroup& group, u
 
 Status TensorDecoder::decode(DType dtype, std::span<std::byte> out, int threads) const {
   const StreamHeader& h = parsed_.header;
-  std::vector<Slice> slices;  // none without elements: then nothing bounds the number of matrices
+  std::vector<Slice> slices;  // of a tensor without elements none, since no tiles bound its matrices
   for (uint64_t m = 0; m < h.matrices && h.elements() > 0; ++m) slices.push_back({m, 0, h.rows, 0, h.columns});
   return run(slices, dtype, out, threads);
 }
