@@ -7,6 +7,7 @@
 #include "base/parallel.h"
 #include "baselines/baseline.h"
 #include "checkpoint/index.h"
+#include "checkpoint/resumable_directory.h"
 #include "checkpoint/safetensors_writer.h"
 #include "checkpoint/side_files.h"
 #include "compress/compress_plan.h"
@@ -113,14 +114,10 @@ Result<BaselineReport> quantise_checkpoint(const BaselineOptions& options, const
   const GuideOptions guide_options{.levels = false, .sort_columns = options.sort_columns, .ldl = options.ldl};
   const GuideSource guides(hessians ? &*hessians : nullptr, guide_options, {}, options.threads);
 
-  std::error_code error;
-  if (fs::exists(options.output, error)) {
-    return Error(ErrorCode::kExists, "is there already").in_file(options.output.string()).remedy("choose another one");
-  }
-  fs::create_directories(options.output, error);
-  if (error) {
-    return Error(ErrorCode::kIo, "cannot create: " + error.message()).in_file(options.output.string());
-  }
+  RunIdentity identity("study baseline");
+  identity.add("method", options.method);
+  NWC_ASSIGN_OR_RETURN(ResumableDirectory output,
+                       ResumableDirectory::open({.path = options.output, .inputs = {options.model}}, identity));
   WeightMap weight_map;
   uint64_t total_size = 0, done = 0;
   for (const ShardPlan& shard : plan.shards) {
@@ -136,6 +133,7 @@ Result<BaselineReport> quantise_checkpoint(const BaselineOptions& options, const
   if (checkpoint.has_index()) NWC_RETURN_IF_ERROR(write_index(options.output, total_size, weight_map));
   NWC_ASSIGN_OR_RETURN(const std::vector<std::string> dropped, copy_side_files(options.model, options.output, {}));
   report.warnings.insert(report.warnings.end(), dropped.begin(), dropped.end());
+  NWC_RETURN_IF_ERROR(output.finish());
   return report;
 }
 
