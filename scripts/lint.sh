@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What a machine can say about style: line lengths, formatting (clang-format), likely bugs (clang-tidy, see
-# .clang-tidy). clang-tidy reads the decode library, which others link: some four minutes on two cores. LINT=all adds
-# the encode library, another six.
+# .clang-tidy). clang-tidy reads the decode library, which others link: some six minutes on two cores. LINT=all adds
+# the encode library, another ten.
 # usage: lint.sh BUILD_DIR JOBS      BUILD_DIR: a configured build, for its compile_commands.json
 set -uo pipefail
 cd "$(dirname "$0")/.."
