@@ -11,11 +11,12 @@
 #include <random>
 
 #include "base/half.h"
-#include "tensor/device.h"
 #include "guide/guide.h"
-#include "tensor/tensor_encoder.h"
-#include "quantise/tile_analysis.h"
 #include "measure.h"
+#include "quantise/tile_analysis.h"
+#include "quantise/transform_quantiser.h"
+#include "tensor/device.h"
+#include "tensor/tensor_encoder.h"
 
 namespace nwc::bench {
 namespace {
@@ -86,7 +87,10 @@ void bench_encoding(const std::filesystem::path& codecs, bool cores) {
         }));
     const WeightScales scales = need(weight_scales(weights, options.normalisation, guide.column_gains, 0));
     const Tiling tiling(1, kSide, kSide, 16, options.tile_chunks, guide.levels);
-    const EncodeJob job = EncodeJob::of(weights, scales, tiling, guide, encoder);
+    const std::shared_ptr<const StreamContexts> contexts =
+        make_level_channel_contexts(shape_of(encoder.codec().parts()));
+    const TransformQuantiser quantiser(encoder);
+    const EncodeJob job = EncodeJob::of(weights, scales, tiling, guide, encoder, *contexts, quantiser);
     const StripeRange all{0, 0, tiling.stripes()};
     const HostTimes quantised = host_seconds(c.block_size == 1 && c.codec[0] == 'p' ? 2 : 5, [&] {
       (void)need(quantiser->quantise(job, {&all, 1}));

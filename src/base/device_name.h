@@ -11,7 +11,7 @@ namespace nwc {
 
 struct DeviceName {
   bool cuda = false;          // or the CPU
-  std::optional<int> number;  // none for "cuda" alone: whichever suits
+  std::optional<int> number;  // nullopt for "cuda" alone
 
   // The device of one of several processes on a machine with `count` devices, dealt out in turn unless a number is
   // given. `local_rank`: among the processes of that machine (Team::local_rank()).

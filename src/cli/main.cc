@@ -48,9 +48,10 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   app.set_version_flag("--version", fmt::format("nwcodec {} (reads format {} to {}, writes {})", NWCODEC_VERSION_STRING,
                                                 kOldestFormatVersion, kFormatVersion, kFormatVersion));
-  app.footer(
-      "Environment: NWCODEC_ISA=scalar|avx2|avx512 forces an instruction set; NWCODEC_CODECS names a folder of "
-      "codecs.");
+  std::string isas;
+  for (const Isa isa : compiled_isas()) isas += fmt::format("{}{}", isas.empty() ? "" : "|", name_of(isa));
+  app.footer(fmt::format(
+      "Environment: NWCODEC_ISA={} forces an instruction set; NWCODEC_CODECS names a folder of codecs.", isas));
 
   struct Entry {
     const char* name;

@@ -51,7 +51,7 @@ class ShardReader {
   }
 
  private:
-  // Pieces of whole rows; for a transposed tensor, of whole columns, which are what lies together there.
+  // Decodes pieces of whole rows or, of a transposed tensor, whole columns: those are contiguous in the file.
   Status decode(const StoredWeight& weight, const SafetensorsFile& file, SafetensorsWriter& writer) {
     NWC_ASSIGN_OR_RETURN(const TensorDecoder decoder, store_.open_stream(weight));
     const StreamHeader& h = decoder.header();

@@ -1,13 +1,12 @@
 // Hessians of a model's linear layers on disk: what `nwcodec calibrate` writes and `nwcodec compress` reads.
 //
 // A directory of files hessians-*.safetensors, one per block of the model:
-//   hessian.<i>   F32 [matrices, n (n + 1) / 2]: lower triangles, row by row, of the mean of x x^T over the tokens that
-//   a layer saw, where x is its
-//                 input of n features; several matrices for fused experts
+//   hessian.<i>   F32 [matrices, n (n + 1) / 2]: lower triangles, row by row, of the mean of x x^T over the tokens
+//                 that a layer saw, where x is its input of n features; several matrices for fused experts
 //   tokens.<i>    I64 [matrices]: how many tokens that were
 // and in __metadata__ "nwcodec.hessians", JSON:
 //   {"weights": {"<tensor name>": {"hessian": i, "hash": "<XXH3 of the tensor's bytes, 16 hex digits>"}, ...},
-//   "calibration": {...}}
+//    "calibration": {...}}
 // Layers with a common input share a Hessian.
 #pragma once
 

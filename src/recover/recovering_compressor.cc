@@ -13,7 +13,7 @@
 #include "libtorch/machine.h"
 #include "libtorch/threads.h"
 #include "model/causal_lm.h"
-#include "model/config/family.h"
+#include "model/families/family.h"
 #include "recover/block_parameters.h"
 #include "recover/features.h"
 #include "recover/groups.h"
@@ -91,11 +91,11 @@ class RecoveringCompressor : public BlockCompressor {
 
  private:
   struct Order {
-    std::optional<size_t> block;  // none: of no block of the model
+    std::optional<size_t> block;  // nullopt: the item is no block of the model
     std::vector<std::vector<WorkItem::Member>> groups;
   };
 
-  // Groups of the block that the item is; what the block does not know of comes first.
+  // The item's tensors in the groups of its block; those that the block's description lacks come first.
   Order order_of(const WorkItem& item) const {
     Order order;
     std::map<std::string, WorkItem::Member> left;

@@ -195,8 +195,8 @@ class Planner {
     if (stream.has_own_tables()) {
       const std::vector<float>& centers = decoder_.codec->parts().tables.centers;
       image.own = true;
-      image.channels_at = append_channels(blob, stream.tables(), level, centers);
-      const std::optional<FastTables> tables = fast_tables(stream.tables(), level, centers);
+      image.channels_at = append_channels(blob, stream.tables(), level, decoder_.codec->parts().latents(), centers);
+      const std::optional<FastTables> tables = fast_tables(stream.tables(), level, decoder_.codec->parts().latents(), centers);
       image.quick = tables.has_value() && decoder_.fused;
       if (tables) image.tables_at = blob.append(std::span(&*tables, 1));
     } else {

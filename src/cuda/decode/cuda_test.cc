@@ -3,13 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <numeric>
 #include <random>
 
 #include "base/bytes.h"
 #include "base/hash.h"
+#include "compress/compress.h"
 #include "cuda/support/device_test.h"
 #include "decode/tensor_decoder.h"
-#include "compress/compress.h"
 #include "nwcodec/checkpoint.h"
 #include "nwcodec/cuda_checkpoint.h"
 #include "nwcodec/weights.h"
@@ -302,15 +303,21 @@ TEST(Cuda, SymbolsAreTheCpus) {
         const ParsedStream::Tile& tile = decoder->parsed().tiles[t];
         const uint32_t chunks = decoder->tiling().tile(t).chunks;
         const size_t stride = (chunks + 31) / 32 * 32;
+        std::vector<Context> contexts(16);
+        std::iota(contexts.begin(), contexts.end(), Context{0});
         std::vector<uint8_t> expected(16 * stride);
         std::vector<uint16_t> raws(16 * stride);
         std::vector<Escape> escapes;
         std::vector<Patch> patches;
-        const TileJob job{std::span(tensor.stream).subspan(tile.offset, tile.size), expected.data(), raws.data(),
-                          &escapes, &patches};
-        ASSERT_TRUE(decode_tiles({&job, 1}, decoder->tables(), {0, chunks, 1, 16}, Isa::kScalar, stride).ok());
+        const TileJob job{std::span(tensor.stream).subspan(tile.offset, tile.size),
+                          {contexts.data()},
+                          expected.data(),
+                          raws.data(),
+                          &escapes,
+                          &patches};
+        ASSERT_TRUE(decode_tiles({&job, 1}, decoder->tables(), {16, chunks, 1, 16}, Isa::kScalar, stride).ok());
         for (unsigned c = 0; c < 16; ++c) {
-          const uint32_t moved = 255 - decoder->tables().at(0, c).escape;
+          const uint32_t moved = 255 - decoder->tables().symbols(contexts[c]).escape();
           for (uint32_t i = 0; i < chunks; ++i)
             ASSERT_EQ(symbols[(first + i) * 16 + c], expected[c * stride + i] + moved)
                 << "tile " << t << " chunk " << i << " channel " << c;
@@ -327,7 +334,7 @@ TEST(Cuda, AllEscapesAndOneSymbol) {
   SKIP_WITHOUT_DEVICE();
   std::mt19937 random(5);
   EncoderCodec codec = shipped("fast-300").codec;
-  for (FrequencyTable& table : codec.decoder.tables.set.tables) table = {0, 0, {1, 4095}};
+  for (FrequencyTable& table : codec.decoder.tables.set) table = {0, 0, {1, 4095}};
   const Pair narrow(codec);
   const CudaDecoder device = narrow.device();
   for (const double tail : {0.0, 0.01}) {
@@ -335,7 +342,7 @@ TEST(Cuda, AllEscapesAndOneSymbol) {
                                   {.tile_chunks = 128, .run_groups = 1, .own_tables = false}, tail, random);
     expect_agreement(narrow, device, tensor);
   }
-  for (FrequencyTable& table : codec.decoder.tables.set.tables) table = {0, 0, {4095, 1}};
+  for (FrequencyTable& table : codec.decoder.tables.set) table = {0, 0, {4095, 1}};
   const Pair one(codec);
   const CudaDecoder one_device = one.device();
   EncodeOptions options{.tile_chunks = 128, .run_groups = 1, .own_tables = false};

@@ -1,4 +1,4 @@
-#include "model/encoders/encoder_like.h"
+#include "model/config/encoder_like.h"
 
 #include <fmt/format.h>
 

@@ -1,8 +1,8 @@
-#include "model/encoders/encoder_spec.h"
+#include "model/config/encoder_spec.h"
 
 #include <utility>
 
-#include "model/layers/tensor_list.h"
+#include "model/config/tensor_list.h"
 
 namespace nwc {
 namespace {

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <string>
 
-#include "model/config/family.h"
+#include "model/families/family.h"
 #include "support/temp_dir.h"
 
 namespace nwc {

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "model/encoders/encoder_spec.h"
+#include "model/config/encoder_spec.h"
 #include "model/config/spec.h"
 #include "nwcodec/result.h"
 

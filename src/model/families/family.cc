@@ -1,4 +1,4 @@
-#include "model/config/family.h"
+#include "model/families/family.h"
 
 #include <fmt/format.h>
 
@@ -42,7 +42,7 @@ Status check_quantization(const ConfigObject& config) {
       fmt::format("is '{}'; only plain checkpoints, mxfp4 and nwcodec's own can be read", method));
 }
 
-// generation_config.json has the last word, as in transformers.
+// eos_token_id of generation_config.json takes precedence over that of config.json, as in transformers.
 Result<std::vector<int32_t>> read_eos(const ConfigObject& config, const std::filesystem::path& directory,
                                       int64_t vocab) {
   const std::filesystem::path generation_file = directory / "generation_config.json";

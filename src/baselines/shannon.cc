@@ -1,4 +1,4 @@
-#include "study/shannon.h"
+#include "baselines/shannon.h"
 
 #include <algorithm>
 #include <cmath>

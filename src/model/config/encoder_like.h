@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "model/config/config.h"
-#include "model/encoders/encoder_spec.h"
+#include "model/config/encoder_spec.h"
 
 namespace nwc {
 
