@@ -26,6 +26,12 @@ class ResumableDirectoryTest : public ::testing::Test {
   Result<ResumableDirectory> open(const fs::path& path, const std::string& seed = "1", bool force = false) {
     return ResumableDirectory::open({.path = path, .inputs = {input.path()}, .force = force}, identity(seed));
   }
+  static void expect_busy(const Result<ResumableDirectory>& second) {
+    ASSERT_FALSE(second.ok());
+    EXPECT_EQ(second.error().code(), ErrorCode::kBusy);
+    const std::string holder = "is being written by process " + std::to_string(::getpid()) + " on ";
+    EXPECT_TRUE(second.error().message().starts_with(holder)) << second.error().message();
+  }
   void expect_refused(const Result<ResumableDirectory>& result, ErrorCode code, const std::string& message) {
     ASSERT_FALSE(result.ok());
     EXPECT_EQ(result.error().code(), code);
@@ -119,13 +125,6 @@ TEST_F(ResumableDirectoryTest, AnotherRunsRemainsAreRefusedByTheLineThatDiffers)
 
 TEST_F(ResumableDirectoryTest, ASecondProcessIsToldWhoHoldsIt) {
   const fs::path path = dir / "out";
-  const auto expect_busy = [&](const Result<ResumableDirectory>& second) {
-    ASSERT_FALSE(second.ok());
-    EXPECT_EQ(second.error().code(), ErrorCode::kBusy);
-    EXPECT_TRUE(
-        second.error().message().starts_with("is being written by process " + std::to_string(::getpid()) + " on "))
-        << second.error().message();
-  };
   Result<ResumableDirectory> first = open(path);
   ASSERT_TRUE(first.ok());
   dir.add("out/model.safetensors", "x");
@@ -145,10 +144,7 @@ TEST_F(ResumableDirectoryTest, LockedBeforeItBegins) {
   const fs::path path = dir / "out";
   const Result<ResumableDirectory> first = ResumableDirectory::lock({.path = path});
   ASSERT_TRUE(first.ok());
-  const Result<ResumableDirectory> second = open(path);
-  ASSERT_FALSE(second.ok());
-  EXPECT_EQ(second.error().code(), ErrorCode::kBusy);
-  EXPECT_EQ(second.error().message(), "is being written by another process") << "which has not said who it is";
+  expect_busy(open(path));
 }
 
 TEST_F(ResumableDirectoryTest, ADeadProcessDoesNotBlock) {

@@ -41,8 +41,9 @@ Status write_at(int fd, uint64_t offset, std::string_view text, const fs::path& 
   return {};
 }
 
-// Behind the empty line that ends the identity; npos if it is not there.
+// Behind the empty line that ends the identity, which may be empty; npos if it is not there.
 size_t end_of_identity(const std::string& text) {
+  if (text.starts_with('\n')) return 1;
   const size_t end = text.find("\n\n");
   return end == std::string::npos ? end : end + 2;
 }
@@ -117,9 +118,14 @@ RunMarker::~RunMarker() {
 Status RunMarker::read() {
   NWC_ASSIGN_OR_RETURN(const std::string text, read_text_file(path_, kMaxMarker));
   const size_t end = end_of_identity(text);
-  if (end == std::string::npos) return {};
+  // Who holds the lock is for messages only: write() will tell if nothing can be written here.
+  if (end == std::string::npos) {
+    if (::ftruncate(fd_, 0) == 0 && write_at(fd_, 0, "\n", path_)) (void)sign(1);
+    return {};
+  }
   identity_ = text.substr(0, end - 1);
-  return sign(end);
+  (void)sign(end);
+  return {};
 }
 
 Status RunMarker::sign(uint64_t offset) const {

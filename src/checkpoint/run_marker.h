@@ -8,9 +8,10 @@
 
 namespace nwc {
 
-// `.nwcodec-unfinished`: the lines of a RunIdentity, an empty line, and "process PID on HOST" of the process that holds
-// the lock (flock) or held it last. The lock ends with its process, however that ends, so that a marker which nobody
-// holds is an interrupted run. On a file system without locks there is no protection against a second process.
+// `.nwcodec-unfinished`: the lines of a RunIdentity (none before the run has begun), an empty line, and "process PID on
+// HOST" of the process that holds the lock (flock) or held it last. The lock ends with its process, however that ends,
+// so that a marker which nobody holds is an interrupted run. On a file system without locks there is no protection
+// against a second process.
 class RunMarker {
  public:
   static constexpr const char* kFileName = ".nwcodec-unfinished";

@@ -65,7 +65,7 @@ Result<CompressReport> compress_checkpoint(const CompressOptions& options, const
   report.input_bytes = plan.input_bytes;
   if (team->leads()) report.warnings = plan.warnings;
   if (plan.compressed_bytes == 0 && !options.selection.exclude.empty() && !options.bits) {
-    report.warnings.push_back("nothing is compressed: no weight is left by --exclude");
+    if (team->leads()) report.warnings.push_back("nothing is compressed: no weight is left by --exclude");
   } else if (plan.compressed_bytes == 0) {
     return Error(ErrorCode::kInvalidArgument, "has no linear weights to compress")
         .in_file(options.model.string())
