@@ -11,11 +11,11 @@
 #include "cli/shipped_codecs.h"
 #include "cli/terminal.h"
 #include "compress/compress.h"
-#include "tensor/device.h"
 #include "nwcodec/limits.h"
 #include "recover/recover.h"
 #include "report/report.h"
 #include "team/team.h"
+#include "tensor/device.h"
 
 namespace nwc::cli {
 namespace {

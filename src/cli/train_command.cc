@@ -70,7 +70,8 @@ void add_train(CLI::App& app, Command& command) {
   app.add_option("--include", o->selection.include,
                  "Also learn from tensors in whose name this regular expression (Perl syntax) matches")
       ->allow_extra_args(false);
-  app.add_option("--exclude", o->selection.exclude, "Leave out tensors in whose name this regular expression (Perl syntax) matches")
+  app.add_option("--exclude", o->selection.exclude,
+                 "Leave out tensors in whose name this regular expression (Perl syntax) matches")
       ->allow_extra_args(false);
   app.add_option("--validate-every", o->validate_every, "Steps between validations")
       ->check(CLI::PositiveNumber)
