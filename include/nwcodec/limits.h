@@ -22,10 +22,13 @@ inline constexpr size_t kMaxShards = 99'999;                    // [reader] five
 inline constexpr int32_t kMaxTokenIds = 1 << 24;       // [reader] token ids are below it
 inline constexpr size_t kMaxText = size_t{256} << 20;  // [reader] bytes of UTF-8 that one call tokenises
 inline constexpr size_t kMaxTextGrowth = 32;  // [reader] a normaliser may lengthen a text so many times (plus 64 KiB)
-inline constexpr size_t kMaxRegexPattern = 16'384;    // [reader] bytes
-inline constexpr uint32_t kMaxRegexSteps = 1u << 24;  // [reader] backtracking steps at one position of a text
-inline constexpr unsigned kMaxRegexSeconds = 2;  // [reader] processor time of tokenising, about; 1 s more per 256 KiB
-inline constexpr size_t kMaxAddedToken = 1024;   // [reader] bytes of a token such as "<s>"
+inline constexpr size_t kMaxRegexPattern = 16'384;      // [reader] bytes
+inline constexpr uint64_t kMaxRegexSteps = 1u << 20;    // [reader] backtracking steps in a text, and
+inline constexpr uint64_t kMaxRegexStepsPerByte = 16;   // [reader] so many more for each byte of it
+inline constexpr uint32_t kMaxRegexDepth = 1u << 19;    // [reader] choices that matching at one position keeps open
+inline constexpr uint32_t kMaxRegexMemory = 96u << 20;  // [reader] bytes that it takes for them
+inline constexpr unsigned kMaxRegexSeconds = 2;     // [reader] processor time in a text, about; 1 s more per 256 KiB
+inline constexpr size_t kMaxAddedToken = 1024;      // [reader] bytes of a token such as "<s>"
 inline constexpr size_t kMaxTemplateTokens = 4096;  // [reader] special tokens that are put around a text
 
 // codec

@@ -11,11 +11,11 @@
 #include "cli/shipped_codecs.h"
 #include "cli/terminal.h"
 #include "compress/compress.h"
-#include "tensor/device.h"
 #include "nwcodec/limits.h"
 #include "recover/recover.h"
 #include "report/report.h"
 #include "team/team.h"
+#include "tensor/device.h"
 
 namespace nwc::cli {
 namespace {
@@ -164,10 +164,10 @@ void add_compress(CLI::App& app, Command& command) {
                  "Bits per compressed weight on disk, side information included: chooses codec and gain")
       ->check(CLI::Range(0.5, 12.0));
   app.add_option("--include", a->options.selection.include,
-                 "Also compress tensors whose name matches this regular expression")
+                 "Also compress tensors in whose name this regular expression (Perl syntax) matches")
       ->allow_extra_args(false);
   app.add_option("--exclude", a->options.selection.exclude,
-                 "Leave alone tensors whose name matches this regular expression")
+                 "Leave alone tensors in whose name this regular expression (Perl syntax) matches")
       ->allow_extra_args(false);
   CLI::Option* normalisation =
       app.add_option("--normalisation", a->options.encode.normalisation.kind,

@@ -1,5 +1,7 @@
 #include "cli/shipped_codecs.h"
 
+#include <sys/auxv.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <vector>
@@ -16,7 +18,9 @@ std::vector<fs::path> codec_directories() {
   if (const char* named = std::getenv("NWCODEC_CODECS"); named != nullptr && *named != '\0')
     directories.emplace_back(named);
   std::error_code error;
-  const fs::path program = fs::read_symlink("/proc/self/exe", error);
+  fs::path program = fs::read_symlink("/proc/self/exe", error);
+  // Without /proc, what the program was started as; canonical, as a relative name is one below the current directory.
+  if (error) program = fs::canonical(reinterpret_cast<const char*>(::getauxval(AT_EXECFN)), error);
   if (!error) directories.push_back(program.parent_path().parent_path() / "share" / "nwcodec" / "codecs");
   directories.emplace_back(NWC_SOURCE_CODECS);
   return directories;

@@ -79,10 +79,10 @@ std::function<Status()> add_statistics_study(CLI::App& app, Command& command) {
       ->capture_default_str();
   app.add_option("--seed", a->options.seed, "Seed of rotations and signs")->capture_default_str();
   app.add_option("--include", a->options.selection.include,
-                 "Also measure tensors whose name matches this regular expression")
+                 "Also measure tensors in whose name this regular expression (Perl syntax) matches")
       ->allow_extra_args(false);
   app.add_option("--exclude", a->options.selection.exclude,
-                 "Leave out tensors whose name matches this regular expression")
+                 "Leave out tensors in whose name this regular expression (Perl syntax) matches")
       ->allow_extra_args(false);
   add_study_options(app, *a, command);
   return [a, &command]() -> Status {

@@ -68,9 +68,10 @@ void add_train(CLI::App& app, Command& command) {
                  "Distil this codec: keep its analysis transform and density, learn a synthesis transform for them")
       ->check(not_empty());
   app.add_option("--include", o->selection.include,
-                 "Also learn from tensors whose name matches this regular expression")
+                 "Also learn from tensors in whose name this regular expression (Perl syntax) matches")
       ->allow_extra_args(false);
-  app.add_option("--exclude", o->selection.exclude, "Leave out tensors whose name matches this regular expression")
+  app.add_option("--exclude", o->selection.exclude,
+                 "Leave out tensors in whose name this regular expression (Perl syntax) matches")
       ->allow_extra_args(false);
   app.add_option("--validate-every", o->validate_every, "Steps between validations")
       ->check(CLI::PositiveNumber)

@@ -57,7 +57,9 @@ Result<CompressPlan> make_plan(const Checkpoint& checkpoint, const Selection& se
             .in_tensor(tensor.name)
             .remedy("compress the original, or decompress this one first");
       }
-      bool compress = selection.wants(tensor);
+      Result<bool> wanted = selection.wants(tensor);
+      if (!wanted) return std::move(wanted).error().in_file(shard.path().string());
+      bool compress = *wanted;
       if (compress) {
         const WeightMatrix weights = WeightMatrix::of(tensor, selection.stored_transposed(tensor));
         Result<double> squares = sum_of_squares(weights, threads);

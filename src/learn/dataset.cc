@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "nwcodec/checkpoint.h"
 #include "weights/normalisation.h"
 #include "weights/weight_matrix.h"
-#include "nwcodec/checkpoint.h"
 
 namespace nwc {
 namespace {
@@ -85,7 +85,8 @@ Result<ChunkSet> load_chunks(const std::vector<std::filesystem::path>& models,
     const size_t before = sources.size();
     for (const SafetensorsFile& shard : checkpoint.shards()) {
       for (const TensorView& tensor : shard.tensors()) {
-        if (!selection.wants(tensor)) continue;
+        NWC_ASSIGN_OR_RETURN(const bool wanted, selection.wants(tensor));
+        if (!wanted) continue;
         const WeightMatrix weights = WeightMatrix::of(tensor, selection.stored_transposed(tensor));
         const uint64_t chunks = weights.matrices * weights.columns * (weights.rows / static_cast<uint64_t>(chunk));
         if (chunks == 0) continue;

@@ -41,7 +41,8 @@ Result<ModelTensors> ModelTensors::open(const std::filesystem::path& directory,
   ModelTensors model(std::move(checkpoint));
   for (const SafetensorsFile& shard : model.checkpoint_.shards()) {
     for (const TensorView& view : shard.tensors()) {
-      if (!selection.wants(view)) continue;
+      NWC_ASSIGN_OR_RETURN(const bool wanted, selection.wants(view));
+      if (!wanted) continue;
       const WeightMatrix weights = WeightMatrix::of(view, selection.stored_transposed(view));
       model.tensors_.push_back({weights, view.shape, place_of(view.name), shard.path().string(), &shard, &view});
     }

@@ -3,104 +3,32 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <random>
+#include <string>
+#include <vector>
 
-#include "decode/tensor_decoder.h"
-#include "support/tiny_codec.h"
+#include "support/encoded_tensors.h"
 #include "tensor/tensor_sample.h"
 #include "weights/normalisation.h"
 
 namespace nwc {
 namespace {
 
-using testing::floats_of;
+using testing::decode;
+using testing::decoded_floats;
+using testing::encode;
+using testing::kCodecId;
+using testing::linear_encoder;
+using testing::mixed_levels;
+using testing::open;
 using testing::OwnedMatrix;
+using testing::product;
+using testing::quantised;
 using testing::random_values;
-
-constexpr uint64_t kCodecId = 77;
-
-const Encoder& linear_encoder() {
-  static const Encoder encoder(testing::linear_codec(), kCodecId);
-  return encoder;
-}
-const Encoder& residual_encoder() {
-  static const Encoder encoder(testing::residual_codec(), kCodecId);
-  return encoder;
-}
-
-EncodedTensor encode(const OwnedMatrix& m, const Encoder& encoder, std::span<const uint8_t> levels = {},
-                     const EncodeOptions& options = {}, int threads = 1) {
-  Result<EncodedTensor> encoded =
-      encode_tensor(m.matrix(), TensorGuide{.levels = {levels.begin(), levels.end()}}, encoder, options, threads);
-  EXPECT_TRUE(encoded.ok()) << encoded.error().to_string();
-  return encoded ? *std::move(encoded) : EncodedTensor{};
-}
-
-TensorDecoder open(const OwnedMatrix& m, const EncodedTensor& encoded, const Encoder& encoder) {
-  Result<TensorDecoder> decoder =
-      TensorDecoder::open(m.matrix().name, encoded.stream, encoded.scales, encoded.levels, encoder.codec());
-  if (!decoder) throw std::runtime_error(decoder.error().to_string());
-  return *std::move(decoder);
-}
-
-std::vector<std::byte> decode(const TensorDecoder& decoder, DType dtype, int threads = 1) {
-  std::vector<std::byte> out(decoder.header().elements() * bits_of(dtype) / 8, std::byte{0xEE});
-  const Status status = decoder.decode(dtype, out, threads);
-  EXPECT_TRUE(status.ok()) << status.error().to_string();
-  return out;
-}
-
-std::vector<float> decoded_floats(const OwnedMatrix& m, const EncodedTensor& encoded, const Encoder& encoder) {
-  return floats_of(DType::kF32, decode(open(m, encoded, encoder), DType::kF32));
-}
-
-// What the linear codec must give for one weight: a uniform quantiser on the normalised weight. `scale` is the
-// column's.
-double quantised(double weight, double scale, double step) {
-  return scale == 0 ? 0.0 : std::nearbyint(weight / scale / step) * step * scale;
-}
-
-struct Shape {
-  std::vector<uint64_t> shape;
-  bool transposed;
-};
-
-std::vector<Shape> shapes() {
-  std::vector<Shape> all;
-  for (const bool transposed : {false, true}) {
-    for (const std::vector<uint64_t>& shape : {std::vector<uint64_t>{1, 40},
-                                               {40, 1},
-                                               {1, 1},
-                                               {16, 1},
-                                               {1, 16},
-                                               {16, 16},
-                                               {17, 31},
-                                               {50, 33},
-                                               {130, 70},
-                                               {3, 20, 18},
-                                               {1, 16, 16},
-                                               {5, 1, 3}}) {
-      all.push_back({shape, transposed});
-    }
-  }
-  return all;
-}
-
-size_t product(const std::vector<uint64_t>& shape) {
-  size_t n = 1;
-  for (const uint64_t d : shape) n *= d;
-  return n;
-}
-
-// Levels that differ from column to column, all the codec has.
-std::vector<uint8_t> mixed_levels(const WeightMatrix& m, unsigned levels) {
-  std::vector<uint8_t> values(m.matrices * m.columns);
-  for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<uint8_t>((i * 7 + i / 3) % levels);
-  return values;
-}
+using testing::residual_encoder;
+using testing::shapes;
 
 TEST(EncodeTensor, IsTheQuantiserThatTheCodecDescribes) {
   std::mt19937 random(1);
@@ -174,116 +102,6 @@ TEST(EncodeTensor, TensorsWithoutElements) {
       EXPECT_TRUE(decode(decoder, DType::kF32).empty());
     }
   }
-}
-
-TEST(EncodeTensor, EveryDtype) {
-  std::mt19937 random(3);
-  const std::vector<float> values = random_values(40 * 50, 0.05, random);
-  for (const DType from : {DType::kF32, DType::kF16, DType::kBF16}) {
-    const OwnedMatrix m("w", from, {40, 50}, values);
-    const EncodedTensor encoded = encode(m, linear_encoder());
-    const TensorDecoder decoder = open(m, encoded, linear_encoder());
-    EXPECT_EQ(decoder.header().dtype, from);
-    const std::vector<float> exact = floats_of(DType::kF32, decode(decoder, DType::kF32));
-    const std::vector<float> half = floats_of(DType::kF16, decode(decoder, DType::kF16)),
-                             bf = floats_of(DType::kBF16, decode(decoder, DType::kBF16));
-    for (size_t i = 0; i < exact.size(); ++i) {
-      EXPECT_LE(std::abs(half[i] - exact[i]), std::abs(exact[i]) * 0x1p-11 + 0x1p-25) << "nearest";
-      EXPECT_LE(std::abs(bf[i] - exact[i]), std::abs(exact[i]) * 0x1p-8) << "nearest";
-    }
-  }
-}
-
-TEST(EncodeTensor, RoundsToNearestEvenAndSaturates) {
-  // One column whose scale is exactly 2^127, weights +-3.4e38 decode to +-2^128 = infinity before saturation.
-  const float huge = std::numeric_limits<float>::max();
-  const OwnedMatrix m("w", DType::kF32, {4, 1}, {huge, -huge, huge, -huge});
-  const EncodedTensor encoded = encode(m, linear_encoder());
-  const TensorDecoder decoder = open(m, encoded, linear_encoder());
-  for (const float v : floats_of(DType::kF32, decode(decoder, DType::kF32))) EXPECT_GT(std::abs(v), 3.39e38f);
-  const std::vector<float> half = floats_of(DType::kF16, decode(decoder, DType::kF16));
-  EXPECT_EQ(half, (std::vector<float>{65504, -65504, 65504, -65504}));
-  for (const float v : floats_of(DType::kBF16, decode(decoder, DType::kBF16))) EXPECT_TRUE(std::isfinite(v));
-}
-
-TEST(EncodeTensor, ZeroColumnsAreExactZeros) {
-  std::mt19937 random(4);
-  for (const Encoder* encoder : {&linear_encoder(), &residual_encoder()}) {
-    std::vector<float> values = random_values(48 * 20, 1, random);
-    for (size_t r = 0; r < 48; ++r) values[r * 20 + 7] = values[r * 20 + 19] = r % 2 == 0 ? 0.0f : -0.0f;
-    const OwnedMatrix m("w", DType::kF32, {48, 20}, values);
-    const std::vector<float> decoded = decoded_floats(m, encode(m, *encoder), *encoder);
-    for (size_t r = 0; r < 48; ++r) {
-      EXPECT_EQ(decoded[r * 20 + 7], 0.0f);
-      EXPECT_EQ(decoded[r * 20 + 19], 0.0f);
-    }
-    const OwnedMatrix zeros("w", DType::kF32, {33, 5}, std::vector<float>(165, 0.0f));
-    for (const float v : decoded_floats(zeros, encode(zeros, *encoder), *encoder)) EXPECT_EQ(v, 0.0f);
-  }
-}
-
-TEST(EncodeTensor, ConstantColumnsAreNearlyExact) {
-  // Normalised they are all 1 (up to the scale's rounding), and 1 is a multiple of every step.
-  const OwnedMatrix m("w", DType::kF32, {20, 3}, [] {
-    std::vector<float> values;
-    for (int r = 0; r < 20; ++r) values.insert(values.end(), {0.3f, -5e-4f, 1e4f});
-    return values;
-  }());
-  const std::vector<float> decoded = decoded_floats(m, encode(m, linear_encoder()), linear_encoder());
-  for (size_t i = 0; i < decoded.size(); ++i) EXPECT_NEAR(decoded[i] / m.matrix().at(i), 1.0f, 1e-3f);
-}
-
-// The stated bound: what the quantiser misses by at most eight steps, or a patch's rounding to binary16, times the
-// scale.
-void expect_survival(const std::vector<float>& values, const std::vector<uint64_t>& shape, const Encoder& encoder) {
-  const OwnedMatrix m("w", DType::kF32, shape, values);
-  const EncodedTensor encoded = encode(m, encoder);
-  const std::vector<float> decoded = decoded_floats(m, encoded, encoder);
-  const WeightScales scales = *weight_scales(m.matrix(), {.gain = 1.0}, {}, 1);
-  const double threshold = encoder.patch_threshold(0);
-  for (uint64_t r = 0; r < shape[0]; ++r) {
-    for (uint64_t c = 0; c < shape[1]; ++c) {
-      const size_t i = r * shape[1] + c;
-      EXPECT_LE(std::abs(static_cast<double>(decoded[i]) - values[i]),
-                1.0001 * threshold * scales.columns[c] + std::abs(static_cast<double>(values[i])) * 0x1p-11)
-          << i << ": " << values[i] << " became " << decoded[i];
-    }
-  }
-}
-
-TEST(EncodeTensor, OutliersSurvive) {
-  std::mt19937 random(5);
-  for (const Encoder* encoder : {&linear_encoder(), &residual_encoder()}) {
-    std::vector<float> values = random_values(4000 * 3, 1, random);
-    values[5 * 3 + 1] = 1e4f;
-    values[3999 * 3 + 1] = -3e4f;
-    values[0] = 1e4f;
-    expect_survival(values, {4000, 3}, *encoder);
-  }
-}
-
-TEST(EncodeTensor, ASingleWeightInAColumnOfZeros) {
-  // Normalised it is sqrt(rows): far outside any table.
-  for (const Encoder* encoder : {&linear_encoder(), &residual_encoder()}) {
-    std::vector<float> values(20000, 0.0f);
-    values[12345] = 0.125f;
-    expect_survival(values, {20000, 1}, *encoder);
-  }
-}
-
-TEST(EncodeTensor, TinyAndHugeMagnitudesSurvive) {
-  std::mt19937 random(6);
-  for (const float magnitude : {1e-38f, 1e-30f, 1e30f, 5e37f}) {
-    expect_survival(random_values(64 * 5, magnitude, random), {64, 5}, linear_encoder());
-  }
-  std::vector<float> mixed(64 * 4, 0.0f);
-  for (size_t r = 0; r < 64; ++r) {
-    mixed[4 * r] = r % 2 == 0 ? 3e38f : -3e38f;
-    mixed[4 * r + 1] = 3.4e38f;
-    mixed[4 * r + 2] = 1e28f;  // 2^-34 of the largest
-    mixed[4 * r + 3] = r % 2 == 0 ? -1e28f : 1e28f;
-  }
-  expect_survival(mixed, {64, 4}, linear_encoder());
 }
 
 TEST(EncodeTensor, WeightsThatAreNotFiniteAreRefusedByNameAndPosition) {
@@ -403,62 +221,6 @@ TEST(EncodeTensor, TheEstimateIsNearTheTruth) {
     const double truth = static_cast<double>(encoded.stream.size() + encoded.scales.size());
     EXPECT_NEAR(estimate / truth, 1.0, 0.06);
   }
-}
-
-// --- slices
-
-TEST(DecodeSlice, EqualsTheSubRectangleOfTheWhole) {
-  std::mt19937 random(13);
-  for (const bool transposed : {false, true}) {
-    for (const Encoder* encoder : {&linear_encoder(), &residual_encoder()}) {
-      const uint64_t matrices = 2, rows = 75, columns = 61;
-      const OwnedMatrix m(
-          "w", DType::kF32,
-          transposed ? std::vector<uint64_t>{matrices, columns, rows} : std::vector<uint64_t>{matrices, rows, columns},
-          random_values(matrices * rows * columns, 1, random), transposed);
-      const EncodedTensor encoded =
-          encode(m, *encoder, mixed_levels(m.matrix(), encoder->codec().parts().levels()), {.tile_chunks = 32});
-      const TensorDecoder decoder = open(m, encoded, *encoder);
-      const std::vector<float> whole = floats_of(DType::kF32, decode(decoder, DType::kF32));
-      for (int round = 0; round < 60; ++round) {
-        Slice slice{random() % matrices, random() % (rows + 1), random() % (rows + 1), random() % (columns + 1),
-                    random() % (columns + 1)};
-        if (slice.row_begin > slice.row_end) std::swap(slice.row_begin, slice.row_end);
-        if (slice.column_begin > slice.column_end) std::swap(slice.column_begin, slice.column_end);
-        if (round == 0) slice = {1, 0, rows, 0, columns};
-        if (round == 1) slice = {0, 16, 17, 5, 6};
-        const uint64_t height = slice.row_end - slice.row_begin, width = slice.column_end - slice.column_begin;
-        std::vector<std::byte> out(height * width * 4);
-        const Status status = decoder.decode_slice(slice, DType::kF32, out, 1 + round % 3);
-        ASSERT_TRUE(status.ok()) << status.error().to_string();
-        const std::vector<float> values = floats_of(DType::kF32, out);
-        for (uint64_t r = 0; r < height; ++r) {
-          for (uint64_t c = 0; c < width; ++c) {
-            ASSERT_EQ(values[transposed ? c * height + r : r * width + c],
-                      whole[m.matrix().index_of(slice.matrix, slice.row_begin + r, slice.column_begin + c)]);
-          }
-        }
-      }
-    }
-  }
-}
-
-TEST(DecodeSlice, RectanglesOutsideAreRefused) {
-  std::mt19937 random(14);
-  const OwnedMatrix m("w", DType::kF32, {20, 30}, random_values(600, 1, random));
-  const EncodedTensor encoded = encode(m, linear_encoder());
-  const TensorDecoder decoder = open(m, encoded, linear_encoder());
-  std::vector<std::byte> out(2400);
-  for (const Slice& slice : {Slice{1, 0, 20, 0, 30}, Slice{0, 0, 21, 0, 30}, Slice{0, 0, 20, 0, 31},
-                             Slice{0, 5, 4, 0, 30}, Slice{0, 0, 20, 9, 8}, Slice{0, ~uint64_t{0}, 20, 0, 30}}) {
-    const Status status = decoder.decode_slice(slice, DType::kF32, out, 1);
-    ASSERT_FALSE(status.ok());
-    EXPECT_EQ(status.error().code(), ErrorCode::kInvalidArgument);
-  }
-  EXPECT_EQ(decoder.decode_slice({0, 0, 20, 0, 30}, DType::kI8, out, 1).error().code(), ErrorCode::kInvalidArgument);
-  EXPECT_EQ(decoder.decode_slice({0, 0, 10, 0, 30}, DType::kF32, out, 1).error().code(), ErrorCode::kInvalidArgument)
-      << "buffer too large";
-  EXPECT_EQ(decoder.decode(DType::kF32, {out.data(), 2399}, 1).error().code(), ErrorCode::kInvalidArgument);
 }
 
 }  // namespace

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
+#include "regex/utf8.h"
 #include "text/stages/component.h"
-#include "text/regex/unicode.h"
 
 namespace nwc::text {
 namespace {

@@ -41,8 +41,8 @@ TEST(Bpe, ReadsMergesAsPairsAndSkipsTheVersionLine) {
 
 TEST(Bpe, FallsBackToBytesWithUnknownsBehind) {
   const auto model = [](const char* fuse) {
-    return std::string(
-               R"({"vocab":{"?":0,"a":1,"<0xC3>":2,"<0xA9>":3,"b":4},"merges":[],"unk_token":"?","byte_fallback":true,"fuse_unk":)") +
+    return std::string(R"({"vocab":{"?":0,"a":1,"<0xC3>":2,"<0xA9>":3,"b":4},"merges":[],)"
+                       R"("unk_token":"?","byte_fallback":true,"fuse_unk":)") +
            fuse + "}";
   };
   EXPECT_EQ(encoded(model("false"), "zz\u00e9a"), (Ids{0, 2, 3, 0, 1}));

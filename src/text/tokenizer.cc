@@ -8,14 +8,14 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "nwcodec/limits.h"
-#include "text/stages/added_tokens.h"
+#include "regex/utf8.h"
 #include "text/bpe.h"
+#include "text/stages/added_tokens.h"
 #include "text/stages/component.h"
 #include "text/stages/decoder.h"
 #include "text/stages/normalizer.h"
 #include "text/stages/post_processor.h"
 #include "text/stages/pre_tokenizer.h"
-#include "text/regex/unicode.h"
 
 namespace nwc {
 

@@ -6,7 +6,7 @@
 // refused by name. The file's "truncation" and "padding" are ignored, as transformers ignores them by default.
 //
 // Differences from that library: Unicode properties are those of the ICU and PCRE2 libraries in use, which may know a
-// later or earlier version of Unicode; the limits of nwcodec/limits.h hold; see also regex_syntax.h.
+// later or earlier version of Unicode; the limits of nwcodec/limits.h hold; see also regex/oniguruma.h.
 //
 // Thread safety: immutable after loading; const members may be called from several threads at once.
 #pragma once

@@ -14,10 +14,12 @@ using Ids = std::vector<int32_t>;
 
 // Words of a, b and "ab"; two added tokens; "<s>" before every text.
 constexpr char kTiny[] = R"({"version":"1.0",
-  "added_tokens":[{"id":3,"content":"<s>","special":true,"normalized":false},{"id":9,"content":"[X]","special":false,"normalized":true}],
+  "added_tokens":[{"id":3,"content":"<s>","special":true,"normalized":false},
+                  {"id":9,"content":"[X]","special":false,"normalized":true}],
   "normalizer":{"type":"Lowercase"},
   "pre_tokenizer":{"type":"WhitespaceSplit"},
-  "post_processor":{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<s>","type_id":0}},{"Sequence":{"id":"A","type_id":0}}],
+  "post_processor":{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<s>","type_id":0}},
+                    {"Sequence":{"id":"A","type_id":0}}],
                     "special_tokens":{"<s>":{"id":"<s>","ids":[3],"tokens":["<s>"]}}},
   "decoder":null,
   "model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2,"\ufffd":4},"merges":["a b"]}})";

@@ -6,8 +6,8 @@
 #include <limits>
 #include <random>
 
-#include "weights/square_sums.h"
 #include "support/tiny_codec.h"
+#include "weights/square_sums.h"
 
 namespace nwc {
 namespace {

@@ -1,7 +1,6 @@
 #include "weights/selection.h"
 
 #include <algorithm>
-#include <regex>
 #include <string_view>
 
 #include "base/file.h"
@@ -52,41 +51,22 @@ bool is_linear_weight_of_a_block(const TensorView& tensor) {
   return parts.back() == "weight" || dims == 3;
 }
 
-Result<std::vector<std::regex>> compile(const std::vector<std::string>& patterns) {
-  std::vector<std::regex> compiled;
-  for (const std::string& pattern : patterns) {
-    try {
-      compiled.emplace_back(pattern, std::regex::ECMAScript | std::regex::optimize);
-    } catch (const std::regex_error&) {
-      return Error(ErrorCode::kInvalidArgument, "'" + pattern + "' is not a regular expression");
-    }
-  }
-  return compiled;
-}
-
-bool any_match(const std::vector<std::regex>& patterns, const std::string& name) {
-  return std::any_of(patterns.begin(), patterns.end(), [&](const std::regex& p) { return std::regex_search(name, p); });
-}
-
 }  // namespace
 
-struct Selection::Patterns {
-  std::vector<std::regex> include, exclude;
-};
-
 Result<Selection> Selection::make(const SelectionOptions& options, const std::string& model_type) {
-  auto patterns = std::make_shared<Patterns>();
-  NWC_ASSIGN_OR_RETURN(patterns->include, compile(options.include));
-  NWC_ASSIGN_OR_RETURN(patterns->exclude, compile(options.exclude));
   Selection selection;
-  selection.patterns_ = std::move(patterns);
+  NWC_ASSIGN_OR_RETURN(selection.include_, NamePatterns::compile("--include", options.include));
+  NWC_ASSIGN_OR_RETURN(selection.exclude_, NamePatterns::compile("--exclude", options.exclude));
   selection.model_type_ = model_type;
   return selection;
 }
 
-bool Selection::wants(const TensorView& tensor) const {
-  if (!can_be_compressed(tensor) || any_match(patterns_->exclude, tensor.name)) return false;
-  return any_match(patterns_->include, tensor.name) || is_linear_weight_of_a_block(tensor);
+Result<bool> Selection::wants(const TensorView& tensor) const {
+  if (!can_be_compressed(tensor)) return false;
+  NWC_ASSIGN_OR_RETURN(const bool excluded, exclude_.match(tensor.name));
+  if (excluded) return false;
+  NWC_ASSIGN_OR_RETURN(const bool included, include_.match(tensor.name));
+  return included || is_linear_weight_of_a_block(tensor);
 }
 
 bool Selection::stored_transposed(const TensorView& tensor) const {

@@ -7,6 +7,7 @@
 
 #include "nwcodec/checkpoint.h"
 #include "nwcodec/result.h"
+#include "weights/name_patterns.h"
 
 namespace nwc {
 
@@ -14,9 +15,9 @@ namespace nwc {
 // tensors with at least 16 rows and columns whose name has a number among its parts and that are no norm, embedding,
 // bias, convolution or router of experts. Embeddings, heads, projections and poolers outside the blocks stay as they
 // are.
+// Patterns are Perl's regular expressions (PCRE2), searched in the name.
 struct SelectionOptions {
-  std::vector<std::string>
-      include;  // ECMAScript regular expressions, searched in the name; any match compresses a tensor
+  std::vector<std::string> include;  // any match compresses a tensor
   std::vector<std::string> exclude;  // any match leaves a tensor alone; wins over include
 };
 
@@ -24,13 +25,13 @@ class Selection {
  public:
   // Errors: kInvalidArgument for a pattern that is not a regular expression.
   static Result<Selection> make(const SelectionOptions& options, const std::string& model_type);
-  bool wants(const TensorView& tensor) const;
+  // Errors: kLimit for a pattern that takes too long on the tensor's name.
+  Result<bool> wants(const TensorView& tensor) const;
   // Whether the tensor is stored [.., inputs, outputs], transposed against a Linear's weight.
   bool stored_transposed(const TensorView& tensor) const;
 
  private:
-  struct Patterns;
-  std::shared_ptr<const Patterns> patterns_;
+  NamePatterns include_, exclude_;
   std::string model_type_;
 };
 

@@ -50,7 +50,7 @@ tiny() { "$TOOLS/make_checkpoint" "$@"; }
 check_json() { "$TOOLS/check_json" "$@"; }
 
 # The digests of all files below a directory, hidden ones too.
-sums() { (cd "$1" && find . -type f | sort | xargs -r sha256sum); }
+sums() { (cd "$1" && find . -type f -print0 | sort -z | xargs -0 -r sha256sum); }
 
 # same DIRECTORY DIRECTORY: must hold the same files.
 same() {
@@ -83,12 +83,43 @@ await() {
   done
 }
 
+# Whether the process PID handles SIGINT by now; true where /proc does not tell.
+handles_interrupt() {
+  local mask
+  mask=$(sed -n 's/^SigCgt:[[:space:]]*//p' "/proc/$1/status" 2>/dev/null) || true
+  [ -z "$mask" ] || ((0x$mask & 2))
+}
+
+# unprivileged COMMAND...: without root's right to read and write every file.
+unprivileged() {
+  if [ "$(id -u)" -ne 0 ]; then
+    "$@"
+  else
+    setpriv --bounding-set -dac_override,-dac_read_search --inh-caps -dac_override,-dac_read_search "$@"
+  fi
+}
+
+# launch COMMAND...: mpirun COMMAND..., whose stderr is what our program said. The launcher and the libraries below it
+# say what they think of the machine (hwloc without /sys, a network that is not there); that is shown only if the command
+# fails.
+launch() {
+  local code=0
+  # A launcher that is never asked to reach another machine; Open MPI wants one to be there.
+  OMPI_MCA_plm_rsh_agent=false mpirun --oversubscribe --bind-to none "$@" 2>.launch.stderr || code=$?
+  if [ "$code" -eq 0 ]; then
+    { grep '^nwcodec: ' .launch.stderr || true; } >&2
+  else
+    cat .launch.stderr >&2
+  fi
+  return "$code"
+}
+
 # Skips the case where two processes cannot share a compression: no launcher, or a program without MPI.
 needs_mpi() {
   export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
   command -v mpirun >/dev/null || skip "no mpirun"
-  mpirun --oversubscribe -n 1 "$NWCODEC" --version >/dev/null 2>&1 || skip "mpirun does not start processes here"
+  launch -n 1 "$NWCODEC" --version >/dev/null 2>&1 || skip "mpirun does not start processes here"
   local said
-  said=$(mpirun --oversubscribe -n 2 "$NWCODEC" compress absent -o absent 2>&1 || true)
+  said=$(launch -n 2 "$NWCODEC" compress absent -o absent 2>&1 || true)
   if [[ $said == *'built without MPI'* ]]; then skip "built without MPI"; fi
 }

@@ -13,18 +13,26 @@ if [ $# -ne 4 ]; then
   sed -n '2,3s/^# //p' "$0" >&2
   exit 2
 fi
-here=$(cd "$(dirname "$0")" && pwd)
+here=$(realpath "$(dirname "$0")")
 NWCODEC=$(realpath "$1") TOOLS=$(realpath "$2") SOURCE=$(realpath "$3") case=$(realpath "$4")
-export NWCODEC TOOLS SOURCE LC_ALL=C
-unset NWCODEC_ISA NWCODEC_CODECS
 expected=${case%.sh}
 
-work=$(mktemp -d "${TMPDIR:-/tmp}/nwcodec-cli.XXXXXX") || exit 1
+work=$(mktemp -d "${TMPDIR:-/tmp}/nwcodec-cli.XXXXXX") && work=$(realpath "$work") || exit 1
 trap 'chmod -R u+rwx "$work"; rm -rf "$work"' EXIT
-mkdir "$work/run"
+mkdir "$work/run" "$work/home" "$work/tmp"
+
+# The same surroundings everywhere: no variable of the caller's but those below, home and temporary directories of its
+# own, one thread in a BLAS, files that their owner may read and write.
+environment=("PATH=${PATH:-/usr/local/bin:/usr/bin:/bin}" "HOME=$work/home" "TMPDIR=$work/tmp" LC_ALL=C TZ=UTC
+  OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 "NWCODEC=$NWCODEC" "TOOLS=$TOOLS" "SOURCE=$SOURCE")
+for name in LD_LIBRARY_PATH CUDA_VISIBLE_DEVICES ASAN_OPTIONS TSAN_OPTIONS UBSAN_OPTIONS NWCODEC_FIXTURES; do
+  if [ -n "${!name:-}" ]; then environment+=("$name=${!name}"); fi
+done
 (
   cd "$work/run" || exit 1
-  bash -eu -o pipefail -c 'source "$1"; source "$2"' "$case" "$here/lib.sh" "$case" \
+  umask 022
+  env -i "${environment[@]}" \
+    bash -eu -o pipefail -c 'source "$1"; source "$2"' "$case" "$here/lib.sh" "$case" \
     >"$work/stdout" 2>"$work/stderr" </dev/null
 )
 code=$?

@@ -1,16 +1,14 @@
 #include "conformance/golden_maker.h"
 
 #include <algorithm>
-#include <cmath>
 #include <fstream>
 #include <map>
-#include <random>
 #include <stdexcept>
 
-#include "base/half.h"
 #include "checkpoint/index.h"
 #include "checkpoint/safetensors_writer.h"
 #include "codec/encode/encoder_codec.h"
+#include "conformance/golden_codecs.h"
 #include "format/checkpoint_config.h"
 #include "format/tiling.h"
 #include "nwcodec/version.h"
@@ -30,123 +28,6 @@ T value_of(Result<T> result) {
   if (!result) throw std::runtime_error(result.error().to_string());
   return *std::move(result);
 }
-
-// Nearly Gaussian numbers of variance 1 that no mathematical library has a say in.
-class Numbers {
- public:
-  explicit Numbers(uint32_t seed) : random_(seed) {}
-  float next() {
-    int64_t sum = 0;
-    for (int i = 0; i < 12; ++i) sum += static_cast<int64_t>(random_() >> 16);
-    return static_cast<float>(static_cast<double>(sum - 6 * 65535) / 65536.0);
-  }
-  uint32_t below(uint32_t n) { return static_cast<uint32_t>(random_()) % n; }
-  std::vector<float> many(size_t n, float deviation) {
-    std::vector<float> values(n);
-    for (float& v : values) v = deviation * next();
-    return values;
-  }
-  // Exact in binary16.
-  std::vector<float> halves(size_t n, float deviation, float mean = 0) {
-    std::vector<float> values = many(n, deviation);
-    for (float& v : values) v = float_from_half(half_from_float(v + mean));
-    return values;
-  }
-
- private:
-  std::mt19937 random_;
-};
-
-// --- codecs made by hand
-
-// Integers -reach << shift and up, the middle most often; `escape` of 4096 for the escape.
-FrequencyTable triangle_table(int32_t reach, uint32_t shift, uint16_t escape) {
-  FrequencyTable table{-reach * (1 << shift), shift, {}};
-  const uint32_t area = static_cast<uint32_t>((reach + 1) * (reach + 1)),
-                 shares = kFrequencyTotal - escape - 2 * static_cast<uint32_t>(reach) - 1;
-  uint32_t left = shares;
-  for (int32_t v = -reach; v <= reach; ++v) {
-    const uint32_t share = shares * static_cast<uint32_t>(reach + 1 - std::abs(v)) / area;
-    table.frequencies.push_back(static_cast<uint16_t>(1 + share));
-    left -= share;
-  }
-  uint16_t& middle = table.frequencies[static_cast<size_t>(reach)];
-  middle = static_cast<uint16_t>(middle + left);
-  table.frequencies.push_back(escape);
-  return table;
-}
-
-TransformWeights random_network(size_t inputs, size_t outputs, size_t width, size_t depth, size_t levels, size_t sets,
-                                Numbers& numbers) {
-  TransformWeights w{
-      .inputs = inputs, .outputs = outputs, .width = width, .depth = depth, .levels = levels, .embedding_sets = sets};
-  const float by_width = 1 / std::sqrt(static_cast<float>(width)),
-              by_inputs = 1 / std::sqrt(static_cast<float>(inputs));
-  w.in_weight = numbers.halves(width * inputs, by_inputs);
-  w.in_bias = numbers.halves(width, 0.125f);
-  for (size_t b = 0; b < depth; ++b) {
-    w.blocks.push_back({numbers.halves(width * width, by_width), numbers.halves(width, 0.125f),
-                        numbers.halves(width, 0.25f, 1), numbers.halves(width, 0.125f)});
-  }
-  w.embedding = numbers.halves(sets * levels * width, 0.25f, 1);
-  w.out_weight = numbers.halves(outputs * width, by_width);
-  w.out_bias = numbers.halves(outputs, 0.125f);
-  return w;
-}
-
-// Two blocks with an embedding each, five levels (four bits each), chunks of 12, every shift up to 15.
-EncoderCodec blocks_codec() {
-  Numbers numbers(11);
-  EncoderCodec codec;
-  codec.analysis = random_network(12, 5, 20, 1, 5, 1, numbers);
-  codec.decoder.synthesis = random_network(5, 12, 9, 2, 5, 2, numbers);
-  codec.decoder.tables.levels = 5;
-  codec.decoder.tables.channels = 5;
-  for (uint32_t i = 0; i < 25; ++i) {
-    codec.decoder.tables.set.push_back(i == 24 ? FrequencyTable{-16384, 15, {4095, 1}}
-                                               : triangle_table(1 + static_cast<int32_t>(i % 7) * 3, i % 4, 1));
-    codec.decoder.tables.centers.push_back(0.125f * static_cast<float>(i % 8) - 0.375f);
-  }
-  codec.nmse.assign(5, 0.03125f);
-  return codec;
-}
-
-// Everything as small as it may be: one weight, one latent, one neuron, one level, one symbol.
-EncoderCodec minimal_codec() {
-  EncoderCodec codec;
-  codec.analysis = scaled_identity(1, {4.0f});
-  codec.decoder.synthesis = {.inputs = 1,
-                             .outputs = 1,
-                             .width = 1,
-                             .depth = 1,
-                             .levels = 1,
-                             .in_weight = {0.25f},
-                             .in_bias = {-1.0f},
-                             .blocks = {{{3.0f}, {0.5f}, {1.0f}, {1.0f}}},
-                             .embedding = {1.0f},
-                             .out_weight = {1.0f},
-                             .out_bias = {0.0f}};
-  codec.decoder.tables.levels = codec.decoder.tables.channels = 1;
-  codec.decoder.tables.set = {{0, 0, {3, 4093}}};
-  codec.decoder.tables.centers = {0.0f};
-  codec.nmse = {0.015625f};
-  return codec;
-}
-
-// Level 1 overflows to infinity whatever the symbols: its weights can only be patches.
-EncoderCodec overflow_codec() {
-  EncoderCodec codec;
-  codec.analysis = scaled_identity(4, {4.0f, 8.0f});
-  codec.decoder.synthesis = scaled_identity(4, {0.25f, 2.0f});
-  codec.decoder.tables.levels = 2;
-  codec.decoder.tables.channels = 4;
-  codec.decoder.tables.set = TableSet(8, triangle_table(8, 0, 64));
-  codec.decoder.tables.centers = {0.0f, 0.25f, -0.25f, 0.5f, 3e38f, 0.0f, 0.0f, -3e38f};
-  codec.nmse = {0.015625f, 0.015625f};
-  return codec;
-}
-
-// --- checkpoints
 
 std::string text_of_values(DType dtype, const std::vector<float>& values) {
   const OwnedMatrix matrix("", dtype, {values.size(), 1}, values);
@@ -226,8 +107,7 @@ GoldenSummary write_golden(const fs::path& output, const std::string& name, cons
       summary.empty += e.header.elements() == 0 ? 1 : 0;
       if (!e.header.has_own_tables) continue;
       const ParsedStream parsed = value_of(parse_stream(e.stream));
-      for (const FrequencyTable& table :
-           value_of(parse_own_tables(parsed.own_tables, codec.decoder.tables.set))) {
+      for (const FrequencyTable& table : value_of(parse_own_tables(parsed.own_tables, codec.decoder.tables.set))) {
         const auto& of_codec = codec.decoder.tables.set;
         if (table.shift > 0 && std::find(of_codec.begin(), of_codec.end(), table) == of_codec.end())
           ++summary.shifted_own_tables;

@@ -3,7 +3,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "text/regex/unicode.h"
+#include "regex/utf8.h"
 #include "text/tokenizer.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -20,7 +20,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     for (const int32_t id : *ids) {
       if (id < 0) std::abort();
     }
-    if (!nwc::text::is_valid_utf8(tokenizer->decode(*ids, false))) std::abort();
+    if (!nwc::is_valid_utf8(tokenizer->decode(*ids, false))) std::abort();
     if (tokenizer->decode(*ids, true).size() > 1 << 20) std::abort();
   }
   for (int32_t id = 0; id < 32; ++id) {

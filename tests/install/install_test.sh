@@ -3,6 +3,7 @@
 # checkpoint.
 # usage: install_test.sh BUILD_DIR SOURCE_DIR CHECKPOINT
 set -euo pipefail
+unset DESTDIR CMAKE_GENERATOR CMAKE_PREFIX_PATH  # of whoever builds a package
 build=$1 source=$2 checkpoint=$3
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

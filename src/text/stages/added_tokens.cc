@@ -4,8 +4,9 @@
 #include <unordered_set>
 
 #include "nwcodec/limits.h"
+#include "regex/utf8.h"
 #include "text/stages/component.h"
-#include "text/regex/unicode.h"
+#include "text/unicode.h"
 
 namespace nwc::text {
 namespace {

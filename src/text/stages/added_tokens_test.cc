@@ -53,8 +53,9 @@ TEST(AddedTokens, SingleWordsStandAlone) {
 }
 
 TEST(AddedTokens, AreReadWithSpecialOnesFirst) {
-  const Result<std::vector<AddedToken>> tokens = read_added_tokens(Json::parse(
-      R"([{"id":9,"content":"plain","special":false},{"id":7,"content":"<s>","special":true,"lstrip":true,"normalized":true}])"));
+  const Result<std::vector<AddedToken>> tokens =
+      read_added_tokens(Json::parse(R"([{"id":9,"content":"plain","special":false},)"
+                                    R"({"id":7,"content":"<s>","special":true,"lstrip":true,"normalized":true}])"));
   ASSERT_TRUE(tokens);
   ASSERT_EQ(tokens->size(), 2u);
   EXPECT_EQ((*tokens)[0].content, "<s>");

@@ -3,7 +3,7 @@
 #include <array>
 #include <cstdint>
 
-#include "text/regex/unicode.h"
+#include "regex/utf8.h"
 
 namespace nwc::text {
 namespace {

@@ -1,7 +1,7 @@
 #include "text/stages/component.h"
 
 #include "nwcodec/limits.h"
-#include "text/regex/unicode.h"
+#include "regex/utf8.h"
 
 namespace nwc::text {
 

@@ -4,11 +4,11 @@
 #include <charconv>
 
 #include "nwcodec/limits.h"
+#include "regex/utf8.h"
 #include "text/stages/byte_level.h"
 #include "text/stages/component.h"
 #include "text/stages/metaspace.h"
 #include "text/stages/pattern.h"
-#include "text/regex/unicode.h"
 
 namespace nwc::text {
 namespace {

@@ -41,20 +41,19 @@ TEST(Decoder, StripsEveryToken) {
 
 TEST(Decoder, ReplacesAndFuses) {
   EXPECT_EQ(decoded(R"({"type":"Replace","pattern":{"String":"ab"},"content":"x"})", {"ab", "a", "b"}), "xab");
-  EXPECT_EQ(
-      decoded(
-          R"({"type":"Sequence","decoders":[{"type":"Fuse"},{"type":"Replace","pattern":{"String":"ab"},"content":"x"}]})",
-          {"ab", "a", "b"}),
-      "xx");
+  EXPECT_EQ(decoded(R"({"type":"Sequence","decoders":[{"type":"Fuse"},)"
+                    R"({"type":"Replace","pattern":{"String":"ab"},"content":"x"}]})",
+                    {"ab", "a", "b"}),
+            "xx");
 }
 
 TEST(Decoder, DecodesAsLlama2) {
-  EXPECT_EQ(
-      decoded(
-          R"({"type":"Sequence","decoders":[{"type":"Replace","pattern":{"String":"\u2581"},"content":" "},{"type":"ByteFallback"},
+  EXPECT_EQ(decoded(
+                R"({"type":"Sequence","decoders":[{"type":"Replace","pattern":{"String":"\u2581"},"content":" "},
+              {"type":"ByteFallback"},
                         {"type":"Fuse"},{"type":"Strip","content":" ","start":1,"stop":0}]})",
-          {"\u2581a", "<0xE5>", "<0x8F>", "<0xAB>", "\u2581b"}),
-      "a\u53eb b");
+                {"\u2581a", "<0xE5>", "<0x8F>", "<0xAB>", "\u2581b"}),
+            "a\u53eb b");
 }
 
 TEST(Decoder, RefusesWhatItDoesNotKnow) {

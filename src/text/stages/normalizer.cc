@@ -1,8 +1,9 @@
 #include "text/stages/normalizer.h"
 
+#include "regex/utf8.h"
 #include "text/stages/component.h"
 #include "text/stages/pattern.h"
-#include "text/regex/unicode.h"
+#include "text/unicode.h"
 
 namespace nwc::text {
 namespace {
@@ -43,10 +44,10 @@ class Replace : public Normalizer {
   Replace(Pattern pattern, std::string content) : pattern_(std::move(pattern)), content_(std::move(content)) {}
 
   Status apply(Piece& piece, Budget& budget) const override {
-    NWC_ASSIGN_OR_RETURN(const std::vector<Range> matches, pattern_.find_all(piece.text, budget));
+    NWC_ASSIGN_OR_RETURN(const std::vector<regex::Range> matches, pattern_.find_all(piece.text, budget));
     if (matches.empty()) return {};
     if (!content_.empty() && matches.size() > budget.max_bytes() / content_.size()) return too_long(budget);
-    const Range first = matches.front();
+    const regex::Range first = matches.front();
     if (first.begin == 0 && first.end > 0 && (content_.empty() || first.end > utf8_length(piece.text[0]))) {
       piece.at_start =
           false;  // as the reference counts: the replacement stands for the last character that it replaces

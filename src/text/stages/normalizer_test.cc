@@ -47,11 +47,10 @@ TEST(Normalizer, Strips) {
 }
 
 TEST(Normalizer, RunsASequence) {
-  EXPECT_EQ(
-      normalized(
-          R"({"type":"Sequence","normalizers":[{"type":"NFKC"},{"type":"Lowercase"},{"type":"Prepend","prepend":">"}]})",
-          "\ufb01 \uff21"),
-      ">fi a");
+  EXPECT_EQ(normalized(R"({"type":"Sequence","normalizers":[{"type":"NFKC"},{"type":"Lowercase"},)"
+                       R"({"type":"Prepend","prepend":">"}]})",
+                       "\ufb01 \uff21"),
+            ">fi a");
 }
 
 TEST(Normalizer, KeepsTrackOfTheStart) {

@@ -20,7 +20,8 @@ class TemplateProcessing : public PostProcessor {
       if (const Json* sequence = part.find("Sequence")) {
         NWC_ASSIGN_OR_RETURN(const Fields text, Fields::of(*sequence, part.place() + ".Sequence"));
         NWC_ASSIGN_OR_RETURN(const std::string id, text.string("id"));
-        if (id != "A" || text_seen) return text.error(ErrorCode::kUnsupported, "only one text, 'A', is supported");
+        if (std::string_view(id) != "A" || text_seen)
+          return text.error(ErrorCode::kUnsupported, "only one text, 'A', is supported");
         text_seen = true;
       } else {
         NWC_ASSIGN_OR_RETURN(const Json* special, part.require("SpecialToken"));

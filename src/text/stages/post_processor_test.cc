@@ -8,9 +8,11 @@ namespace {
 using Ids = std::vector<int32_t>;
 
 constexpr char kTemplate[] = R"({"type":"TemplateProcessing",
-  "single":[{"SpecialToken":{"id":"<s>","type_id":0}},{"Sequence":{"id":"A","type_id":0}},{"SpecialToken":{"id":"</s>","type_id":0}}],
+  "single":[{"SpecialToken":{"id":"<s>","type_id":0}},{"Sequence":{"id":"A","type_id":0}},
+            {"SpecialToken":{"id":"</s>","type_id":0}}],
   "pair":[],
-  "special_tokens":{"<s>":{"id":"<s>","ids":[1],"tokens":["<s>"]},"</s>":{"id":"</s>","ids":[2,3],"tokens":["</s>","x"]}}})";
+  "special_tokens":{"<s>":{"id":"<s>","ids":[1],"tokens":["<s>"]},
+                    "</s>":{"id":"</s>","ids":[2,3],"tokens":["</s>","x"]}}})";
 
 std::string error_of(std::string_view json) { return make_post_processor(Json::parse(json)).error().to_string(); }
 
@@ -40,10 +42,9 @@ TEST(PostProcessor, RefusesWhatItDoesNotKnow) {
             "post_processor: 'single' has no place for the text");
   EXPECT_EQ(error_of(R"({"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<s>"}}],"special_tokens":{}})"),
             "post_processor.special_tokens: '<s>' is missing");
-  EXPECT_EQ(
-      error_of(
-          R"({"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"x"}}],"special_tokens":{"x":{"ids":[-1]}}})"),
-      "post_processor.special_tokens.x.ids is not a token id");
+  EXPECT_EQ(error_of(R"({"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"x"}}],)"
+                     R"("special_tokens":{"x":{"ids":[-1]}}})"),
+            "post_processor.special_tokens.x.ids is not a token id");
 }
 
 }  // namespace

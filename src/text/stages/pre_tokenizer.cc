@@ -2,12 +2,13 @@
 
 #include <optional>
 
+#include "regex/utf8.h"
 #include "text/stages/byte_level.h"
 #include "text/stages/component.h"
 #include "text/stages/metaspace.h"
 #include "text/stages/pattern.h"
 #include "text/stages/split.h"
-#include "text/regex/unicode.h"
+#include "text/unicode.h"
 
 namespace nwc::text {
 namespace {
@@ -29,7 +30,7 @@ class ByteLevel : public PreTokenizer {
     if (add_prefix_space_ && !piece.text.starts_with(' ')) piece.text.insert(0, 1, ' ');
     const size_t first = out.size();
     if (words_) {
-      NWC_ASSIGN_OR_RETURN(const std::vector<Range> words, words_->find_all(piece.text, budget));
+      NWC_ASSIGN_OR_RETURN(const std::vector<regex::Range> words, words_->find_all(piece.text, budget));
       split_piece(piece, segments_of(piece.text.size(), words), SplitBehavior::kIsolated, out);
     } else {
       out.push_back(std::move(piece));
@@ -55,7 +56,7 @@ class Split : public PreTokenizer {
       : pattern_(std::move(pattern)), behavior_(behavior), invert_(invert) {}
 
   Status split(Piece piece, Budget& budget, std::vector<Piece>& out) const override {
-    NWC_ASSIGN_OR_RETURN(const std::vector<Range> matches, pattern_.find_all(piece.text, budget));
+    NWC_ASSIGN_OR_RETURN(const std::vector<regex::Range> matches, pattern_.find_all(piece.text, budget));
     std::vector<Segment> segments = segments_of(piece.text.size(), matches);
     if (invert_) invert(segments);
     split_piece(piece, segments, behavior_, out);

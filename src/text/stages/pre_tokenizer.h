@@ -9,7 +9,7 @@
 
 #include "base/json.h"
 #include "nwcodec/result.h"
-#include "text/regex/budget.h"
+#include "text/budget.h"
 #include "text/piece.h"
 
 namespace nwc::text {

@@ -62,11 +62,10 @@ TEST(PreTokenizer, SplitsAtKindsOfCharacters) {
 }
 
 TEST(PreTokenizer, RunsASequence) {
-  EXPECT_EQ(
-      words(
-          R"({"type":"Sequence","pretokenizers":[{"type":"Digits","individual_digits":true},{"type":"ByteLevel","add_prefix_space":true}]})",
-          "a1"),
-      (Strings{"\u0120a", "\u01201"}));
+  EXPECT_EQ(words(R"({"type":"Sequence","pretokenizers":[{"type":"Digits","individual_digits":true},)"
+                  R"({"type":"ByteLevel","add_prefix_space":true}]})",
+                  "a1"),
+            (Strings{"\u0120a", "\u01201"}));
   EXPECT_EQ(words(R"({"type":"Sequence","pretokenizers":[]})", "a b"), Strings{"a b"});
 }
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "text/regex/unicode.h"
+#include "regex/utf8.h"
 
 namespace nwc::text {
 namespace {
@@ -17,8 +17,8 @@ constexpr std::pair<std::string_view, SplitBehavior> kBehaviors[] = {
 
 // Joins each delimiter to its neighbour on the side where the iteration comes from, if that is no delimiter itself.
 template <class Iterator>
-std::vector<Range> merge_delimiters(Iterator first, Iterator last) {
-  std::vector<Range> ranges;
+std::vector<regex::Range> merge_delimiters(Iterator first, Iterator last) {
+  std::vector<regex::Range> ranges;
   bool after_delimiter = false;
   for (; first != last; ++first) {
     if (first->is_delimiter && !after_delimiter && !ranges.empty()) {
@@ -31,8 +31,8 @@ std::vector<Range> merge_delimiters(Iterator first, Iterator last) {
   return ranges;
 }
 
-std::vector<Range> merge_equals(const std::vector<Segment>& segments) {
-  std::vector<Range> ranges;
+std::vector<regex::Range> merge_equals(const std::vector<Segment>& segments) {
+  std::vector<regex::Range> ranges;
   bool previous = false;
   for (const Segment& segment : segments) {
     if (segment.is_delimiter == previous && !ranges.empty()) {
@@ -45,11 +45,11 @@ std::vector<Range> merge_equals(const std::vector<Segment>& segments) {
   return ranges;
 }
 
-std::vector<Range> ranges_of(const std::vector<Segment>& segments, SplitBehavior behavior) {
+std::vector<regex::Range> ranges_of(const std::vector<Segment>& segments, SplitBehavior behavior) {
   switch (behavior) {
     case SplitBehavior::kMergedWithPrevious: return merge_delimiters(segments.begin(), segments.end());
     case SplitBehavior::kMergedWithNext: {
-      std::vector<Range> ranges = merge_delimiters(segments.rbegin(), segments.rend());
+      std::vector<regex::Range> ranges = merge_delimiters(segments.rbegin(), segments.rend());
       std::reverse(ranges.begin(), ranges.end());
       return ranges;
     }
@@ -57,7 +57,7 @@ std::vector<Range> ranges_of(const std::vector<Segment>& segments, SplitBehavior
     case SplitBehavior::kIsolated:
     case SplitBehavior::kRemoved: break;
   }
-  std::vector<Range> ranges;
+  std::vector<regex::Range> ranges;
   ranges.reserve(segments.size());
   for (const Segment& segment : segments) {
     if (behavior == SplitBehavior::kIsolated || !segment.is_delimiter) ranges.push_back({segment.begin, segment.end});
@@ -75,11 +75,11 @@ Result<SplitBehavior> split_behavior(const Fields& fields, std::string_view name
   return fields.error(ErrorCode::kUnsupported, "behavior '" + text.substr(0, 100) + "' is not known");
 }
 
-std::vector<Segment> segments_of(size_t text_size, const std::vector<Range>& delimiters) {
+std::vector<Segment> segments_of(size_t text_size, const std::vector<regex::Range>& delimiters) {
   std::vector<Segment> segments;
   segments.reserve(2 * delimiters.size() + 1);
   size_t done = 0;
-  for (const Range& delimiter : delimiters) {
+  for (const regex::Range& delimiter : delimiters) {
     if (done != delimiter.begin) segments.push_back({done, delimiter.begin, false});
     segments.push_back({delimiter.begin, delimiter.end, true});
     done = delimiter.end;
@@ -89,7 +89,7 @@ std::vector<Segment> segments_of(size_t text_size, const std::vector<Range>& del
 }
 
 std::vector<Segment> segments_of(std::string_view text, bool (*is_delimiter)(char32_t)) {
-  std::vector<Range> delimiters;
+  std::vector<regex::Range> delimiters;
   for (size_t pos = 0; pos < text.size();) {
     const size_t begin = pos;
     if (is_delimiter(next_code_point(text, pos))) delimiters.push_back({begin, pos});
@@ -103,7 +103,7 @@ void invert(std::vector<Segment>& segments) {
 
 void split_piece(const Piece& piece, const std::vector<Segment>& segments, SplitBehavior behavior,
                  std::vector<Piece>& out) {
-  for (const Range& range : ranges_of(segments, behavior)) {
+  for (const regex::Range& range : ranges_of(segments, behavior)) {
     if (range.begin == range.end) continue;
     out.push_back({piece.text.substr(range.begin, range.end - range.begin), piece.at_start && range.begin == 0});
   }

@@ -4,9 +4,9 @@
 #include <string_view>
 #include <vector>
 
-#include "text/stages/component.h"
+#include "regex/regex.h"
 #include "text/piece.h"
-#include "text/regex/regex.h"
+#include "text/stages/component.h"
 
 namespace nwc::text {
 
@@ -25,7 +25,7 @@ struct Segment {
 };
 
 // From ascending matches that do not overlap; parts between them may not be empty, matches may.
-std::vector<Segment> segments_of(size_t text_size, const std::vector<Range>& delimiters);
+std::vector<Segment> segments_of(size_t text_size, const std::vector<regex::Range>& delimiters);
 // Every character for which `is_delimiter` holds is a delimiter of its own.
 std::vector<Segment> segments_of(std::string_view text, bool (*is_delimiter)(char32_t));
 void invert(std::vector<Segment>& segments);

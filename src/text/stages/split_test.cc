@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "text/stages/pattern.h"
-#include "text/regex/unicode.h"
+#include "text/unicode.h"
 
 namespace nwc::text {
 namespace {
@@ -13,7 +13,7 @@ using Strings = std::vector<std::string>;
 
 Strings split(std::string_view text, std::string_view pattern, SplitBehavior behavior, bool inverted) {
   Budget budget(text.size());
-  std::vector<Segment> segments = segments_of(text.size(), *Pattern::regex(pattern)->find_all(text, budget));
+  std::vector<Segment> segments = segments_of(text.size(), *Pattern::from_regex(pattern)->find_all(text, budget));
   if (inverted) invert(segments);
   std::vector<Piece> pieces;
   split_piece({std::string(text), true}, segments, behavior, pieces);

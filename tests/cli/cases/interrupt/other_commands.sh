@@ -3,7 +3,8 @@ stop() {
   local pid code=0
   "$NWCODEC" "$@" >/dev/null 2>message &
   pid=$!
-  sleep 2
+  await 60 handles_interrupt $pid
+  sleep 0.2
   kill -s INT $pid 2>/dev/null || fail "already over: $*"
   wait $pid || code=$?
   cat message >&2

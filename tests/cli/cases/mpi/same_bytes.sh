@@ -1,7 +1,7 @@
 # Two processes write what one writes, with and without recovery, and share the work.
 needs_mpi
 export OPENBLAS_NUM_THREADS=1
-ranks() { mpirun --oversubscribe --bind-to none -n 2 "$NWCODEC" "$@" --threads 1; }
+ranks() { launch -n 2 "$NWCODEC" "$@" --threads 1; }
 tiny model --hidden 128 --layers 6 --shards 2
 quietly nwcodec compress model -o one
 ranks compress model -o two --json >report

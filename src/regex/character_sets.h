@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace nwc::text {
+namespace nwc::regex {
 
 // \w outside and inside brackets: Oniguruma counts superscript digits and fractions of Latin-1 only outside.
 inline constexpr std::string_view kWordSet = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{b2}\x{b3}\x{b9}\x{bc}-\x{be})";
@@ -17,11 +17,11 @@ inline constexpr std::string_view kDigitSet = R"(\p{Nd})";
 // The set of [:name:]; nullopt for an unknown name.
 std::optional<std::string> posix_set(std::string_view name);
 
-// The set of \p{name}: POSIX names, general categories, scripts, binary properties; upper and lower case, spaces, '-'
-// and '_' make no difference. nullopt for an unknown name.
+// The set of \p{name}: POSIX names, general categories, and the scripts and binary properties that PCRE2 knows; upper
+// and lower case, spaces, '-' and '_' make no difference. nullopt for an unknown name.
 std::optional<std::string> property_set(std::string_view name, bool in_class);
 
 // Whether (?i) changes the set.
 bool depends_on_case(std::string_view set);
 
-}  // namespace nwc::text
+}  // namespace nwc::regex

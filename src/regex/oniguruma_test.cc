@@ -1,16 +1,16 @@
-#include "text/regex/regex_syntax.h"
+#include "regex/oniguruma.h"
 
 #include <gtest/gtest.h>
 
-namespace nwc::text {
+namespace nwc::regex {
 namespace {
 
 std::string translated(std::string_view pattern) {
-  Result<std::string> result = oniguruma_to_pcre2(pattern);
-  return result ? *result : "error: " + result.error().message();
+  const Result<Translation> result = oniguruma_to_pcre2(pattern);
+  return result ? result->pattern : "error: " + result.error().message();
 }
 
-TEST(RegexSyntax, LeavesTheCommonCoreAlone) {
+TEST(Oniguruma, LeavesTheCommonCoreAlone) {
   for (const char* pattern :
        {"abc", "a|b", "a*b+c?", "a*?b+?c??", "a*+b++c?+", "(?:a)(b)(?=c)(?!d)(?<=e)(?<!f)(?>g)", "^a$", ".",
         "a{2}b{2,}c{2,3}", "[abc]", "[^a-z0-9]", "(?<n>a)\\k<n>", "(?i:a)", "\\p{L}+\\P{N}", "\\A\\z\\Z\\R"}) {
@@ -18,18 +18,18 @@ TEST(RegexSyntax, LeavesTheCommonCoreAlone) {
   }
 }
 
-TEST(RegexSyntax, WritesSetsOut) {
+TEST(Oniguruma, WritesSetsOut) {
   EXPECT_EQ(translated(R"(\s\S\d\D)"), R"(\p{White_Space}\P{White_Space}\p{Nd}\P{Nd})");
   EXPECT_EQ(translated(R"(\h\H)"), "[0-9A-Fa-f][^0-9A-Fa-f]");
   EXPECT_EQ(translated(R"([\s\w\-x])"), R"([\p{White_Space}\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\-x])");
   EXPECT_EQ(translated(R"([[:punct:]a])"), R"([\p{P}\p{S}a])");
   EXPECT_EQ(translated(R"(\p{punct})"), R"(\p{P})");
   EXPECT_EQ(translated(R"(\p{Letter}\p{^lowercase_letter})"), R"(\p{L}\P{Ll})");
-  EXPECT_EQ(translated(R"(\p{Han}\p{Latn})"), R"(\p{script:Han}\p{script:Latin})");
-  EXPECT_EQ(translated(R"(\p{Emoji})"), R"(\p{Emoji})");
+  EXPECT_EQ(translated(R"(\p{Han}\p{Latn})"), R"(\p{script:han}\p{script:latn})");
+  EXPECT_EQ(translated(R"(\p{Emoji})"), R"(\p{emoji})");
 }
 
-TEST(RegexSyntax, FlattensAndIntersectsClasses) {
+TEST(Oniguruma, FlattensAndIntersectsClasses) {
   EXPECT_EQ(translated("[a[bc]d]"), "[abcd]");
   EXPECT_EQ(translated("[^(a|[.,])]+"), R"([^\x{28}a\x{7c}\x{2e}\x{2c}\x{29}]+)");
   EXPECT_EQ(translated("[a[^b]]"), "(?:(?:[a]|[^b]))");
@@ -39,7 +39,7 @@ TEST(RegexSyntax, FlattensAndIntersectsClasses) {
   EXPECT_EQ(translated("[a-]"), R"([a\x{2d}])");
 }
 
-TEST(RegexSyntax, MapsQuantifiers) {
+TEST(Oniguruma, MapsQuantifiers) {
   EXPECT_EQ(translated("a{,3}"), "a{0,3}");
   EXPECT_EQ(translated("a{2}?"), "(?:a{2})?");
   EXPECT_EQ(translated("a{1,2}?"), "a{1,2}?");
@@ -48,7 +48,7 @@ TEST(RegexSyntax, MapsQuantifiers) {
   EXPECT_EQ(translated("a{b"), "a\\{b");
 }
 
-TEST(RegexSyntax, MapsOptionsEscapesAndComments) {
+TEST(Oniguruma, MapsOptionsEscapesAndComments) {
   EXPECT_EQ(translated("(?m:.)(?i-m:a)"), "(?s:.)(?i-s:a)");
   EXPECT_EQ(translated("x(?i)a|b"), "x(?i:a|b)");
   EXPECT_EQ(translated("(a(?i)b|c)d"), "(a(?i:b|c))d");
@@ -57,7 +57,22 @@ TEST(RegexSyntax, MapsOptionsEscapesAndComments) {
   EXPECT_EQ(translated("]}"), "\\]\\}");
 }
 
-TEST(RegexSyntax, RefusesByName) {
+TEST(Oniguruma, CaseLeavesPropertiesAlone) {
+  EXPECT_EQ(translated(R"((?i:\p{Lu}a)\p{Lu})"), R"((?i:(?-i:\p{Lu})a)\p{Lu})");
+  EXPECT_EQ(translated(R"((?i)\P{Upper}\p{L})"), R"((?i:(?-i:\P{Uppercase})\p{L}))");
+}
+
+TEST(Oniguruma, RemembersWhereItCameFrom) {
+  SourceMap source;
+  source.add(0, 0);
+  source.add(4, 1);
+  source.add(6, 3);
+  source.insert(4, 3);  // [0, 4) from 0; [4, 9) from 1; from 9 on 3
+  const size_t origins[] = {0, 0, 0, 0, 1, 1, 1, 1, 1, 3, 3};
+  for (size_t i = 0; i < std::size(origins); ++i) EXPECT_EQ(source.origin(i), origins[i]) << i;
+}
+
+TEST(Oniguruma, RefusesByName) {
   const std::pair<const char*, const char*> cases[] = {
       {R"(a\K)", "error: byte 1: '\\K' is not supported"},
       {R"(\G)", "error: byte 0: '\\G' is not supported"},
@@ -69,7 +84,7 @@ TEST(RegexSyntax, RefusesByName) {
       {"(*ACCEPT)", "error: byte 0: '(*' is not supported"},
       {R"(\xE3)", "error: byte 0: a raw byte is not supported"},
       {R"(\p{Klingon})", "error: byte 0: the character set 'Klingon' is not supported"},
-      {R"((?i)[\p{Lu}])", "error: byte 5: 'Lu' in a class that ignores case is not supported"},
+      {R"((?i)[\p{Lu}])", "error: byte 5: '\\p{Lu}' in a class that ignores case is not supported"},
   };
   for (const auto& [pattern, message] : cases) {
     EXPECT_EQ(translated(pattern), message);
@@ -77,7 +92,7 @@ TEST(RegexSyntax, RefusesByName) {
   }
 }
 
-TEST(RegexSyntax, RefusesMistakes) {
+TEST(Oniguruma, RefusesMistakes) {
   const std::pair<const char*, const char*> cases[] = {
       {"(a", "error: byte 2: a parenthesis is not closed"},
       {"a)", "error: byte 1: a closing parenthesis has no opening one"},
@@ -95,4 +110,4 @@ TEST(RegexSyntax, RefusesMistakes) {
 }
 
 }  // namespace
-}  // namespace nwc::text
+}  // namespace nwc::regex

@@ -1,0 +1,150 @@
+#include "regex/character_sets.h"
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#include <span>
+#include <utility>
+
+#include "regex/scanner.h"
+
+namespace nwc::regex {
+namespace {
+
+using NamedSet = std::pair<std::string_view, std::string_view>;
+
+constexpr NamedSet kPosixSets[] = {
+    {"alnum", R"(\p{Alphabetic}\p{Nd})"},
+    {"alpha", R"(\p{Alphabetic})"},
+    {"ascii", R"(\x{0}-\x{7f})"},
+    {"blank", R"(\p{Zs}\x{9})"},
+    {"cntrl", R"(\p{Cc})"},
+    {"digit", kDigitSet},
+    {"graph", R"(\p{L}\p{M}\p{N}\p{P}\p{S}\p{Cf}\p{Co})"},
+    {"lower", R"(\p{Lowercase})"},
+    {"print", R"(\p{L}\p{M}\p{N}\p{P}\p{S}\p{Cf}\p{Co}\p{Zs})"},
+    {"punct", R"(\p{P}\p{S})"},
+    {"space", kSpaceSet},
+    {"upper", R"(\p{Uppercase})"},
+    {"word", kWordSetInClass},
+    {"xdigit", kHexSet},
+};
+
+// Names that Oniguruma knows as properties and PCRE2 under another name, or that mean something else than the POSIX set
+// of that name.
+constexpr NamedSet kPropertySets[] = {
+    {"any", R"(\x{0}-\x{10ffff})"},
+    {"assigned", R"(\p{L}\p{M}\p{N}\p{P}\p{S}\p{Z}\p{Cc}\p{Cf}\p{Co}\p{Cs})"},
+    {"punct", R"(\p{P})"},
+    {"lowercase", R"(\p{Lowercase})"},
+    {"uppercase", R"(\p{Uppercase})"},
+};
+
+// Short and long names of Unicode's general categories, plain.
+constexpr NamedSet kCategories[] = {
+    {"C", "other"},
+    {"Cc", "control"},
+    {"Cf", "format"},
+    {"Cn", "unassigned"},
+    {"Co", "privateuse"},
+    {"Cs", "surrogate"},
+    {"L", "letter"},
+    {"L&", "casedletter"},
+    {"L&", "lc"},
+    {"Ll", "lowercaseletter"},
+    {"Lm", "modifierletter"},
+    {"Lo", "otherletter"},
+    {"Lt", "titlecaseletter"},
+    {"Lu", "uppercaseletter"},
+    {"M", "mark"},
+    {"M", "combiningmark"},
+    {"Mc", "spacingmark"},
+    {"Me", "enclosingmark"},
+    {"Mn", "nonspacingmark"},
+    {"N", "number"},
+    {"Nd", "decimalnumber"},
+    {"Nl", "letternumber"},
+    {"No", "othernumber"},
+    {"P", "punctuation"},
+    {"Pc", "connectorpunctuation"},
+    {"Pd", "dashpunctuation"},
+    {"Pe", "closepunctuation"},
+    {"Pf", "finalpunctuation"},
+    {"Pi", "initialpunctuation"},
+    {"Po", "otherpunctuation"},
+    {"Ps", "openpunctuation"},
+    {"S", "symbol"},
+    {"Sc", "currencysymbol"},
+    {"Sk", "modifiersymbol"},
+    {"Sm", "mathsymbol"},
+    {"So", "othersymbol"},
+    {"Z", "separator"},
+    {"Zl", "lineseparator"},
+    {"Zp", "paragraphseparator"},
+    {"Zs", "spaceseparator"},
+};
+
+char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+// Without spaces, '-' and '_', in lower case; nullopt if there is anything but letters.
+std::optional<std::string> plain_name(std::string_view name) {
+  std::string plain;
+  for (const char c : name) {
+    if (c == ' ' || c == '-' || c == '_') continue;
+    if (!is_letter(c)) return std::nullopt;
+    plain.push_back(to_lower(c));
+  }
+  return plain;
+}
+
+std::optional<std::string> find_in(std::span<const NamedSet> sets, std::string_view name) {
+  for (const auto& [known, set] : sets) {
+    if (name == known) return std::string(set);
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> category(std::string_view plain) {
+  for (const auto& [short_name, long_name] : kCategories) {
+    const bool is_short = plain.size() == short_name.size() && plain[0] == to_lower(short_name[0]) &&
+                          plain.substr(1) == short_name.substr(1);
+    if (is_short || plain == long_name) return "\\p{" + std::string(short_name) + "}";
+  }
+  return std::nullopt;
+}
+
+bool known_to_pcre2(const std::string& item) {
+  int error_code = 0;
+  PCRE2_SIZE error_offset = 0;
+  pcre2_code* code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(item.data()), item.size(), PCRE2_UTF | PCRE2_UCP,
+                                   &error_code, &error_offset, nullptr);
+  pcre2_code_free(code);
+  return code != nullptr;
+}
+
+}  // namespace
+
+std::optional<std::string> posix_set(std::string_view name) { return find_in(kPosixSets, name); }
+
+std::optional<std::string> property_set(std::string_view name, bool in_class) {
+  const std::optional<std::string> plain = plain_name(name);
+  if (!plain || plain->empty()) return std::nullopt;
+  if (*plain == "word" && !in_class) return std::string(kWordSet);
+  if (std::optional<std::string> set = find_in(kPropertySets, *plain)) return set;
+  if (std::optional<std::string> set = posix_set(*plain)) return set;
+  if (std::optional<std::string> set = category(*plain)) return set;
+  for (const char* kind : {"script:", ""}) {
+    const std::string item = "\\p{" + (kind + *plain) + "}";
+    if (known_to_pcre2(item)) return item;
+  }
+  return std::nullopt;
+}
+
+bool depends_on_case(std::string_view set) {
+  for (const std::string_view cased : {R"(\p{Lu})", R"(\p{Ll})", R"(\p{Lt})", R"(\p{Lowercase})", R"(\p{Uppercase})"}) {
+    if (set == cased) return true;
+  }
+  return false;
+}
+
+}  // namespace nwc::regex
