@@ -13,9 +13,12 @@
 
 namespace nwc {
 
+class DeviceWeights;
+
 // Refers to its arguments.
 struct EncodeJob {
   const WeightMatrix& weights;
+  const DeviceWeights* device_weights;  // the same in a device's memory, or null
   const WeightScales& scales;
   const Tiling& tiling;
   const TensorGuide& guide;
@@ -24,7 +27,7 @@ struct EncodeJob {
   Isa isa;
 
   static EncodeJob of(const WeightMatrix& weights, const WeightScales& scales, const Tiling& tiling,
-                      const TensorGuide& guide, const Encoder& encoder);
+                      const TensorGuide& guide, const Encoder& encoder, const DeviceWeights* device_weights = nullptr);
   std::span<const uint8_t> levels_of_matrix(uint64_t matrix) const;
 };
 

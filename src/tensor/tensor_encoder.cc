@@ -7,13 +7,13 @@
 #include "base/fixed_log2.h"
 #include "base/hash.h"
 #include "base/parallel.h"
-#include "quantise/device_quantiser.h"
-#include "quantise/feedback.h"
-#include "tensor/symbol_sample.h"
-#include "tensor/table_choice.h"
-#include "quantise/tile_analysis.h"
 #include "entropy/encode/tile_encoder.h"
 #include "format/tiling.h"
+#include "quantise/device_quantiser.h"
+#include "quantise/feedback.h"
+#include "quantise/tile_analysis.h"
+#include "tensor/symbol_sample.h"
+#include "tensor/table_choice.h"
 
 namespace nwc {
 namespace {
@@ -215,15 +215,15 @@ Status check_options(const EncodeOptions& options) {
 }
 
 Result<EncodedTensor> encode_tensor(const WeightMatrix& weights, const TensorGuide& guide, const Encoder& encoder,
-                                    const EncodeOptions& options, int threads) {
+                                    const EncodeOptions& options, int threads, const DeviceWeights* device_weights) {
   NWC_RETURN_IF_ERROR(check_options(options));
   threads = resolve_threads(threads);
   const Codec& codec = encoder.codec();
   NWC_ASSIGN_OR_RETURN(const WeightScales scales,
-                       weight_scales(weights, options.normalisation, guide.column_gains, threads));
+                       weight_scales(weights, options.normalisation, guide.column_gains, threads, device_weights));
   const Tiling tiling(weights.matrices, weights.rows, weights.columns, codec.parts().chunk_length(),
                       options.tile_chunks, guide.levels);
-  const EncodeJob job = EncodeJob::of(weights, scales, tiling, guide, encoder);
+  const EncodeJob job = EncodeJob::of(weights, scales, tiling, guide, encoder, device_weights);
 
   EncodedTensor encoded;
   for (const uint16_t half : scales.stored) append_le(encoded.scales, half);

@@ -17,6 +17,8 @@
 
 namespace nwc {
 
+class DeviceWeights;
+
 struct EncodeOptions {
   uint32_t tile_chunks =
       2048;                  // chunks per tile: smaller decode with less latency, larger cost fewer bytes (72 a tile)
@@ -36,9 +38,11 @@ struct EncodedTensor {
   EncodeStatistics statistics;
 };
 
-// `guide` may be empty: data-free. Independent of `threads` and of the
-// instruction set. Errors: kInvalidArgument for options out of range; kNonFinite naming the weight.
+// `guide` may be empty: data-free. `device_weights`: the same weights in the memory of the encoder's device, or null.
+// Independent of `threads` and of the instruction set. Errors: kInvalidArgument for options out of range; kNonFinite
+// naming the weight.
 Result<EncodedTensor> encode_tensor(const WeightMatrix& weights, const TensorGuide& guide, const Encoder& encoder,
-                                    const EncodeOptions& options, int threads);
+                                    const EncodeOptions& options, int threads,
+                                    const DeviceWeights* device_weights = nullptr);
 
 }  // namespace nwc

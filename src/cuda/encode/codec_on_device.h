@@ -1,12 +1,12 @@
-// A codec's transforms in the forms that the encoder's kernels read. Private to src/encode/cuda.
+// A codec's transforms in the forms that the encoder's kernels read.
 #pragma once
 
 #include <optional>
 
-#include "cuda/decode/device_types.h"
-#include "cuda/support/memory.h"
-#include "cuda/encode/kernels.h"
 #include "codec/encode/encoder_codec.h"
+#include "cuda/decode/device_types.h"
+#include "cuda/encode/kernels.h"
+#include "cuda/support/memory.h"
 #include "nwcodec/result.h"
 
 namespace nwc::cuda {

@@ -75,7 +75,7 @@ struct QuantiserTask {
 struct SmallCodecShape {
   uint32_t depth, levels, embedding_sets;
 };
-inline constexpr uint32_t kSmallWidth = 128;
+inline constexpr uint32_t kSmallAnalysisWidth = 128;
 // Where the parts of a codec's image begin, in bytes. Matrices are binary16, pairs of inputs by outputs; everything
 // else is binary32.
 struct SmallCodecLayout {
@@ -94,12 +94,12 @@ constexpr SmallCodecLayout small_codec_layout(SmallCodecShape s) {
     at += (bytes + 15) / 16 * 16;
     return begin;
   };
-  l.in_weight = take(8 * kSmallWidth * 4);
-  l.blocks = take(s.depth * (kSmallWidth / 2) * kSmallWidth * 4);
-  l.out_weight = take(kSmallWidth / 2 * 16 * 4);
-  l.in_bias = take(kSmallWidth * 4);
-  l.block_vectors = take(s.depth * 3 * kSmallWidth * 4);
-  l.embeddings = take(s.embedding_sets * s.levels * kSmallWidth * 4);
+  l.in_weight = take(8 * kSmallAnalysisWidth * 4);
+  l.blocks = take(s.depth * (kSmallAnalysisWidth / 2) * kSmallAnalysisWidth * 4);
+  l.out_weight = take(kSmallAnalysisWidth / 2 * 16 * 4);
+  l.in_bias = take(kSmallAnalysisWidth * 4);
+  l.block_vectors = take(s.depth * 3 * kSmallAnalysisWidth * 4);
+  l.embeddings = take(s.embedding_sets * s.levels * kSmallAnalysisWidth * 4);
   l.out_bias = take(64);
   l.synthesis_embedding = take(s.levels * 64);
   l.synthesis_weight = take(16 * 64);

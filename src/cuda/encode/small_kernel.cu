@@ -8,11 +8,12 @@
 #include <cuda_runtime.h>
 
 #include "cuda/encode/feedback.cuh"
+#include "cuda/encode/rounding.cuh"
 
 namespace nwc::cuda {
 namespace {
 
-constexpr uint32_t kW = kSmallWidth, kMostTeams = 4;
+constexpr uint32_t kW = kSmallAnalysisWidth, kMostTeams = 4;
 constexpr uint32_t kPlainStripes = 8;    // that a team has at a time without feedback
 constexpr uint32_t kPlainColumns = 256;  // of a work item, likewise
 
