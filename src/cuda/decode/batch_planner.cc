@@ -204,5 +204,6 @@ Status BatchPlanner::add_group(const CudaTensor& tensor, uint32_t number, const 
   if (small_.size() + any_.size() > UINT32_MAX / 2048)
     return Error(ErrorCode::kLimit, "too many tiles in one batch").remedy("decode fewer tensors together");
   return {};
+}
 
 }  // namespace nwc::cuda
