@@ -35,14 +35,21 @@ FrequencyTable gaussian_table(double sigma) {
 }
 
 struct Data {
-  TableSet tables{1, kChannels, {}};
+  TableSet tables;
+  std::vector<Context> channels;  // a table for each
   std::vector<std::vector<std::byte>> tiles;
   std::vector<uint8_t> symbols_as_bytes;
   double bits_per_symbol = 0;
 
+  TileContexts contexts() const { return {channels.data()}; }
+
   Data() {
     std::mt19937 random(1);
-    for (unsigned c = 0; c < kChannels; ++c) tables.tables.push_back(gaussian_table(sigma_of(c)));
+    for (unsigned c = 0; c < kChannels; ++c) {
+      tables.push_back(gaussian_table(sigma_of(c)));
+      channels.push_back(static_cast<Context>(c));
+    }
+    const CodingTables coding(tables);
     std::vector<int32_t> symbols(kChannels * kTileChunks);
     size_t bytes = 0;
     for (uint32_t tile = 0; tile < kChunks / kTileChunks; ++tile) {
@@ -52,7 +59,8 @@ struct Data {
           symbols[c * kTileChunks + i] = static_cast<int32_t>(std::lround(gaussian(random)));
         }
       }
-      tiles.push_back(encode_tile(tables, {0, kTileChunks, 64, 16}, symbols.data(), kTileChunks, {}));
+      tiles.push_back(
+          encode_tile(coding, contexts(), {kChannels, kTileChunks, 64, 16}, symbols.data(), kTileChunks, {}));
       bytes += tiles.back().size();
       for (const int32_t s : symbols) symbols_as_bytes.push_back(static_cast<uint8_t>(s));
     }
@@ -75,8 +83,9 @@ void bench_decode(benchmark::State& state, Isa isa) {
     for (size_t first = 0; first + kTilesTogether <= d.tiles.size(); first += kTilesTogether) {
       TileJob jobs[kTilesTogether];
       for (size_t t = 0; t < kTilesTogether; ++t)
-        jobs[t] = {d.tiles[first + t], &symbols[t * kChannels * kTileChunks], nullptr, &escapes[t], &patches[t]};
-      const Status status = decode_tiles(jobs, tables, {0, kTileChunks, 64, 16}, isa, kTileChunks);
+        jobs[t] = {d.tiles[first + t], d.contexts(), &symbols[t * kChannels * kTileChunks], nullptr,
+                   &escapes[t],        &patches[t]};
+      const Status status = decode_tiles(jobs, tables, {kChannels, kTileChunks, 64, 16}, isa, kTileChunks);
       if (!status) state.SkipWithError(status.error().to_string().c_str());
       benchmark::ClobberMemory();
     }

@@ -1,12 +1,22 @@
-# The three kinds of target in this tree: a layer (library), a test of a folder, a fuzz target.
+# The kinds of target in this tree: a layer (library) or the encoder's half of one, a test of a folder, a fuzz target.
+
+# nwc_encode_sources(a.cc ...): sources of nwcodec_encode in a folder that has both halves; nothing where only the
+# decode library is built.
+function(nwc_encode_sources)
+  if(NWCODEC_WITH_ENCODE)
+    target_sources(nwcodec_encode PRIVATE ${ARGN})
+  endif()
+endfunction()
 
 # Settings that every target of ours shares. -Wrestrict has false positives on std::string in GCC 12; contraction is off
 # because every floating-point operation that reaches a file must round the same way on every machine.
 function(nwc_configure_target target)
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src)
   target_compile_options(${target} PRIVATE
-    "$<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wno-missing-field-initializers;$<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>;-ffp-contract=off>")
-  if(NWCODEC_DEVELOPER)
+    $<$<COMPILE_LANGUAGE:CXX>:-Wall> $<$<COMPILE_LANGUAGE:CXX>:-Wextra>
+    $<$<COMPILE_LANGUAGE:CXX>:-Wno-missing-field-initializers> $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-restrict>
+    $<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=off>)
+  if(NWCODEC_WERROR)
     target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-Werror>)
   endif()
   if(NWCODEC_SANITIZE)
@@ -21,6 +31,16 @@ function(nwc_configure_target target)
   endif()
 endfunction()
 
+# Tests that are also built and run apart from the others: of the decode library on another architecture (make
+# test-aarch64), and of what uses threads under the thread sanitizer (make test-tsan).
+set(NWCODEC_DECODE_TESTS
+  base_test checkpoint_test codec_test conformance_test damage_test decode_test entropy_test format_test transform_test)
+set(NWCODEC_THREADS_TESTS
+  base_test baselines_test compress_test decode_test guide_test quantise_test report_test study_test tensor_test text_test
+  weights_test)
+add_custom_target(decode_tests)
+add_custom_target(threads_tests)
+
 # nwc_test(name SOURCES a_test.cc ... LIBS lib ...): one GoogleTest program for a folder; every case is a ctest test.
 function(nwc_test name)
   if(NOT NWCODEC_DEVELOPER)
@@ -32,13 +52,29 @@ function(nwc_test name)
   # What is tested is optimised; optimising the tests would cost a quarter more of their build time.
   target_compile_options(${name} PRIVATE $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CONFIG:Release>>:-O1>)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
-  target_compile_definitions(${name} PRIVATE NWC_SOURCE_DIR="${PROJECT_SOURCE_DIR}" NWC_BINARY_DIR="${PROJECT_BINARY_DIR}")
+  target_compile_definitions(${name}
+    PRIVATE NWC_SOURCE_DIR="${PROJECT_SOURCE_DIR}" NWC_BINARY_DIR="${PROJECT_BINARY_DIR}")
   target_link_libraries(${name} PRIVATE ${ARG_LIBS} GTest::gtest_main ${NWCODEC_FMT})
-  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 600)
+  set(properties TIMEOUT 600)
+  set(labels)
+  foreach(kind DECODE THREADS)
+    if("${name}" IN_LIST NWCODEC_${kind}_TESTS)
+      string(TOLOWER ${kind} kind)
+      list(APPEND labels ${kind})
+      add_dependencies(${kind}_tests ${name})
+    endif()
+  endforeach()
+  if(labels)
+    # One label of both words: gtest_discover_tests() takes no lists.
+    list(JOIN labels "+" labels)
+    list(APPEND properties LABELS ${labels})
+  endif()
+  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES ${properties})
 endfunction()
 
 # nwc_fuzzer(name SOURCE x_fuzzer.cc LIBS lib ... CORPUS dir): a libFuzzer target with NWCODEC_FUZZERS; otherwise a
 # plain program that replays every file of the corpus, registered as a test.
+add_custom_target(fuzzers)
 function(nwc_fuzzer name)
   if(NOT NWCODEC_DEVELOPER)
     return()
@@ -46,6 +82,7 @@ function(nwc_fuzzer name)
   cmake_parse_arguments(ARG "" "SOURCE;CORPUS" "LIBS" ${ARGN})
   if(NWCODEC_FUZZERS)
     add_executable(${name} ${ARG_SOURCE})
+    add_dependencies(fuzzers ${name})
     target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
   else()

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Compresses the demo model, shows sizes and quality, and lets the original and the compressed model continue the same prompt.
+# Compresses the demo model, shows sizes and quality, and lets the original and the compressed model continue the same
+# prompt.
 set -euo pipefail
 nwcodec=$1
 model=models/demo

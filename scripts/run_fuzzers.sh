@@ -8,5 +8,6 @@ for target in "$build"/bin/*_fuzzer; do
   scratch="$build/corpus/$name"
   mkdir -p "$scratch"
   echo "== $name"
-  "$target" -max_total_time="$seconds" -rss_limit_mb=2048 -timeout=20 -print_final_stats=1 "$scratch" "tests/fuzz/corpus/$name" 2>&1 | tail -n 8
+  "$target" -max_total_time="$seconds" -rss_limit_mb=2048 -timeout=20 \
+    -print_final_stats=1 "$scratch" "tests/fuzz/corpus/$name" 2>&1 | tail -n 8
 done

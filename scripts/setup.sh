@@ -1,6 +1,12 @@
 #!/usr/bin/env bash
-# Installs what is missing of the tools and libraries that nwcodec builds with (Debian 12). Says nothing if all is there.
+# Installs what is missing of the tools and libraries that nwcodec builds with (Debian 12 and 13). Says nothing if all
+# is there.
+# usage: setup.sh [lint|fuzz|aarch64]   what `make lint`, `make fuzz` or `make test-aarch64` need besides
 set -euo pipefail
+[ "$(uname -s)" = Linux ] && command -v dpkg-query >/dev/null || {
+  echo "setup: not a Debian system; CMakeLists.txt names the libraries that nwcodec needs" >&2
+  exit 0
+}
 
 packages=(
   build-essential cmake ninja-build ccache pkg-config git ca-certificates
@@ -8,8 +14,17 @@ packages=(
   libhwy-dev libxxhash-dev libfmt-dev nlohmann-json3-dev libcli11-dev libpcre2-dev libicu-dev
   libopenmpi-dev openmpi-bin                   # several processes on one checkpoint
   libgtest-dev libbenchmark-dev libzstd-dev    # tests and benchmarks
-  clang libclang-rt-14-dev                     # fuzz targets
 )
+case ${1:-} in
+  '') ;;
+  lint) packages+=(clang-format clang-tidy) ;;
+  fuzz) packages+=(clang libclang-rt-dev) ;;
+  aarch64) packages+=(g++-aarch64-linux-gnu qemu-user debian-archive-keyring) ;;
+  *)
+    echo "setup: '$1' is not one of lint, fuzz, aarch64" >&2
+    exit 2
+    ;;
+esac
 
 missing=()
 for package in "${packages[@]}"; do
@@ -30,4 +45,5 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 echo "installing: ${missing[*]}"
 "${as_root[@]}" apt-get update -qq
-"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+  apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null

@@ -11,9 +11,9 @@
 #include "checkpoint/index.h"
 #include "checkpoint/safetensors_writer.h"
 #include "compress/compress.h"
-#include "tensor/device.h"
 #include "measure.h"
 #include "nwcodec/cuda_checkpoint.h"
+#include "tensor/device.h"
 
 namespace nwc::bench {
 namespace {

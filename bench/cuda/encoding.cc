@@ -14,6 +14,7 @@
 #include "guide/guide.h"
 #include "measure.h"
 #include "quantise/tile_analysis.h"
+#include "quantise/transform_quantiser.h"
 #include "tensor/device.h"
 #include "tensor/tensor_encoder.h"
 
@@ -86,7 +87,10 @@ void bench_encoding(const std::filesystem::path& codecs, bool cores) {
         }));
     const WeightScales scales = need(weight_scales(plain, options.normalisation, guide.column_gains, 0, there.get()));
     const Tiling tiling(1, kSide, kSide, 16, options.tile_chunks, guide.levels);
-    const EncodeJob job = EncodeJob::of(plain, scales, tiling, guide, encoder, there.get());
+    const std::shared_ptr<const StreamContexts> contexts =
+        make_level_channel_contexts(shape_of(encoder.codec().parts()));
+    const TransformQuantiser transform(encoder);
+    const EncodeJob job = EncodeJob::of(plain, scales, tiling, guide, encoder, *contexts, transform, there.get());
     const StripeRange all{0, 0, tiling.stripes()};
     const HostTimes quantised = host_seconds(c.block_size == 1 && c.codec[0] == 'p' ? 2 : 5, [&] {
       (void)need(quantiser->quantise(job, {&all, 1}));

@@ -46,7 +46,9 @@ struct DecompressReport {
 
 // Every tensor gets back its name, shape and dtype; every byte read is checked against its checksum before it is used.
 // Tensors are decoded in bands of rows, so that memory stays small whatever the tensor's size. On an error nothing is
-// left behind but complete shards for a second run.
+// left behind but complete shards, which a second run with the same input and options keeps. Errors: those of reading;
+// kExists, also for an unfinished run of other input or options; kBusy if another process writes there; kIo;
+// kInterrupted.
 Result<DecompressReport> decompress_checkpoint(const DecompressOptions& options, const Progress& progress);
 
 }  // namespace nwc

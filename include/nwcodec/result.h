@@ -32,6 +32,7 @@ enum class ErrorCode : int {
   kNonFinite = 9,        // a weight is NaN or infinite
   kInterrupted = 10,     // the user asked to stop
   kInternal = 11,        // a foreign library failed in a way that we did not foresee
+  kBusy = 12,            // another process is at work on the same output
 };
 
 const char* to_string(ErrorCode code);

@@ -41,7 +41,7 @@ inline void append_varint(std::vector<std::byte>& out, uint64_t value) {
 inline uint64_t zigzag(int64_t v) { return (static_cast<uint64_t>(v) << 1) ^ static_cast<uint64_t>(v >> 63); }
 inline int64_t unzigzag(uint64_t v) { return static_cast<int64_t>(v >> 1) ^ -static_cast<int64_t>(v & 1); }
 
-// Reads forward through a span; every read says nullopt instead of going past the end.
+// Reads forward through a span; every read returns nullopt instead of going past the end.
 class ByteReader {
  public:
   explicit ByteReader(std::span<const std::byte> bytes) : bytes_(bytes) {}

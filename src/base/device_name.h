@@ -11,12 +11,12 @@ namespace nwc {
 
 struct DeviceName {
   bool cuda = false;          // or the CPU
-  std::optional<int> number;  // none for "cuda" alone: whichever suits
+  std::optional<int> number;  // nullopt for "cuda" alone
 
   // The device of one of several processes on a machine with `count` devices, dealt out in turn unless a number is
-  // given.
-  int number_for(size_t rank, int count) const {
-    return number ? *number : count > 0 ? static_cast<int>(rank % static_cast<size_t>(count)) : 0;
+  // given. `local_rank`: among the processes of that machine (Team::local_rank()).
+  int number_for(size_t local_rank, int count) const {
+    return number ? *number : count > 0 ? static_cast<int>(local_rank % static_cast<size_t>(count)) : 0;
   }
 };
 

@@ -5,12 +5,23 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <system_error>
 #include <utility>
+
+#include "base/hash.h"
 
 namespace nwc {
 namespace {
+
+constexpr std::string_view kTemporarySuffix = ".partial";
+constexpr size_t kMaxNamePrefix = 200;  // bytes of the final name in a temporary one: file systems allow 255 in all
+constexpr int kNameAttempts = 100;
 
 Error io_error(const char* what, const std::filesystem::path& path, int error_number) {
   const ErrorCode code = error_number == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo;
@@ -19,6 +30,14 @@ Error io_error(const char* what, const std::filesystem::path& path, int error_nu
     return std::move(error).in_file(path.string()).remedy("free some space or choose another output directory");
   }
   return std::move(error).in_file(path.string());
+}
+
+// Twelve digits that differ from process to process and from call to call. O_EXCL deals with the rest.
+std::string unlikely_to_repeat() {
+  static std::atomic<uint64_t> calls{0};
+  const auto now = static_cast<uint64_t>(std::chrono::system_clock::now().time_since_epoch().count());
+  const std::array<uint64_t, 3> seed{static_cast<uint64_t>(::getpid()), calls.fetch_add(1), now};
+  return hex64(xxh3(std::as_bytes(std::span(seed)))).substr(0, 12);
 }
 
 struct FileDescriptor {
@@ -68,7 +87,7 @@ void MappedFile::release(uint64_t offset, uint64_t size) const {
   const uint64_t page = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
   const uint64_t begin = offset / page * page;
   const uint64_t end = size < size_ - offset ? offset + size : size_;
-  ::madvise(const_cast<std::byte*>(data_) + begin, end - begin, MADV_DONTNEED);  // advice only: failure costs memory
+  ::madvise(const_cast<std::byte*>(data_) + begin, end - begin, MADV_DONTNEED);  // on failure pages stay resident
 }
 
 Result<std::string> read_text_file(const std::filesystem::path& path, uint64_t max_bytes) {
@@ -92,12 +111,36 @@ Result<std::string> read_text_file(const std::filesystem::path& path, uint64_t m
   return text;
 }
 
+Result<std::vector<std::string>> list_directory(const std::filesystem::path& directory) {
+  namespace fs = std::filesystem;
+  std::vector<std::string> names;
+  std::error_code why;
+  for (fs::directory_iterator entry(directory, why); !why && entry != fs::directory_iterator(); entry.increment(why))
+    names.push_back(entry->path().filename().string());
+  if (why) {
+    const ErrorCode code = why == std::errc::no_such_file_or_directory ? ErrorCode::kNotFound : ErrorCode::kIo;
+    return Error(code, "cannot list the directory: " + why.message()).in_file(directory.string());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+bool is_temporary_name(std::string_view file_name) {
+  return file_name.starts_with('.') && file_name.ends_with(kTemporarySuffix);
+}
+
 Result<OutputFile> OutputFile::create(const std::filesystem::path& final_path) {
   OutputFile out;
   out.final_path_ = final_path;
-  out.temporary_path_ = final_path.parent_path() / ("." + final_path.filename().string() + ".partial");
-  out.fd_ = ::open(out.temporary_path_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (out.fd_ < 0) return io_error("cannot create", out.temporary_path_, errno);
+  const std::string name = final_path.filename().string();
+  for (int attempt = 0; attempt < kNameAttempts && out.fd_ < 0; ++attempt) {
+    const std::string temporary =
+        "." + name.substr(0, kMaxNamePrefix) + "." + unlikely_to_repeat() + std::string(kTemporarySuffix);
+    out.temporary_path_ = final_path.parent_path() / temporary;
+    out.fd_ = ::open(out.temporary_path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (out.fd_ < 0 && errno != EEXIST) return io_error("cannot create", final_path, errno);
+  }
+  if (out.fd_ < 0) return io_error("cannot create", final_path, EEXIST);
   return out;
 }
 

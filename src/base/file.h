@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "nwcodec/result.h"
 
@@ -39,9 +40,15 @@ class MappedFile {
 // The whole file as text; kLimit if it is larger than max_bytes.
 Result<std::string> read_text_file(const std::filesystem::path& path, uint64_t max_bytes);
 
-// A file being written under a temporary sibling name (".NAME.partial"). commit() makes it durable and renames it to
-// its final name; without commit the destructor removes it, so an error or a signal handler's exit leaves nothing
-// behind.
+// The names in a directory, sorted. Errors: kNotFound, kIo.
+Result<std::vector<std::string>> list_directory(const std::filesystem::path& directory);
+
+// Whether a name is one that OutputFile gives to a file that it has not finished.
+bool is_temporary_name(std::string_view file_name);
+
+// A file being written under a temporary sibling name (".NAME.RANDOM.partial") that no other process and no other
+// OutputFile has. commit() makes it durable and renames it to its final name; without commit the destructor removes it,
+// so an error or a signal handler's exit leaves nothing behind.
 class OutputFile {
  public:
   static Result<OutputFile> create(const std::filesystem::path& final_path);

@@ -49,12 +49,12 @@ class StrictBuilder : public nlohmann::json_sax<Json> {
     std::unordered_set<std::string> keys;  // of an object
   };
 
-  // Adds a value to the innermost open container; where it stands.
+  // Adds a value to the innermost open container. Returns its address there.
   Json* add(Json value) {
     if (open_.empty()) return &(root = std::move(value));
     Json& parent = *open_.back().value;
     if (parent.is_array()) return &parent.get_ref<Json::array_t&>().emplace_back(std::move(value));
-    // The vector below the ordered map: key() has already seen that the key is new.
+    // On the vector that ordered_map derives from, which does not search for the key: key() has seen that it is new.
     auto& members = parent.get_ref<Json::object_t&>();
     return &members.Json::object_t::Container::emplace_back(std::move(key_), std::move(value)).second;
   }
@@ -67,7 +67,8 @@ class StrictBuilder : public nlohmann::json_sax<Json> {
       return fail(
           Error(ErrorCode::kLimit, "JSON is nested deeper than " + std::to_string(limits::kMaxJsonDepth) + " levels"));
     }
-    open_.push_back({add(std::move(container)), {}});  // stays in place: its parent grows only after it is closed
+    // The address stays valid: a parent grows only after this container is closed.
+    open_.push_back({add(std::move(container)), {}});
     return true;
   }
   bool close() {

@@ -15,6 +15,7 @@ const char* to_string(ErrorCode code) {
     case ErrorCode::kNonFinite: return "non-finite weight";
     case ErrorCode::kInterrupted: return "interrupted";
     case ErrorCode::kInternal: return "internal error";
+    case ErrorCode::kBusy: return "busy";
   }
   return "unknown error";
 }

@@ -9,7 +9,7 @@
 #include "baselines/ecsq.h"
 #include "baselines/lloyd_max.h"
 #include "baselines/random_permutation_code.h"
-#include "study/shannon.h"
+#include "baselines/shannon.h"
 #include "baselines/sources.h"
 #include "baselines/vector_quantizer.h"
 

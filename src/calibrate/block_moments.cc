@@ -58,7 +58,7 @@ HessianFile BlockMoments::file(const Checkpoint& checkpoint, const Json& provena
 }
 
 const BlockLinear& BlockMoments::next_of(const LinearSpec& linear) {
-  // Experts without tokens are not announced: skip to the layer that is.
+  // The hook is not called for experts without tokens: skip them.
   while (linears_[next_].linear.weight != linear.weight || linears_[next_].linear.slice != linear.slice) ++next_;
   return linears_[next_++];
 }

@@ -28,7 +28,7 @@ struct PassProgress {
 // whose file is missing run, and only missing files are written, each as soon as it is complete. Errors: of loading;
 // kInterrupted; kIo.
 template <class Model>
-Status pass_blocks(const Model& model, std::vector<at::Tensor>& batches, const HessianFiles& files, size_t first_block,
+Status pass_blocks(const Model& model, std::vector<at::Tensor>& batches, HessianFiles& files, size_t first_block,
                    const Checkpoint& checkpoint, PassProgress& steps, CalibrateReport& report) {
   const size_t needed = files.needed(first_block, model.blocks());
   for (size_t b = 0; b < needed; ++b) {

@@ -6,28 +6,45 @@
 #include "base/hash.h"
 #include "base/parallel.h"
 #include "calibrate/block_pass.h"
+#include "calibrate/calibration_identity.h"
 #include "calibrate/hessian_files.h"
 #include "calibrate/sequences.h"
 #include "guide/calibration_sequences.h"
 #include "guide/hessian_store.h"
-#include "model/causal_lm.h"
 #include "libtorch/foreign.h"
+#include "libtorch/machine.h"
 #include "libtorch/threads.h"
+#include "model/causal_lm.h"
 
 namespace nwc {
 namespace {
 
-// What decides about the result, beside the weights.
+std::string hash_of(const CalibrationText& text) { return hex64(xxh3(std::as_bytes(std::span(text.ids)))); }
+
+// What the files say they were made from.
 Json provenance_of(const CalibrateOptions& options, std::span<const CalibrationText> texts) {
   Json list = Json::array();
-  for (const CalibrationText& text : texts) {
-    list.push_back(
-        {{"name", text.name}, {"tokens", text.ids.size()}, {"hash", hex64(xxh3(std::as_bytes(std::span(text.ids))))}});
-  }
+  for (const CalibrationText& text : texts)
+    list.push_back({{"name", text.name}, {"tokens", text.ids.size()}, {"hash", hash_of(text)}});
   Json provenance = {
       {"texts", list}, {"sequences", options.sequences}, {"length", options.length}, {"seed", options.seed}};
   if (!options.device.is_cpu()) provenance["device"] = "cuda";  // whose sums round differently
+  provenance["machine"] = machine_class(options.device);
   return provenance;
+}
+
+Result<RunIdentity> identity_of(const CalibrateOptions& options, std::span<const CalibrationText> texts,
+                                const Checkpoint& checkpoint) {
+  RunIdentity identity("calibrate");
+  identity.add("sequences", options.sequences);
+  identity.add("length", options.length);
+  identity.add("seed", options.seed);
+  for (size_t i = 0; i < texts.size(); ++i) {
+    identity.add(fmt::format("text {}", i + 1),
+                 std::string_view(fmt::format("{} tokens, {}", texts[i].ids.size(), hash_of(texts[i]))));
+  }
+  NWC_RETURN_IF_ERROR(add_model(options.model, checkpoint, options.device, options.threads, identity));
+  return identity;
 }
 
 Result<CalibrateReport> run(const CalibrateOptions& options, std::span<const CalibrationText> texts,
@@ -35,6 +52,7 @@ Result<CalibrateReport> run(const CalibrateOptions& options, std::span<const Cal
   if (options.sequences < 1 || options.length < 1)
     return Error(ErrorCode::kInvalidArgument, "there must be at least one sequence of one token");
   set_compute_threads(resolve_threads(options.threads));
+  NWC_ASSIGN_OR_RETURN(ResumableDirectory output, lock_hessians(options.output, {options.model}, options.force));
   NWC_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::open(options.model));
   NWC_ASSIGN_OR_RETURN(const CausalLm model,
                        CausalLm::open(options.model, {.threads = options.threads, .device = options.device}));
@@ -44,9 +62,11 @@ Result<CalibrateReport> run(const CalibrateOptions& options, std::span<const Cal
         .in_file(options.model.string());
   }
   const Json provenance = provenance_of(options, texts);
-  NWC_ASSIGN_OR_RETURN(const HessianFiles files,
-                       HessianFiles::open(options.output, model.blocks(), provenance, options.force));
+  NWC_ASSIGN_OR_RETURN(const RunIdentity identity, identity_of(options, texts, checkpoint));
+  NWC_RETURN_IF_ERROR(output.begin(identity));
+  HessianFiles files = HessianFiles::open(std::move(output), model.blocks(), provenance);
   CalibrateReport report;
+  report.warnings = files.warnings();
   report.blocks = files.blocks();
   report.blocks_from_earlier_run = files.from_earlier_run();
 
@@ -77,6 +97,7 @@ Result<CalibrateReport> run(const CalibrateOptions& options, std::span<const Cal
 
   PassProgress steps{progress, files.needed(0, files.blocks()) * batches.size()};
   NWC_RETURN_IF_ERROR(pass_blocks(model, batches, files, 0, checkpoint, steps, report));
+  NWC_RETURN_IF_ERROR(files.finish());
   return report;
 }
 

@@ -5,11 +5,13 @@
 #include "base/parallel.h"
 #include "calibrate/block_pass.h"
 #include "calibrate/calibrate.h"
+#include "calibrate/calibration_identity.h"
 #include "calibrate/hessian_files.h"
+#include "libtorch/foreign.h"
+#include "libtorch/machine.h"
+#include "libtorch/threads.h"
 #include "model/encoders/encoder_inputs.h"
 #include "model/encoders/encoder_model.h"
-#include "libtorch/foreign.h"
-#include "libtorch/threads.h"
 
 namespace nwc {
 namespace {
@@ -26,12 +28,26 @@ Json provenance_of(const EncoderModel& model, const EncoderInputs& inputs, Model
   }
   Json provenance = {{"file", inputs.path().filename().string()}, {"towers", towers}};
   if (!device.is_cpu()) provenance["device"] = "cuda";
+  provenance["machine"] = machine_class(device);
   return provenance;
+}
+
+Result<RunIdentity> identity_of(const CalibrateOptions& options, const EncoderModel& model, const EncoderInputs& inputs,
+                                const Checkpoint& checkpoint) {
+  RunIdentity identity("calibrate");
+  for (const EncoderTower& tower : model.towers()) {
+    const std::string& name = tower.spec().name;
+    identity.add(fmt::format("inputs of the {} tower", name),
+                 std::string_view(fmt::format("{}, {}", inputs.count(name), hex64(inputs.hash(name)))));
+  }
+  NWC_RETURN_IF_ERROR(add_model(options.model, checkpoint, options.device, options.threads, identity));
+  return identity;
 }
 
 Result<CalibrateReport> run(const CalibrateOptions& options, const std::filesystem::path& path,
                             const Progress& progress) {
   set_compute_threads(resolve_threads(options.threads));
+  NWC_ASSIGN_OR_RETURN(ResumableDirectory output, lock_hessians(options.output, {options.model}, options.force));
   NWC_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::open(options.model));
   NWC_ASSIGN_OR_RETURN(const EncoderModel model, EncoderModel::open(options.model, options.threads, options.device));
   NWC_ASSIGN_OR_RETURN(const EncoderInputs inputs, EncoderInputs::open(path, model.spec()));
@@ -46,9 +62,10 @@ Result<CalibrateReport> run(const CalibrateOptions& options, const std::filesyst
           path.filename().string(), name));
     }
   }
-  NWC_ASSIGN_OR_RETURN(
-      const HessianFiles files,
-      HessianFiles::open(options.output, blocks, provenance_of(model, inputs, options.device), options.force));
+  NWC_ASSIGN_OR_RETURN(const RunIdentity identity, identity_of(options, model, inputs, checkpoint));
+  NWC_RETURN_IF_ERROR(output.begin(identity));
+  HessianFiles files = HessianFiles::open(std::move(output), blocks, provenance_of(model, inputs, options.device));
+  report.warnings.insert(report.warnings.end(), files.warnings().begin(), files.warnings().end());
   report.blocks = blocks;
   report.blocks_from_earlier_run = files.from_earlier_run();
   PassProgress steps{progress};
@@ -77,6 +94,7 @@ Result<CalibrateReport> run(const CalibrateOptions& options, const std::filesyst
     NWC_RETURN_IF_ERROR(pass_blocks(tower, batches, files, first, checkpoint, steps, report));
     first += tower.blocks();
   }
+  NWC_RETURN_IF_ERROR(files.finish());
   return report;
 }
 

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include <atomic>
 #include <cmath>
 #include <map>
 
@@ -8,8 +9,8 @@
 #include "guide/hessian_store.h"
 #include "model/encoders/encoder_inputs.h"
 #include "model/encoders/encoder_model.h"
-#include "support/toy_encoder.h"
 #include "support/safetensors_builder.h"
+#include "support/toy_encoder.h"
 
 namespace nwc {
 namespace {
@@ -79,8 +80,11 @@ TEST_F(CalibrateEncoder, HessiansAreTheMeanOfTheInputsOuterProducts) {
 }
 
 TEST_F(CalibrateEncoder, GoesOnAndDoesNotOverwrite) {
-  ASSERT_TRUE(calibrate_encoder(options("h"), images_, {}));
-  std::filesystem::remove(directory_ / "h/hessians-00000.safetensors");
+  std::atomic<bool> stop = false;
+  Progress progress;
+  progress.stop = &stop;
+  progress.report = [&](uint64_t, uint64_t, const std::string& what) { stop = what == "block 1"; };
+  EXPECT_EQ(calibrate_encoder(options("h"), images_, progress).error().code(), ErrorCode::kInterrupted);
   const Result<CalibrateReport> again = calibrate_encoder(options("h"), images_, {});
   ASSERT_TRUE(again) << again.error().to_string();
   EXPECT_EQ(again->blocks_from_earlier_run, 1u);

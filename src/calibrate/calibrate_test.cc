@@ -11,8 +11,8 @@
 #include "guide/calibration_sequences.h"
 #include "guide/hessian_store.h"
 #include "model/causal_lm.h"
-#include "support/toy_checkpoint.h"
 #include "support/temp_dir.h"
+#include "support/toy_checkpoint.h"
 
 namespace nwc {
 namespace {
@@ -134,6 +134,49 @@ TEST_F(Calibrate, OtherFilesAreNotOverwritten) {
   EXPECT_TRUE(calibrate(other, {&text_, 1}, {}).ok());
 }
 
+// The same texts on another model: every file must be made anew, or the run refused.
+TEST_F(Calibrate, HessiansOfAnotherModelAreNotKept) {
+  std::atomic<bool> stop = false;
+  Progress progress;
+  progress.stop = &stop;
+  progress.report = [&](uint64_t, uint64_t, const std::string& what) { stop = what == "block 1"; };
+  EXPECT_EQ(calibrate(options("h"), {&text_, 1}, progress).error().code(), ErrorCode::kInterrupted);
+  EXPECT_EQ(HessianStore::open(directory_ / "h").error().message(), "holds a calibration that is not finished");
+  testing::write_toy_checkpoint(model_, testing::toy_tensors(2));
+  const Result<CalibrateReport> refused = calibrate(options("h"), {&text_, 1}, {});
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code(), ErrorCode::kExists);
+  EXPECT_TRUE(
+      refused.error().message().starts_with("holds an unfinished run that was started with weights model.safetensors "))
+      << refused.error().message();
+  CalibrateOptions force = options("h");
+  force.force = true;
+  const Result<CalibrateReport> forced = calibrate(force, {&text_, 1}, {});
+  ASSERT_TRUE(forced.ok()) << forced.error().to_string();
+  EXPECT_EQ(forced->blocks_from_earlier_run, 0u);
+  ASSERT_TRUE(calibrate(options("fresh"), {&text_, 1}, {}).ok());
+  const std::string name = "hessians-00000.safetensors";
+  EXPECT_EQ(testing::read_file(directory_ / "h" / name), testing::read_file(directory_ / "fresh" / name));
+}
+
+TEST_F(Calibrate, ADamagedFileOfAnInterruptedRunSaysWhy) {
+  std::atomic<bool> stop = false;
+  Progress progress;
+  progress.stop = &stop;
+  progress.report = [&](uint64_t, uint64_t, const std::string& what) { stop = what == "block 1"; };
+  EXPECT_FALSE(calibrate(options("h"), {&text_, 1}, progress).ok());
+  const fs::path path = directory_ / "h/hessians-00000.safetensors";
+  std::string bytes = testing::read_file(path);
+  bytes[bytes.size() - 100] ^= 4;
+  std::ofstream(path, std::ios::binary) << bytes;
+  const Result<CalibrateReport> resumed = calibrate(options("h"), {&text_, 1}, {});
+  ASSERT_TRUE(resumed.ok()) << resumed.error().to_string();
+  EXPECT_EQ(resumed->blocks_from_earlier_run, 0u);
+  ASSERT_EQ(resumed->warnings.size(), 1u);
+  EXPECT_NE(resumed->warnings[0].find("hessians-00000.safetensors"), std::string::npos) << resumed->warnings[0];
+  EXPECT_NE(resumed->warnings[0].find("its checksum is"), std::string::npos) << resumed->warnings[0];
+}
+
 TEST_F(Calibrate, TextsThatAreTooShort) {
   CalibrateOptions o = options("h");
   o.sequences = 100;
@@ -157,6 +200,15 @@ TEST_F(Calibrate, MergedHalvesAreTheWhole) {
   const fs::path parts[] = {directory_.path() / "a", directory_.path() / "b"};
   ASSERT_TRUE(merge_calibrations(parts, directory_.path() / "merged", false).ok());
   EXPECT_EQ(merge_calibrations(parts, directory_.path() / "merged", false).error().code(), ErrorCode::kExists);
+  // A block that only one of them has is in the result, with a warning.
+  fs::remove(directory_ / "a/hessians-00001.safetensors");
+  const Result<MergeReport> partial = merge_calibrations(parts, directory_ / "partial", false);
+  ASSERT_TRUE(partial.ok()) << partial.error().to_string();
+  EXPECT_EQ(partial->blocks, 2u);
+  EXPECT_EQ(partial->warnings,
+            (std::vector<std::string>{"hessians-00001.safetensors is in 1 of the 2 calibrations only"}));
+  EXPECT_EQ(read_hessian_file(directory_ / "partial/hessians-00001.safetensors")->hessians[0].triangles,
+            read_hessian_file(directory_ / "b/hessians-00001.safetensors")->hessians[0].triangles);
   // The sequences too: one of the first text, three of the second.
   const CalibrationSequences sequences = *read_sequences(sequences_file(directory_.path() / "merged"));
   ASSERT_EQ(sequences.texts.size(), 2u);

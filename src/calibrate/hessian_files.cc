@@ -1,40 +1,40 @@
 #include "calibrate/hessian_files.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+
+#include "guide/calibration_sequences.h"
 
 namespace nwc {
 namespace {
 
 namespace fs = std::filesystem;
 
-fs::path file_of(const fs::path& directory, size_t block) {
-  return directory / fmt::format("hessians-{:05d}.safetensors", block);
-}
+bool is_calibration_file(std::string_view name) { return is_hessian_file(name) || name == sequences_file({}).native(); }
 
-// Whether a file is what this calibration would write for the block. An unreadable one counts as missing.
-bool is_ours(const fs::path& path, const Json& provenance) {
-  const Result<Json> calibration = read_calibration(path);
-  return calibration && *calibration == provenance;
+// Whether a file of an earlier run is what this calibration would write for the block. Errors say why it is not.
+Status check(const fs::path& path, const Json& provenance) {
+  NWC_ASSIGN_OR_RETURN(const Json calibration, read_calibration(path));
+  if (calibration == provenance) return {};
+  return Error(ErrorCode::kMismatch, "is of another calibration").in_file(path.string());
 }
 
 }  // namespace
 
-Result<HessianFiles> HessianFiles::open(const fs::path& directory, size_t blocks, Json provenance, bool force) {
-  std::error_code error;
-  fs::create_directories(directory, error);
-  if (error) return Error(ErrorCode::kIo, "cannot be created: " + error.message()).in_file(directory.string());
-  HessianFiles files;
-  files.directory_ = directory;
-  files.missing_.resize(blocks);
+Result<ResumableDirectory> lock_hessians(const fs::path& directory, std::vector<fs::path> inputs, bool force) {
+  return ResumableDirectory::lock(
+      {.path = directory, .inputs = std::move(inputs), .force = force, .replaceable = is_calibration_file});
+}
+
+HessianFiles HessianFiles::open(ResumableDirectory directory, size_t blocks, Json provenance) {
+  HessianFiles files(std::move(directory));
+  files.missing_.assign(blocks, true);
   for (size_t b = 0; b < blocks; ++b) {
-    const fs::path path = file_of(directory, b);
-    files.missing_[b] = !is_ours(path, provenance);
-    if (files.missing_[b] && fs::exists(path, error) && !force) {
-      return Error(ErrorCode::kExists, "is of another calibration, or damaged")
-          .in_file(path.string())
-          .remedy("choose another directory, or pass --force");
+    const std::string name = hessian_file_name(b);
+    if (!files.directory_.has_from_earlier_run(name)) continue;
+    if (const Status usable = check(files.directory_.path() / name, provenance); usable) {
+      files.missing_[b] = false;
+    } else {
+      files.warnings_.push_back(made_again(usable.error()));
     }
   }
   files.provenance_ = std::move(provenance);
@@ -51,8 +51,10 @@ size_t HessianFiles::needed(size_t first, size_t count) const {
   return needed;
 }
 
-Status HessianFiles::write(size_t block, const HessianFile& file) const {
-  return write_hessian_file(file_of(directory_, block), file);
+Status HessianFiles::write(size_t block, const HessianFile& file) {
+  NWC_RETURN_IF_ERROR(write_hessian_file(directory_.path() / hessian_file_name(block), file));
+  directory_.keep_progress();
+  return {};
 }
 
 }  // namespace nwc

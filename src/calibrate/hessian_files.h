@@ -1,20 +1,26 @@
-// The files of a calibration being written: one per block, those of an earlier run of the same calibration kept.
+// The files of a calibration being written: one per block, those of an interrupted run of the same calibration kept.
 #pragma once
 
 #include <cstddef>
 #include <filesystem>
+#include <string>
 #include <vector>
 
+#include "checkpoint/resumable_directory.h"
 #include "guide/hessian_store.h"
 #include "nwcodec/result.h"
 
 namespace nwc {
 
+// Locks a directory of Hessians: begin() on the result, then HessianFiles::open(). Errors: those of
+// ResumableDirectory::lock().
+Result<ResumableDirectory> lock_hessians(const std::filesystem::path& directory,
+                                         std::vector<std::filesystem::path> inputs, bool force);
+
 class HessianFiles {
  public:
-  // Creates the directory if need be. `provenance`: what decides about the result, beside the weights. Errors: kExists
-  // for a file of another calibration, or a damaged one, unless `force`; kIo.
-  static Result<HessianFiles> open(const std::filesystem::path& directory, size_t blocks, Json provenance, bool force);
+  // `directory`: begun. `provenance`: what every file says it was made from.
+  static HessianFiles open(ResumableDirectory directory, size_t blocks, Json provenance);
 
   const Json& provenance() const { return provenance_; }
   size_t blocks() const { return missing_.size(); }
@@ -22,12 +28,20 @@ class HessianFiles {
   size_t from_earlier_run() const;
   // How many of the blocks [first, first + count) must run: up to the last that is missing.
   size_t needed(size_t first, size_t count) const;
-  Status write(size_t block, const HessianFile& file) const;
+  // Why files that were there are made again.
+  const std::vector<std::string>& warnings() const { return warnings_; }
+
+  // Errors: kIo.
+  Status write(size_t block, const HessianFile& file);
+  // All are there.
+  Status finish() { return directory_.finish(); }
 
  private:
-  std::filesystem::path directory_;
+  explicit HessianFiles(ResumableDirectory directory) : directory_(std::move(directory)) {}
+  ResumableDirectory directory_;
   Json provenance_;
   std::vector<bool> missing_;
+  std::vector<std::string> warnings_;
 };
 
 }  // namespace nwc

@@ -1,7 +1,9 @@
 #include <algorithm>
-#include <cstring>
+#include <set>
 
 #include "calibrate/calibrate.h"
+#include "calibrate/hessian_files.h"
+#include "checkpoint/content_hash.h"
 #include "guide/calibration_sequences.h"
 #include "guide/hessian_store.h"
 
@@ -68,28 +70,73 @@ Status merge_into(HessianFile& into, const HessianFile& other, const fs::path& p
   return {};
 }
 
+// The files of the calibrations that have one of this name, in the order of the inputs.
+std::vector<fs::path> files_named(const std::string& name, std::span<const HessianStore> stores) {
+  std::vector<fs::path> paths;
+  for (const HessianStore& store : stores) {
+    for (const SafetensorsFile& file : store.files()) {
+      if (file.path().filename() == name) paths.push_back(file.path());
+    }
+  }
+  return paths;
+}
+
+RunIdentity identity_of(std::span<const HessianStore> stores) {
+  RunIdentity identity("calibrate --merge");
+  for (size_t i = 0; i < stores.size(); ++i) {
+    for (const SafetensorsFile& file : stores[i].files()) {
+      const std::string name = "input " + std::to_string(i + 1) + " " + file.path().filename().string();
+      identity.add_hash(name, checksummed_content_hash(file, 1));
+    }
+  }
+  return identity;
+}
+
+Result<HessianFile> merged_file(std::span<const fs::path> paths) {
+  NWC_ASSIGN_OR_RETURN(HessianFile merged, read_hessian_file(paths[0]));
+  for (const fs::path& path : paths.subspan(1)) {
+    NWC_ASSIGN_OR_RETURN(const HessianFile part, read_hessian_file(path));
+    NWC_RETURN_IF_ERROR(merge_into(merged, part, path));
+  }
+  return merged;
+}
+
 }  // namespace
 
-Status merge_calibrations(std::span<const fs::path> inputs, const fs::path& output, bool force) {
+Result<MergeReport> merge_calibrations(std::span<const fs::path> inputs, const fs::path& output_path, bool force) {
   if (inputs.size() < 2) return Error(ErrorCode::kInvalidArgument, "merging takes at least two calibrations");
-  std::error_code error;
-  fs::create_directories(output, error);
-  if (error) return Error(ErrorCode::kIo, "cannot be created: " + error.message()).in_file(output.string());
-  NWC_ASSIGN_OR_RETURN(const HessianStore first, HessianStore::open(inputs[0]));
-  for (const SafetensorsFile& file : first.files()) {
-    const fs::path name = file.path().filename();
-    if (fs::exists(output / name, error) && !force)
-      return Error(ErrorCode::kExists, "exists")
-          .in_file((output / name).string())
-          .remedy("choose another directory, or pass --force");
-    NWC_ASSIGN_OR_RETURN(HessianFile merged, read_hessian_file(file.path()));
-    for (const fs::path& other : inputs.subspan(1)) {
-      NWC_ASSIGN_OR_RETURN(const HessianFile part, read_hessian_file(other / name));
-      NWC_RETURN_IF_ERROR(merge_into(merged, part, other / name));
-    }
-    NWC_RETURN_IF_ERROR(write_hessian_file(output / name, merged));
+  NWC_ASSIGN_OR_RETURN(ResumableDirectory output, lock_hessians(output_path, {inputs.begin(), inputs.end()}, force));
+  std::vector<HessianStore> stores;
+  std::set<std::string> names;
+  for (const fs::path& input : inputs) {
+    NWC_ASSIGN_OR_RETURN(HessianStore store, HessianStore::open(input));
+    for (const SafetensorsFile& file : store.files()) names.insert(file.path().filename().string());
+    stores.push_back(std::move(store));
   }
-  return merge_sequences(inputs, output);
+  NWC_RETURN_IF_ERROR(output.begin(identity_of(stores)));
+  MergeReport report;
+  for (const std::string& name : names) {
+    const std::vector<fs::path> paths = files_named(name, stores);
+    if (paths.size() < inputs.size()) {
+      report.warnings.push_back(name + " is in " + std::to_string(paths.size()) + " of the " +
+                                std::to_string(inputs.size()) + " calibrations only");
+    }
+    ++report.blocks;
+    if (output.has_from_earlier_run(name)) {
+      const Result<HessianFile> earlier = read_hessian_file(output.path() / name);
+      if (earlier) {
+        ++report.blocks_from_earlier_run;
+        continue;
+      }
+      report.warnings.push_back(made_again(earlier.error()));
+    }
+    NWC_ASSIGN_OR_RETURN(const HessianFile merged, merged_file(paths));
+    NWC_RETURN_IF_ERROR(write_hessian_file(output.path() / name, merged));
+    output.keep_progress();
+  }
+  NWC_RETURN_IF_ERROR(merge_sequences(inputs, output.path()));
+  NWC_RETURN_IF_ERROR(output.finish());
+  return report;
 }
 
 }  // namespace nwc

@@ -62,4 +62,13 @@ Status Checksums::verify(const TensorView& tensor) const {
   return {};
 }
 
+Status verify_file(const SafetensorsFile& file) {
+  NWC_ASSIGN_OR_RETURN(const Checksums checksums, Checksums::of(file));
+  for (const TensorView& tensor : file.tensors()) {
+    NWC_RETURN_IF_ERROR(checksums.verify(tensor));
+    file.release(tensor);
+  }
+  return {};
+}
+
 }  // namespace nwc

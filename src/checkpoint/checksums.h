@@ -36,4 +36,8 @@ class Checksums {
   std::unordered_map<std::string, uint64_t> hash_by_tensor_;
 };
 
+// Whether a file is whole: every byte of it has a checksum, and the right one. Reads all of it and releases it. Errors:
+// as of().
+Status verify_file(const SafetensorsFile& file);
+
 }  // namespace nwc

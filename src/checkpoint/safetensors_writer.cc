@@ -52,10 +52,10 @@ class StreamingHash {
 
 // A tensor's place in the file and what has arrived of it.
 struct Slot {
-  PlannedTensor tensor;  // a growing tensor's shape stays [0]: its size says all
+  PlannedTensor tensor;  // the shape of a growing tensor stays [0]; `size` has its length
   std::string quoted_name;
   bool growing = false;
-  uint64_t size = 0;     // of a growing tensor: as long as it is now
+  uint64_t size = 0;     // in bytes; of a growing tensor: those appended so far
   uint64_t written = 0;  // equals size for a growing tensor
   uint64_t begin = 0;    // from the start of the data; a growing tensor's is known once those before it are closed
   StreamingHash streaming;
@@ -150,7 +150,7 @@ struct SafetensorsWriter::State {
   size_t current = 0;                                    // the open growing tensor; slots.size() if there is none
   uint64_t header_size = 0;                              // length prefix included: where the data begins
   bool checksums = false;
-  bool failed = false;  // an I/O error: nobody knows what stands in the file
+  bool failed = false;  // after an I/O error the file's content is unknown
   bool finished = false;
 
   Status write(const std::string& name, uint64_t offset, std::span<const std::byte> bytes);

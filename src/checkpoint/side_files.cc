@@ -1,11 +1,9 @@
 #include "checkpoint/side_files.h"
 
-#include <algorithm>
 #include <system_error>
 #include <utility>
 
 #include "base/file.h"
-#include "checkpoint/index.h"
 #include "checkpoint/weight_files.h"
 
 namespace nwc {
@@ -15,12 +13,6 @@ namespace fs = std::filesystem;
 
 Error io_error(const std::string& what, const fs::path& path, const std::error_code& why) {
   return Error(ErrorCode::kIo, what + ": " + why.message()).in_file(path.string());
-}
-
-// The weights of the checkpoint itself, which compression or decompression writes anew.
-bool is_checkpoint_file(const std::string& name) {
-  return name == kIndexFileName || name == kCodecFileName ||
-         (name.starts_with("model") && name.ends_with(".safetensors"));
 }
 
 bool is_stray_weight_file(const std::string& name) {
@@ -44,26 +36,14 @@ class Copier {
 
   // Copies what lies in `folder`, a path relative to both directories; empty for the top level.
   Status copy_folder(const fs::path& folder) {
-    NWC_ASSIGN_OR_RETURN(const std::vector<fs::path> names, sorted_names(from_ / folder));
-    for (const fs::path& name : names) NWC_RETURN_IF_ERROR(copy_entry(folder / name));
+    NWC_ASSIGN_OR_RETURN(const std::vector<std::string> names, list_directory(from_ / folder));
+    for (const std::string& name : names) NWC_RETURN_IF_ERROR(copy_entry(folder / name));
     return {};
   }
 
   std::vector<std::string> take_warnings() { return std::move(warnings_); }
 
  private:
-  static Result<std::vector<fs::path>> sorted_names(const fs::path& directory) {
-    std::vector<fs::path> names;
-    std::error_code failure;
-    fs::directory_iterator entry(directory, failure);
-    for (; !failure && entry != fs::directory_iterator(); entry.increment(failure)) {
-      names.push_back(entry->path().filename());
-    }
-    if (failure) return io_error("cannot list the directory", directory, failure);
-    std::sort(names.begin(), names.end());
-    return names;
-  }
-
   Status copy_entry(const fs::path& relative) {
     const std::string name = relative.filename().string();
     const bool top_level = !relative.has_parent_path();

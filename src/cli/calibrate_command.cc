@@ -37,6 +37,20 @@ Json to_json(const CalibrateReport& r) {
           {"hessians", r.hessians},   {"warnings", r.warnings}};
 }
 
+Status merge(const Arguments& a, const GlobalOptions& global) {
+  NWC_ASSIGN_OR_RETURN(const MergeReport report, merge_calibrations(a.merge, a.options.output, a.options.force));
+  {
+    ProgressLine line(global.quiet);
+    for (const std::string& warning : report.warnings) line.note("warning: " + warning);
+  }
+  if (global.json) {
+    print_json({{"blocks", report.blocks},
+                {"blocks_from_earlier_run", report.blocks_from_earlier_run},
+                {"warnings", report.warnings}});
+  }
+  return {};
+}
+
 }  // namespace
 
 void add_calibrate(CLI::App& app, Command& command) {
@@ -60,7 +74,7 @@ void add_calibrate(CLI::App& app, Command& command) {
       app.add_option("--merge", a->merge, "Combine these calibrations of one model instead")->check(not_empty());
   merge->excludes(model)->excludes(text)->excludes(images);
   images->excludes(text)->excludes(sequences)->excludes(length)->excludes(seed);
-  app.add_flag("--force", a->options.force, "Overwrite the files of another calibration");
+  app.add_flag("--force", a->options.force, "Replace the calibration that stands in the output directory");
   add_device_option(app, a->device);
   add_global_options(app, command);
   app.callback([a] {
@@ -69,7 +83,7 @@ void add_calibrate(CLI::App& app, Command& command) {
     if (a->texts.empty() && a->images.empty()) throw CLI::RequiredError("--text");
   });
   command.run = [a, &command]() -> Status {
-    if (!a->merge.empty()) return merge_calibrations(a->merge, a->options.output, a->options.force);
+    if (!a->merge.empty()) return merge(*a, command.global);
     a->options.threads = command.global.threads;
     NWC_ASSIGN_OR_RETURN(a->options.device, open_device(a->device));
     Result<CalibrateReport> report = CalibrateReport{};

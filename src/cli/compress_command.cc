@@ -103,11 +103,11 @@ struct Arguments {
 };
 
 Result<CompressReport> compress_together(Arguments& a, Team& team, const Progress& progress) {
-  NWC_ASSIGN_OR_RETURN(const std::unique_ptr<EncodeDevice> device, open_encode_device(a.device, team.rank()));
+  NWC_ASSIGN_OR_RETURN(const std::unique_ptr<EncodeDevice> device, open_encode_device(a.device, team.local_rank()));
   a.options.device = device.get();
   std::unique_ptr<BlockCompressor> recovery;
   if (a.recover) {
-    NWC_ASSIGN_OR_RETURN(a.recovery.device, open_device(a.device, team.rank()));
+    NWC_ASSIGN_OR_RETURN(a.recovery.device, open_device(a.device, team.local_rank()));
     NWC_ASSIGN_OR_RETURN(recovery, make_recovery(a.options.model, a.options.hessians, a.recovery, a.options.threads));
   }
   return compress_checkpoint(a.options, progress, recovery.get(), &team);
@@ -253,8 +253,8 @@ void add_compress(CLI::App& app, Command& command) {
         team->abort();
       }
       if (!report) return std::move(report).error();
-      if (!team->leads()) return {};
       for (const std::string& warning : report->warnings) line.note("warning: " + warning);
+      if (!team->leads()) return {};
       if (!a->report.empty()) {
         const ReportOptions options{a->options.model, a->options.output, a->options.hessians, options_given(app),
                                     command.global.threads};

@@ -10,6 +10,7 @@
 #include "cli/terminal.h"
 #include "nwcodec/isa.h"
 #include "nwcodec/version.h"
+#include "team/team.h"
 
 namespace nwc::cli {
 namespace {
@@ -17,6 +18,13 @@ namespace {
 int fail(ExitCode code, const std::string& message) {
   fmt::print(stderr, "nwcodec: {}\n", printable(message));
   return code;
+}
+
+// An output that another process writes is, under some launchers, that of this very command.
+std::string message_of(const Error& error) {
+  const std::string hint = separate_processes_hint();
+  if (error.code() != ErrorCode::kBusy || hint.empty()) return error.to_string();
+  return Error(error.code(), error.message()).in_file(error.file()).remedy(hint).to_string();
 }
 
 // What is wrong with the command line, and where to read on.
@@ -40,9 +48,10 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   app.set_version_flag("--version", fmt::format("nwcodec {} (reads format {} to {}, writes {})", NWCODEC_VERSION_STRING,
                                                 kOldestFormatVersion, kFormatVersion, kFormatVersion));
-  app.footer(
-      "Environment: NWCODEC_ISA=scalar|avx2|avx512 forces an instruction set; NWCODEC_CODECS names a folder of "
-      "codecs.");
+  std::string isas;
+  for (const Isa isa : compiled_isas()) isas += fmt::format("{}{}", isas.empty() ? "" : "|", name_of(isa));
+  app.footer(fmt::format(
+      "Environment: NWCODEC_ISA={} forces an instruction set; NWCODEC_CODECS names a folder of codecs.", isas));
 
   struct Entry {
     const char* name;
@@ -85,7 +94,7 @@ int run(int argc, char** argv) {
     }
     if (status && (std::fflush(stdout) != 0 || std::ferror(stdout) != 0))
       status = Error(ErrorCode::kIo, "cannot write to standard output");
-    return status ? kOk : fail(kFailed, status.error().to_string());
+    return status ? kOk : fail(kFailed, message_of(status.error()));
   }
   return kUsage;
 }

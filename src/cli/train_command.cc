@@ -82,8 +82,9 @@ void add_train(CLI::App& app, Command& command) {
       ->transform(CLI::CheckedTransformer(
           std::map<std::string, TrainDevice>{{"cpu", TrainDevice::kCpu}, {"cuda", TrainDevice::kCuda}}));
   app.add_option("--seed", o->seed, "Seed of all random numbers")->capture_default_str();
-  app.add_flag("--resume", o->resume, "Go on from OUTPUT.training, which an interrupted run left");
-  app.add_flag("--force", o->force, "Overwrite the codec file");
+  app.add_flag("--resume", o->resume,
+               "Refuse to start anew: OUTPUT.training must hold an interrupted run of the same command");
+  app.add_flag("--force", o->force, "Overwrite the codec file, and start anew where other options were interrupted");
   add_global_options(app, command);
   command.run = [o, &command]() -> Status {
     o->threads = command.global.threads;

@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <filesystem>
 
-#include "entropy/tile_decoder.h"
 #include "codec/codec_file.h"
+#include "entropy/tile_decoder.h"
 #include "transform/transform.h"
 
 namespace nwc {

@@ -49,8 +49,8 @@ Result<CodecTables> read_tables(const SafetensorsFile& file) {
   if (levels == 0 || levels > limits::kMaxLevels || channels == 0 || channels > limits::kMaxLatents) {
     return misshapen(kParameters, "declares more levels or latents than a codec may have, or none");
   }
-  tables.set.levels = static_cast<unsigned>(levels);
-  tables.set.channels = static_cast<unsigned>(channels);
+  tables.levels = static_cast<unsigned>(levels);
+  tables.channels = static_cast<unsigned>(channels);
 
   NWC_ASSIGN_OR_RETURN(const TensorView* centers, find_tensor(file, kCenters));
   if (centers->dtype != DType::kF32 || centers->shape != std::vector<uint64_t>{levels, channels}) {
@@ -79,7 +79,7 @@ Result<CodecTables> read_tables(const SafetensorsFile& file) {
       return misshapen(kFrequencies, "is shorter than its tables");
     for (int32_t s = 0; s <= count; ++s) table.frequencies.push_back(*entries.le<uint16_t>());
     if (Status status = check_table(table); !status) return std::move(status).error().in_tensor(kFrequencies);
-    tables.set.tables.push_back(std::move(table));
+    tables.set.push_back(std::move(table));
   }
   if (entries.remaining() != 0) return misshapen(kFrequencies, "is longer than its tables");
   return tables;
@@ -137,7 +137,7 @@ Result<DecoderCodec> read_decoder_codec(const SafetensorsFile& file) {
   if (!synthesis) return named(std::move(synthesis).error());
   Result<CodecTables> tables = read_tables(file);
   if (!tables) return named(std::move(tables).error());
-  if (tables->set.levels != synthesis->levels || tables->set.channels != synthesis->inputs) {
+  if (tables->levels != synthesis->levels || tables->channels != synthesis->inputs) {
     return named(misshapen(kParameters, "has another number of levels or latents than g_s"));
   }
   return DecoderCodec{*std::move(synthesis), *std::move(tables)};
@@ -151,7 +151,7 @@ std::vector<NamedTensor> decoder_tensors(const DecoderCodec& codec) {
                   });
   std::vector<int32_t> parameters;
   std::vector<uint16_t> frequencies;
-  for (const FrequencyTable& table : codec.tables.set.tables) {
+  for (const FrequencyTable& table : codec.tables.set) {
     parameters.insert(parameters.end(),
                       {table.minimum, static_cast<int32_t>(table.count()), static_cast<int32_t>(table.shift)});
     frequencies.insert(frequencies.end(), table.frequencies.begin(), table.frequencies.end());

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "entropy/frequency_table.h"
+#include "format/context_rule.h"
 #include "nwcodec/checkpoint.h"
 #include "nwcodec/result.h"
 #include "transform/transform.h"
@@ -38,7 +39,8 @@ TensorLoader loader_of(const SafetensorsFile& file);
 
 // The integer tables and, per (level, channel), what is added to an integer to give the latent.
 struct CodecTables {
-  TableSet set;
+  unsigned levels = 0, channels = 0;
+  TableSet set;                // by level and channel: context rule 0
   std::vector<float> centers;  // [levels * channels]
 };
 
@@ -47,9 +49,14 @@ struct DecoderCodec {
   CodecTables tables;
 
   unsigned chunk_length() const { return static_cast<unsigned>(synthesis.outputs); }
-  unsigned latents() const { return tables.set.channels; }
-  unsigned levels() const { return tables.set.levels; }
+  unsigned latents() const { return tables.channels; }
+  unsigned levels() const { return tables.levels; }
 };
+
+// What context rules ask of a codec.
+inline CodecShape shape_of(const DecoderCodec& codec) {
+  return {codec.levels(), codec.latents(), codec.chunk_length()};
+}
 
 inline constexpr const char* kVersionKey = "nwcodec.format_version";
 

@@ -67,7 +67,7 @@ TEST(CodecFile, RoundTripThroughMemory) {
   EXPECT_EQ(back->latents(), 5u);
   EXPECT_EQ(back->levels(), 2u);
   EXPECT_EQ(back->tables.centers, codec.tables.centers);
-  EXPECT_EQ(back->tables.set.tables, codec.tables.set.tables);
+  EXPECT_EQ(back->tables.set, codec.tables.set);
   EXPECT_EQ(back->synthesis.in_weight, codec.synthesis.in_weight);
   EXPECT_EQ(back->synthesis.blocks[0].weight, codec.synthesis.blocks[0].weight);
   EXPECT_EQ(back->synthesis.embedding, codec.synthesis.embedding);
@@ -84,12 +84,12 @@ TEST(CodecFile, RoundTripThroughAFile) {
   EXPECT_EQ(file->metadata().at("note"), "x");
   const Result<DecoderCodec> back = read_decoder_codec(*file);
   ASSERT_TRUE(back.ok()) << back.error().to_string();
-  EXPECT_EQ(back->tables.set.tables, sample_codec().tables.set.tables);
+  EXPECT_EQ(back->tables.set, sample_codec().tables.set);
 }
 
 TEST(CodecFile, LiteralTablesInTheFile) {
   DecoderCodec codec{testing::scaled_identity(1, {1.0f, 2.0f}),
-                     {{2, 1, {{-5, 3, {4000, 95, 1}}, {7, 0, {1, 4095}}}}, {0.25f, -1.5f}}};
+                     {2, 1, {{-5, 3, {4000, 95, 1}}, {7, 0, {1, 4095}}}, {0.25f, -1.5f}}};
   std::map<std::string, NamedTensor> tensors;
   for (NamedTensor& tensor : decoder_tensors(codec)) tensors[tensor.name] = tensor;
   EXPECT_EQ(tensors.size(), 6u);

@@ -1,9 +1,15 @@
 #include "compress/assembly.h"
 
 #include <algorithm>
+#include <system_error>
 
+#include "base/parallel.h"
+#include "checkpoint/checksums.h"
+#include "checkpoint/index.h"
 #include "checkpoint/safetensors_writer.h"
+#include "checkpoint/side_files.h"
 #include "codec/codec_file.h"
+#include "format/checkpoint_config.h"
 #include "format/stream_header.h"
 #include "format/tiling.h"
 #include "nwcodec/version.h"
@@ -11,7 +17,24 @@
 namespace nwc {
 namespace {
 
+namespace fs = std::filesystem;
+
 constexpr uint64_t kCopyPiece = 16u << 20;
+constexpr int kShardsTogether = 4;  // that are written at the same time
+
+Result<std::vector<Part>> needed_parts(const CompressRun& run, const EarlierShards& earlier) {
+  std::vector<Part> parts;
+  for (size_t i = 0; i < run.items.size(); ++i) {
+    if (earlier.supersede(run.items[i], run)) continue;
+    Result<Part> part = run.parts.find(i);
+    if (!part)
+      return std::move(part).error().in_tensor(run.items[i].name).remedy("repeat the command: it is made again");
+    parts.push_back(*std::move(part));
+  }
+  return parts;
+}
+
+std::string file_name(const ShardPlan& shard) { return shard.file->path().filename().string(); }
 
 }  // namespace
 
@@ -79,6 +102,46 @@ Status assemble_shard(const ShardPlan& shard, const PartIndex& parts, const std:
         source, [&](uint64_t, std::span<const std::byte> piece) { return writer.append(source.tensor->name, piece); }));
   }
   return writer.finish();
+}
+
+Status assemble_checkpoint(const CompressRun& run, const EarlierShards& earlier, uint64_t codec_id,
+                           CompressReport& report) {
+  const fs::path& directory = run.output->path();
+  const std::vector<ShardPlan>& shards = run.plan.shards;
+  NWC_ASSIGN_OR_RETURN(const std::vector<Part> parts, needed_parts(run, earlier));
+  PartIndex index;
+  std::map<std::string, const CompressedTensorReport*> reports;
+  for (const Part& part : parts) {
+    index.add(part);
+    for (const CompressedTensorReport& line : part.reports()) reports[line.name] = &line;
+  }
+  std::error_code ignored;
+  report.output_bytes = fs::file_size(directory / kCodecFileName, ignored);
+  const int together = std::min(kShardsTogether, resolve_threads(run.options.threads));
+  NWC_RETURN_IF_ERROR(parallel_for(shards.size(), together, [&](size_t s, int) -> Status {
+    if (earlier.has(s)) return {};
+    return assemble_shard(shards[s], index, directory / file_name(shards[s]), run.progress);
+  }));
+  WeightMap weight_map;
+  uint64_t total_size = 0;
+  for (const ShardPlan& shard : shards) {
+    const std::string name = file_name(shard);
+    for (const TensorView* tensor : shard.compressed) {
+      if (const auto line = reports.find(tensor->name); line != reports.end()) report.tensors.push_back(*line->second);
+    }
+    NWC_ASSIGN_OR_RETURN(const SafetensorsFile written, SafetensorsFile::open(directory / name));
+    for (const TensorView& tensor : written.tensors()) {
+      if (tensor.name != kChecksumTensorName) weight_map.emplace(tensor.name, name);
+      total_size += tensor.bytes.size();
+    }
+    report.output_bytes += fs::file_size(directory / name, ignored);
+  }
+  if (run.checkpoint.has_index()) NWC_RETURN_IF_ERROR(write_index(directory, total_size, weight_map));
+  NWC_ASSIGN_OR_RETURN(const std::vector<std::string> dropped,
+                       copy_side_files(run.options.model, directory, {"config.json"}));
+  report.warnings.insert(report.warnings.end(), dropped.begin(), dropped.end());
+  NWC_RETURN_IF_ERROR(write_compressed_config(run.options.model, directory, codec_id));
+  return run.output->finish();
 }
 
 }  // namespace nwc

@@ -1,4 +1,5 @@
-// The last step of a compression: parts and plain tensors to the shards of the checkpoint.
+// The last step of a compression: parts and plain tensors to the shards of the checkpoint, and all other files beside
+// them.
 #pragma once
 
 #include <filesystem>
@@ -6,6 +7,7 @@
 #include <string>
 
 #include "compress/compress_plan.h"
+#include "compress/compress_run.h"
 #include "compress/part_file.h"
 #include "nwcodec/progress.h"
 #include "nwcodec/result.h"
@@ -31,5 +33,10 @@ class PartIndex {
 // a tensor that no part holds.
 Status assemble_shard(const ShardPlan& shard, const PartIndex& parts, const std::filesystem::path& path,
                       const Progress& progress);
+
+// The whole output directory, by the leading process, from the parts of all items that `earlier` does not supersede.
+// Fills in the report's tensors, bytes and warnings. Errors: kIo; those of a part that cannot be read.
+Status assemble_checkpoint(const CompressRun& run, const EarlierShards& earlier, uint64_t codec_id,
+                           CompressReport& report);
 
 }  // namespace nwc

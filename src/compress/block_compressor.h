@@ -2,8 +2,7 @@
 // between.
 #pragma once
 
-#include <string>
-
+#include "checkpoint/run_identity.h"
 #include "compress/compress_plan.h"
 #include "compress/part_file.h"
 #include "compress/tensor_compressor.h"
@@ -22,8 +21,8 @@ class BlockCompressor {
   // Adds all of them. Progress is in bytes of the item's tensors.
   virtual Status compress(const WorkItem& item, const TensorCompressor& tensors, PartWriter& part,
                           const Progress& progress) = 0;
-  // All that decides about the result beside the checkpoint, the codec and the Hessians.
-  virtual std::string fingerprint() const = 0;
+  // Adds all that decides about the result beside the checkpoint, the codec and the Hessians.
+  virtual void identify(RunIdentity& identity) const = 0;
 };
 
 class PlainBlockCompressor : public BlockCompressor {
@@ -31,7 +30,7 @@ class PlainBlockCompressor : public BlockCompressor {
   PartContents contents(const WorkItem& item, const Checkpoint& checkpoint) const override;
   Status compress(const WorkItem& item, const TensorCompressor& tensors, PartWriter& part,
                   const Progress& progress) override;
-  std::string fingerprint() const override { return {}; }
+  void identify(RunIdentity&) const override {}
 };
 
 }  // namespace nwc

@@ -40,9 +40,9 @@ struct CompressOptions {
 
 struct CompressReport {
   std::vector<CompressedTensorReport>
-      tensors;  // shard by shard, by name; without those of shards that an earlier run completed
-  std::vector<std::string> warnings;
-  std::filesystem::path codec;  // the one used
+      tensors;                        // shard by shard, by name; without those of shards that an earlier run completed
+  std::vector<std::string> warnings;  // of every process: those that concern its own blocks
+  std::filesystem::path codec;        // the one used
   double gain = 1.0;
   size_t blocks_from_earlier_run = 0;          // work items (compress/compress_plan.h) found done
   uint64_t input_bytes = 0, output_bytes = 0;  // of all weight files, codec included
@@ -54,8 +54,9 @@ struct CompressReport {
 // processes or threads. Memory stays within a few of the largest tensor's size (and what `blocks` needs). On an error
 // before the first block is complete, nothing is left behind; afterwards, complete blocks stay for a second run to go
 // on from. `blocks`: nullptr for tensors as they are. `team`: nullptr for this process alone; all its processes call
-// this with the same arguments, and only the leading one's report is filled in. Errors: those of reading; kNonFinite by
-// tensor name, before anything is written; kExists; kIo; kInterrupted.
+// this with the same arguments, and only the leading one's report is filled in, but for warnings. The output is locked
+// from before the weights are read. Errors: those of reading; kNonFinite by tensor name, before anything is written;
+// kBusy, kExists (checkpoint/resumable_directory.h); kIo; kInterrupted.
 Result<CompressReport> compress_checkpoint(const CompressOptions& options, const Progress& progress,
                                            BlockCompressor* blocks = nullptr, Team* team = nullptr);
 

@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "checkpoint/checksums.h"
+#include "checkpoint/content_hash.h"
 #include "format/stream_header.h"
 #include "format/tiling.h"
 #include "weights/normalisation.h"
@@ -39,11 +40,14 @@ Result<CompressPlan> make_plan(const Checkpoint& checkpoint, const Selection& se
     for (const TensorView& tensor : shard.tensors()) total += tensor.bytes.size();
   }
   for (const SafetensorsFile& shard : checkpoint.shards()) {
-    ShardPlan& shard_plan = plan.shards.emplace_back(ShardPlan{&shard, {}, {}});
+    ShardPlan& shard_plan = plan.shards.emplace_back(ShardPlan{&shard, {}, {}, 0});
+    ContentHash content;
+    content.add(shard.header_bytes(), threads);
     for (const TensorView& tensor : shard.tensors()) {
       NWC_RETURN_IF_ERROR(progress.check_stop());
       progress.at(checked, total, "checking weights");
       checked += tensor.bytes.size();
+      content.add(tensor.bytes, threads);
       if (tensor.name == kChecksumTensorName) continue;
       plan.input_bytes += tensor.bytes.size();
       if (tensor.name.ends_with(kStreamSuffix) || tensor.name.ends_with(kScalesSuffix) ||
@@ -57,7 +61,6 @@ Result<CompressPlan> make_plan(const Checkpoint& checkpoint, const Selection& se
       if (compress) {
         const WeightMatrix weights = WeightMatrix::of(tensor, selection.stored_transposed(tensor));
         Result<double> squares = sum_of_squares(weights, threads);
-        shard.release(tensor);
         if (squares) {
           plan.weights += weights.elements();
           plan.squares += *squares;
@@ -68,9 +71,11 @@ Result<CompressPlan> make_plan(const Checkpoint& checkpoint, const Selection& se
           return std::move(squares).error().in_file(shard.path().string());
         }
       }
+      shard.release(tensor);
       (compress ? shard_plan.compressed : shard_plan.plain).push_back(&tensor);
       if (compress) plan.compressed_bytes += tensor.bytes.size();
     }
+    shard_plan.content = content.value();
     std::sort(shard_plan.compressed.begin(), shard_plan.compressed.end(),
               [](const TensorView* a, const TensorView* b) { return a->name < b->name; });
   }

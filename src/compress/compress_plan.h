@@ -17,6 +17,7 @@ struct ShardPlan {
   const SafetensorsFile* file;
   std::vector<const TensorView*> compressed;  // by name
   std::vector<const TensorView*> plain;       // in file order
+  uint64_t content = 0;                       // hash of all its bytes (checkpoint/content_hash.h)
 };
 
 struct CompressPlan {

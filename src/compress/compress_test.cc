@@ -536,9 +536,13 @@ TEST_F(Unfinished, OtherOptionsOrInputsAreRefused) {
   others[2].selection.exclude = {"x"};
   others[3].keep_nonfinite = true;
   others[4].encode.normalisation.gain = 2;
-  for (const CompressOptions& options : others) {
-    const Error error = refusal(compress_checkpoint(options, {}), ErrorCode::kExists);
-    EXPECT_EQ(error.message(), "holds an unfinished run with other arguments or inputs");
+  const char* const differences[] = {
+      "was started with tile chunks 64, this run has 128", "was started with own tables yes, this run has no",
+      "was started without exclude 1, this run has x", "was started with keep-nonfinite no, this run has yes",
+      "was started with gain 1, this run has 2"};
+  for (size_t i = 0; i < others.size(); ++i) {
+    const Error error = refusal(compress_checkpoint(others[i], {}), ErrorCode::kExists);
+    EXPECT_EQ(error.message(), std::string("holds an unfinished run that ") + differences[i]);
   }
   ASSERT_TRUE(write_encoder_codec(tiny.codec(),
                                   [] {
@@ -549,6 +553,83 @@ TEST_F(Unfinished, OtherOptionsOrInputsAreRefused) {
                   .ok());
   expect_refused(compress_checkpoint(options_for(tiny), {}), ErrorCode::kExists);
   EXPECT_EQ(contents_of(tiny.out()), before);
+}
+
+// model_type decides which tensors are stored transposed.
+TEST_F(Unfinished, AnotherModelTypeIsRefused) {
+  const std::map<std::string, std::string> before = contents_of(tiny.out());
+  tiny.dir().add("config.json", "{\"model_type\": \"gpt2\", \"hidden_size\": 16}");
+  EXPECT_EQ(refusal(compress_checkpoint(options_for(tiny), {}), ErrorCode::kExists).message(),
+            "holds an unfinished run that was started with model_type llama, this run has gpt2");
+  EXPECT_EQ(contents_of(tiny.out()), before);
+}
+
+// The header, the size and the time of the file stay the same.
+TEST_F(Unfinished, OtherWeightsAreRefused) {
+  for (const char* shard : kShards) {
+    const fs::path path = tiny.model() / shard;
+    const std::string good = read_file(path);
+    const auto time = fs::last_write_time(path);
+    std::string changed = good;
+    changed[changed.size() - 7] ^= 1;
+    std::ofstream(path, std::ios::binary) << changed;
+    fs::last_write_time(path, time);
+    const Error error = refusal(compress_checkpoint(options_for(tiny), {}), ErrorCode::kExists);
+    EXPECT_NE(error.message().find(std::string("was started with weights ") + shard), std::string::npos)
+        << error.message();
+    std::ofstream(path, std::ios::binary) << good;
+  }
+  EXPECT_EQ(compressed(options_for(tiny)).blocks_from_earlier_run, 1u);
+}
+
+TEST_F(Unfinished, APartThatIsNotUsableSaysWhy) {
+  std::string bad = read_file(tiny.out() / kParts[0]);
+  bad[bad.size() / 2] ^= 4;
+  std::ofstream(tiny.out() / kParts[0], std::ios::binary) << bad;
+  const CompressReport report = compressed(options_for(tiny));
+  ASSERT_EQ(report.warnings.size(), 1u);
+  EXPECT_NE(report.warnings[0].find("part-00000.safetensors"), std::string::npos) << report.warnings[0];
+  EXPECT_NE(report.warnings[0].find("its checksum is"), std::string::npos) << report.warnings[0];
+}
+
+TEST(Compress, TwoProcessesDoNotShareAnOutput) {
+  const TinyCheckpoint tiny;
+  const CompressOptions options = options_for(tiny);
+  std::optional<Error> second;
+  const Progress progress{.report = [&](uint64_t, uint64_t, const std::string&) {
+    if (second) return;
+    second = refusal(compress_checkpoint(options, {}), ErrorCode::kBusy);
+  }};
+  ASSERT_TRUE(compress_checkpoint(options, progress).ok()) << "the second one changed nothing";
+  ASSERT_TRUE(second);
+  EXPECT_TRUE(second->message().starts_with("is being written by ")) << second->message();
+  compressed(options_for(tiny, "alone"));
+  EXPECT_EQ(contents_of(tiny.out()), contents_of(tiny.out("alone")));
+}
+
+TEST(Decompress, OtherContentsOfTheSameHeadersAreRefused) {
+  const TinyCheckpoint tiny;
+  compressed(options_for(tiny, "packed"));
+  const DecompressOptions options{.input = tiny.out("packed"), .output = tiny.out("plain"), .threads = 1};
+  std::atomic<bool> stop = false;
+  const Progress progress{
+      .report = [&](uint64_t, uint64_t, const std::string& what) { stop = what.find("layers.1") != std::string::npos; },
+      .stop = &stop};
+  expect_refused(decompress_checkpoint(options, progress), ErrorCode::kInterrupted);
+  ASSERT_TRUE(fs::exists(options.output / kShards[0]));
+  // Another head, which is stored as it is: the packed shard keeps its header and its size.
+  const fs::path path = tiny.model() / kShards[1];
+  std::string bytes = read_file(path);
+  const uint64_t offset = open_file(path).find("lm_head.weight")->file_offset;
+  bytes[offset] = static_cast<char>(bytes[offset] ^ 1);
+  fs::remove(path);
+  std::ofstream(path, std::ios::binary) << bytes;
+  const std::string before(testing::text_of(open_file(tiny.out("packed") / kShards[1]).header_bytes()));
+  fs::remove_all(tiny.out("packed"));
+  compressed(options_for(tiny, "packed"));
+  EXPECT_EQ(before, testing::text_of(open_file(tiny.out("packed") / kShards[1]).header_bytes()));
+  const Error error = refusal(decompress_checkpoint(options, {}), ErrorCode::kExists);
+  EXPECT_NE(error.message().find("was started with weights model-00002"), std::string::npos) << error.message();
 }
 
 TEST_F(Unfinished, ForceStartsAnew) {

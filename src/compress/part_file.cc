@@ -20,8 +20,8 @@ constexpr const char* kReports = "nwcodec.reports";  // U8: JSON
 
 }  // namespace
 
-Result<PartWriter> PartWriter::create(const fs::path& path, const std::string& fingerprint,
-                                      const PartContents& contents, const TensorCompressor& compressor) {
+Result<PartWriter> PartWriter::create(const fs::path& path, const std::string& run, const PartContents& contents,
+                                      const TensorCompressor& compressor) {
   std::vector<PlannedTensor> fixed;
   std::vector<std::string> growing;
   for (const TensorView* tensor : contents.replaced) fixed.push_back({tensor->name, tensor->dtype, tensor->shape});
@@ -31,9 +31,8 @@ Result<PartWriter> PartWriter::create(const fs::path& path, const std::string& f
     growing.push_back(tensor->name + kStreamSuffix);
   }
   growing.push_back(kReports);
-  NWC_ASSIGN_OR_RETURN(SafetensorsWriter writer,
-                       SafetensorsWriter::create(path, std::move(fixed), std::move(growing), {{kRunKey, fingerprint}},
-                                                 {.checksums = true}));
+  NWC_ASSIGN_OR_RETURN(SafetensorsWriter writer, SafetensorsWriter::create(path, std::move(fixed), std::move(growing),
+                                                                           {{kRunKey, run}}, {.checksums = true}));
   return PartWriter(std::move(writer), std::move(replaced));
 }
 
@@ -64,19 +63,23 @@ Status PartWriter::finish() {
   return writer_.finish();
 }
 
-std::optional<Part> Part::open(const fs::path& path, const std::string& fingerprint) {
+Result<Part> Part::open(const fs::path& path, const std::string& run) {
+  const auto at_fault = [&](Error error) { return std::move(error).in_file(path.string()); };
   Result<SafetensorsFile> file = SafetensorsFile::open(path);
-  if (!file) return std::nullopt;
-  const auto run = file->metadata().find(kRunKey);
-  if (run == file->metadata().end() || run->second != fingerprint || !verifies(*file)) return std::nullopt;
+  if (!file) return std::move(file).error();
+  if (Status whole = verify_file(*file); !whole) return at_fault(std::move(whole).error());
+  const auto of_run = file->metadata().find(kRunKey);
+  if (of_run == file->metadata().end() || of_run->second != run)
+    return at_fault(Error(ErrorCode::kMismatch, "is a part of another run"));
   const TensorView* text = file->find(kReports);
-  if (text == nullptr) return std::nullopt;
-  const Result<Json> reports = parse_json({reinterpret_cast<const char*>(text->bytes.data()), text->bytes.size()});
-  if (!reports || !reports->is_array()) return std::nullopt;
+  if (text == nullptr) return at_fault(Error(ErrorCode::kCorrupt, "holds no reports of its tensors"));
+  Result<Json> reports = parse_json({reinterpret_cast<const char*>(text->bytes.data()), text->bytes.size()});
+  if (!reports) return at_fault(std::move(reports).error()).in_tensor(kReports);
+  if (!reports->is_array()) return at_fault(Error(ErrorCode::kCorrupt, "is no list")).in_tensor(kReports);
   Part part(*std::move(file));
   for (const Json& json : *reports) {
     Result<CompressedTensorReport> report = tensor_report_from(json);
-    if (!report) return std::nullopt;
+    if (!report) return at_fault(std::move(report).error()).in_tensor(kReports);
     part.reports_.push_back(*std::move(report));
   }
   return part;
@@ -89,23 +92,6 @@ Status PartStore::create_directory() const {
   fs::create_directories(directory_, error);
   if (error) return Error(ErrorCode::kIo, "cannot be created: " + error.message()).in_file(directory_.string());
   return {};
-}
-
-Status PartStore::remove_all() const {
-  std::error_code error;
-  fs::remove_all(directory_, error);
-  if (error) return Error(ErrorCode::kIo, "cannot be removed: " + error.message()).in_file(directory_.string());
-  return {};
-}
-
-bool verifies(const SafetensorsFile& file) {
-  const Result<Checksums> checksums = Checksums::of(file);
-  if (!checksums) return false;
-  return std::all_of(file.tensors().begin(), file.tensors().end(), [&](const TensorView& tensor) {
-    const bool good = checksums->verify(tensor).ok();
-    file.release(tensor);
-    return good;
-  });
 }
 
 }  // namespace nwc

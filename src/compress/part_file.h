@@ -4,8 +4,6 @@
 #pragma once
 
 #include <filesystem>
-#include <map>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,8 +24,8 @@ struct PartContents {
 // Tensors go to the file as they come. Not thread-safe.
 class PartWriter {
  public:
-  // `fingerprint`: of the run. Errors: kIo.
-  static Result<PartWriter> create(const std::filesystem::path& path, const std::string& fingerprint,
+  // `run`: digest of the run's identity. Errors: kIo.
+  static Result<PartWriter> create(const std::filesystem::path& path, const std::string& run,
                                    const PartContents& contents, const TensorCompressor& compressor);
   Status add(const CompressedTensor& tensor);
   Status replace(const std::string& name, std::span<const std::byte> values);
@@ -48,8 +46,8 @@ class PartWriter {
 
 class Part {
  public:
-  // Nothing if there is no such file, or if it is damaged or of another run.
-  static std::optional<Part> open(const std::filesystem::path& path, const std::string& fingerprint);
+  // Errors: kNotFound if there is no such file; kMismatch for the part of another run; kCorrupt, kIo.
+  static Result<Part> open(const std::filesystem::path& path, const std::string& run);
 
   const SafetensorsFile& file() const { return file_; }
   const std::vector<CompressedTensorReport>& reports() const { return reports_; }
@@ -63,21 +61,19 @@ class Part {
 // All parts of a run.
 class PartStore {
  public:
-  PartStore(std::filesystem::path directory, std::string fingerprint)
-      : directory_(std::move(directory)), fingerprint_(std::move(fingerprint)) {}
-  const std::string& fingerprint() const { return fingerprint_; }
+  PartStore(std::filesystem::path directory, std::string run)
+      : directory_(std::move(directory)), run_(std::move(run)) {}
+  // The digest that parts carry.
+  const std::string& run() const { return run_; }
   std::filesystem::path path_of(size_t item) const;
   // Errors: kIo.
   Status create_directory() const;
-  std::optional<Part> find(size_t item) const { return Part::open(path_of(item), fingerprint_); }
-  Status remove_all() const;
+  // Errors: those of Part::open().
+  Result<Part> find(size_t item) const { return Part::open(path_of(item), run_); }
 
  private:
   std::filesystem::path directory_;
-  std::string fingerprint_;
+  std::string run_;
 };
-
-// Whether a file is whole: every byte of it has a checksum, and the right one.
-bool verifies(const SafetensorsFile& file);
 
 }  // namespace nwc

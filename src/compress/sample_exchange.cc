@@ -11,7 +11,7 @@ std::vector<double> flattened(const TensorSample& sample) {
   const SymbolSample& symbols = sample.symbols;
   std::vector<double> numbers{sample.other_bytes, static_cast<double>(symbols.sampled.size()),
                               static_cast<double>(symbols.histograms.size())};
-  for (const std::vector<uint64_t>& counts : {symbols.sampled, symbols.symbols_of_level}) {
+  for (const std::vector<uint64_t>& counts : {symbols.sampled, symbols.symbols}) {
     for (const uint64_t n : counts) numbers.push_back(static_cast<double>(n));
   }
   for (const Histogram& histogram : symbols.histograms) {
@@ -29,9 +29,9 @@ TensorSample restored(const double* numbers) {
   const auto next = [&] { return *numbers++; };
   const auto count = [&] { return static_cast<uint64_t>(next()); };
   sample.other_bytes = next();
-  const uint64_t levels = count(), histograms = count();
-  for (uint64_t l = 0; l < levels; ++l) sample.symbols.sampled.push_back(count());
-  for (uint64_t l = 0; l < levels; ++l) sample.symbols.symbols_of_level.push_back(count());
+  const uint64_t contexts = count(), histograms = count();
+  for (uint64_t c = 0; c < contexts; ++c) sample.symbols.sampled.push_back(count());
+  for (uint64_t c = 0; c < contexts; ++c) sample.symbols.symbols.push_back(count());
   for (uint64_t h = 0; h < histograms; ++h) {
     Histogram& histogram = sample.symbols.histograms.emplace_back(count());
     for (auto& [value, n] : histogram) {

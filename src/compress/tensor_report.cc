@@ -1,5 +1,7 @@
 #include "compress/tensor_report.h"
 
+#include "base/json_number.h"
+
 namespace nwc {
 
 CompressionTotals totals_of(std::span<const CompressedTensorReport> tensors) {
@@ -27,20 +29,22 @@ Json to_json(const CompressedTensorReport& r) {
             {"shape", r.shape},
             {"weights", s.weights},
             {"payload_bytes", s.payload_bytes},
-            {"table_bits", s.table_bits},
-            {"squared_error", s.squared_error},
-            {"squared_weight", s.squared_weight},
-            {"normalised_squared_error", s.normalised_squared_error},
-            {"weighted_error", s.weighted_error},
+            {"table_bits", json_number(s.table_bits)},
+            {"squared_error", json_number(s.squared_error)},
+            {"squared_weight", json_number(s.squared_weight)},
+            {"normalised_squared_error", json_number(s.normalised_squared_error)},
+            {"weighted_error", json_number(s.weighted_error)},
             {"escapes", s.escapes},
             {"patches", s.patches},
             {"stream_bytes", r.stream_bytes},
             {"side_bytes", r.side_bytes},
             {"columns_per_level", r.columns_per_level},
-            {"damping", r.notes.damping},
+            {"damping", json_number(r.notes.damping)},
             {"unseen_matrices", r.notes.unseen_matrices},
-            {"seconds", r.seconds}};
-  if (r.recovery) json["block_error"] = {r.recovery->error_before, r.recovery->error_after};
+            {"seconds", json_number(r.seconds)}};
+  if (r.recovery) {
+    json["block_error"] = Json::array({json_number(r.recovery->error_before), json_number(r.recovery->error_after)});
+  }
   return json;
 }
 
@@ -52,21 +56,27 @@ Result<CompressedTensorReport> tensor_report_from(const Json& json) {
     json.at("shape").get_to(r.shape);
     json.at("weights").get_to(s.weights);
     json.at("payload_bytes").get_to(s.payload_bytes);
-    json.at("table_bits").get_to(s.table_bits);
-    json.at("squared_error").get_to(s.squared_error);
-    json.at("squared_weight").get_to(s.squared_weight);
-    json.at("normalised_squared_error").get_to(s.normalised_squared_error);
-    json.at("weighted_error").get_to(s.weighted_error);
     json.at("escapes").get_to(s.escapes);
     json.at("patches").get_to(s.patches);
     json.at("stream_bytes").get_to(r.stream_bytes);
     json.at("side_bytes").get_to(r.side_bytes);
     json.at("columns_per_level").get_to(r.columns_per_level);
-    json.at("damping").get_to(r.notes.damping);
     json.at("unseen_matrices").get_to(r.notes.unseen_matrices);
-    json.at("seconds").get_to(r.seconds);
-    if (const auto error = json.find("block_error"); error != json.end())
-      r.recovery = {error->at(0).get<double>(), error->at(1).get<double>()};
+    const std::pair<const char*, double*> numbers[] = {{"table_bits", &s.table_bits},
+                                                       {"squared_error", &s.squared_error},
+                                                       {"squared_weight", &s.squared_weight},
+                                                       {"normalised_squared_error", &s.normalised_squared_error},
+                                                       {"weighted_error", &s.weighted_error},
+                                                       {"damping", &r.notes.damping},
+                                                       {"seconds", &r.seconds}};
+    for (const auto& [key, value] : numbers) {
+      NWC_ASSIGN_OR_RETURN(*value, number_from(json.at(key)));
+    }
+    if (const auto error = json.find("block_error"); error != json.end()) {
+      CompressedTensorReport::Recovery& recovery = r.recovery.emplace();
+      NWC_ASSIGN_OR_RETURN(recovery.error_before, number_from(error->at(0)));
+      NWC_ASSIGN_OR_RETURN(recovery.error_after, number_from(error->at(1)));
+    }
     return r;
   } catch (const nlohmann::json::exception& e) {
     return Error(ErrorCode::kCorrupt, std::string("is no report of a tensor: ") + e.what());

@@ -3,14 +3,13 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "base/hash.h"
+#include "checkpoint/content_hash.h"
 #include "checkpoint/index.h"
-#include "checkpoint/output_directory.h"
+#include "checkpoint/resumable_directory.h"
 #include "checkpoint/safetensors_writer.h"
 #include "checkpoint/side_files.h"
 #include "decode/weight_store.h"
 #include "format/checkpoint_config.h"
-#include "nwcodec/version.h"
 
 namespace nwc {
 namespace {
@@ -52,7 +51,7 @@ class ShardReader {
   }
 
  private:
-  // Pieces of whole rows; for a transposed tensor, of whole columns, which are what lies together there.
+  // Decodes pieces of whole rows or, of a transposed tensor, whole columns: those are contiguous in the file.
   Status decode(const StoredWeight& weight, const SafetensorsFile& file, SafetensorsWriter& writer) {
     NWC_ASSIGN_OR_RETURN(const TensorDecoder decoder, store_.open_stream(weight));
     const StreamHeader& h = decoder.header();
@@ -117,12 +116,17 @@ class ShardReader {
   std::vector<std::byte> buffer_;
 };
 
-std::string fingerprint_of(const DecompressOptions& options, const Checkpoint& checkpoint) {
-  std::string text = "decompress " NWCODEC_VERSION_STRING;
-  if (options.dtype) text += " " + std::string(name_of(*options.dtype));
-  if (options.backend != nullptr) text += " elsewhere";  // another device may round otherwise
-  for (const SafetensorsFile& shard : checkpoint.shards()) text += " " + hex64(xxh3(shard.header_bytes()));
-  return "nwcodec " + hex64(xxh3(text)) + "\n";
+// Checksums stand for the contents of compressed shards: every byte is compared with them when it is read.
+Result<RunIdentity> identity_of(const DecompressOptions& options, const Checkpoint& checkpoint) {
+  RunIdentity identity("decompress");
+  identity.add("dtype", options.dtype ? name_of(*options.dtype) : "as before");
+  if (options.backend != nullptr) identity.add("device", "other than the CPU");  // may round otherwise
+  NWC_RETURN_IF_ERROR(identity.add_file("codec", options.input / kCodecFileName));
+  for (const SafetensorsFile& shard : checkpoint.shards()) {
+    const std::string name = "weights " + shard.path().filename().string();
+    identity.add_hash(name, checksummed_content_hash(shard, options.threads));
+  }
+  return identity;
 }
 
 }  // namespace
@@ -133,15 +137,16 @@ Result<DecompressReport> decompress_checkpoint(const DecompressOptions& options,
     return Error(ErrorCode::kInvalidArgument,
                  "weights decompress to F32, F16 or BF16, not " + std::string(name_of(*options.dtype)));
   }
+  const ResumableDirectory::Request request{.path = options.output, .inputs = {options.input}, .force = options.force};
+  NWC_ASSIGN_OR_RETURN(ResumableDirectory output, ResumableDirectory::lock(request));
   NWC_ASSIGN_OR_RETURN(const WeightStore store, WeightStore::open(options.input));
   if (!store.is_compressed()) {
     return Error(ErrorCode::kInvalidArgument, "is not a checkpoint compressed by nwcodec")
         .in_file(options.input.string());
   }
   const Checkpoint& checkpoint = store.checkpoint();
-  NWC_ASSIGN_OR_RETURN(
-      OutputDirectory output,
-      OutputDirectory::open(options.output, options.input, fingerprint_of(options, checkpoint), options.force));
+  NWC_ASSIGN_OR_RETURN(const RunIdentity identity, identity_of(options, checkpoint));
+  NWC_RETURN_IF_ERROR(output.begin(identity));
 
   ShardReader reader(store, options, progress);
   WeightMap weight_map;

@@ -46,6 +46,7 @@ Result<Scales> read_scales(std::span<const std::byte> bytes, const StreamHeader&
 struct Worker {
   std::vector<uint8_t> symbols;
   std::vector<uint16_t> raws;
+  std::vector<Context> contexts[kTilesTogether];
   std::vector<Escape> escapes[kTilesTogether];
   std::vector<Patch> patches[kTilesTogether];
   SynthesisScratch synthesis;
@@ -98,8 +99,10 @@ Result<TensorDecoder> TensorDecoder::open(const std::string& name, std::span<con
   }
   if (header.one_scale && header.elements() > 0)
     decoder.scales_.assign(header.matrices * header.columns, decoder.scales_[0]);
+  std::span<const std::byte> own_tables = decoder.parsed_.own_tables;
+  NWC_ASSIGN_OR_RETURN(decoder.contexts_, open_contexts(header, own_tables, shape_of(codec.parts())));
   if (header.has_own_tables) {
-    NWC_ASSIGN_OR_RETURN(const TableSet own, parse_own_tables(decoder.parsed_.own_tables, codec.parts().tables.set));
+    NWC_ASSIGN_OR_RETURN(const TableSet own, parse_own_tables(own_tables, codec.parts().tables.set));
     decoder.own_decoding_tables_.emplace(own);
   }
   return decoder;
@@ -146,7 +149,7 @@ TensorDecoder::TileRange TensorDecoder::tiles_of_rows(const LevelGroup& group, u
 
 Status TensorDecoder::decode(DType dtype, std::span<std::byte> out, int threads) const {
   const StreamHeader& h = parsed_.header;
-  std::vector<Slice> slices;  // none without elements: then nothing bounds the number of matrices
+  std::vector<Slice> slices;  // of a tensor without elements none, since no tiles bound its matrices
   for (uint64_t m = 0; m < h.matrices && h.elements() > 0; ++m) slices.push_back({m, 0, h.rows, 0, h.columns});
   return run(slices, dtype, out, threads);
 }
@@ -211,17 +214,23 @@ Status TensorDecoder::run(std::span<const Slice> slices, DType dtype, std::span<
     Worker& worker = workers[static_cast<size_t>(worker_number)];
     const TileSpan first = tiling_->tile(item.first_tile);
     const LevelGroup& group = tiling_->groups()[first.group];
-    const TileShape shape{group.level, first.chunks, h.run_groups, static_cast<unsigned>(chunk_length)};
+    const unsigned channels = codec_->parts().latents();
+    const TileShape shape{channels, first.chunks, h.run_groups, static_cast<unsigned>(chunk_length)};
     const size_t stride = (size_t{first.chunks} + limits::kLanes - 1) / limits::kLanes * limits::kLanes;
-    const size_t per_tile = stride * tables.channels();
+    const size_t per_tile = stride * channels;
     worker.symbols.resize(kTilesTogether * per_tile);
     worker.raws.resize(kTilesTogether * per_tile);
 
     TileJob jobs[kTilesTogether];
     for (uint32_t t = 0; t < item.tiles; ++t) {
       NWC_RETURN_IF_ERROR(check_tile(item.first_tile + t));
-      jobs[t] = {tile_bytes(item.first_tile + t), worker.symbols.data() + t * per_tile,
-                 worker.raws.data() + t * per_tile, &worker.escapes[t], &worker.patches[t]};
+      const TileSpan span = tiling_->tile(item.first_tile + t);
+      jobs[t] = {tile_bytes(item.first_tile + t),
+                 contexts_->of_tile(group, span, worker.contexts[t]),
+                 worker.symbols.data() + t * per_tile,
+                 worker.raws.data() + t * per_tile,
+                 &worker.escapes[t],
+                 &worker.patches[t]};
     }
     size_t failed = 0;
     if (Status status = decode_tiles({jobs, item.tiles}, tables, shape, isa, stride, &failed); !status) {
@@ -240,7 +249,8 @@ Status TensorDecoder::run(std::span<const Slice> slices, DType dtype, std::span<
                               dtype,
                               out.data() + slice_offsets[item.slice]};
     for (uint32_t t = 0; t < item.tiles; ++t) {
-      const DecodedTile tile{jobs[t].symbols, jobs[t].raws, stride, worker.escapes[t], worker.patches[t]};
+      const DecodedTile tile{jobs[t].contexts, jobs[t].symbols,   jobs[t].raws,
+                             stride,           worker.escapes[t], worker.patches[t]};
       Status status = synthesise_tile(*codec_, tables, group, tiling_->tile(item.first_tile + t), tile, target, isa,
                                       worker.synthesis);
       if (!status) return std::move(status).error().at_offset(parsed_.tiles[item.first_tile + t].offset);

@@ -3,12 +3,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "codec/codec.h"
+#include "format/context_rule.h"
 #include "format/stream_header.h"
 #include "format/tiling.h"
 #include "nwcodec/result.h"
@@ -53,6 +55,7 @@ class TensorDecoder {
   const ParsedStream& parsed() const { return parsed_; }
   const Tiling& tiling() const { return *tiling_; }
   const DecodingTables& tables() const { return own_decoding_tables_ ? *own_decoding_tables_ : codec_->tables(); }
+  const StreamContexts& contexts() const { return *contexts_; }
   bool has_own_tables() const { return own_decoding_tables_.has_value(); }
   std::span<const float> scales() const { return scales_; }            // [matrices * columns]
   std::span<const float> row_factors() const { return row_factors_; }  // [matrices * rows], or empty
@@ -75,6 +78,7 @@ class TensorDecoder {
   std::optional<Tiling> tiling_;
   std::vector<float> scales_;       // [matrices * columns], exponent applied
   std::vector<float> row_factors_;  // [matrices * rows], or empty
+  std::shared_ptr<const StreamContexts> contexts_;
   std::optional<DecodingTables> own_decoding_tables_;
 };
 

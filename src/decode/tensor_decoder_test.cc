@@ -7,8 +7,8 @@
 
 #include "base/bytes.h"
 #include "base/hash.h"
-#include "tensor/tensor_encoder.h"
 #include "support/tiny_codec.h"
+#include "tensor/tensor_encoder.h"
 
 namespace nwc {
 namespace {
@@ -46,8 +46,7 @@ struct Parts {
 Codec small_codec() {
   const FrequencyTable table{10, 0, {4000, 95, 1}};
   return Codec(
-      {testing::scaled_identity(2, {1.0f, 2.0f}), {{2, 2, {table, table, table, table}}, {0.5f, 0.0f, 0.0f, 0.25f}}},
-      99);
+      {testing::scaled_identity(2, {1.0f, 2.0f}), {2, 2, {table, table, table, table}, {0.5f, 0.0f, 0.0f, 0.25f}}}, 99);
 }
 
 // The tile of entropy/tile_decoder_test.cc, worked out by hand there: integers 11 and 300, without its patch.
@@ -222,7 +221,7 @@ TEST(TensorDecoder, WeightsThatAreNotFiniteAreRefused) {
                             .out_weight = {65504},
                             .out_bias = {0}};
   overflow.blocks.assign(8, {{0}, {0}, {0}, {0}});
-  const Codec codec({overflow, {{1, 1, {{10, 0, {4000, 95, 1}}}}, {0.0f}}}, 99);
+  const Codec codec({overflow, {1, 1, {{10, 0, {4000, 95, 1}}}, {0.0f}}}, 99);
   Parts parts = small_parts();
   parts.header.rows = 1;
   // State 65536 / 4000 * 4096 + 65536 % 4000 = 16 * 4096 + 1536: one symbol 0, the integer 10.

@@ -25,24 +25,36 @@ struct ToBf16 {
   static uint16_t convert(float v) { return bf16_from_float(saturate(v)); }
 };
 
+// A channel's latents where all chunks share a table.
+void fill_row(const SymbolMap& map, float center, const uint8_t* symbols, const uint16_t* raws, uint32_t count,
+              float* row) {
+  const int32_t minimum = map.minimum;
+  const uint32_t shift = map.shift;
+  if (shift == 0) {
+    for (uint32_t i = 0; i < count; ++i) row[i] = static_cast<float>(minimum + int32_t{symbols[i]}) + center;
+  } else {
+    for (uint32_t i = 0; i < count; ++i) {
+      row[i] =
+          static_cast<float>(minimum + static_cast<int32_t>(uint32_t{symbols[i]} << shift) + int32_t{raws[i]}) + center;
+    }
+  }
+}
+
 // z[c][i] for chunks [first, first + count) of the tile.
 void fill_latents(const Codec& codec, const DecodingTables& tables, unsigned level, const DecodedTile& tile,
                   uint32_t first, uint32_t count, float* z, size_t z_stride) {
   const unsigned latents = codec.parts().latents();
   for (unsigned c = 0; c < latents; ++c) {
-    const DecodingTable& table = tables.at(level, c);
     const float center = codec.parts().tables.centers[level * latents + c];
-    const int32_t minimum = table.minimum;
-    const uint32_t shift = table.shift;
     const uint8_t* symbols = tile.symbols + c * tile.stride + first;
+    const uint16_t* raws = tile.raws + c * tile.stride + first;
     float* row = z + c * z_stride;
-    if (shift == 0) {
-      for (uint32_t i = 0; i < count; ++i) row[i] = static_cast<float>(minimum + int32_t{symbols[i]}) + center;
+    if (tile.contexts.shared()) {
+      fill_row(tables.symbols(tile.contexts.at(c, 0)), center, symbols, raws, count, row);
     } else {
-      const uint16_t* raws = tile.raws + c * tile.stride + first;
       for (uint32_t i = 0; i < count; ++i) {
-        row[i] = static_cast<float>(minimum + static_cast<int32_t>(uint32_t{symbols[i]} << shift) + int32_t{raws[i]}) +
-                 center;
+        const SymbolMap& map = tables.symbols(tile.contexts.at(c, first + i));
+        row[i] = static_cast<float>(map.value_of(symbols[i], map.shift == 0 ? 0 : raws[i])) + center;
       }
     }
     std::fill(row + count, row + Transform::padded(count), 0.0f);

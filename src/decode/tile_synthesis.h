@@ -25,6 +25,7 @@ struct WeightTarget {
 };
 
 struct DecodedTile {
+  TileContexts contexts;
   const uint8_t* symbols;  // [latents][stride]
   const uint16_t* raws;
   size_t stride;

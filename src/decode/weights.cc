@@ -69,7 +69,8 @@ Status Weights::read(const std::string& name, DType dtype, std::span<std::byte> 
   } else {
     convert_floats(weight.info.dtype, weight.plain->bytes, dtype, out);
   }
-  // The caller has a copy; who reads block by block should not hold the whole checkpoint's pages beside it.
+  // The caller has a copy. Releasing the mapping's pages keeps a program that reads a model tensor by tensor from
+  // having the whole checkpoint resident.
   store.checkpoint().shards()[weight.shard].release(*weight.plain);
   return {};
 }

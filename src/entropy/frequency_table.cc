@@ -25,22 +25,17 @@ Status check_table(const FrequencyTable& table) {
   return {};
 }
 
-DecodingTable make_decoding_table(const FrequencyTable& table) {
-  DecodingTable decoding{.slots = std::vector<uint32_t>(kFrequencyTotal),
-                         .minimum = table.minimum,
-                         .shift = table.shift,
-                         .escape = table.count()};
+void fill_decoding_slots(const FrequencyTable& table, std::span<uint32_t, kFrequencyTotal> slots) {
   uint32_t slot = 0;
   for (uint32_t symbol = 0; symbol <= table.count(); ++symbol) {
     const uint32_t frequency = table.frequencies[symbol];
-    for (uint32_t i = 0; i < frequency; ++i) decoding.slots[slot++] = symbol | frequency << 8 | i << 20;
+    for (uint32_t i = 0; i < frequency; ++i) slots[slot++] = symbol | frequency << 8 | i << 20;
   }
-  return decoding;
 }
 
 std::vector<std::byte> serialise_own_tables(const TableSet& own) {
   std::vector<std::byte> bytes;
-  for (const FrequencyTable& table : own.tables) {
+  for (const FrequencyTable& table : own) {
     if (table.frequencies.empty()) {
       append_varint(bytes, 0);
       continue;
@@ -56,13 +51,13 @@ std::vector<std::byte> serialise_own_tables(const TableSet& own) {
 Result<TableSet> parse_own_tables(std::span<const std::byte> bytes, const TableSet& fallback) {
   ByteReader reader(bytes);
   const auto truncated = [&] { return Error(ErrorCode::kCorrupt, "own tables of the stream end early"); };
-  TableSet own{fallback.levels, fallback.channels, {}};
-  own.tables.reserve(fallback.tables.size());
-  for (const FrequencyTable& of_codec : fallback.tables) {
+  TableSet own;
+  own.reserve(fallback.size());
+  for (const FrequencyTable& of_codec : fallback) {
     const std::optional<uint64_t> count = reader.varint();
     if (!count) return truncated();
     if (*count == 0) {
-      own.tables.push_back(of_codec);
+      own.push_back(of_codec);
       continue;
     }
     const std::optional<uint64_t> minimum = reader.varint(), shift = reader.varint();
@@ -81,7 +76,7 @@ Result<TableSet> parse_own_tables(std::span<const std::byte> bytes, const TableS
       table.frequencies.push_back(static_cast<uint16_t>(*f));
     }
     NWC_RETURN_IF_ERROR(check_table(table));
-    own.tables.push_back(std::move(table));
+    own.push_back(std::move(table));
   }
   if (reader.remaining() != 0)
     return Error(ErrorCode::kCorrupt, "own tables of the stream are followed by other bytes");

@@ -27,14 +27,14 @@ std::string refusal(const FrequencyTable& table) {
 TEST(FrequencyTable, SymbolsStandForGroupsOfIntegers) {
   const FrequencyTable table{-10, 2, {2000, 1000, 1000, 96}};  // -10..-7, -6..-3, -2..1
   EXPECT_EQ(table.count(), 3u);
-  EXPECT_EQ(table.symbol_of(-10), 0u);
-  EXPECT_EQ(table.symbol_of(-7), 0u);
-  EXPECT_EQ(table.symbol_of(-6), 1u);
-  EXPECT_EQ(table.symbol_of(1), 2u);
-  EXPECT_EQ(table.symbol_of(2), 3u);
-  EXPECT_EQ(table.symbol_of(-11), 3u);
-  EXPECT_EQ(table.symbol_of(kMaxSymbolValue), 3u);
-  EXPECT_EQ(table.symbol_of(-kMaxSymbolValue), 3u);
+  EXPECT_EQ(table.symbols().symbol_of(-10), 0u);
+  EXPECT_EQ(table.symbols().symbol_of(-7), 0u);
+  EXPECT_EQ(table.symbols().symbol_of(-6), 1u);
+  EXPECT_EQ(table.symbols().symbol_of(1), 2u);
+  EXPECT_EQ(table.symbols().symbol_of(2), 3u);
+  EXPECT_EQ(table.symbols().symbol_of(-11), 3u);
+  EXPECT_EQ(table.symbols().symbol_of(kMaxSymbolValue), 3u);
+  EXPECT_EQ(table.symbols().symbol_of(-kMaxSymbolValue), 3u);
 }
 
 TEST(CheckTable, AcceptsEveryBoundItself) {
@@ -65,20 +65,35 @@ TEST(CheckTable, NamesEveryViolatedBound) {
   EXPECT_EQ(refusal({0, 0, {65535, 1}}), "frequency table has frequencies that sum to 65536 instead of 4096");
 }
 
-TEST(DecodingTable, LiteralSlots) {
-  const DecodingTable table = make_decoding_table({-5, 3, {3000, 1000, 96}});
-  EXPECT_EQ(table.minimum, -5);
-  EXPECT_EQ(table.shift, 3u);
-  EXPECT_EQ(table.escape, 2u);
-  ASSERT_EQ(table.slots.size(), 4096u);
+TEST(SymbolMap, LiteralSymbols) {
+  const SymbolMap map = FrequencyTable{-5, 3, {3000, 1000, 96}}.symbols();
+  EXPECT_EQ(map.minimum, -5);
+  EXPECT_EQ(map.shift, 3u);
+  EXPECT_EQ(map.escape(), 2u);
+  EXPECT_EQ(map.symbol_of(-6), 2u) << "the escape";
+  EXPECT_EQ(map.symbol_of(-5), 0u);
+  EXPECT_EQ(map.symbol_of(2), 0u);
+  EXPECT_EQ(map.symbol_of(3), 1u);
+  EXPECT_EQ(map.symbol_of(10), 1u);
+  EXPECT_EQ(map.symbol_of(11), 2u);
+  EXPECT_EQ(map.symbol_of(INT32_MIN), 2u);
+  EXPECT_EQ(map.symbol_of(INT32_MAX), 2u);
+  EXPECT_EQ(map.raw_of(2), 7u);
+  EXPECT_EQ(map.raw_of(11), 0u) << "of an escape";
+  EXPECT_EQ(map.value_of(1, 7), 10);
+}
+
+TEST(DecodingSlots, Literal) {
+  std::vector<uint32_t> slots(kFrequencyTotal);
+  fill_decoding_slots({-5, 3, {3000, 1000, 96}}, std::span<uint32_t, kFrequencyTotal>(slots));
   // symbol | frequency << 8 | offset << 20; 3000 = 0xBB8, 1000 = 0x3E8, 96 = 0x060
-  EXPECT_EQ(table.slots[0], 0x000BB800u);
-  EXPECT_EQ(table.slots[1], 0x001BB800u);
-  EXPECT_EQ(table.slots[2999], 0xBB7BB800u);
-  EXPECT_EQ(table.slots[3000], 0x0003E801u);
-  EXPECT_EQ(table.slots[3999], 0x3E73E801u);
-  EXPECT_EQ(table.slots[4000], 0x00006002u);
-  EXPECT_EQ(table.slots[4095], 0x05F06002u);
+  EXPECT_EQ(slots[0], 0x000BB800u);
+  EXPECT_EQ(slots[1], 0x001BB800u);
+  EXPECT_EQ(slots[2999], 0xBB7BB800u);
+  EXPECT_EQ(slots[3000], 0x0003E801u);
+  EXPECT_EQ(slots[3999], 0x3E73E801u);
+  EXPECT_EQ(slots[4000], 0x00006002u);
+  EXPECT_EQ(slots[4095], 0x05F06002u);
 }
 
 std::vector<std::byte> bytes(std::initializer_list<int> values) {
@@ -88,32 +103,29 @@ std::vector<std::byte> bytes(std::initializer_list<int> values) {
 }
 
 TEST(OwnTables, LiteralBytes) {
-  const TableSet own{1, 2, {{}, {-3, 1, {4000, 95, 1}}}};
+  const TableSet own{{}, {-3, 1, {4000, 95, 1}}};
   // 0 (the codec's), then count 2, zigzag(-3) = 5, shift 1, 4000 = 0xA0 0x1F, 95, 1
   EXPECT_EQ(serialise_own_tables(own), bytes({0, 2, 5, 1, 0xA0, 0x1F, 95, 1}));
 }
 
 TEST(OwnTables, RoundTripAndFallback) {
   std::mt19937 random(3);
-  TableSet codec{3, 4, {}}, own{3, 4, {}}, expected{3, 4, {}};
+  TableSet codec, own, expected;
   for (unsigned i = 0; i < 12; ++i) {
-    codec.tables.push_back(flat_table(1 + i, static_cast<int32_t>(i), 0));
+    codec.push_back(flat_table(1 + i, static_cast<int32_t>(i), 0));
     const bool replaced = i % 3 != 1;
-    own.tables.push_back(replaced
-                             ? flat_table(1 + random() % 255, -static_cast<int32_t>(random() % 30000), random() % 4)
-                             : FrequencyTable{});
-    expected.tables.push_back(replaced ? own.tables.back() : codec.tables.back());
+    own.push_back(replaced ? flat_table(1 + random() % 255, -static_cast<int32_t>(random() % 30000), random() % 4)
+                           : FrequencyTable{});
+    expected.push_back(replaced ? own.back() : codec.back());
   }
   const Result<TableSet> parsed = parse_own_tables(serialise_own_tables(own), codec);
   ASSERT_TRUE(parsed.ok()) << parsed.error().to_string();
-  EXPECT_EQ(parsed->levels, 3u);
-  EXPECT_EQ(parsed->channels, 4u);
-  EXPECT_EQ(parsed->tables, expected.tables);
+  EXPECT_EQ(*parsed, expected);
 }
 
 TEST(OwnTables, EveryTruncationIsRefused) {
-  const TableSet codec{1, 3, std::vector<FrequencyTable>(3, small_table())};
-  const TableSet own{1, 3, {flat_table(20, -300, 2), {}, flat_table(3, 7, 0)}};
+  const TableSet codec(3, small_table());
+  const TableSet own{flat_table(20, -300, 2), {}, flat_table(3, 7, 0)};
   const std::vector<std::byte> whole = serialise_own_tables(own);
   ASSERT_TRUE(parse_own_tables(whole, codec).ok());
   for (size_t size = 0; size < whole.size(); ++size) {
@@ -124,7 +136,7 @@ TEST(OwnTables, EveryTruncationIsRefused) {
 }
 
 TEST(OwnTables, DamageIsRefusedWithAReason) {
-  const TableSet codec{1, 1, {small_table()}};
+  const TableSet codec{small_table()};
   const auto why = [&](std::vector<std::byte> input) {
     const Result<TableSet> parsed = parse_own_tables(input, codec);
     return parsed.ok() ? std::string() : parsed.error().message();

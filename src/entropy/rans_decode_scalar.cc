@@ -21,23 +21,26 @@ RansOutcome decode(const RansTile& tile) {
   for (uint32_t run = 0; run < groups; run += tile.run_groups) {
     const uint32_t run_end = std::min(groups, run + tile.run_groups);
     for (uint32_t c = 0; c < tile.channels; ++c) {
-      const RansChannel& table = tile.tables[c];
       for (uint32_t g = run; g < run_end; ++g) {
-        const uint32_t lanes = std::min(kLanes, tile.chunks - g * kLanes);
-        const size_t at = c * tile.stride + g * kLanes;
+        const uint32_t first = g * kLanes, lanes = std::min(kLanes, tile.chunks - first);
+        const size_t at = c * tile.stride + first;
+        uint32_t shifts = 0;
         for (uint32_t a = 0; a < lanes; ++a) {
+          const Context context = tile.contexts.at(c, first + a);
           uint32_t& state = tile.states[a];
-          const uint32_t entry = table.slots[state & kSlotMask];
+          const uint32_t entry = tile.tables.slots_of(context)[state & kSlotMask];
           const uint32_t frequency = entry >> 8 & 0xFFF, bias = entry >> 20;
           state = frequency * (state >> limits::kPrecisionBits) + bias;
           if (!refill(state)) return {.exhausted = true};
           tile.symbols[at + a] = static_cast<uint8_t>(entry);
+          shifts |= tile.tables.shifts[context];
         }
-        if (table.shift == 0) continue;
+        if (shifts == 0) continue;
         for (uint32_t a = 0; a < lanes; ++a) {
+          const uint32_t shift = tile.tables.shifts[tile.contexts.at(c, first + a)];
           uint32_t& state = tile.states[a];
-          tile.raws[at + a] = static_cast<uint16_t>(state & ((1u << table.shift) - 1));
-          state >>= table.shift;
+          tile.raws[at + a] = static_cast<uint16_t>(state & ((1u << shift) - 1));
+          state >>= shift;
           if (!refill(state)) return {.exhausted = true};
         }
       }

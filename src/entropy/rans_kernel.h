@@ -7,19 +7,24 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "entropy/context.h"
 #include "nwcodec/isa.h"
 #include "nwcodec/limits.h"
 
 namespace nwc {
 
-// One channel's table, see DecodingTable.
-struct RansChannel {
-  const uint32_t* slots;
-  uint32_t shift;
+// Tables by context, see DecodingTables.
+struct RansTables {
+  const uint32_t* slots;   // [contexts][4096]
+  const uint32_t* shifts;  // [contexts]: raw low bits
+  bool any_shift;          // whether one of them is not 0
+
+  const uint32_t* slots_of(Context context) const { return slots + (size_t{context} << limits::kPrecisionBits); }
 };
 
 struct RansTile {
-  const RansChannel* tables;  // `channels` of them
+  RansTables tables;
+  TileContexts contexts;
   uint32_t channels;
   uint32_t chunks;      // >= 1
   uint32_t run_groups;  // groups of 32 chunks that are decoded channel by channel
@@ -27,8 +32,8 @@ struct RansTile {
   const std::byte* words;  // 16-bit words, unaligned
   size_t word_count;
   uint8_t* symbols;  // out: channel c of chunk i goes to symbols[c * stride + i]
-  uint16_t* raws;  // out, same layout: the raw low bits, written for channels with a shift only; null if there are none
-  size_t stride;   // >= chunks rounded up to a multiple of 32; what lies between is left undefined
+  uint16_t* raws;    // out, same layout: the raw low bits, written for tables with a shift only; null if there are none
+  size_t stride;     // >= chunks rounded up to a multiple of 32; what lies between is left undefined
 };
 
 struct RansOutcome {
@@ -39,12 +44,12 @@ struct RansOutcome {
 // How many tiles the SIMD bodies overlap (measured: more gains nothing).
 inline constexpr size_t kTilesTogether = 2;
 
-// Decodes `count` tiles that agree in everything but states, words and symbols; more than one at a time lets a SIMD
-// body overlap them. outcomes[t] is tile t's.
+// Decodes `count` tiles that agree in everything but contexts, states, words and symbols; more than one at a time lets
+// a SIMD body overlap them, if their contexts are shared and the same. outcomes[t] is tile t's.
 using RansDecodeKernel = void(const RansTile* tiles, size_t count, RansOutcome* outcomes);
-RansDecodeKernel rans_decode_scalar, rans_decode_avx2, rans_decode_avx512;
+RansDecodeKernel rans_decode_scalar;
 
-// Precondition: `isa` is one of available_isas().
+// The body for `isa`. Precondition: `isa` is one of available_isas().
 RansDecodeKernel* rans_decode_kernel(Isa isa);
 
 }  // namespace nwc

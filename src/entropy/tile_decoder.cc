@@ -12,27 +12,39 @@ namespace {
 
 Error corrupt(const char* message, uint64_t offset) { return Error(ErrorCode::kCorrupt, message).at_offset(offset); }
 
+Status read_escape(ByteReader& side, uint64_t side_offset, uint32_t channel, uint32_t chunk,
+                   std::vector<Escape>& escapes) {
+  const std::optional<uint64_t> coded = side.varint();
+  if (!coded) return corrupt("tile ends inside its escapes", side_offset + side.position());
+  const int64_t value = unzigzag(*coded);
+  if (value < -kMaxSymbolValue || value > kMaxSymbolValue)
+    return corrupt("escape is out of range", side_offset + side.position());
+  escapes.push_back({channel, chunk, static_cast<int32_t>(value)});
+  return {};
+}
+
 // In the order of decoding: runs, channels, groups, lanes.
 Status read_escapes(ByteReader& side, uint64_t side_offset, const DecodingTables& tables, const TileShape& shape,
                     const TileJob& job, size_t stride) {
   const uint32_t run_chunks = shape.run_groups * limits::kLanes;
   for (uint32_t run = 0; run < shape.chunks; run += run_chunks) {
     const uint32_t run_end = std::min(shape.chunks, run + run_chunks);
-    for (unsigned c = 0; c < tables.channels(); ++c) {
+    for (unsigned c = 0; c < shape.channels; ++c) {
       const uint8_t* const row = job.symbols + c * stride;
+      if (!job.contexts.shared()) {
+        for (uint32_t i = run; i < run_end; ++i) {
+          if (row[i] != tables.symbols(job.contexts.at(c, i)).escape()) continue;
+          NWC_RETURN_IF_ERROR(read_escape(side, side_offset, c, i, *job.escapes));
+        }
+        continue;
+      }
       const uint8_t* const end = row + run_end;
-      const int escape = static_cast<int>(tables.at(shape.level, c).escape);
+      const int escape = static_cast<int>(tables.symbols(job.contexts.at(c, 0)).escape());
       const auto find = [&](const uint8_t* from) {
         return static_cast<const uint8_t*>(std::memchr(from, escape, static_cast<size_t>(end - from)));
       };
-      for (const uint8_t* at = find(row + run); at != nullptr; at = find(at + 1)) {
-        const std::optional<uint64_t> coded = side.varint();
-        if (!coded) return corrupt("tile ends inside its escapes", side_offset + side.position());
-        const int64_t value = unzigzag(*coded);
-        if (value < -kMaxSymbolValue || value > kMaxSymbolValue)
-          return corrupt("escape is out of range", side_offset + side.position());
-        job.escapes->push_back({c, static_cast<uint32_t>(at - row), static_cast<int32_t>(value)});
-      }
+      for (const uint8_t* at = find(row + run); at != nullptr; at = find(at + 1))
+        NWC_RETURN_IF_ERROR(read_escape(side, side_offset, c, static_cast<uint32_t>(at - row), *job.escapes));
     }
   }
   return {};
@@ -57,11 +69,13 @@ Status read_patches(ByteReader& side, uint64_t side_offset, const TileShape& sha
 
 }  // namespace
 
-DecodingTables::DecodingTables(const TableSet& set) : channels_(set.channels) {
-  tables_.reserve(set.tables.size());
-  for (const FrequencyTable& table : set.tables) {
-    const DecodingTable& decoding = tables_.emplace_back(make_decoding_table(table));
-    views_.push_back({decoding.slots.data(), decoding.shift});
+DecodingTables::DecodingTables(const TableSet& set) : slots_(set.size() * kFrequencyTotal) {
+  for (const FrequencyTable& table : set) {
+    fill_decoding_slots(
+        table, std::span<uint32_t, kFrequencyTotal>(&slots_[maps_.size() * kFrequencyTotal], size_t{kFrequencyTotal}));
+    maps_.push_back(table.symbols());
+    shifts_.push_back(table.shift);
+    any_shift_ |= table.shift != 0;
   }
 }
 
@@ -118,8 +132,9 @@ Status decode_tiles(std::span<const TileJob> jobs, const DecodingTables& tables,
       const TileJob& job = jobs[first + t];
       if (failed != nullptr) *failed = first + t;
       NWC_RETURN_IF_ERROR(open_tile(job.tile, lanes, open[t]));
-      tiles[t] = {.tables = tables.level(shape.level),
-                  .channels = tables.channels(),
+      tiles[t] = {.tables = tables.kernel_tables(),
+                  .contexts = job.contexts,
+                  .channels = shape.channels,
                   .chunks = shape.chunks,
                   .run_groups = shape.run_groups,
                   .states = open[t].states,

@@ -15,20 +15,22 @@ namespace nwc {
 // A table set in the form that kernels read. Immutable; threads share it.
 class DecodingTables {
  public:
-  // Precondition: every table passes check_table().
+  // Precondition: every table passes check_table(), and there are at most 65536.
   explicit DecodingTables(const TableSet& set);
   DecodingTables(DecodingTables&&) = default;
   DecodingTables& operator=(DecodingTables&&) = default;
-  unsigned channels() const { return channels_; }
-  const RansChannel* level(unsigned level) const { return views_.data() + size_t{level} * channels_; }
-  const DecodingTable& at(unsigned level, unsigned channel) const {
-    return tables_[size_t{level} * channels_ + channel];
+  size_t size() const { return maps_.size(); }
+  const SymbolMap& symbols(Context context) const { return maps_[context]; }
+  std::span<const uint32_t> slots(Context context) const {
+    return {kernel_tables().slots_of(context), kFrequencyTotal};
   }
+  RansTables kernel_tables() const { return {slots_.data(), shifts_.data(), any_shift_}; }
 
  private:
-  unsigned channels_;
-  std::vector<DecodingTable> tables_;
-  std::vector<RansChannel> views_;
+  std::vector<uint32_t> slots_;  // [contexts][4096]
+  std::vector<SymbolMap> maps_;
+  std::vector<uint32_t> shifts_;
+  bool any_shift_ = false;
 };
 
 // A weight that is stored as it is (normalised, before the column scale) because the transform would miss it by far.
@@ -44,7 +46,7 @@ struct Escape {
 };
 
 struct TileShape {
-  unsigned level;
+  unsigned channels;
   uint32_t chunks;
   uint32_t run_groups;
   unsigned chunk_length;
@@ -53,15 +55,16 @@ struct TileShape {
 // One tile to decode and where to.
 struct TileJob {
   std::span<const std::byte> tile;
+  TileContexts contexts;
   uint8_t* symbols;              // out: channel c of chunk i goes to symbols[c * stride + i]
-  uint16_t* raws;                // out, same layout: raw low bits, of channels with a shift only
+  uint16_t* raws;                // out, same layout: raw low bits, of tables with a shift only
   std::vector<Escape>* escapes;  // out: replaced; in the order of the stream
   std::vector<Patch>* patches;   // out: replaced; in ascending order of position
 };
 
-// Decodes tiles of one shape; kTilesTogether of them at once keep a SIMD kernel busy. stride >= chunks rounded up to
-// 32; entries between are undefined. Errors: kCorrupt with an offset relative to the tile; *failed (if not null) is
-// then the job's number.
+// Decodes tiles of one shape, whose contexts are below tables.size(); kTilesTogether of them at once keep a SIMD kernel
+// busy. stride >= chunks rounded up to 32; entries between are undefined. Errors: kCorrupt with an offset relative to
+// the tile; *failed (if not null) is then the job's number.
 Status decode_tiles(std::span<const TileJob> jobs, const DecodingTables& tables, const TileShape& shape, Isa isa,
                     size_t stride, size_t* failed = nullptr);
 

@@ -1,5 +1,5 @@
-// How far a model's next-token distribution is from a reference model's: a finer instrument than perplexity, which also
-// moves for reasons other than damage.
+// How far a model's next-token distribution is from a reference model's. KL divergence is more sensitive than
+// perplexity, which can also fall when weights change at random.
 #pragma once
 
 #include <cstdint>

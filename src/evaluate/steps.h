@@ -1,4 +1,4 @@
-// Counts a computation's steps for those who watch it.
+// Counts a computation's steps and reports them to a Progress.
 #pragma once
 
 #include <cstdint>

@@ -13,7 +13,7 @@ namespace {
 // large enough for the allocator to map and unmap them each time.
 constexpr int64_t kTokensPerBatch = 2048;
 constexpr int64_t kLogits = int64_t{1} << 22;
-constexpr int64_t kMinPositions = 128;  // fewer would read the head's matrix more often than it pays
+constexpr int64_t kMinPositions = 128;  // with fewer, the head's matrix is read too often
 constexpr int64_t kMaxPositions = 1024;
 
 int64_t windows_per_batch(const Windows& windows) {

@@ -104,13 +104,14 @@ Result<ParsedStream> parse_stream(std::span<const std::byte> bytes) {
         .remedy("the file is damaged: fetch it again");
   }
 
-  if ((flags & ~kKnownFlags) != 0 || table_rule != 0 || reserved != 0) {
+  if ((flags & ~kKnownFlags) != 0 || table_rule > static_cast<unsigned>(ContextRule::kLast) || reserved != 0) {
     return Error(ErrorCode::kUnsupported, "stream uses a feature that format version 1 does not have").at_offset(74);
   }
   if (dtype > static_cast<unsigned>(DType::kBF16) || !is_weight_dtype(static_cast<DType>(dtype))) {
     return corrupt("stream declares dtype number " + std::to_string(dtype), 72);
   }
   h.dtype = static_cast<DType>(dtype);
+  h.context_rule = static_cast<ContextRule>(table_rule);
   h.transposed = (flags & kFlagTransposed) != 0;
   h.has_levels = (flags & kFlagLevels) != 0;
   h.has_own_tables = (flags & kFlagOwnTables) != 0;
@@ -164,6 +165,7 @@ std::vector<std::byte> serialise_stream_head(const StreamHeader& h, std::span<co
                      static_cast<uint16_t>((h.transposed ? kFlagTransposed : 0) | (h.has_levels ? kFlagLevels : 0) |
                                            (h.has_own_tables ? kFlagOwnTables : 0) | (h.one_scale ? kFlagOneScale : 0) |
                                            (h.has_row_factors ? kFlagRowFactors : 0)));
+  p[76] = static_cast<std::byte>(h.context_rule);
   store_le<uint32_t>(p + 80, static_cast<uint32_t>(tiles.size()));
   store_le<uint32_t>(p + 84, static_cast<uint32_t>(own_tables.size()));
   std::byte* after = std::copy(own_tables.begin(), own_tables.end(), p + kHeaderSize);

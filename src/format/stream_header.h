@@ -17,6 +17,12 @@ inline constexpr const char* kStreamSuffix = ".nwc_stream";
 inline constexpr const char* kScalesSuffix = ".nwc_scales";
 inline constexpr const char* kLevelsSuffix = ".nwc_levels";
 
+// How symbols find their tables, by its number in the header (format/context_rule.h).
+enum class ContextRule : uint8_t {
+  kLevelChannel = 0,
+  kLast = kLevelChannel,
+};
+
 struct StreamHeader {
   uint64_t codec_id = 0;
   uint64_t tensor_id = 0;  // XXH3 of the tensor's name
@@ -33,6 +39,7 @@ struct StreamHeader {
   bool has_own_tables = false;
   bool one_scale = false;  // one column scale for all columns
   bool has_row_factors = false;
+  ContextRule context_rule = ContextRule::kLevelChannel;
 
   uint64_t elements() const { return matrices * rows * columns; }
   // Entries of the scales tensor: column scales, then row factors.

@@ -4,6 +4,7 @@
 #include <span>
 #include <system_error>
 
+#include "checkpoint/checksums.h"
 #include "checkpoint/safetensors_writer.h"
 #include "nwcodec/checkpoint.h"
 
@@ -24,9 +25,10 @@ Result<CalibrationSequences> read_sequences(const fs::path& path) {
   if (!fs::exists(path, error)) {
     return Error(ErrorCode::kNotFound, "is missing")
         .in_file(path.string())
-        .remedy("repeat nwcodec calibrate with the arguments that made these Hessians: it adds the file");
+        .remedy("make these Hessians again: nwcodec calibrate with --force writes the file beside them");
   }
   NWC_ASSIGN_OR_RETURN(const SafetensorsFile file, SafetensorsFile::open(path));
+  NWC_RETURN_IF_ERROR(verify_file(file));
   const auto corrupt = [&](const std::string& tensor, const char* what) {
     return Error(ErrorCode::kCorrupt, what).in_file(path.string()).in_tensor(tensor);
   };

@@ -1,11 +1,12 @@
 #include "guide/hessian_store.h"
 
-#include <algorithm>
 #include <cmath>
 #include <cstring>
 
 #include "base/bytes.h"
+#include "base/file.h"
 #include "base/hash.h"
+#include "checkpoint/resumable_directory.h"
 #include "checkpoint/safetensors_writer.h"
 
 namespace nwc {
@@ -14,6 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kMetadataKey = "nwcodec.hessians";
+constexpr const char *kFilePrefix = "hessians-", *kFileSuffix = ".safetensors";
 
 Error corrupt(const SafetensorsFile& file, std::string message) {
   return Error(ErrorCode::kCorrupt, std::move(message)).in_file(file.path().string()).remedy("calibrate again");
@@ -105,6 +107,7 @@ Status write_hessian_file(const fs::path& path, const HessianFile& file) {
 
 Result<HessianFile> read_hessian_file(const fs::path& path) {
   NWC_ASSIGN_OR_RETURN(const SafetensorsFile file, SafetensorsFile::open(path));
+  NWC_RETURN_IF_ERROR(verify_file(file));
   NWC_ASSIGN_OR_RETURN(const Json json, list_of(file));
   HessianFile read;
   if (json.contains("calibration")) read.calibration = json["calibration"];
@@ -120,31 +123,43 @@ Result<HessianFile> read_hessian_file(const fs::path& path) {
   return read;
 }
 
+std::string hessian_file_name(size_t block) {
+  const std::string number = std::to_string(block);
+  return kFilePrefix + std::string(number.size() < 5 ? 5 - number.size() : 0, '0') + number + kFileSuffix;
+}
+
+bool is_hessian_file(std::string_view name) { return name.starts_with(kFilePrefix) && name.ends_with(kFileSuffix); }
+
 Result<Json> read_calibration(const fs::path& path) {
   NWC_ASSIGN_OR_RETURN(const SafetensorsFile file, SafetensorsFile::open(path));
+  NWC_RETURN_IF_ERROR(verify_file(file));
   NWC_ASSIGN_OR_RETURN(const Json json, list_of(file));
   return json.contains("calibration") ? json["calibration"] : Json();
 }
 
 Result<HessianStore> HessianStore::open(const fs::path& directory) {
   HessianStore store;
-  std::vector<fs::path> paths;
-  std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(directory, error)) {
-    const std::string name = entry.path().filename().string();
-    if (name.starts_with("hessians-") && name.ends_with(".safetensors")) paths.push_back(entry.path());
+  if (ResumableDirectory::is_unfinished(directory)) {
+    return Error(ErrorCode::kNotFound, "holds a calibration that is not finished")
+        .in_file(directory.string())
+        .remedy("repeat the nwcodec calibrate that began it");
   }
-  if (error) return Error(ErrorCode::kNotFound, "cannot be read: " + error.message()).in_file(directory.string());
+  NWC_ASSIGN_OR_RETURN(const std::vector<std::string> names, list_directory(directory));
+  std::vector<fs::path> paths;
+  for (const std::string& name : names) {
+    if (is_hessian_file(name)) paths.push_back(directory / name);
+  }
   if (paths.empty()) {
     return Error(ErrorCode::kNotFound, "holds no Hessians (hessians-*.safetensors)")
         .in_file(directory.string())
         .remedy("make them with nwcodec calibrate");
   }
-  std::sort(paths.begin(), paths.end());
   store.files_.reserve(paths.size());
   for (const fs::path& path : paths) {
     NWC_ASSIGN_OR_RETURN(SafetensorsFile opened, SafetensorsFile::open(path));
     const SafetensorsFile& file = store.files_.emplace_back(std::move(opened));
+    NWC_ASSIGN_OR_RETURN(Checksums checksums, Checksums::of(file));
+    store.checksums_.push_back(std::move(checksums));
     NWC_ASSIGN_OR_RETURN(const Json json, list_of(file));
     for (const auto& [name, use] : json["weights"].items()) {
       NWC_ASSIGN_OR_RETURN(const ParsedUse parsed, parse_use(file, use));
@@ -176,6 +191,8 @@ Result<StoredHessian> HessianStore::find(const TensorView& weight) const {
         .in_tensor(weight.name)
         .remedy("calibrate this model");
   }
+  NWC_RETURN_IF_ERROR(checksums_[location.file].verify(*location.hessian));
+  NWC_RETURN_IF_ERROR(checksums_[location.file].verify(*location.tokens));
   StoredHessian stored = read_stored(*location.hessian, *location.tokens);
   files_[location.file].release(*location.hessian);
   return stored;

@@ -1,13 +1,12 @@
 // Hessians of a model's linear layers on disk: what `nwcodec calibrate` writes and `nwcodec compress` reads.
 //
 // A directory of files hessians-*.safetensors, one per block of the model:
-//   hessian.<i>   F32 [matrices, n (n + 1) / 2]: lower triangles, row by row, of the mean of x x^T over the tokens that
-//   a layer saw, where x is its
-//                 input of n features; several matrices for fused experts
+//   hessian.<i>   F32 [matrices, n (n + 1) / 2]: lower triangles, row by row, of the mean of x x^T over the tokens
+//                 that a layer saw, where x is its input of n features; several matrices for fused experts
 //   tokens.<i>    I64 [matrices]: how many tokens that were
 // and in __metadata__ "nwcodec.hessians", JSON:
 //   {"weights": {"<tensor name>": {"hessian": i, "hash": "<XXH3 of the tensor's bytes, 16 hex digits>"}, ...},
-//   "calibration": {...}}
+//    "calibration": {...}}
 // Layers with a common input share a Hessian.
 #pragma once
 
@@ -15,9 +14,11 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/json.h"
+#include "checkpoint/checksums.h"
 #include "guide/guide.h"
 #include "nwcodec/checkpoint.h"
 #include "nwcodec/result.h"
@@ -44,9 +45,13 @@ struct HessianFile {
   Json calibration;                    // provenance: texts, sequences, length, seed
 };
 
-// Errors: kNotFound, kIo, kCorrupt.
+// "hessians-00012.safetensors".
+std::string hessian_file_name(size_t block);
+bool is_hessian_file(std::string_view file_name);
+
+// Verifies every byte. Errors: kNotFound, kIo, kCorrupt.
 Result<HessianFile> read_hessian_file(const std::filesystem::path& path);
-// Only what it was made from, without reading the Hessians; null if the file does not say. Errors as above.
+// Only what it was made from; null if the file does not say. Verifies every byte; errors as above.
 Result<Json> read_calibration(const std::filesystem::path& path);
 // Atomic. Errors: kIo.
 Status write_hessian_file(const std::filesystem::path& path, const HessianFile& file);
@@ -54,10 +59,12 @@ Status write_hessian_file(const std::filesystem::path& path, const HessianFile& 
 // Thread safety: const members may be called from several threads at once.
 class HessianStore {
  public:
-  // Errors: kNotFound if the directory has no such files; kCorrupt, kMismatch (a tensor in two files) by file.
+  // Errors: kNotFound if the directory has no such files, or not all yet; kCorrupt, kMismatch (a tensor in two files)
+  // by file.
   static Result<HessianStore> open(const std::filesystem::path& directory);
 
-  // The Hessians of a tensor, read; kNotFound if it was not calibrated, kMismatch if they are those of other weights.
+  // The Hessians of a tensor, read; kNotFound if it was not calibrated, kMismatch if they are those of other weights,
+  // kCorrupt.
   Result<StoredHessian> find(const TensorView& weight) const;
   const std::vector<SafetensorsFile>& files() const { return files_; }
 
@@ -68,6 +75,7 @@ class HessianStore {
     uint64_t weight_hash;
   };
   std::vector<SafetensorsFile> files_;
+  std::vector<Checksums> checksums_;  // of each file
   std::map<std::string, Location> weights_;
 };
 

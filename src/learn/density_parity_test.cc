@@ -4,6 +4,9 @@
 
 #include <cmath>
 #include <filesystem>
+#include <stdexcept>
+#include <string>
+#include <string_view>
 
 #include "base/bytes.h"
 #include "codec/encode/codec_tables.h"
@@ -33,11 +36,11 @@ class DensityParity : public ::testing::Test {
     }
   }
 
-  const TensorView& view(const std::string& name) const {
+  const TensorView& view(std::string_view name) const {
     for (const TensorView& t : golden_->tensors()) {
       if (t.name == name) return t;
     }
-    throw std::runtime_error("golden lacks " + name);
+    throw std::runtime_error("golden lacks " + std::string(name));
   }
   std::vector<float> floats(const std::string& name) const { return values<float>(view(name)); }
   std::vector<double> doubles(const std::string& name) const { return values<double>(view(name)); }

@@ -29,8 +29,8 @@ class CodebooksImpl : public torch::nn::Module {
     return chosen + (z - z.detach());
   }
 
-  // Starts at evenly spaced points of z, and takes some turns of Lloyd's algorithm. A word that is nearest to nothing
-  // stays.
+  // Starts at evenly spaced points of z and iterates Lloyd's algorithm. A codeword that is nearest to no point keeps
+  // its value.
   void start_at(const torch::Tensor& z) {
     torch::NoGradGuard no_grad;
     const torch::Tensor points = grouped(z);
@@ -80,8 +80,8 @@ FixedLengthPoint train_fixed(const TrainOptions& o, const char* method, int64_t 
     const torch::Tensor z = analysis->forward(x, 0).squeeze(0);
     if (step == 0) codebooks->start_at(z);
     const torch::Tensor quantised = codebooks->quantise(z);
-    // A gradient that passes straight through pushes each latent away from its word by as much as the word is off; the
-    // second term takes that back, and without it training ends far above where Lloyd's codebooks began.
+    // The straight-through gradient moves a latent without regard to the distance from its codeword; the second term
+    // keeps latents near their codewords. Without it the error ends far above that of Lloyd's codebooks at the start.
     const torch::Tensor loss = (synthesis->forward(quantised.unsqueeze(0), 0) - x).square().mean() +
                                kCommitment * (z - quantised.detach()).square().mean();
     const double fall =

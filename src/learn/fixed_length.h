@@ -13,8 +13,8 @@
 namespace nwc {
 
 struct FixedLengthOptions {
-  TrainOptions
-      train;  // models, networks, steps, batch, rates, seed, threads; one level, lambda and output are not used
+  // Models, networks, steps, batch, rates, seed and threads count; levels, lambda and output are not used.
+  TrainOptions train;
   std::vector<int> bits{2, 3, 4};            // per weight, of the fixed-length quantisers; 1 to 5
   std::vector<double> lambdas{20, 80, 320};  // of the entropy-coded codecs
 };

@@ -61,8 +61,8 @@ void TransformNetImpl::start_linear(const std::vector<double>& gain) {
     embedding_.select(1, l).fill_(std::pow(gain[static_cast<size_t>(l)], 1.0 / static_cast<double>(sets)));
   }
   if (depth_ == 0) return eye_into(out_);
-  // The first units carry the chunk; the others start as small random features, read by nobody yet. Blocks start with a
-  // small gain, so that their gradients flow but their output hardly matters.
+  // The first hidden units are the chunk itself; the others are small random features whose output weights are zero.
+  // Blocks start with a small gain: gradients flow through them, but they add little to the output.
   torch::Tensor features = in_->weight.clone();
   eye_into(in_);
   if (width_ > inputs_) in_->weight.slice(0, inputs_).copy_(features.slice(0, inputs_));

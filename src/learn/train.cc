@@ -4,10 +4,12 @@
 #include <cmath>
 
 #include "base/parallel.h"
+#include "checkpoint/resumable_directory.h"
 #include "codec/encode/encoder_codec.h"
 #include "learn/dataset.h"
 #include "learn/networks.h"
 #include "learn/synthetic.h"
+#include "learn/train_identity.h"
 #include "learn/trainer.h"
 #include "nwcodec/limits.h"
 
@@ -15,6 +17,8 @@ namespace nwc {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr const char* kStateName = "state";
 
 Error invalid(std::string message) { return Error(ErrorCode::kInvalidArgument, std::move(message)); }
 
@@ -70,6 +74,23 @@ void add_heavy_tails(double share, uint64_t seed, ChunkSet& data) {
   extend(data.validation, data.validation_chunks(), 1);
 }
 
+// Where the state of an unfinished run stands: the directory OUTPUT.training. Nothing else belongs there.
+Result<ResumableDirectory> lock_state(const TrainOptions& options) {
+  const fs::path directory = options.output.string() + ".training";
+  NWC_ASSIGN_OR_RETURN(ResumableDirectory state,
+                       ResumableDirectory::lock({.path = directory,
+                                                 .inputs = options.models,
+                                                 .force = options.force && !options.resume,
+                                                 .replaceable = [](std::string_view) { return true; }}));
+  std::error_code error;
+  if (options.resume && !fs::exists(directory / kStateName, error)) {
+    return Error(ErrorCode::kNotFound, "holds no state to go on from")
+        .in_file(directory.string())
+        .remedy("train without --resume");
+  }
+  return state;
+}
+
 // A codec to start from decides about shapes; what the user asked for beside it must agree.
 Status take_shapes(const EncoderCodec& codec, TrainOptions& o) {
   const DecoderCodec& d = codec.decoder;
@@ -111,20 +132,28 @@ Result<TrainReport> train(TrainOptions options, const Progress& progress, const 
     return Error(ErrorCode::kNotFound, "cannot be created: there is no folder " + folder.string())
         .in_file(options.output.string());
   }
+  NWC_ASSIGN_OR_RETURN(ResumableDirectory state, lock_state(options));
   const int threads = resolve_threads(options.threads);
   NWC_ASSIGN_OR_RETURN(ChunkSet data, load_chunks(options.models, options.selection, options.normalisation,
                                                   options.chunk, options.max_chunks, threads, progress));
   add_heavy_tails(options.heavy_share, options.seed, data);
   torch::set_num_threads(threads);
-  const fs::path state_path = options.output.string() + ".training";
-  NWC_ASSIGN_OR_RETURN(Trainer trainer, Trainer::make(options, data, start ? &*start : nullptr,
-                                                      options.resume ? std::optional(state_path) : std::nullopt));
+  NWC_ASSIGN_OR_RETURN(const RunIdentity run, identity_of(options, data, threads));
+  NWC_RETURN_IF_ERROR(state.begin(run));
+  const fs::path state_path = state.path() / kStateName;
+  const auto earlier = state.has_from_earlier_run(kStateName) ? std::optional(state_path) : std::nullopt;
+  NWC_ASSIGN_OR_RETURN(Trainer trainer, Trainer::make(options, run.digest(), data, start ? &*start : nullptr, earlier));
+  const auto save = [&]() -> Status {
+    NWC_RETURN_IF_ERROR(trainer.save(state_path));
+    state.keep_progress();
+    return {};
+  };
 
   TrainReport report{data.training_chunks(), data.validation_chunks(), 0, {}};
   while (trainer.step() < options.steps) {
     if (Status status = progress.check_stop(); !status) {
-      NWC_RETURN_IF_ERROR(trainer.save(state_path));
-      return std::move(status).error().remedy("go on with --resume");
+      NWC_RETURN_IF_ERROR(save());
+      return std::move(status).error().remedy("repeat the command to go on");
     }
     trainer.advance();
     const int64_t step = trainer.step();
@@ -132,17 +161,18 @@ Result<TrainReport> train(TrainOptions options, const Progress& progress, const 
     if (step % options.validate_every == 0 || step == options.steps) {
       const double loss = trainer.mean_loss();
       if (!std::isfinite(loss)) {
+        NWC_RETURN_IF_ERROR(state.remove());  // nobody wants to go on from there
         return Error(ErrorCode::kInternal, "training diverged before step " + std::to_string(step))
             .remedy("lower the learning rate");
       }
       report.validation_loss = trainer.validate(report.levels);
       if (on_validation) on_validation(step, loss, report.validation_loss, report.levels);
     }
-    if (step % options.save_every == 0 && step < options.steps) NWC_RETURN_IF_ERROR(trainer.save(state_path));
+    if (step % options.save_every == 0 && step < options.steps) NWC_RETURN_IF_ERROR(save());
   }
   if (report.levels.empty()) report.validation_loss = trainer.validate(report.levels);
   NWC_RETURN_IF_ERROR(write_encoder_codec(options.output, trainer.finish()));
-  fs::remove(state_path, error);
+  NWC_RETURN_IF_ERROR(state.remove());
   return report;
 }
 

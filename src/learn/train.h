@@ -8,10 +8,10 @@
 #include <string>
 #include <vector>
 
-#include "weights/normalisation.h"
-#include "weights/selection.h"
 #include "nwcodec/progress.h"
 #include "nwcodec/result.h"
+#include "weights/normalisation.h"
+#include "weights/selection.h"
 
 namespace nwc {
 
@@ -21,9 +21,10 @@ struct NetworkShape {
 };
 
 enum class TrainRecipe {
-  kLinearStart,  // both transforms begin as scaled identities with the step size that the objective asks for; cosine
-                 // decay
-  kPaper,        // random initialisation, constant learning rate
+  // Both transforms begin as scaled identities with the step size that the objective asks for; cosine decay.
+  kLinearStart,
+  // Random initialisation, constant learning rate.
+  kPaper,
 };
 
 enum class TrainDevice { kCpu, kCuda };
@@ -40,8 +41,8 @@ struct TrainOptions {
   // is K.
   std::vector<double> level_coefficients{0.29, 0.83, 10.0, 20.0};
   NetworkShape analysis{128, 3}, synthesis{32, 2};
-  bool density_per_level =
-      true;  // the paper shares one density per channel among the levels; one for each costs fewer bits
+  // The paper shares one density per channel among the levels; one for each costs fewer bits.
+  bool density_per_level = true;
 
   // Both transforms stay multiplications by a number per level, and only the density learns (Table 7's baseline): a
   // uniform scalar quantiser with an entropy coder. `analysis` and `synthesis` are then linear maps whatever they say.
@@ -51,20 +52,20 @@ struct TrainOptions {
   int64_t steps = 20000, batch = 4096;                          // a step sees `batch` chunks
   double learning_rate = 1e-3, auxiliary_learning_rate = 1e-3;  // the auxiliary loss fits the density's quantiles
   uint64_t max_chunks = 4'000'000;  // kept in memory, sampled evenly over the tensors if there are more
-  double heavy_share =
-      0.0;  // of the training chunks: heavy-tailed synthetic weights (learn/synthetic.h), added to the real ones
+  // The share of training chunks that are heavy-tailed synthetic weights (learn/synthetic.h), added to the real ones.
+  double heavy_share = 0.0;
   // Distillation: a codec whose analysis transform and density are kept, while a synthesis transform of our own shape
   // learns to decode its latents.
   std::optional<std::filesystem::path> teacher;
-  std::optional<std::filesystem::path>
-      from;  // fine-tune this codec (Appendix A.4): it decides chunk, latents, levels and networks
+  // Fine-tune this codec (Appendix A.4): chunk, latents, levels and networks are its.
+  std::optional<std::filesystem::path> from;
   uint64_t seed = 1;
-  TrainDevice device =
-      TrainDevice::kCpu;  // kCuda: kernels of our own on the current GPU, bf16 inside the residual blocks
-  int threads = 0;        // <= 0: all cores
+  // kCuda: kernels of our own on the current GPU, bf16 inside the residual blocks.
+  TrainDevice device = TrainDevice::kCpu;
+  int threads = 0;  // <= 0: all cores
   int64_t validate_every = 1000, save_every = 1000;
-  bool resume = false;  // go on from OUTPUT.training
-  bool force = false;   // overwrite an existing codec
+  bool resume = false;  // refuse to start anew: there must be an interrupted run, which is gone on from either way
+  bool force = false;   // overwrite an existing codec and, without `resume`, an interrupted run of other options
 };
 
 struct LevelQuality {
@@ -82,11 +83,12 @@ struct TrainReport {
 using ValidationCallback =
     std::function<void(int64_t step, double training_loss, double validation_loss, const std::vector<LevelQuality>&)>;
 
-// Writes the codec to options.output, atomically, and its state to OUTPUT.training now and then (removed at the end),
-// so that `resume` can go on from there to the same result. The same options, seed and threads (on a GPU: the same GPU)
-// give the same file. Errors: those of reading checkpoints; kInvalidArgument for options out of range and for models
-// without linear weights; kExists; kMismatch for a state of other options; kInterrupted (the state is saved);
-// kUnsupported if a GPU is asked for and cannot be used.
+// Writes the codec to options.output, atomically, and its state now and then to the directory OUTPUT.training
+// (checkpoint/resumable_directory.h; removed at the end), so that the same run goes on from there to the same result.
+// The same options, seed, threads and class of machines (libtorch/machine.h) give the same file. Errors: those of
+// reading checkpoints; kInvalidArgument for options out of range and for models without linear weights; kExists, for an
+// interrupted run of other options or weights too; kBusy; kCorrupt, kMismatch for a state that is none, or another
+// run's; kInterrupted (the state is saved); kUnsupported if a GPU is asked for and cannot be used.
 Result<TrainReport> train_codec(const TrainOptions& options, const Progress& progress,
                                 const ValidationCallback& on_validation);
 

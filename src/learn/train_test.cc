@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cmath>
+#include <optional>
 
 #include "codec/encode/encoder_codec.h"
 #include "codec/encode/quality.h"
@@ -110,20 +111,74 @@ TEST_F(TrainTest, ResumingGivesTheSameFileAsNeverHavingStopped) {
   }
 }
 
-TEST_F(TrainTest, AStateOfOtherOptionsIsRefused) {
+// The same command goes on whether --resume is given or not.
+TEST_F(TrainTest, ARepeatedCommandGoesOn) {
+  trained(options("whole"));
+  const TrainOptions o = options("part");
+  interrupt(o, 7);
+  std::vector<int64_t> validated;
+  const Result<TrainReport> report = train_codec(
+      o, {}, [&](int64_t step, double, double, const std::vector<LevelQuality>&) { validated.push_back(step); });
+  ASSERT_TRUE(report.ok()) << report.error().to_string();
+  EXPECT_EQ(validated, (std::vector<int64_t>{10, 20, 24}));
+  EXPECT_EQ(read_file(o.output), read_file(out / "whole"));
+}
+
+TEST_F(TrainTest, AStateOfOtherOptionsIsRefusedByTheLineThatDiffers) {
+  const std::string holds = "holds an unfinished run that was started with ";
+  const auto message = [&](const TrainOptions& changed) {
+    const Result<TrainReport> report = train_codec(changed, {}, {});
+    EXPECT_FALSE(report.ok());
+    if (report.ok()) return std::string();
+    EXPECT_EQ(report.error().code(), ErrorCode::kExists) << report.error().to_string();
+    return report.error().message();
+  };
   TrainOptions o = options("x");
   interrupt(o, 3);
-  o.resume = true;
   o.lambda = 101;
-  expect_refused(o, ErrorCode::kMismatch);
+  EXPECT_EQ(message(o), holds + "lambda 100, this run has 101");
+  o.resume = true;
+  EXPECT_EQ(message(o), holds + "lambda 100, this run has 101");
   o.lambda = 100;
-  o.steps = 25;
-  expect_refused(o, ErrorCode::kMismatch);
-  o.steps = 24;
-  std::ofstream(o.output.string() + ".training", std::ios::binary) << "no state";
-  expect_refused(o, ErrorCode::kCorrupt);
-  fs::remove(o.output.string() + ".training");
+  o.threads = 2;
+  EXPECT_EQ(message(o), holds + "threads 1, this run has 2") << "whose sums differ";
+  o.threads = 1;
+  o.selection.exclude = {"layers.0"};
+  EXPECT_EQ(message(o), "holds an unfinished run that was started without exclude 1, this run has layers.0");
+  o.selection.exclude = {};
+  // Other weights in a folder of the same name.
+  std::string bytes = read_file(model / "model.safetensors");
+  const std::string good = bytes;
+  bytes[bytes.size() - 2] ^= 1;
+  model.add("model.safetensors", bytes);
+  EXPECT_TRUE(message(o).starts_with(holds + "training weights ")) << message(o);
+  model.add("model.safetensors", good);
+  trained(o);
+}
+
+TEST_F(TrainTest, AStateThatIsNoneIsRefused) {
+  TrainOptions o = options("x");
+  o.resume = true;
   expect_refused(o, ErrorCode::kNotFound);
+  o.resume = false;
+  interrupt(o, 3);
+  std::ofstream(o.output.string() + ".training/state", std::ios::binary) << "no state";
+  expect_refused(o, ErrorCode::kCorrupt);
+  o.force = true;
+  trained(o);
+  EXPECT_EQ(out.files(), (std::set<std::string>{"x"}));
+}
+
+TEST_F(TrainTest, ASecondProcessIsRefused) {
+  const TrainOptions o = options("x");
+  std::optional<ErrorCode> second;
+  const Progress progress{.report = [&](uint64_t, uint64_t, const std::string&) {
+    if (second) return;
+    const Result<TrainReport> report = train_codec(o, {}, {});
+    second = report.ok() ? ErrorCode::kInternal : report.error().code();
+  }};
+  ASSERT_TRUE(train_codec(o, progress, {}).ok());
+  EXPECT_EQ(second, ErrorCode::kBusy);
 }
 
 TEST_F(TrainTest, BothRecipesGiveACodecThatReads) {

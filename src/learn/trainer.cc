@@ -18,7 +18,9 @@ namespace fs = std::filesystem;
 
 constexpr int64_t kValidationChunks = 16384;  // at most; validation is repeated often
 
-// Everything that decides about the result, as the codec's provenance and as the fingerprint of a saved state.
+constexpr const char* kStartAnew = "start anew with --force";
+
+// What a codec says it was made with.
 Json recipe_of(const TrainOptions& o, const ChunkSet& data) {
   Json models = Json::array();
   for (const fs::path& model : o.models) models.push_back(fs::absolute(model).lexically_normal().filename().string());
@@ -56,8 +58,9 @@ double expected_nmse(const TrainOptions& o, size_t level) {
 
 }  // namespace
 
-Trainer::Trainer(const TrainOptions& options, const ChunkSet& data)
+Trainer::Trainer(const TrainOptions& options, const std::string& run, const ChunkSet& data)
     : options_(options),
+      run_(run),
       recipe_(recipe_of(options, data)),
       levels_(static_cast<int64_t>(options.level_coefficients.size())) {
   torch::manual_seed(options.seed);
@@ -86,9 +89,9 @@ Trainer::Trainer(const TrainOptions& options, const ChunkSet& data)
     validation_ = validation_.slice(0, 0, c10::nullopt, validation_.size(0) / kValidationChunks + 1);
 }
 
-Result<Trainer> Trainer::make(const TrainOptions& options, const ChunkSet& data, const EncoderCodec* start,
-                              const std::optional<fs::path>& state) {
-  Trainer trainer(options, data);
+Result<Trainer> Trainer::make(const TrainOptions& options, const std::string& run, const ChunkSet& data,
+                              const EncoderCodec* start, const std::optional<fs::path>& state) {
+  Trainer trainer(options, run, data);
   if (start != nullptr) {
     trainer.networks_.analysis->set_weights(start->analysis);
     if (!options.teacher) trainer.networks_.synthesis->set_weights(start->decoder.synthesis);
@@ -106,9 +109,7 @@ Result<Trainer> Trainer::make(const TrainOptions& options, const ChunkSet& data,
     try {
       trainer.training_step_->load(archive);
     } catch (const std::exception&) {
-      return Error(ErrorCode::kCorrupt, "is not a training state")
-          .in_file(state->string())
-          .remedy("train without --resume");
+      return Error(ErrorCode::kCorrupt, "is not a training state").in_file(state->string()).remedy(kStartAnew);
     }
   }
   return trainer;
@@ -143,7 +144,7 @@ Status Trainer::save(const fs::path& path) {
   archive.write("synthesis", synthesis);
   archive.write("density", density);
   archive.write("step", c10::IValue(step_));
-  archive.write("recipe", c10::IValue(recipe_.dump()));
+  archive.write("run", c10::IValue(run_));
   std::ostringstream bytes;
   archive.save_to(bytes);
   return write_file(path, bytes.str());
@@ -155,14 +156,11 @@ Status Trainer::load(const fs::path& path, torch::serialize::InputArchive& archi
     std::istringstream in(bytes);
     torch::serialize::InputArchive analysis, synthesis, density;
     archive.load_from(in, torch::Device(torch::kCPU));
-    c10::IValue step, recipe;
+    c10::IValue step, run;
     archive.read("step", step);
-    archive.read("recipe", recipe);
-    if (recipe.toStringRef() != recipe_.dump()) {
-      return Error(ErrorCode::kMismatch, "is the state of a training run with other options or weights")
-          .in_file(path.string())
-          .remedy("repeat that run's options, or train without --resume");
-    }
+    archive.read("run", run);
+    if (run.toStringRef() != run_)
+      return Error(ErrorCode::kMismatch, "is the state of another run").in_file(path.string()).remedy(kStartAnew);
     archive.read("analysis", analysis);
     archive.read("synthesis", synthesis);
     archive.read("density", density);
@@ -171,9 +169,7 @@ Status Trainer::load(const fs::path& path, torch::serialize::InputArchive& archi
     networks_.density->load(density);
     step_ = step.toInt();
   } catch (const std::exception&) {  // not only c10::Error: archives hold code, whose parser has errors of its own
-    return Error(ErrorCode::kCorrupt, "is not a training state")
-        .in_file(path.string())
-        .remedy("train without --resume");
+    return Error(ErrorCode::kCorrupt, "is not a training state").in_file(path.string()).remedy(kStartAnew);
   }
   return {};
 }

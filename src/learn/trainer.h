@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "base/json.h"
@@ -19,9 +20,10 @@ class Trainer {
  public:
   // Networks start from `start` if it is given (its shapes are the options', but for a teacher's synthesis transform),
   // else as the recipe says; a run that is resumed goes on from the state at `state`. Options and data must outlive the
-  // trainer. Errors: those of make_fused_step; kCorrupt, kMismatch for a state that is none, or another run's.
-  static Result<Trainer> make(const TrainOptions& options, const ChunkSet& data, const EncoderCodec* start,
-                              const std::optional<std::filesystem::path>& state);
+  // trainer. `run`: digest of the run's identity, which states carry. Errors: those of make_fused_step; kCorrupt,
+  // kMismatch for a state that is none, or another run's.
+  static Result<Trainer> make(const TrainOptions& options, const std::string& run, const ChunkSet& data,
+                              const EncoderCodec* start, const std::optional<std::filesystem::path>& state);
 
   int64_t step() const { return step_; }
   void advance() { training_step_->advance(step_++); }
@@ -33,12 +35,13 @@ class Trainer {
   EncoderCodec finish();
 
  private:
-  Trainer(const TrainOptions& options, const ChunkSet& data);
+  Trainer(const TrainOptions& options, const std::string& run, const ChunkSet& data);
   // Reads networks and step, and leaves the optimisers' state in the archive.
   Status load(const std::filesystem::path& path, torch::serialize::InputArchive& archive);
 
   const TrainOptions& options_;
-  Json recipe_;
+  std::string run_;
+  Json recipe_;  // provenance of the codec
   int64_t levels_, step_ = 0;
   Networks networks_;
   torch::Tensor training_, validation_;

@@ -32,7 +32,7 @@ class TrainingStep {
   virtual void load(torch::serialize::InputArchive& archive) = 0;
 };
 
-// With the linear start the density is what has furthest to go; it learns this much faster than the networks.
+// With the linear start the networks begin near their goal and the density does not: it learns so many times faster.
 inline constexpr double kDensityRate = 10.0;
 
 // Mean over a batch of rate / coefficient + lambda * squared error (equation 1 with Appendix E's weights). x: [levels,

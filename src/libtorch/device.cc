@@ -7,7 +7,7 @@
 
 namespace nwc {
 
-Result<ModelDevice> open_device(std::string_view name, size_t rank) {
+Result<ModelDevice> open_device(std::string_view name, size_t local_rank) {
   NWC_ASSIGN_OR_RETURN(const DeviceName parsed, parse_device_name(name));
   if (!parsed.cuda) return ModelDevice{};
   if (!torch::cuda::is_available()) {
@@ -17,7 +17,7 @@ Result<ModelDevice> open_device(std::string_view name, size_t rank) {
             "CMAKE_PREFIX_PATH)");
   }
   const auto count = static_cast<int>(torch::cuda::device_count());
-  const ModelDevice device{parsed.number_for(rank, count)};
+  const ModelDevice device{parsed.number_for(local_rank, count)};
   if (device.cuda >= count) {
     return Error(ErrorCode::kUnsupported,
                  fmt::format("the device {} is not there: CUDA devices go from 0 to {}", name, count - 1))

@@ -18,10 +18,10 @@ struct ModelDevice {
   friend bool operator==(const ModelDevice&, const ModelDevice&) = default;
 };
 
-// "cpu", "cuda" (the first; of several processes, each `rank` in turn) or "cuda:NUMBER". Errors: kInvalidArgument for
-// any other name; kUnsupported for a device that is not there, or that this build's LibTorch cannot use. Switches TF32
-// off for the whole process.
-Result<ModelDevice> open_device(std::string_view name, size_t rank = 0);
+// "cpu", "cuda" (the first; of several processes on a machine, each `local_rank` in turn) or "cuda:NUMBER". Errors:
+// kInvalidArgument for any other name; kUnsupported for a device that is not there, or that this build's LibTorch
+// cannot use. Switches TF32 off for the whole process.
+Result<ModelDevice> open_device(std::string_view name, size_t local_rank = 0);
 
 // The tensor on that device: itself if it is there, otherwise a copy.
 at::Tensor to_device(const at::Tensor& tensor, ModelDevice device);

@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include "model/config/family.h"
+#include "model/families/family.h"
 
 namespace nwc {
 namespace {

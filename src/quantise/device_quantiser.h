@@ -14,21 +14,17 @@
 #include "entropy/frequency_table.h"
 #include "nwcodec/result.h"
 #include "quantise/encode_statistics.h"
+#include "quantise/quantiser.h"
 
 namespace nwc {
 
 struct EncodeJob;
 
-// Stripes [first, first + count) of one matrix.
-struct StripeRange {
-  uint64_t matrix = 0, first = 0, count = 0;
-};
-
 // Symbols in device memory, as quantise() left them: until it is called again.
 class DeviceSymbols {
  public:
   virtual ~DeviceSymbols() = default;
-  // Of all symbols, [levels * channels].
+  // Of all symbols, by context.
   virtual Result<std::vector<Histogram>> histograms() const = 0;
 
   // Precondition of the rest: the ranges were all of the tensor, in order.

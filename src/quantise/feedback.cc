@@ -10,48 +10,54 @@
 
 namespace nwc {
 
-QuantisedStripes quantise_stripes(const WeightMatrix& w, uint64_t matrix, uint64_t first_stripe, uint64_t stripes,
-                                  const WeightScales& scales, std::span<const uint8_t> levels,
-                                  const FeedbackFactor& factor, const Encoder& encoder) {
-  const Codec& codec = encoder.codec();
-  const unsigned length = codec.parts().chunk_length(), latents = codec.parts().latents();
+QuantisedStripes quantise_stripes(const StripeTask& task, const StripeRange& range) {
+  const WeightMatrix& w = task.weights;
+  const WeightScales& scales = task.scales;
+  const FeedbackFactor* const factor = task.factor;
+  const uint64_t matrix = range.matrix, first_stripe = range.first, stripes = range.count;
+  const unsigned length = task.quantiser.chunk_length(), latents = task.quantiser.channels();
   const Isa isa = current_isa();
   const uint64_t n = w.columns;
   const size_t stride = Transform::padded(stripes), size = length * stride;
 
   QuantisedStripes result{.first_stripe = first_stripe, .stripes = stripes, .columns = n, .latents = latents};
   result.symbols.resize(stripes * latents * n);
+  if (latents == 0) result.decoded.resize(stripes * length * n);
 
-  // All buffers are [row in the chunk][stripe]: what the transforms take. Errors are kept for every position.
-  AlignedVector<float> errors(n * size, 0.0f), target(size), factors(size, 0.0f), network;
+  // All buffers are [row in the chunk][stripe]: what the transforms take. Errors are kept for every position that a
+  // later column may hear of.
+  AlignedVector<float> errors((factor != nullptr ? n : 1) * size, 0.0f), target(size), factors(size, 0.0f);
   QuantiserScratch scratch;
-  scratch.chunks.assign(std::max<size_t>(encoder.analysis().inputs(), length) * stride, 0.0f);
+  scratch.chunks.assign(size, 0.0f);
   for (unsigned j = 0; j < length; ++j) {
     for (uint64_t i = 0; i < stripes; ++i) {
       const uint64_t row = (first_stripe + i) * length + j;
       if (row < w.rows) factors[j * stride + i] = scales.row_factor(matrix * w.rows + row);
     }
   }
+  const std::unique_ptr<StripeState> state = task.quantiser.begin(w, range);
   for (uint64_t position = n; position-- > 0;) {
-    const uint64_t k = factor.order[position];
+    const uint64_t k = factor != nullptr ? factor->order[position] : n - 1 - position;
     const float scale = scales.columns[matrix * n + k];
-    const unsigned level = levels.empty() ? 0 : levels[k];
+    const unsigned level = task.levels.empty() ? 0 : task.levels[k];
     for (unsigned j = 0; j < length; ++j) {
       for (uint64_t i = 0; i < stripes; ++i) {
         const uint64_t row = (first_stripe + i) * length + j;
         target[j * stride + i] = row < w.rows ? w.at(w.index_of(matrix, row, k)) : 0.0f;
       }
     }
-    float* const error = errors.data() + position * size;
+    float* const error = errors.data() + (factor != nullptr ? position : 0) * size;
     std::copy(target.begin(), target.end(), error);  // of the original: what is decoded comes off below
-    const uint64_t done = std::min(n, (position / factor.block_size + 1) * factor.block_size);
-    add_weighted_columns(errors.data(), size, factor.row(position), done, n, target.data(), size, isa);
+    if (factor != nullptr) {
+      const uint64_t done = std::min(n, (position / factor->block_size + 1) * factor->block_size);
+      add_weighted_columns(errors.data(), size, factor->row(position), done, n, target.data(), size, isa);
+    }
     for (size_t i = 0; i < size; ++i) {
       const float divisor = factors[i];
       scratch.chunks[i] = scale > 0 && divisor > 0 ? target[i] / scale / divisor : 0.0f;
     }
-    quantise_chunks(encoder, level, static_cast<uint32_t>(stripes), stride, isa, scratch);
-    const float threshold = encoder.patch_threshold(level);
+    task.quantiser.quantise({level, static_cast<uint32_t>(stripes), stride, k}, state.get(), isa, scratch);
+    const float threshold = task.quantiser.patch_threshold(level);
     for (uint64_t i = 0; i < stripes; ++i) {
       for (unsigned c = 0; c < latents; ++c)
         result.symbols[(i * latents + c) * n + k] = scratch.symbols[c * stride + i];
@@ -64,6 +70,7 @@ QuantisedStripes quantise_stripes(const WeightMatrix& w, uint64_t matrix, uint64
         }
         if (!inside) continue;
         const float decoded = scratch.decoded[at] * scale * factors[at];
+        if (latents == 0) result.decoded[(i * length + j) * n + k] = decoded;
         const double original = error[at], wrong = original - decoded,
                      missed = static_cast<double>(target[at]) - decoded;
         error[at] = static_cast<float>(wrong);
@@ -71,7 +78,8 @@ QuantisedStripes quantise_stripes(const WeightMatrix& w, uint64_t matrix, uint64
         result.squared_error += wrong * wrong;
         result.squared_weight += original * original;
         if (unit > 0) result.normalised_squared_error += wrong * wrong / (unit * unit);
-        if (factor.block_size == 1) result.weighted_error += factor.pivots[position] * missed * missed;
+        if (factor != nullptr && factor->block_size == 1)
+          result.weighted_error += factor->pivots[position] * missed * missed;
       }
     }
   }
@@ -81,9 +89,10 @@ QuantisedStripes quantise_stripes(const WeightMatrix& w, uint64_t matrix, uint64
 std::vector<QuantisedStripes> quantise_ranges(const EncodeJob& job, std::span<const StripeRange> ranges, int threads) {
   std::vector<QuantisedStripes> quantised(ranges.size());
   (void)parallel_for(ranges.size(), threads, [&](size_t i, int) -> Status {
-    const StripeRange& range = ranges[i];
-    quantised[i] = quantise_stripes(job.weights, range.matrix, range.first, range.count, job.scales,
-                                    job.levels_of_matrix(range.matrix), *job.guide.feedback[range.matrix], job.encoder);
+    const uint64_t matrix = ranges[i].matrix;
+    quantised[i] = quantise_stripes(
+        {job.weights, job.scales, job.levels_of_matrix(matrix), job.guide.feedback[matrix].get(), job.quantiser},
+        ranges[i]);
     return {};
   });
   return quantised;

@@ -41,7 +41,7 @@ void scalar(const float* e, size_t s, const float* c, size_t b, size_t end, floa
 }  // namespace
 
 void add_weighted_columns(const float* errors, size_t stride, const float* coefficients, size_t begin, size_t end,
-                          float* target, size_t n, Isa isa) {
+                          float* target, size_t n, [[maybe_unused]] Isa isa) {
 #if defined(__x86_64__)
   if (isa == Isa::kAvx512) return avx512(errors, stride, coefficients, begin, end, target, n);
   if (isa == Isa::kAvx2) return avx2(errors, stride, coefficients, begin, end, target, n);

@@ -10,8 +10,8 @@
 #include "decode/tensor_decoder.h"
 #include "guide/guide.h"
 #include "guide/importance.h"
-#include "tensor/tensor_encoder.h"
 #include "support/tiny_codec.h"
+#include "tensor/tensor_encoder.h"
 
 namespace nwc {
 namespace {

@@ -32,10 +32,10 @@ TileSymbols analyse_tile(const EncodeJob& job, uint64_t number, QuantiserScratch
   tile.stride = Transform::padded(span.chunks);
   scratch.chunks.resize(job.chunk_length * tile.stride);
   gather_chunks(job, group, span, scratch.chunks.data(), tile.stride);
-  quantise_chunks(job.encoder, group.level, span.chunks, tile.stride, job.isa, scratch);
+  job.quantiser.quantise({group.level, span.chunks, tile.stride}, nullptr, job.isa, scratch);
   tile.values = scratch.symbols;
 
-  const float threshold = job.encoder.patch_threshold(group.level);
+  const float threshold = job.quantiser.patch_threshold(group.level);
   for (uint32_t i = 0; i < span.chunks; ++i) {
     const uint64_t first_row = (span.first_chunk + i) / group.columns.size() * job.chunk_length;
     for (unsigned j = 0; j < job.chunk_length; ++j) {

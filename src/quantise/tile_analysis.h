@@ -4,9 +4,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "entropy/encode/tile_encoder.h"
 #include "quantise/encode_job.h"
 #include "quantise/quantiser.h"
-#include "entropy/encode/tile_encoder.h"
 
 namespace nwc {
 

@@ -1,4 +1,5 @@
-// In which order the tensors of a block are compressed, and after which of them what is left is trained.
+// The order in which recovery compresses a block's tensors, in groups; after each group the remaining parameters are
+// trained.
 #pragma once
 
 #include <string>
@@ -13,7 +14,7 @@ namespace nwc {
 // where a fused gate and up are one group.
 std::vector<std::vector<std::string>> recovery_groups(const BlockSpec& block);
 
-// The block's norms, which are trained from first to last.
+// The block's norms, which are trained after every group.
 std::vector<NormSpec> norms_of(const BlockSpec& block);
 
 }  // namespace nwc

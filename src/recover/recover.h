@@ -1,6 +1,6 @@
 // Recovery fine-tuning (paper, Sections 3.3 and A.5): while the tensors of a block are compressed one group after
-// another, what is left of the block learns to make up for them, on features of the uncompressed model. Blocks are
-// therefore independent of each other.
+// another, the tensors still to come and the norms are trained to reproduce the original block's output. The block's
+// input is that of the uncompressed model, so blocks do not depend on each other.
 #pragma once
 
 #include <cstdint>

@@ -2,17 +2,18 @@
 #include <torch/torch.h>
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <map>
 
+#include "base/file.h"
 #include "base/hash.h"
 #include "decode/weight_store.h"
 #include "guide/calibration_sequences.h"
-#include "model/causal_lm.h"
-#include "model/config/family.h"
 #include "libtorch/foreign.h"
+#include "libtorch/machine.h"
 #include "libtorch/threads.h"
+#include "model/causal_lm.h"
+#include "model/families/family.h"
 #include "recover/block_parameters.h"
 #include "recover/features.h"
 #include "recover/groups.h"
@@ -41,13 +42,14 @@ std::vector<std::byte> stored_as(DType dtype, const at::Tensor& values) {
 class RecoveringCompressor : public BlockCompressor {
  public:
   RecoveringCompressor(std::shared_ptr<const CausalLm> model, std::shared_ptr<const ParameterSource> source,
-                       Features features, size_t validation, uint64_t data_hash, const RecoverOptions& options,
-                       int threads)
+                       Features features, size_t validation, uint64_t data_hash, uint64_t config_hash,
+                       const RecoverOptions& options, int threads)
       : model_(std::move(model)),
         source_(std::move(source)),
         features_(std::move(features)),
         validation_(validation),
         data_hash_(data_hash),
+        config_hash_(config_hash),
         options_(options),
         threads_(threads) {
     for (size_t b = 0; b < model_->blocks(); ++b) {
@@ -74,21 +76,26 @@ class RecoveringCompressor : public BlockCompressor {
     return catch_foreign("recovery", [&] { return compress_block(item, tensors, part, progress); });
   }
 
-  std::string fingerprint() const override {
+  void identify(RunIdentity& identity) const override {
     const RecoverOptions& o = options_;
-    return fmt::format("recovery data {} validation {} epochs {} batch {} rate {} patience {} seed {}{}",
-                       hex64(data_hash_), validation_, o.epochs, o.batch,
-                       hex64(std::bit_cast<uint64_t>(o.learning_rate)), o.patience, o.seed,
-                       o.device.is_cpu() ? "" : " cuda");
+    identity.add("recover epochs", o.epochs);
+    identity.add("recover batch", o.batch);
+    identity.add("recover learning rate", o.learning_rate);
+    identity.add("recover patience", o.patience);
+    identity.add("recover seed", o.seed);
+    identity.add("recover validation sequences", validation_);
+    identity.add_hash("recover sequences", data_hash_);
+    identity.add("recover machine", std::string_view(machine_class(o.device)));
+    identity.add_hash("config.json", config_hash_);
   }
 
  private:
   struct Order {
-    std::optional<size_t> block;  // none: of no block of the model
+    std::optional<size_t> block;  // nullopt: the item is no block of the model
     std::vector<std::vector<WorkItem::Member>> groups;
   };
 
-  // Groups of the block that the item is; what the block does not know of comes first.
+  // The item's tensors in the groups of its block; those that the block's description lacks come first.
   Order order_of(const WorkItem& item) const {
     Order order;
     std::map<std::string, WorkItem::Member> left;
@@ -181,7 +188,7 @@ class RecoveringCompressor : public BlockCompressor {
   std::shared_ptr<RopeTables> rope_ = std::make_shared<RopeTables>();
   Features features_;
   size_t validation_;
-  uint64_t data_hash_;
+  uint64_t data_hash_, config_hash_;
   RecoverOptions options_;
   int threads_;
   std::map<std::string, size_t> block_of_weight_;
@@ -229,6 +236,7 @@ Result<std::unique_ptr<BlockCompressor>> make_recovery(const fs::path& model, co
     }
     set_compute_threads(1);
     NWC_ASSIGN_OR_RETURN(ModelSpec spec, describe_model(model));
+    NWC_ASSIGN_OR_RETURN(const MappedFile config, MappedFile::open(model / "config.json"));
     if (recovery_does_harm(spec.model_type) && !options.harmful_too) {
       return Error(ErrorCode::kInvalidArgument,
                    "recovery makes models of the family " + spec.model_type + " worse (the paper leaves it out)")
@@ -263,7 +271,7 @@ Result<std::unique_ptr<BlockCompressor>> make_recovery(const fs::path& model, co
     const auto shared = std::make_shared<const CausalLm>(std::move(opened));
     Features features(shared, std::move(chosen.list), options.device.is_cpu() ? threads : 1);
     return std::unique_ptr<BlockCompressor>(std::make_unique<RecoveringCompressor>(
-        shared, source, std::move(features), chosen.validation, hash, options, threads));
+        shared, source, std::move(features), chosen.validation, hash, xxh3(config.bytes()), options, threads));
   });
 }
 

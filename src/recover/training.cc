@@ -102,7 +102,7 @@ class Trainer {
   }
 
  private:
-  // What goes through the block at once: on the CPU a sequence, as threads share them; on a GPU neighbours of one
+  // Sequences that go through the block together: on the CPU one, as threads share them; on a GPU neighbours of equal
   // length.
   std::vector<std::span<const size_t>> parts_of(std::span<const size_t> sequences) const {
     std::vector<std::span<const size_t>> parts;

@@ -1,4 +1,4 @@
-// The pictures of a report.
+// The plots of a report, as SVG.
 #pragma once
 
 #include <optional>

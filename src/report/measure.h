@@ -19,7 +19,7 @@ struct TensorMeasures {
   double weighted_weight = 0;  // tr(W H W^T)
 };
 
-// `hessian` may be nullptr. Takes about as long as decoding, and with Hessians as the feedback of two compressions.
+// `hessian` may be nullptr. Takes about as long as decoding; with a Hessian, as long as two passes of error feedback.
 // Memory: some 100 MB beside the Hessian. Independent of `threads` and of the instruction set. Errors: those of
 // decoding; kMismatch for a decoder or Hessian of another shape.
 Result<TensorMeasures> measure_tensor(const WeightMatrix& original, const TensorDecoder& decoder,

@@ -29,7 +29,7 @@ std::string name_of_directory(const fs::path& path) {
   return (normal.has_filename() ? normal : normal.parent_path()).filename().string();
 }
 
-// Two towers have blocks of the same names: what stands before the number tells them apart.
+// The types of two towers' layers are the same: puts the name of the tower before the type.
 void name_towers(std::vector<ReportedTensor>& tensors) {
   const auto tower_of = [](const ReportedTensor& t) {
     return t.depth < 0 ? std::string() : t.name.substr(0, t.name.find('.'));

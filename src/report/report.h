@@ -1,5 +1,5 @@
-// What compression did to each tensor of a checkpoint: measured on the finished files, so that it holds whoever wrote
-// them, in how many runs.
+// What compression did to each tensor of a checkpoint, measured on the finished files: tensors that an earlier run or
+// another process wrote are measured like all others.
 #pragma once
 
 #include <cstdint>
@@ -42,8 +42,8 @@ struct CompressionReport {
   std::vector<std::pair<std::string, std::string>> options;  // as given
   std::vector<ReportedTensor> tensors;                       // by block, then by name
   uint64_t weights = 0;                                      // compressed ones
-  double payload_bits = 0,
-         bits = 0;  // per compressed weight; `bits` with everything that decoding needs, codec included
+  // Per compressed weight: tiles, and everything that decoding needs, codec included.
+  double payload_bits = 0, bits = 0;
   double nmse = 0;
   std::optional<double> hessian_error;  // of the sums over all tensors that have one
   uint64_t plain_parameters = 0, input_bytes = 0, output_bytes = 0;

@@ -5,7 +5,7 @@
 namespace nwc {
 
 Result<CodecPoint> codec_quantizer(const Samples& samples, const EncoderCodec& codec, int threads) {
-  // Samples lie column after column: a transposed tensor.
+  // Samples stand column after column, which is the storage order of a transposed tensor.
   const WeightMatrix weights{
       samples.name, DType::kF32, 2, true, 1, samples.rows, samples.columns, std::as_bytes(std::span(samples.values))};
   NWC_ASSIGN_OR_RETURN(const EncodedTensor encoded, encode_tensor(weights, {}, Encoder(codec, 0), {}, threads));

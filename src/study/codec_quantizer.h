@@ -1,4 +1,4 @@
-// Our codec as one quantiser among the others: real bytes, real errors.
+// Our codec beside the baseline quantisers: encoded bytes and the decoder's errors.
 #pragma once
 
 #include "codec/encode/encoder_codec.h"

@@ -15,7 +15,7 @@
 #include "study/model_tensors.h"
 #include "baselines/one_mad_code.h"
 #include "baselines/random_permutation_code.h"
-#include "study/shannon.h"
+#include "baselines/shannon.h"
 #include "baselines/sources.h"
 #include "study/output/svg_plot.h"
 #include "baselines/vector_quantizer.h"
@@ -202,7 +202,7 @@ Result<RateDistortionReport> run_rate_distortion_study(const RateDistortionOptio
   }
   std::vector<Study> studies;
   for (const Source source : {Source::kGaussian, Source::kLaplace, Source::kStudentT5}) {
-    // Streams of the generator must differ between sources: their uniform numbers would be the same.
+    // Each source has a seed of its own; with one seed all would be made of the same uniform numbers.
     Samples samples = draw(source, options.samples, options.seed * 8 + static_cast<uint64_t>(source));
     studies.push_back({std::move(samples), false, differential_entropy(source), 1.0, source != Source::kGaussian});
   }
@@ -221,7 +221,7 @@ Result<RateDistortionReport> run_rate_distortion_study(const RateDistortionOptio
     NWC_RETURN_IF_ERROR(curves.add_all(study, progress, done, total));
     hadamard_transform(study.samples, options.seed);
     study.hadamard = true;
-    study.heavy_codebook = false;  // mixing makes any source nearly Gaussian
+    study.heavy_codebook = false;  // the Hadamard transform makes any source nearly Gaussian
     NWC_RETURN_IF_ERROR(curves.add_all(study, progress, done, total));
     study.samples.values = {};
   }

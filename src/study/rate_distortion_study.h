@@ -26,17 +26,18 @@ struct RateDistortionOptions {
   int threads = 0;  // <= 0: all cores. Never changes the result
 };
 
-// One quantiser at one rate. Methods:
-//   sq            Lloyd-Max, fixed rate                                   baselines/lloyd_max.h
-//   vq            pairs, fixed rate; only where the samples can judge it  baselines/vector_quantizer.h
-//   tcq           QTIP's hybrid code, Q = 9, Gaussian codebook            baselines/hybrid_code.h
-//   tcq*          the same with Q = 2 bits + 1, Laplace codebook for sources other than a Gaussian or a Hadamard
-//   transform tcq-1mad      QTIP's computed code                                    baselines/one_mad_code.h tcq-rptc a
-//   random Gaussian codebook                              baselines/random_permutation_code.h ecsq-uniform  equal cells,
-//   midpoints, ideal entropy coder             baselines/ecsq.h ecsq-optimal  entropy-constrained thresholds, centroids,
-//   ideal entropy coder shannon       Shannon's lower bound for independent numbers of that distribution; for a tensor
-//   with estimated entropy  study/shannon.h nwcodec       our codec: encoded bytes with all side information
-//   study/codec_quantizer.h
+// One quantiser at one rate. Methods (headers in src/baselines unless named otherwise):
+//   sq            Lloyd-Max, fixed rate: lloyd_max.h
+//   vq            pairs, fixed rate; only where the samples suffice to judge it: vector_quantizer.h
+//   tcq           QTIP's hybrid code, Q = 9, Gaussian codebook: hybrid_code.h
+//   tcq*          the same with Q = 2 bits + 1; Laplace codebook, but Gaussian for a Gaussian and after Hadamard
+//   tcq-1mad      QTIP's computed code: one_mad_code.h
+//   tcq-rptc      a random Gaussian codebook: random_permutation_code.h
+//   ecsq-uniform  equal cells, midpoints, ideal entropy coder: ecsq.h
+//   ecsq-optimal  entropy-constrained thresholds, centroids, ideal entropy coder
+//   shannon       Shannon's lower bound for independent numbers of that distribution, of a tensor by estimated entropy:
+//                 shannon.h
+//   nwcodec       our codec, encoded bytes with all side information: study/codec_quantizer.h
 struct RateDistortionPoint {
   std::string source;     // "gaussian", "laplace", "student-t5", or the tensor's name
   bool hadamard = false;  // the random Hadamard transform of the inputs came first

@@ -18,18 +18,17 @@ struct StatisticsOptions {
   std::filesystem::path model;  // a plain checkpoint
   std::filesystem::path codec;  // whose latents are looked at
   SelectionOptions selection;
-  uint64_t rows =
-      4096;           // of a tensor at most, in evenly spaced stripes of 16; scales of columns are always over all rows
+  // Of a tensor at most, in evenly spaced stripes of 16; scales of columns are always over all rows.
+  uint64_t rows = 4096;
   uint64_t seed = 1;  // of rotations and signs
   int threads = 0;    // <= 0: all cores. Never changes the result
 };
 
 // The stages in which a tensor is measured, in this order in every report:
 //   original                     the weights as they are
-//   dct, rotation, hadamard      these after a transform: the DCT of chunks of 16 weights of a column (baselines/dct.h), a
-//   random rotation
-//                                of the inputs in blocks of 256 (baselines/rotation.h), a random Hadamard transform of the
-//                                inputs
+//   dct, rotation, hadamard      these after a transform: the DCT of chunks of 16 weights of a column
+//                                (baselines/dct.h), a random rotation of the inputs in blocks of 256
+//                                (baselines/rotation.h), a random Hadamard transform of the inputs
 //   normalised                   each column over its scale; then "normalised-dct" and so on as above
 //   latents                      of the codec's analysis transform at level 0, of the normalised weights
 struct StageStatistics {

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <thread>
 
@@ -36,8 +37,9 @@ class MpiTeam : public Team {
     MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
     // Messages of the list and of meetings in spaces of their own.
     NWC_RETURN_IF_ERROR(checked(MPI_Comm_dup(MPI_COMM_WORLD, &team->list_), "joining the job"));
-    MPI_Comm_rank(MPI_COMM_WORLD, &team->rank_);
-    MPI_Comm_size(MPI_COMM_WORLD, &team->size_);
+    NWC_RETURN_IF_ERROR(checked(MPI_Comm_rank(MPI_COMM_WORLD, &team->rank_), "joining the job"));
+    NWC_RETURN_IF_ERROR(checked(MPI_Comm_size(MPI_COMM_WORLD, &team->size_), "joining the job"));
+    NWC_RETURN_IF_ERROR(team->find_local_rank());
     if (team->rank_ == 0) team->server_ = std::thread([raw = team.get()] { raw->serve(); });
     return std::unique_ptr<Team>(std::move(team));
   }
@@ -55,6 +57,7 @@ class MpiTeam : public Team {
 
   size_t rank() const override { return static_cast<size_t>(rank_); }
   size_t size() const override { return static_cast<size_t>(size_); }
+  size_t local_rank() const override { return static_cast<size_t>(local_rank_); }
 
   Result<size_t> claim() override {
     if (rank_ == 0) return next_.fetch_add(1);
@@ -91,26 +94,48 @@ class MpiTeam : public Team {
  private:
   MpiTeam() = default;
 
+  // Ranks that share memory are on one machine.
+  Status find_local_rank() {
+    MPI_Comm machine = MPI_COMM_NULL;
+    NWC_RETURN_IF_ERROR(
+        checked(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &machine),
+                "finding the ranks of this machine"));
+    NWC_RETURN_IF_ERROR(checked(MPI_Comm_rank(machine, &local_rank_), "finding the ranks of this machine"));
+    return checked(MPI_Comm_free(&machine), "finding the ranks of this machine");
+  }
+
+  // Without its server the other ranks would wait for ever, so an error ends the job.
   void serve() {
+    const Status served = serve_claims();
+    if (served) return;
+    std::fprintf(stderr, "nwcodec: rank 0: %s\n", served.error().to_string().c_str());
+    std::fflush(stderr);
+    abort();
+  }
+
+  Status serve_claims() {
+    constexpr const char* kServing = "handing out items";
     for (int leaving = size_ - 1; leaving > 0;) {
       int there = 0;
       MPI_Status status;
-      if (MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, list_, &there, &status) != MPI_SUCCESS) return;
+      NWC_RETURN_IF_ERROR(checked(MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, list_, &there, &status), kServing));
       if (there == 0) {
         std::this_thread::sleep_for(kPoll);
         continue;
       }
-      MPI_Recv(nullptr, 0, MPI_BYTE, status.MPI_SOURCE, status.MPI_TAG, list_, MPI_STATUS_IGNORE);
-      if (status.MPI_TAG == kStopTag) {
+      const int source = status.MPI_SOURCE, tag = status.MPI_TAG;
+      NWC_RETURN_IF_ERROR(checked(MPI_Recv(nullptr, 0, MPI_BYTE, source, tag, list_, MPI_STATUS_IGNORE), kServing));
+      if (tag == kStopTag) {
         --leaving;
         continue;
       }
       const uint64_t item = next_.fetch_add(1);
-      MPI_Send(&item, 1, MPI_UINT64_T, status.MPI_SOURCE, kItemTag, list_);
+      NWC_RETURN_IF_ERROR(checked(MPI_Send(&item, 1, MPI_UINT64_T, source, kItemTag, list_), kServing));
     }
+    return {};
   }
 
-  int rank_ = 0, size_ = 1;
+  int rank_ = 0, size_ = 1, local_rank_ = 0;
   MPI_Comm list_ = MPI_COMM_NULL;
   std::atomic<uint64_t> next_{0};
   std::thread server_;  // of rank 0

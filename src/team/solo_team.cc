@@ -9,6 +9,7 @@ class SoloTeam : public Team {
  public:
   size_t rank() const override { return 0; }
   size_t size() const override { return 1; }
+  size_t local_rank() const override { return 0; }
   Result<size_t> claim() override { return next_++; }
   Status meet() override { return {}; }
   Status gather(std::span<double>) override { return {}; }

@@ -17,6 +17,8 @@ class Team {
   virtual ~Team() = default;
   virtual size_t rank() const = 0;
   virtual size_t size() const = 0;
+  // Among the ranks on this machine, from 0 on: which of its devices this one takes.
+  virtual size_t local_rank() const = 0;
   bool leads() const { return rank() == 0; }
 
   // The next item of the list that the ranks share, counting from 0; nobody else gets that one.
@@ -36,5 +38,9 @@ std::unique_ptr<Team> make_solo_team();
 // MPI is not touched then. Errors: kUnsupported if a launcher started several processes and this program was built
 // without MPI; kInternal if MPI fails.
 Result<std::unique_ptr<Team>> join_team();
+
+// What probably went wrong when a process that works alone finds its output busy: a launcher started several that do not
+// work together (srun without PMIx; a command that shares no work). Empty if the environment does not say so.
+std::string separate_processes_hint();
 
 }  // namespace nwc

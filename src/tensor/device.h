@@ -28,9 +28,9 @@ class EncodeDevice : public Factoriser {
   virtual Result<std::shared_ptr<const DeviceQuantiser>> quantiser(const EncoderCodec& codec) = 0;
 };
 
-// `device`: "cpu" (null), "cuda" or "cuda:NUMBER"; `rank`: of one of several processes, among which "cuda" deals out
-// all devices. Errors: kInvalidArgument for another text; kUnsupported for a device that is not there or too old, or in
-// a build without CUDA.
-Result<std::unique_ptr<EncodeDevice>> open_encode_device(const std::string& device, size_t rank = 0);
+// `device`: "cpu" (null), "cuda" or "cuda:NUMBER"; `local_rank`: of one of several processes on a machine, among which
+// "cuda" deals out all its devices. Errors: kInvalidArgument for another text; kUnsupported for a device that is not
+// there or too old, or in a build without CUDA.
+Result<std::unique_ptr<EncodeDevice>> open_encode_device(const std::string& device, size_t local_rank = 0);
 
 }  // namespace nwc

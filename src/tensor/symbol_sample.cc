@@ -11,7 +11,7 @@ namespace {
 // Stripes of a sample's parts.
 constexpr uint64_t kSampleStripes = 16;
 
-using SymbolValues = std::vector<std::vector<int32_t>>;  // [levels * channels]
+using SymbolValues = std::vector<std::vector<int32_t>>;  // by context
 
 Histogram histogram_of(std::vector<int32_t>& values) {
   if (values.empty()) return {};
@@ -34,13 +34,27 @@ Histogram histogram_of(std::vector<int32_t>& values) {
   return histogram;
 }
 
-SymbolSample sample_of(const EncodeJob& job, std::vector<Histogram> histograms) {
-  const unsigned levels = job.encoder.codec().parts().levels();
-  SymbolSample sample{std::move(histograms), std::vector<uint64_t>(levels), std::vector<uint64_t>(levels)};
-  for (const LevelGroup& group : job.tiling.groups()) sample.symbols_of_level[group.level] += group.chunks;
-  for (unsigned level = 0; level < levels; ++level) {
-    for (const auto& [value, count] : sample.histograms[level * job.latents]) sample.sampled[level] += count;
+// How many symbols of each context the tensor has.
+std::vector<uint64_t> symbols_of(const EncodeJob& job, size_t contexts) {
+  std::vector<uint64_t> symbols(contexts);
+  std::vector<Context> of_chunk(job.latents);
+  for (const LevelGroup& group : job.tiling.groups()) {
+    const uint64_t alike = job.contexts.shared() ? group.chunks : 1;
+    for (uint64_t chunk = 0; chunk < group.chunks; chunk += alike) {
+      job.contexts.of_chunk(place_of(group, chunk), of_chunk);
+      for (const Context context : of_chunk) symbols[context] += alike;
+    }
   }
+  return symbols;
+}
+
+SymbolSample sample_of(const EncodeJob& job, std::vector<Histogram> histograms) {
+  SymbolSample sample{std::move(histograms), {}, {}};
+  for (const Histogram& histogram : sample.histograms) {
+    uint64_t& sampled = sample.sampled.emplace_back(0);
+    for (const auto& [value, count] : histogram) sampled += count;
+  }
+  sample.symbols = symbols_of(job, sample.histograms.size());
   return sample;
 }
 
@@ -72,7 +86,8 @@ std::vector<std::vector<uint64_t>> tiles_to_sample(const EncodeJob& job, uint64_
 
 SymbolSample sample_tiles(const EncodeJob& job, uint64_t tiles_per_level, int threads, const TileSource& tile_of) {
   const std::vector<std::vector<uint64_t>> tiles_of_level = tiles_to_sample(job, tiles_per_level);
-  SymbolValues values(tiles_of_level.size() * job.latents);
+  SymbolValues values(job.encoder.codec().parts().tables.set.size());
+  std::vector<Context> storage;
   std::vector<QuantiserScratch> scratch(static_cast<size_t>(threads));
   for (size_t level = 0; level < tiles_of_level.size(); ++level) {
     const std::vector<uint64_t>& numbers = tiles_of_level[level];
@@ -83,10 +98,16 @@ SymbolSample sample_tiles(const EncodeJob& job, uint64_t tiles_per_level, int th
     });
     for (size_t s = 0; s < numbers.size(); ++s) {
       const uint32_t chunks = job.tiling.tile(numbers[s]).chunks;
+      const TileContexts contexts = job.contexts.of_tile(job.tiling.groups()[job.tiling.tile(numbers[s]).group],
+                                                         job.tiling.tile(numbers[s]), storage);
       for (unsigned c = 0; c < job.latents; ++c) {
         const int32_t* row = tiles[s].values.data() + c * tiles[s].stride;
-        std::vector<int32_t>& of_channel = values[level * job.latents + c];
-        of_channel.insert(of_channel.end(), row, row + chunks);
+        if (contexts.shared()) {
+          std::vector<int32_t>& of_context = values[contexts.at(c, 0)];
+          of_context.insert(of_context.end(), row, row + chunks);
+        } else {
+          for (uint32_t i = 0; i < chunks; ++i) values[contexts.at(c, i)].push_back(row[i]);
+        }
       }
       tiles[s] = {};
     }
@@ -103,7 +124,7 @@ Result<SymbolSample> sample_tiles(const EncodeJob& job, uint64_t tiles_per_level
 }
 
 Result<SymbolSample> sample_with_feedback(const EncodeJob& job, uint64_t parts, int threads) {
-  SymbolValues values(job.encoder.codec().parts().levels() * job.latents);
+  SymbolValues values(job.encoder.codec().parts().tables.set.size());
   const uint64_t stripes = job.tiling.stripes(), per_matrix = (stripes + kSampleStripes - 1) / kSampleStripes;
   const uint64_t all = job.weights.elements() == 0 ? 0 : job.weights.matrices * per_matrix,
                  sampled = std::min(parts, all);
@@ -119,13 +140,16 @@ Result<SymbolSample> sample_with_feedback(const EncodeJob& job, uint64_t parts, 
     return sample_of(job, std::move(histograms));
   }
   const std::vector<QuantisedStripes> quantised = quantise_ranges(job, ranges, threads);
+  std::vector<Context> of_chunk(job.latents);
   for (uint64_t s = 0; s < sampled; ++s) {
     const std::span<const uint8_t> levels = job.levels_of_matrix(ranges[s].matrix);
     const QuantisedStripes& part = quantised[s];
-    for (uint64_t i = 0; i < part.stripes * job.latents; ++i) {
+    for (uint64_t i = 0; i < part.stripes; ++i) {
       for (uint64_t k = 0; k < part.columns; ++k) {
         const unsigned level = levels.empty() ? 0 : levels[k];
-        values[level * job.latents + i % job.latents].push_back(part.symbols[i * part.columns + k]);
+        job.contexts.of_chunk({ranges[s].matrix, level, part.first_stripe + i, static_cast<uint32_t>(k)}, of_chunk);
+        for (unsigned c = 0; c < job.latents; ++c)
+          values[of_chunk[c]].push_back(part.symbols[(i * job.latents + c) * part.columns + k]);
       }
     }
   }

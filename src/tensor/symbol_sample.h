@@ -13,9 +13,9 @@
 namespace nwc {
 
 struct SymbolSample {
-  std::vector<Histogram> histograms;       // [levels * channels]
-  std::vector<uint64_t> sampled;           // [levels] symbols of one channel in the sample
-  std::vector<uint64_t> symbols_of_level;  // [levels] and in the whole tensor
+  std::vector<Histogram> histograms;  // by context
+  std::vector<uint64_t> sampled;      // by context: symbols in the sample
+  std::vector<uint64_t> symbols;      // by context: about so many in the whole tensor
 };
 
 // What gives a tile's symbols: analyse_tile(), or a lookup of what was quantised before. Called from several threads, a

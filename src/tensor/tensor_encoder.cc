@@ -12,6 +12,8 @@
 #include "quantise/device_quantiser.h"
 #include "quantise/feedback.h"
 #include "quantise/tile_analysis.h"
+#include "quantise/transform_quantiser.h"
+#include "tensor/context_choice.h"
 #include "tensor/symbol_sample.h"
 #include "tensor/table_choice.h"
 
@@ -77,7 +79,7 @@ class SymbolCost {
   }
   // Returns 1 for an escape.
   uint64_t add(int32_t value, double& bits) const {
-    const uint32_t symbol = table_.symbol_of(value);
+    const uint32_t symbol = table_.symbols().symbol_of(value);
     bits += bits_[symbol];
     if (symbol != table_.count()) return 0;
     bits += escape_bits(value);
@@ -85,7 +87,7 @@ class SymbolCost {
   }
 
  private:
-  const FrequencyTable& table_;
+  FrequencyTable table_;
   std::vector<double> bits_;
 };
 
@@ -131,6 +133,8 @@ Result<Coding> code_on_cores(const EncodeJob& job, const EncodeOptions& options,
   };
   Coding coding{{job.encoder.codec().parts().tables.set, {}, 0}, {}, {}};
   if (options.own_tables) coding.tables = tables_for(job, sample_tiles(job, kSampleTiles, threads, tile_of));
+  const CodingTables coding_tables(coding.tables.used);
+  const std::vector<SymbolCost> costs(coding.tables.used.begin(), coding.tables.used.end());
   const uint64_t tile_count = job.tiling.tile_count();
   std::vector<std::vector<std::byte>> tiles(tile_count);
   std::vector<EncodeStatistics> per_tile(tile_count);  // summed in order, so that the sums do not depend on threads
@@ -138,18 +142,17 @@ Result<Coding> code_on_cores(const EncodeJob& job, const EncodeOptions& options,
   NWC_RETURN_IF_ERROR(parallel_for(tile_count, threads, [&](size_t number, int worker) -> Status {
     QuantiserScratch& buffers = scratch[static_cast<size_t>(worker)];
     const TileSpan span = job.tiling.tile(number);
-    const unsigned level = job.tiling.groups()[span.group].level;
     const TileSymbols symbols = tile_of(number, buffers);
-    const TileShape shape{level, span.chunks, options.run_groups, job.chunk_length};
-    tiles[number] = encode_tile(coding.tables.used, shape, symbols.values.data(), symbols.stride, symbols.patches);
+    const TileShape shape{job.latents, span.chunks, options.run_groups, job.chunk_length};
+    const TileContexts contexts = job.contexts.of_tile(job.tiling.groups()[span.group], span, buffers.contexts);
+    tiles[number] = encode_tile(coding_tables, contexts, shape, symbols.values.data(), symbols.stride, symbols.patches);
 
     EncodeStatistics& sums = per_tile[number];
     if (!feedback) add_errors(job, number, buffers, symbols.stride, sums);
     sums.patches = symbols.patches.size();
     for (unsigned c = 0; c < job.latents; ++c) {
-      const SymbolCost cost(coding.tables.used.at(level, c));
       const int32_t* row = symbols.values.data() + c * symbols.stride;
-      for (uint32_t i = 0; i < span.chunks; ++i) sums.escapes += cost.add(row[i], sums.table_bits);
+      for (uint32_t i = 0; i < span.chunks; ++i) sums.escapes += costs[contexts.at(c, i)].add(row[i], sums.table_bits);
     }
     return {};
   }));
@@ -186,9 +189,9 @@ Result<Coding> code_on_device(const EncodeJob& job, const EncodeOptions& options
   }
   NWC_ASSIGN_OR_RETURN(coding.tiles, symbols->code(coding.tables.used, options.run_groups));
   NWC_ASSIGN_OR_RETURN(const std::vector<Histogram> histograms, symbols->histograms());
-  for (size_t series = 0; series < histograms.size(); ++series) {
-    const SymbolCost cost(coding.tables.used.tables[series]);
-    for (const auto& [value, count] : histograms[series]) {
+  for (size_t context = 0; context < histograms.size(); ++context) {
+    const SymbolCost cost(coding.tables.used[context]);
+    for (const auto& [value, count] : histograms[context]) {
       double bits = 0;
       coding.sums.escapes += cost.add(value, bits) * count;
       coding.sums.table_bits += bits * static_cast<double>(count);
@@ -199,21 +202,6 @@ Result<Coding> code_on_device(const EncodeJob& job, const EncodeOptions& options
 
 }  // namespace
 
-Status check_options(const EncodeOptions& options) {
-  const auto invalid = [](std::string message) { return Error(ErrorCode::kInvalidArgument, std::move(message)); };
-  if (options.tile_chunks == 0 || options.tile_chunks > limits::kMaxTileChunks ||
-      options.tile_chunks % limits::kLanes != 0) {
-    return invalid("chunks per tile must be a multiple of " + std::to_string(limits::kLanes) + ", at most " +
-                   std::to_string(limits::kMaxTileChunks));
-  }
-  if (options.run_groups == 0 || options.run_groups > limits::kMaxTileChunks / limits::kLanes) {
-    return invalid("groups per run must be 1 to " + std::to_string(limits::kMaxTileChunks / limits::kLanes));
-  }
-  if (!(options.normalisation.gain >= 1.0 / 64 && options.normalisation.gain <= 64))
-    return invalid("gain must lie between 1/64 and 64");
-  return {};
-}
-
 Result<EncodedTensor> encode_tensor(const WeightMatrix& weights, const TensorGuide& guide, const Encoder& encoder,
                                     const EncodeOptions& options, int threads, const DeviceWeights* device_weights) {
   NWC_RETURN_IF_ERROR(check_options(options));
@@ -223,7 +211,10 @@ Result<EncodedTensor> encode_tensor(const WeightMatrix& weights, const TensorGui
                        weight_scales(weights, options.normalisation, guide.column_gains, threads, device_weights));
   const Tiling tiling(weights.matrices, weights.rows, weights.columns, codec.parts().chunk_length(),
                       options.tile_chunks, guide.levels);
-  const EncodeJob job = EncodeJob::of(weights, scales, tiling, guide, encoder, device_weights);
+  const ContextChoice choice = choose_contexts(weights, scales, codec.parts(), options);
+  const TransformQuantiser quantiser(encoder);
+  const EncodeJob job =
+      EncodeJob::of(weights, scales, tiling, guide, encoder, *choice.contexts, quantiser, device_weights);
 
   EncodedTensor encoded;
   for (const uint16_t half : scales.stored) append_le(encoded.scales, half);
@@ -250,7 +241,10 @@ Result<EncodedTensor> encode_tensor(const WeightMatrix& weights, const TensorGui
   header.dtype = weights.dtype;
   header.dimensions = weights.dimensions;
   header.transposed = weights.transposed;
-  header.has_own_tables = !coded->tables.own_bytes.empty();
+  header.context_rule = choice.rule;
+  std::vector<std::byte> section = choice.section;
+  section.insert(section.end(), coded->tables.own_bytes.begin(), coded->tables.own_bytes.end());
+  header.has_own_tables = !section.empty();
 
   std::vector<TileIndexEntry> index(tiling.tile_count());
   std::vector<size_t> begins;
@@ -267,7 +261,7 @@ Result<EncodedTensor> encode_tensor(const WeightMatrix& weights, const TensorGui
   encoded.statistics = coded->sums;
   encoded.statistics.weights = weights.elements();
   encoded.statistics.payload_bytes = payload.size();
-  encoded.stream = serialise_stream_head(header, coded->tables.own_bytes, index);
+  encoded.stream = serialise_stream_head(header, section, index);
   encoded.stream.insert(encoded.stream.end(), payload.begin(), payload.end());
   return encoded;
 }

@@ -9,9 +9,9 @@
 #include <random>
 
 #include "decode/tensor_decoder.h"
-#include "weights/normalisation.h"
-#include "tensor/tensor_sample.h"
 #include "support/tiny_codec.h"
+#include "tensor/tensor_sample.h"
+#include "weights/normalisation.h"
 
 namespace nwc {
 namespace {

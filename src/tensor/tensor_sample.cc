@@ -3,6 +3,8 @@
 #include "base/parallel.h"
 #include "format/tiling.h"
 #include "nwcodec/limits.h"
+#include "quantise/transform_quantiser.h"
+#include "tensor/context_choice.h"
 #include "tensor/table_choice.h"
 
 namespace nwc {
@@ -17,7 +19,10 @@ Result<TensorSample> sample_tensor(const WeightMatrix& weights, const TensorGuid
                        weight_scales(weights, options.normalisation, guide.column_gains, threads, device_weights));
   const Tiling tiling(weights.matrices, weights.rows, weights.columns, parts.chunk_length(), options.tile_chunks,
                       guide.levels);
-  const EncodeJob job = EncodeJob::of(weights, scales, tiling, guide, encoder, device_weights);
+  const ContextChoice choice = choose_contexts(weights, scales, parts, options);
+  const TransformQuantiser quantiser(encoder);
+  const EncodeJob job =
+      EncodeJob::of(weights, scales, tiling, guide, encoder, *choice.contexts, quantiser, device_weights);
   const auto analysed = [&](uint64_t number, QuantiserScratch& scratch) { return analyse_tile(job, number, scratch); };
   // A tile's word count, its states less what they hold (16 bits each), and its index entry.
   constexpr double kTileBytes = 4 + 2 * limits::kLanes + 8;
@@ -30,7 +35,8 @@ Result<TensorSample> sample_tensor(const WeightMatrix& weights, const TensorGuid
     NWC_ASSIGN_OR_RETURN(symbols, sample_with_feedback(job, tiles, threads));
   }
   return TensorSample{std::move(symbols), 96 + kTileBytes * static_cast<double>(tiling.tile_count()) +
-                                              2.0 * static_cast<double>(scales.stored.size()) + levels_bytes};
+                                              2.0 * static_cast<double>(scales.stored.size()) + levels_bytes +
+                                              static_cast<double>(choice.section.size())};
 }
 
 double estimated_bytes(const TensorSample& sample, const TableSet& tables, bool own_tables) {

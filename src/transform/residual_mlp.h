@@ -57,9 +57,9 @@ inline size_t mlp_output_rows(const MlpView& mlp) { return (mlp.outputs + kMlpPa
 // x: [inputs][stride], y: [mlp_output_rows][stride], columns are chunks, of which kMlpBlock are worked on; all pointers
 // aligned to 64 bytes, stride a multiple of 16. x and y do not overlap.
 using MlpKernel = void(const MlpView& mlp, size_t level, const float* x, float* y, size_t stride, float* scratch);
-MlpKernel residual_mlp_scalar, residual_mlp_avx2, residual_mlp_avx512;
+MlpKernel residual_mlp_scalar;
 
-// Precondition: `isa` is one of available_isas().
+// The body for `isa`. Precondition: `isa` is one of available_isas().
 MlpKernel* residual_mlp_kernel(Isa isa);
 
 }  // namespace nwc

@@ -1,16 +1,15 @@
 // SIMD bodies of the residual MLP: a vector holds one value of several chunks, so every operation of the reference
 // becomes one vector operation and the order of operations on a chunk stays what it was.
+#include "base/simd_targets.h"
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "transform/residual_mlp_simd.cc"
-// Only targets with a fused multiply-add round like the reference; Highway also wants its baseline compiled, which is
-// empty here.
-#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SSE4 | HWY_AVX3_DL)
 #include <hwy/foreach_target.h>  // IWYU pragma: keep
 #include <hwy/highway.h>
 
 #include "transform/residual_mlp.h"
 
-#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+// Only targets with a fused multiply-add round like the reference.
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3 || HWY_ARCH_ARM_A64
 HWY_BEFORE_NAMESPACE();
 namespace nwc {
 namespace HWY_NAMESPACE {
@@ -24,10 +23,10 @@ constexpr size_t kB = kMlpBlock;
 
 // Accumulators in registers: kRows outputs x kColumns vectors of chunks. 32 registers hold 8 x 2 plus operands, 16 hold
 // 4 x 2.
-#if HWY_TARGET == HWY_AVX3
-constexpr size_t kRows = 8, kColumns = 2;
-#else
+#if HWY_TARGET == HWY_AVX2
 constexpr size_t kRows = 4, kColumns = 2;
+#else
+constexpr size_t kRows = 8, kColumns = 2;
 #endif
 
 // One micro-tile: outputs [row, row + kRows) of a panel, kColumns vectors of chunks.
@@ -146,20 +145,16 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace nwc {
 
-void residual_mlp_avx2(const MlpView& mlp, size_t level, const float* x, float* y, size_t stride, float* scratch) {
-  N_AVX2::residual_mlp(mlp, level, x, y, stride, scratch);
-}
-void residual_mlp_avx512(const MlpView& mlp, size_t level, const float* x, float* y, size_t stride, float* scratch) {
-  N_AVX3::residual_mlp(mlp, level, x, y, stride, scratch);
-}
-
 MlpKernel* residual_mlp_kernel(Isa isa) {
   switch (isa) {
-    case Isa::kAvx2: return residual_mlp_avx2;
-    case Isa::kAvx512: return residual_mlp_avx512;
-    case Isa::kScalar: break;
+#if HWY_ARCH_X86_64
+    case Isa::kAvx2: return N_AVX2::residual_mlp;
+    case Isa::kAvx512: return N_AVX3::residual_mlp;
+#elif HWY_ARCH_ARM_A64
+    case Isa::kNeon: return HWY_STATIC_DISPATCH(residual_mlp);
+#endif
+    default: return residual_mlp_scalar;
   }
-  return residual_mlp_scalar;
 }
 
 }  // namespace nwc

@@ -37,7 +37,7 @@ struct TensorLoader {
   std::function<Result<std::vector<float>>(const std::string& name, std::vector<uint64_t>& shape)> load;
 };
 Result<TransformWeights> load_transform(const std::string& prefix, const TensorLoader& loader);
-// The mirror: calls `store` for every tensor, in the order of load_transform().
+// The inverse of load_transform(): calls `store` for every tensor, in the same order.
 void store_transform(const std::string& prefix, const TransformWeights& weights,
                      const std::function<void(const std::string& name, std::vector<uint64_t> shape,
                                               std::span<const float> values)>& store);

@@ -52,7 +52,7 @@ void spread(const std::byte* values, float* to, size_t stride, size_t n) {
 
 }  // namespace
 
-void add_squares(const std::byte* values, DType dtype, double scale, double* sums, size_t n, Isa isa) {
+void add_squares(const std::byte* values, DType dtype, double scale, double* sums, size_t n, [[maybe_unused]] Isa isa) {
 #if defined(__x86_64__)
   if (isa == Isa::kAvx512) return avx512(values, dtype, scale, sums, n);
   if (isa == Isa::kAvx2) return avx2(values, dtype, scale, sums, n);

@@ -5,8 +5,9 @@
 # CASE.sh runs under `bash -eu` in an empty directory, with the functions of lib.sh. Beside it may lie
 #   CASE.exit    the exit code; 0 if there is no such file
 #   CASE.stdout, CASE.stderr    what it prints, line by line; nothing if there is no such file.
-# A line is a glob pattern (* ? [...] and backslash, as in bash); a line that consists of "..." stands for any number of lines.
-# Exit code 77 skips the case. NWCODEC_UPDATE_TRANSCRIPTS=1 writes the transcripts instead: read them before you keep them.
+# A line is a glob pattern (* ? [...] and backslash, as in bash); a line that consists of "..." stands for any number of
+# lines. Exit code 77 skips the case. NWCODEC_UPDATE_TRANSCRIPTS=1 writes the transcripts instead: read them before you
+# keep them.
 set -uo pipefail
 if [ $# -ne 4 ]; then
   sed -n '2,3s/^# //p' "$0" >&2
@@ -23,7 +24,8 @@ trap 'chmod -R u+rwx "$work"; rm -rf "$work"' EXIT
 mkdir "$work/run"
 (
   cd "$work/run" || exit 1
-  bash -eu -o pipefail -c 'source "$1"; source "$2"' "$case" "$here/lib.sh" "$case" >"$work/stdout" 2>"$work/stderr" </dev/null
+  bash -eu -o pipefail -c 'source "$1"; source "$2"' "$case" "$here/lib.sh" "$case" \
+    >"$work/stdout" 2>"$work/stderr" </dev/null
 )
 code=$?
 if [ "$code" -eq 77 ]; then

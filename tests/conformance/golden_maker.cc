@@ -11,11 +11,11 @@
 #include "checkpoint/index.h"
 #include "checkpoint/safetensors_writer.h"
 #include "codec/encode/encoder_codec.h"
-#include "tensor/tensor_encoder.h"
 #include "format/checkpoint_config.h"
 #include "format/tiling.h"
 #include "nwcodec/version.h"
 #include "support/tiny_codec.h"
+#include "tensor/tensor_encoder.h"
 
 namespace nwc::testing {
 namespace {
@@ -100,10 +100,11 @@ EncoderCodec blocks_codec() {
   EncoderCodec codec;
   codec.analysis = random_network(12, 5, 20, 1, 5, 1, numbers);
   codec.decoder.synthesis = random_network(5, 12, 9, 2, 5, 2, numbers);
-  codec.decoder.tables.set = {5, 5, {}};
+  codec.decoder.tables.levels = 5;
+  codec.decoder.tables.channels = 5;
   for (uint32_t i = 0; i < 25; ++i) {
-    codec.decoder.tables.set.tables.push_back(i == 24 ? FrequencyTable{-16384, 15, {4095, 1}}
-                                                      : triangle_table(1 + static_cast<int32_t>(i % 7) * 3, i % 4, 1));
+    codec.decoder.tables.set.push_back(i == 24 ? FrequencyTable{-16384, 15, {4095, 1}}
+                                               : triangle_table(1 + static_cast<int32_t>(i % 7) * 3, i % 4, 1));
     codec.decoder.tables.centers.push_back(0.125f * static_cast<float>(i % 8) - 0.375f);
   }
   codec.nmse.assign(5, 0.03125f);
@@ -125,7 +126,8 @@ EncoderCodec minimal_codec() {
                              .embedding = {1.0f},
                              .out_weight = {1.0f},
                              .out_bias = {0.0f}};
-  codec.decoder.tables.set = {1, 1, {{0, 0, {3, 4093}}}};
+  codec.decoder.tables.levels = codec.decoder.tables.channels = 1;
+  codec.decoder.tables.set = {{0, 0, {3, 4093}}};
   codec.decoder.tables.centers = {0.0f};
   codec.nmse = {0.015625f};
   return codec;
@@ -136,7 +138,9 @@ EncoderCodec overflow_codec() {
   EncoderCodec codec;
   codec.analysis = scaled_identity(4, {4.0f, 8.0f});
   codec.decoder.synthesis = scaled_identity(4, {0.25f, 2.0f});
-  codec.decoder.tables.set = {2, 4, std::vector<FrequencyTable>(8, triangle_table(8, 0, 64))};
+  codec.decoder.tables.levels = 2;
+  codec.decoder.tables.channels = 4;
+  codec.decoder.tables.set = TableSet(8, triangle_table(8, 0, 64));
   codec.decoder.tables.centers = {0.0f, 0.25f, -0.25f, 0.5f, 3e38f, 0.0f, 0.0f, -3e38f};
   codec.nmse = {0.015625f, 0.015625f};
   return codec;
@@ -223,8 +227,8 @@ GoldenSummary write_golden(const fs::path& output, const std::string& name, cons
       if (!e.header.has_own_tables) continue;
       const ParsedStream parsed = value_of(parse_stream(e.stream));
       for (const FrequencyTable& table :
-           value_of(parse_own_tables(parsed.own_tables, codec.decoder.tables.set)).tables) {
-        const auto& of_codec = codec.decoder.tables.set.tables;
+           value_of(parse_own_tables(parsed.own_tables, codec.decoder.tables.set))) {
+        const auto& of_codec = codec.decoder.tables.set;
         if (table.shift > 0 && std::find(of_codec.begin(), of_codec.end(), table) == of_codec.end())
           ++summary.shifted_own_tables;
       }

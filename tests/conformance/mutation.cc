@@ -150,8 +150,9 @@ void MutableCheckpoint::apply(const nlohmann::json& m) {
     tensor.dtype = m.value("dtype", tensor.dtype);
     tensor.shape = m.value("shape", tensor.shape);
   } else if (m.contains("remove")) {
+    const std::string removed = m.at("remove");
     for (auto& [name, file] : files_)
-      std::erase_if(file.tensors, [&](const Tensor& tensor) { return tensor.name == m.at("remove"); });
+      std::erase_if(file.tensors, [&](const Tensor& tensor) { return tensor.name == removed; });
   } else if (m.contains("add")) {
     file_of("file").tensors.push_back({m.at("add"), m.at("dtype"), m.at("shape"), hex(), {}});
   } else if (m.contains("move")) {

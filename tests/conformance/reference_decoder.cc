@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 #include <stdexcept>
+#include <string_view>
 
 namespace nwc::reference {
 namespace {
@@ -183,7 +184,7 @@ File parse_safetensors(const std::string& bytes) {
   return file;
 }
 
-const Stored& get(const File& file, const std::string& name, const std::string& dtype,
+const Stored& get(const File& file, const std::string& name, std::string_view dtype,
                   const std::vector<uint64_t>& shape) {
   const auto found = file.tensors.find(name);
   must(found != file.tensors.end(), "tensor " + name + " is missing");

@@ -26,10 +26,9 @@ void decode_one_chunk(const nwc::Codec& codec) {
   nwc::AlignedVector<float> z(latents * stride, 0.0f), y(synthesis.output_rows() * stride), scratch;
   for (unsigned level = 0; level < levels; ++level) {
     for (unsigned c = 0; c < latents; ++c) {
-      const nwc::DecodingTable& table = codec.tables().at(level, c);
-      require(table.slots.size() == nwc::kFrequencyTotal && table.escape >= 1 &&
-              table.escape < nwc::limits::kMaxSymbols);
-      z[c * stride] = static_cast<float>(table.minimum) + codec.parts().tables.centers[level * latents + c];
+      const nwc::SymbolMap& map = codec.tables().symbols(static_cast<nwc::Context>(level * latents + c));
+      require(map.count >= 1 && map.count < nwc::limits::kMaxSymbols);
+      z[c * stride] = static_cast<float>(map.minimum) + codec.parts().tables.centers[level * latents + c];
     }
     for (const nwc::Isa isa : nwc::available_isas())
       synthesis.apply(level, 1, z.data(), y.data(), stride, isa, scratch);

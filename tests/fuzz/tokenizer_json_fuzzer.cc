@@ -3,8 +3,8 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "text/tokenizer.h"
 #include "text/regex/unicode.h"
+#include "text/tokenizer.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto tokenizer = nwc::Tokenizer::parse({reinterpret_cast<const char*>(data), size}, "fuzz");

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs the development component into a scratch prefix, builds the consumer against it, and lets it read a checkpoint.
+# Installs the development component into a scratch prefix, builds the consumer against it, and lets it read a
+# checkpoint.
 # usage: install_test.sh BUILD_DIR SOURCE_DIR CHECKPOINT
 set -euo pipefail
 build=$1 source=$2 checkpoint=$3
@@ -10,7 +11,8 @@ if grep -rlE 'torch|ATen|nlohmann' "$work/prefix/include"; then
   echo "an installed header mentions LibTorch or a JSON type" >&2
   exit 1
 fi
-cmake -S "$source/tests/install" -B "$work/consumer" -DCMAKE_PREFIX_PATH="$work/prefix" -DCMAKE_BUILD_TYPE=Release >/dev/null
+cmake -S "$source/tests/install" -B "$work/consumer" -DCMAKE_PREFIX_PATH="$work/prefix" \
+  -DCMAKE_BUILD_TYPE=Release >/dev/null
 cmake --build "$work/consumer" >/dev/null
 "$work/consumer/consumer" "$checkpoint" | tee "$work/out"
 grep -q '^model.norm.weight' "$work/out"

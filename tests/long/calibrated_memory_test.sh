@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Peak memory and time per stage of calibrated compression: a synthetic checkpoint in the shape of a Llama of 1.2 billion parameters.
+# Peak memory and time per stage of calibrated compression: a synthetic checkpoint in the shape of a Llama of 1.2
+# billion parameters.
 # usage: calibrated_memory_test.sh NWCODEC TOOLS_DIR SOURCE_DIR WORK_DIR [BYTES]
-# Needs some 3 times BYTES (default 2.4e9) free in WORK_DIR, which must not be a memory disk; otherwise ends with 77 (skipped).
-# The Hessians are of few sequences, because their size and what is done with them do not depend on that.
+# Needs some 3 times BYTES (default 2.4e9) free in WORK_DIR, which must not be a memory disk; otherwise ends with 77
+# (skipped). The Hessians are of few sequences, because their size and what is done with them do not depend on that.
 set -euo pipefail
 nwcodec=$1 tools=$2 source=$3 parent=$4 bytes=${5:-2400000000}
 limit_mb=1500  # above what the program takes with LibTorch before it does anything
@@ -35,12 +36,16 @@ measure() {
 measure idle --version
 idle=$mb
 echo "LibTorch itself: $idle MB"
-measure calibrate calibrate "$work/model" --text "$source/models/demo-text.txt" -o "$work/hessians" --sequences 2 --length 256 --quiet
-echo "calibrate: peak $mb MB, $((mb - idle)) above LibTorch, $seconds s; Hessians of $(du -sb "$work/hessians" | cut -f 1) bytes"
-measure compress compress "$work/model" -o "$work/small" --hessians "$work/hessians" --codec fast-300 --report "$work/report" --quiet
+measure calibrate calibrate "$work/model" --text "$source/models/demo-text.txt" -o "$work/hessians" --sequences 2 \
+  --length 256 --quiet
+hessian_bytes=$(du -sb "$work/hessians" | cut -f 1)
+echo "calibrate: peak $mb MB, $((mb - idle)) above LibTorch, $seconds s; Hessians of $hessian_bytes bytes"
+measure compress compress "$work/model" -o "$work/small" --hessians "$work/hessians" --codec fast-300 \
+  --report "$work/report" --quiet
 peak=$mb
 echo "compress: peak $peak MB, $((peak - idle)) above LibTorch (limit $limit_mb), $seconds s"
-sed -n '/"stages"/,/]/s/^ *"\(name\|seconds\)": \(.*\)/\1 \2/p' "$work/report/report.json" | paste - - | sed 's/name "\(.*\)",\tseconds \(.*\)/  \1: \2 s/'
+sed -n '/"stages"/,/]/s/^ *"\(name\|seconds\)": \(.*\)/\1 \2/p' "$work/report/report.json" | paste - - |
+  sed 's/name "\(.*\)",\tseconds \(.*\)/  \1: \2 s/'
 if ((peak - idle > limit_mb)); then
   echo "FAILED: too much memory" >&2
   exit 1

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# kill -9 at random moments of a compression. After each kill every file under a final name must verify; the same command again
-# must finish and write what an uninterrupted run writes, and leave no hidden file. Every third round the second run is killed
-# too.
+# kill -9 at random moments of a compression. After each kill every file under a final name must verify; the same
+# command again must finish and write what an uninterrupted run writes, and leave no hidden file. Every third round the
+# second run is killed too.
 # usage: kill_test.sh NWCODEC TOOLS_DIR CHECKPOINT KILLS [OPTION...]
 # Options are passed on to nwcodec compress (--hessians and the like).
 # Without the checkpoint a synthetic one takes its place. NWCODEC_KILL_SEED chooses other moments.

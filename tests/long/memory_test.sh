@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Peak memory of compressing and decompressing a large synthetic checkpoint.
 # usage: memory_test.sh NWCODEC TOOLS_DIR SOURCE_DIR WORK_DIR [BYTES]
-# Needs 2.5 times BYTES (default 4e9) free in WORK_DIR, which must not be a memory disk; otherwise ends with 77 (skipped).
+# Needs 2.5 times BYTES (default 4e9) free in WORK_DIR, which must not be a memory disk; otherwise ends with 77
+# (skipped).
 set -euo pipefail
 nwcodec=$1 tools=$2 source=$3 parent=$4 bytes=${5:-4000000000}
 compress_limit_mb=1000 decompress_limit_mb=700

@@ -57,12 +57,12 @@ inline EncoderCodec linear_codec(size_t length = 16) {
     down.push_back(1 / step);
     up.push_back(step);
     codec.nmse.push_back(step * step / 12);
-    for (size_t c = 0; c < length; ++c) codec.decoder.tables.set.tables.push_back(gaussian_table(1 / step));
+    for (size_t c = 0; c < length; ++c) codec.decoder.tables.set.push_back(gaussian_table(1 / step));
   }
   codec.analysis = scaled_identity(length, down);
   codec.decoder.synthesis = scaled_identity(length, up);
-  codec.decoder.tables.set.levels = 4;
-  codec.decoder.tables.set.channels = static_cast<unsigned>(length);
+  codec.decoder.tables.levels = 4;
+  codec.decoder.tables.channels = static_cast<unsigned>(length);
   codec.decoder.tables.centers.assign(4 * length, 0.0f);
   codec.density = logistic_density(length);
   return codec;
@@ -106,12 +106,13 @@ inline EncoderCodec residual_codec() {
   EncoderCodec codec;
   codec.analysis = random_transform(16, 5, 24, 1, 2, 1, random);
   codec.decoder.synthesis = random_transform(5, 16, 9, 1, 2, 1, random);
-  codec.decoder.tables.set = {2, 5, {}};
+  codec.decoder.tables.levels = 2;
+  codec.decoder.tables.channels = 5;
   for (unsigned i = 0; i < 10; ++i) {
     FrequencyTable table = gaussian_table(2.0 + i);
     table.shift = i % 3;
     table.minimum *= 1 << table.shift;
-    codec.decoder.tables.set.tables.push_back(table);
+    codec.decoder.tables.set.push_back(table);
     codec.decoder.tables.centers.push_back(0.125f * static_cast<float>(i) - 0.5f);
   }
   codec.density = logistic_density(5);

@@ -54,14 +54,14 @@ ChannelDensity channel_density(const DensityWeights& density, uint64_t set, uint
 
 CodecTables make_codec_tables(const DensityWeights& density, unsigned levels) {
   CodecTables tables;
-  tables.set.levels = levels;
-  tables.set.channels = static_cast<unsigned>(density.latents);
+  tables.levels = levels;
+  tables.channels = static_cast<unsigned>(density.latents);
   for (unsigned level = 0; level < levels; ++level) {
     for (uint64_t c = 0; c < density.latents; ++c) {
       const ChannelDensity channel = channel_density(density, density.sets == 1 ? 0 : level, c);
       const float center = static_cast<float>(median_of(channel));
       tables.centers.push_back(center);
-      tables.set.tables.push_back(fit_table(histogram_of(channel, center)));
+      tables.set.push_back(fit_table(histogram_of(channel, center)));
     }
   }
   return tables;

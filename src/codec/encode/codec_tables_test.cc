@@ -58,9 +58,9 @@ TEST(CodecTables, CostLessThanOnePerCentMoreThanTheDensitysOwnEntropy) {
   for (const double scale : {2.0, 10.0, 60.0, 800.0}) {
     const DensityWeights density = random_density(2, 4, scale, 2);
     const CodecTables tables = make_codec_tables(density, 2);
-    ASSERT_EQ(tables.set.tables.size(), 8u);
+    ASSERT_EQ(tables.set.size(), 8u);
     for (unsigned i = 0; i < 8; ++i) {
-      const FrequencyTable& table = tables.set.tables[i];
+      const FrequencyTable& table = tables.set[i];
       ASSERT_TRUE(check_table(table).ok());
       const ChannelDensity channel = channel_density(density, i / 4, i % 4);
       double entropy = 0, cost = 0;
@@ -68,7 +68,7 @@ TEST(CodecTables, CostLessThanOnePerCentMoreThanTheDensitysOwnEntropy) {
         const double p = channel.likelihood(tables.centers[i] + v);
         if (p <= 0) continue;
         entropy -= p * std::log2(p);
-        const uint32_t symbol = table.symbol_of(v);
+        const uint32_t symbol = table.symbols().symbol_of(v);
         cost += p * (12.0 + table.shift - std::log2(table.frequencies[symbol]) +
                      (symbol == table.count() ? escape_bits(v) : 0u));
       }
@@ -81,14 +81,14 @@ TEST(CodecTables, CostLessThanOnePerCentMoreThanTheDensitysOwnEntropy) {
 
 TEST(CodecTables, ASharedDensityGivesEveryLevelTheSameTables) {
   const CodecTables tables = make_codec_tables(random_density(1, 3, 5, 3), 4);
-  EXPECT_EQ(tables.set.levels, 4u);
-  EXPECT_EQ(tables.set.channels, 3u);
-  ASSERT_EQ(tables.set.tables.size(), 12u);
+  EXPECT_EQ(tables.levels, 4u);
+  EXPECT_EQ(tables.channels, 3u);
+  ASSERT_EQ(tables.set.size(), 12u);
   for (unsigned i = 3; i < 12; ++i) {
-    EXPECT_EQ(tables.set.tables[i], tables.set.tables[i % 3]);
+    EXPECT_EQ(tables.set[i], tables.set[i % 3]);
     EXPECT_EQ(tables.centers[i], tables.centers[i % 3]);
   }
-  EXPECT_NE(tables.set.tables[0], tables.set.tables[1]);
+  EXPECT_NE(tables.set[0], tables.set[1]);
 }
 
 }  // namespace

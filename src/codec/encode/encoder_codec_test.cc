@@ -31,7 +31,7 @@ TEST(EncoderCodec, RoundTrip) {
   ASSERT_TRUE(back.ok()) << back.error().to_string();
   EXPECT_EQ(back->analysis.out_weight, codec.analysis.out_weight);
   EXPECT_EQ(back->analysis.blocks[0].gain, codec.analysis.blocks[0].gain);
-  EXPECT_EQ(back->decoder.tables.set.tables, codec.decoder.tables.set.tables);
+  EXPECT_EQ(back->decoder.tables.set, codec.decoder.tables.set);
   EXPECT_EQ(back->density.sets, 2u);
   ASSERT_EQ(back->density.layers.size(), 2u);
   EXPECT_EQ(back->density.layers[0].factor, codec.density.layers[0].factor);

@@ -4,7 +4,7 @@
 
 #include <random>
 
-#include "cuda/decode/cuda_test_support.h"
+#include "cuda/decode/cuda_test.h"
 #include "nwcodec/checkpoint.h"
 
 namespace nwc {
@@ -137,7 +137,7 @@ TEST(Cuda, AllEscapesAndOneSymbol) {
   SKIP_WITHOUT_DEVICE();
   std::mt19937 random(5);
   EncoderCodec codec = shipped("fast-300").codec;
-  for (FrequencyTable& table : codec.decoder.tables.set.tables) table = {0, 0, {1, 4095}};
+  for (FrequencyTable& table : codec.decoder.tables.set) table = {0, 0, {1, 4095}};
   const Pair narrow(codec);
   const CudaDecoder device = narrow.device();
   for (const double tail : {0.0, 0.01}) {
@@ -145,7 +145,7 @@ TEST(Cuda, AllEscapesAndOneSymbol) {
                                   {.tile_chunks = 128, .run_groups = 1, .own_tables = false}, tail, random);
     expect_agreement(narrow, device, tensor);
   }
-  for (FrequencyTable& table : codec.decoder.tables.set.tables) table = {0, 0, {4095, 1}};
+  for (FrequencyTable& table : codec.decoder.tables.set) table = {0, 0, {4095, 1}};
   const Pair one(codec);
   const CudaDecoder one_device = one.device();
   EncodeOptions options{.tile_chunks = 128, .run_groups = 1, .own_tables = false};

@@ -23,6 +23,10 @@ Status BatchPlanner::add(const CudaTensor& tensor, uint32_t number) {
   NWC_ASSIGN_OR_RETURN(const TensorDecoder stream,
                        TensorDecoder::open(tensor.name, tensor.stream, tensor.scales, tensor.levels, *decoder_.codec));
   const StreamHeader& h = stream.header();
+  if (h.context_rule != ContextRule::kLevelChannel) {
+    return Error(ErrorCode::kUnsupported, "the kernels have no body for the stream's table rule")
+        .remedy("decode on the CPU");
+  }
   std::vector<Slice> slices;
   if (tensor.slice) {
     const CudaSlice& s = *tensor.slice;
@@ -132,9 +136,10 @@ size_t BatchPlanner::images_of(const TensorDecoder& stream, unsigned level) {
   image.network = decoder_.small_networks[level];
   if (stream.has_own_tables()) {
     const std::vector<float>& centers = decoder_.codec->parts().tables.centers;
+    const unsigned latents = decoder_.codec->parts().latents();
     image.own = true;
-    image.channels_at = append_channels(blob_, stream.tables(), level, centers);
-    const std::optional<SmallTables> tables = small_tables(stream.tables(), level, centers);
+    image.channels_at = append_channels(blob_, stream.tables(), level, latents, centers);
+    const std::optional<SmallTables> tables = small_tables(stream.tables(), level, latents, centers);
     image.small_entropy = tables.has_value() && decoder_.fused;
     if (tables) image.tables_at = blob_.append(std::span(&*tables, 1));
   } else {

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <random>
 
-#include "cuda/decode/cuda_test_support.h"
+#include "cuda/decode/cuda_test.h"
 
 namespace nwc {
 namespace {

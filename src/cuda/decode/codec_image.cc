@@ -200,23 +200,25 @@ std::optional<size_t> append_wide_network(Blob& blob, const TransformWeights& w,
   return network_at;
 }
 
-std::optional<SmallTables> small_tables(const DecodingTables& tables, unsigned level, std::span<const float> centers) {
-  if (tables.channels() != kSmallLatents) return std::nullopt;
+std::optional<SmallTables> small_tables(const DecodingTables& tables, unsigned level, unsigned channels,
+                                        std::span<const float> centers) {
+  if (channels != kSmallLatents) return std::nullopt;
   std::optional<SmallTables> result(std::in_place);
   for (unsigned c = 0; c < kSmallLatents; ++c) {
-    const DecodingTable& table = tables.at(level, c);
-    if (table.shift != 0) return std::nullopt;
-    const uint32_t moved = kSmallEscape - table.escape;
+    const Context context = level_channel_context(level, kSmallLatents, c);
+    const SymbolMap& map = tables.symbols(context);
+    const std::span<const uint32_t> slots = tables.slots(context);
+    if (map.shift != 0) return std::nullopt;
+    const uint32_t moved = kSmallEscape - map.escape();
     for (SmallSymbol& symbol : result->symbols[c]) symbol = {};
     for (uint32_t slot = 0; slot < kSlots; ++slot) {
-      const uint32_t entry = table.slots[slot], symbol = entry & 0xFF, offset = entry >> 20,
-                     frequency = entry >> 8 & 0xFFF;
+      const uint32_t entry = slots[slot], symbol = entry & 0xFF, offset = entry >> 20, frequency = entry >> 8 & 0xFFF;
       result->symbol_of_slot[c][slot] = static_cast<uint8_t>(symbol + moved);
       if (offset != 0) continue;
       const float latent =
-          static_cast<float>(table.minimum + static_cast<int32_t>(symbol)) + centers[level * kSmallLatents + c];
+          static_cast<float>(map.minimum + static_cast<int32_t>(symbol)) + centers[level * kSmallLatents + c];
       // Beyond binary16: infinity, which leads to the exact computation.
-      const uint32_t bits = symbol == table.escape         ? 0x7E00u
+      const uint32_t bits = symbol == map.escape()         ? 0x7E00u
                             : std::abs(latent) <= kLargest ? half_from_float(latent)
                                                            : 0x7C00u;
       result->symbols[c][symbol + moved] = {static_cast<int32_t>(frequency) - static_cast<int32_t>(kSlots),
@@ -264,13 +266,15 @@ size_t append_network(Blob& blob, const TransformWeights& w) {
   return at;
 }
 
-size_t append_channels(Blob& blob, const DecodingTables& tables, unsigned level, std::span<const float> centers) {
-  const unsigned channels = tables.channels();
+size_t append_channels(Blob& blob, const DecodingTables& tables, unsigned level, unsigned channels,
+                       std::span<const float> centers) {
   const size_t at = blob.reserve(sizeof(Channel) * channels);
   for (unsigned c = 0; c < channels; ++c) {
-    const DecodingTable& table = tables.at(level, c);
-    const size_t slots_at = blob.append(table.slots);
-    *blob.at<Channel>(at + c * sizeof(Channel)) = {nullptr, table.minimum, table.shift, table.escape,
+    const Context context = level_channel_context(level, channels, c);
+    const SymbolMap& map = tables.symbols(context);
+    const std::span<const uint32_t> slots = tables.slots(context);
+    const size_t slots_at = blob.append(std::vector<uint32_t>(slots.begin(), slots.end()));
+    *blob.at<Channel>(at + c * sizeof(Channel)) = {nullptr, map.minimum, map.shift, map.escape(),
                                                    centers[size_t{level} * channels + c]};
     blob.point(at + c * sizeof(Channel) + offsetof(Channel, slots), slots_at);
   }

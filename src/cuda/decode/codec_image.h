@@ -19,11 +19,13 @@ std::optional<SmallNetwork> small_network(const TransformWeights& weights, unsig
 // for its shape.
 std::optional<size_t> append_wide_network(Blob& blob, const TransformWeights& weights, WidePath path);
 // The tables of one level; nullopt if a channel has raw bits.
-std::optional<SmallTables> small_tables(const DecodingTables& tables, unsigned level, std::span<const float> centers);
+std::optional<SmallTables> small_tables(const DecodingTables& tables, unsigned level, unsigned channels,
+                                        std::span<const float> centers);
 
 // Appends a Network and what it points to; returns its offset.
 size_t append_network(Blob& blob, const TransformWeights& weights);
 // Appends the Channels of one level and their slots; returns their offset.
-size_t append_channels(Blob& blob, const DecodingTables& tables, unsigned level, std::span<const float> centers);
+size_t append_channels(Blob& blob, const DecodingTables& tables, unsigned level, unsigned channels,
+                       std::span<const float> centers);
 
 }  // namespace nwc::cuda

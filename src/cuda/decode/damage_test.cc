@@ -5,7 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/hash.h"
-#include "cuda/decode/cuda_test_support.h"
+#include "cuda/decode/cuda_test.h"
 
 namespace nwc {
 namespace {

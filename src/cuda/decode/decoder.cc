@@ -58,9 +58,10 @@ Result<CudaDecoder> CudaDecoder::create(std::shared_ptr<const Codec> codec, int 
   constexpr size_t kNone = ~size_t{0};
   std::vector<size_t> channels_at, tables_at, networks_at;
   for (unsigned level = 0; level < parts.levels(); ++level) {
-    channels_at.push_back(append_channels(blob, state->codec->tables(), level, parts.tables.centers));
+    channels_at.push_back(append_channels(blob, state->codec->tables(), level, parts.latents(), parts.tables.centers));
     const std::optional<SmallTables> tables =
-        !state->fused ? std::nullopt : small_tables(state->codec->tables(), level, parts.tables.centers);
+        !state->fused ? std::nullopt
+                      : small_tables(state->codec->tables(), level, parts.latents(), parts.tables.centers);
     tables_at.push_back(tables ? blob.append(std::span(&*tables, 1)) : kNone);
     const std::optional<SmallNetwork> network = small_network(parts.synthesis, level);
     networks_at.push_back(network ? blob.append(std::span(&*network, 1)) : kNone);

@@ -1,9 +1,10 @@
 // The entropy decoder against the CPU's, symbol by symbol.
 #include <gtest/gtest.h>
 
+#include <numeric>
 #include <random>
 
-#include "cuda/decode/cuda_test_support.h"
+#include "cuda/decode/cuda_test.h"
 
 namespace nwc {
 namespace {
@@ -45,15 +46,21 @@ TEST(Cuda, SymbolsAreTheCpus) {
         const ParsedStream::Tile& tile = decoder->parsed().tiles[t];
         const uint32_t chunks = decoder->tiling().tile(t).chunks;
         const size_t stride = (chunks + 31) / 32 * 32;
+        std::vector<Context> contexts(16);
+        std::iota(contexts.begin(), contexts.end(), Context{0});
         std::vector<uint8_t> expected(16 * stride);
         std::vector<uint16_t> raws(16 * stride);
         std::vector<Escape> escapes;
         std::vector<Patch> patches;
-        const TileJob job{std::span(tensor.stream).subspan(tile.offset, tile.size), expected.data(), raws.data(),
-                          &escapes, &patches};
-        ASSERT_TRUE(decode_tiles({&job, 1}, decoder->tables(), {0, chunks, 1, 16}, Isa::kScalar, stride).ok());
+        const TileJob job{std::span(tensor.stream).subspan(tile.offset, tile.size),
+                          {contexts.data()},
+                          expected.data(),
+                          raws.data(),
+                          &escapes,
+                          &patches};
+        ASSERT_TRUE(decode_tiles({&job, 1}, decoder->tables(), {16, chunks, 1, 16}, Isa::kScalar, stride).ok());
         for (unsigned c = 0; c < 16; ++c) {
-          const uint32_t moved = 255 - decoder->tables().at(0, c).escape;
+          const uint32_t moved = 255 - decoder->tables().symbols(contexts[c]).escape();
           for (uint32_t i = 0; i < chunks; ++i)
             ASSERT_EQ(symbols[(first + i) * 16 + c], expected[c * stride + i] + moved)
                 << "tile " << t << " chunk " << i << " channel " << c;

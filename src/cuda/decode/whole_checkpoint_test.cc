@@ -4,7 +4,7 @@
 #include <random>
 
 #include "compress/compress.h"
-#include "cuda/decode/cuda_test_support.h"
+#include "cuda/decode/cuda_test.h"
 #include "nwcodec/cuda_checkpoint.h"
 #include "nwcodec/weights.h"
 #include "support/tiny_checkpoint.h"

@@ -75,10 +75,10 @@ class CudaEncodeDevice : public EncodeDevice {
 
 }  // namespace
 
-Result<std::unique_ptr<EncodeDevice>> open_encode_device(const std::string& device, size_t rank) {
+Result<std::unique_ptr<EncodeDevice>> open_encode_device(const std::string& device, size_t local_rank) {
   NWC_ASSIGN_OR_RETURN(const DeviceName name, parse_device_name(device));
   if (!name.cuda) return std::unique_ptr<EncodeDevice>();
-  const int count = cuda_device_count(), number = name.number_for(rank, count);
+  const int count = cuda_device_count(), number = name.number_for(local_rank, count);
   if (number >= count) {
     return Error(ErrorCode::kUnsupported,
                  "the device " + device + " is not there: this machine has " + std::to_string(count) + " CUDA devices")

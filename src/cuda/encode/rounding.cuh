@@ -1,4 +1,4 @@
-// Scalar rounding on the device: the same integers as on the cores (quantise/quantiser.cc).
+// Scalar rounding on the device: the same integers as on the cores (quantise/rounding.h).
 #pragma once
 
 #include <cstdint>

@@ -163,7 +163,7 @@ Result<CodedTiles> CudaSymbols::code(const TableSet& tables, uint16_t run_groups
 
   std::vector<uint32_t> intervals;
   std::vector<CodingTable> coding_tables;
-  for (const FrequencyTable& table : tables.tables) {
+  for (const FrequencyTable& table : tables) {
     uint32_t start = 0;
     for (const uint16_t f : table.frequencies) {
       intervals.push_back(start << 16 | f);
@@ -173,7 +173,7 @@ Result<CodedTiles> CudaSymbols::code(const TableSet& tables, uint16_t run_groups
   NWC_ASSIGN_OR_RETURN(const uint32_t* const intervals_there,
                        put(buffers_.numbers, std::span<const uint32_t>(intervals)));
   const uint32_t* next = intervals_there;
-  for (const FrequencyTable& table : tables.tables) {
+  for (const FrequencyTable& table : tables) {
     coding_tables.push_back({next, table.minimum, table.shift, table.count()});
     next += table.frequencies.size();
   }

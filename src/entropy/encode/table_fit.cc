@@ -72,7 +72,7 @@ unsigned escape_bits(int32_t value) { return 8u * varint_bytes(zigzag(value)); }
 uint64_t coding_cost(const Histogram& histogram, const FrequencyTable& table) {
   uint64_t cost = 0;
   for (const auto& [value, n] : histogram) {
-    const uint32_t symbol = table.symbol_of(value);
+    const uint32_t symbol = table.symbols().symbol_of(value);
     uint64_t each =
         (uint64_t{limits::kPrecisionBits + table.shift} << kCostBits) - fixed_log2(table.frequencies[symbol]);
     if (symbol == table.count()) each += uint64_t{escape_bits(value)} << kCostBits;

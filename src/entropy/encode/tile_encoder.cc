@@ -10,26 +10,12 @@ namespace {
 
 constexpr uint32_t kLanes = limits::kLanes;
 
-struct Interval {
-  uint32_t start, frequency;
-};
-
-std::vector<Interval> intervals_of(const FrequencyTable& table) {
-  std::vector<Interval> intervals;
-  uint32_t start = 0;
-  for (const uint16_t f : table.frequencies) {
-    intervals.push_back({start, f});
-    start += f;
-  }
-  return intervals;
-}
-
 // rANS writes backwards: the last symbol decoded is the first encoded.
 class ReverseEncoder {
  public:
   ReverseEncoder() { std::fill(std::begin(states_), std::end(states_), 1u << 16); }
 
-  void symbol(uint32_t lane, Interval in) {
+  void symbol(uint32_t lane, CodingTables::Interval in) {
     uint32_t& x = states_[lane];
     if ((x >> 20) >= in.frequency) emit(x);
     x = (x / in.frequency << limits::kPrecisionBits) + in.start + x % in.frequency;
@@ -54,29 +40,37 @@ class ReverseEncoder {
 
 }  // namespace
 
-std::vector<std::byte> encode_tile(const TableSet& tables, const TileShape& shape, const int32_t* symbols,
-                                   size_t stride, std::span<const Patch> patches) {
-  std::vector<std::vector<Interval>> intervals;
-  for (unsigned c = 0; c < tables.channels; ++c) intervals.push_back(intervals_of(tables.at(shape.level, c)));
+CodingTables::CodingTables(const TableSet& set) {
+  for (const FrequencyTable& table : set) {
+    maps_.push_back(table.symbols());
+    first_.push_back(intervals_.size());
+    uint32_t start = 0;
+    for (const uint16_t f : table.frequencies) {
+      intervals_.push_back({start, f});
+      start += f;
+    }
+  }
+}
 
+std::vector<std::byte> encode_tile(const CodingTables& tables, const TileContexts& contexts, const TileShape& shape,
+                                   const int32_t* symbols, size_t stride, std::span<const Patch> patches) {
   ReverseEncoder encoder;
   const uint32_t groups = (shape.chunks + kLanes - 1) / kLanes;
   const uint32_t runs = (groups + shape.run_groups - 1) / shape.run_groups;
   for (uint32_t run = runs; run-- > 0;) {
     const uint32_t run_begin = run * shape.run_groups, run_end = std::min(groups, run_begin + shape.run_groups);
-    for (unsigned c = tables.channels; c-- > 0;) {
-      const FrequencyTable& table = tables.at(shape.level, c);
+    for (unsigned c = shape.channels; c-- > 0;) {
       for (uint32_t g = run_end; g-- > run_begin;) {
-        const int32_t* values = symbols + c * stride + g * kLanes;
-        const uint32_t lanes = std::min(kLanes, shape.chunks - g * kLanes);
-        if (table.shift != 0) {
-          for (uint32_t a = lanes; a-- > 0;) {
-            const bool escape = table.symbol_of(values[a]) == table.count();
-            const uint32_t offset = static_cast<uint32_t>(values[a]) - static_cast<uint32_t>(table.minimum);
-            encoder.raw(a, escape ? 0 : offset & ((1u << table.shift) - 1), table.shift);
-          }
+        const uint32_t first = g * kLanes, lanes = std::min(kLanes, shape.chunks - first);
+        const int32_t* values = symbols + c * stride + first;
+        for (uint32_t a = lanes; a-- > 0;) {
+          const SymbolMap& map = tables.symbols(contexts.at(c, first + a));
+          if (map.shift != 0) encoder.raw(a, map.raw_of(values[a]), map.shift);
         }
-        for (uint32_t a = lanes; a-- > 0;) encoder.symbol(a, intervals[c][table.symbol_of(values[a])]);
+        for (uint32_t a = lanes; a-- > 0;) {
+          const Context context = contexts.at(c, first + a);
+          encoder.symbol(a, tables.interval(context, tables.symbols(context).symbol_of(values[a])));
+        }
       }
     }
   }
@@ -93,11 +87,11 @@ std::vector<std::byte> encode_tile(const TableSet& tables, const TileShape& shap
   for (uint32_t run = 0; run < runs; ++run) {
     const uint32_t begin = run * shape.run_groups * kLanes,
                    end = std::min(shape.chunks, begin + shape.run_groups * kLanes);
-    for (unsigned c = 0; c < tables.channels; ++c) {
-      const FrequencyTable& table = tables.at(shape.level, c);
+    for (unsigned c = 0; c < shape.channels; ++c) {
       for (uint32_t i = begin; i < end; ++i) {
         const int32_t value = symbols[c * stride + i];
-        if (table.symbol_of(value) == table.count()) escapes.push_back(value);
+        const SymbolMap& map = tables.symbols(contexts.at(c, i));
+        if (map.symbol_of(value) == map.escape()) escapes.push_back(value);
       }
     }
   }

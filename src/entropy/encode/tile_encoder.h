@@ -17,13 +17,30 @@ struct CodedTiles {
   std::vector<std::byte> bytes;
 };
 
+// A table set in the form that the encoder reads. Immutable; threads share it.
+class CodingTables {
+ public:
+  struct Interval {
+    uint32_t start, frequency;
+  };
+  // Precondition: every table passes check_table().
+  explicit CodingTables(const TableSet& set);
+  const SymbolMap& symbols(Context context) const { return maps_[context]; }
+  Interval interval(Context context, uint32_t symbol) const { return intervals_[first_[context] + symbol]; }
+
+ private:
+  std::vector<SymbolMap> maps_;
+  std::vector<size_t> first_;  // of a table's intervals
+  std::vector<Interval> intervals_;
+};
+
 // Everything behind a tile's words. `escapes` are in the order of decoding.
 void append_side_data(std::vector<std::byte>& tile, std::span<const int32_t> escapes, std::span<const Patch> patches);
 
 // Encodes channel c of chunk i from symbols[c * stride + i], each in [-kMaxSymbolValue, kMaxSymbolValue], with
-// tables.at(shape.level, c). `patches` are in ascending order of position, inside the tile, with finite values that fit
-// F16. Thread-safe: no shared state.
-std::vector<std::byte> encode_tile(const TableSet& tables, const TileShape& shape, const int32_t* symbols,
-                                   size_t stride, std::span<const Patch> patches);
+// the table of contexts.at(c, i). `patches` are in ascending order of position, inside the tile, with finite values
+// that fit F16. Thread-safe: no shared state.
+std::vector<std::byte> encode_tile(const CodingTables& tables, const TileContexts& contexts, const TileShape& shape,
+                                   const int32_t* symbols, size_t stride, std::span<const Patch> patches);
 
 }  // namespace nwc

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "model/layers/tensor_list.h"
+#include "model/config/tensor_list.h"
 
 namespace nwc {
 namespace {

@@ -3,9 +3,9 @@
 
 #include <memory>
 
-#include "model/encoders/encoder_spec.h"
-#include "model/parameters/parameters.h"
 #include "libtorch/tensor_fwd.h"
+#include "model/config/encoder_spec.h"
+#include "model/parameters/parameters.h"
 #include "nwcodec/result.h"
 
 namespace nwc {

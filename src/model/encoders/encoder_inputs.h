@@ -6,8 +6,8 @@
 #include <memory>
 #include <string>
 
-#include "model/encoders/encoder_spec.h"
 #include "libtorch/tensor_fwd.h"
+#include "model/config/encoder_spec.h"
 #include "nwcodec/checkpoint.h"
 #include "nwcodec/result.h"
 

@@ -5,9 +5,9 @@
 
 #include <limits>
 
-#include "model/config/family.h"
-#include "support/toy_encoder.h"
+#include "model/families/family.h"
 #include "support/safetensors_builder.h"
+#include "support/toy_encoder.h"
 
 namespace nwc {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "model/config/family.h"
+#include "model/families/family.h"
 
 namespace nwc {
 namespace {

@@ -14,10 +14,10 @@
 #include <string_view>
 #include <vector>
 
-#include "model/layers/block.h"
 #include "libtorch/device.h"
+#include "model/config/encoder_spec.h"
 #include "model/encoders/encoder_ends.h"
-#include "model/encoders/encoder_spec.h"
+#include "model/layers/block.h"
 #include "model/parameters/parameters.h"
 #include "nwcodec/result.h"
 

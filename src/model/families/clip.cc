@@ -1,7 +1,7 @@
 // CLIP: a causal text tower pooled at the end token, and a vision tower pooled at its class token, each projected
 // into the common space.
 #include "model/config/common_config.h"
-#include "model/encoders/encoder_like.h"
+#include "model/config/encoder_like.h"
 #include "model/families/families.h"
 
 namespace nwc {

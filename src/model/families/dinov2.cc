@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "model/config/common_config.h"
-#include "model/encoders/encoder_like.h"
+#include "model/config/encoder_like.h"
 #include "model/families/families.h"
 
 namespace nwc {

@@ -1,7 +1,7 @@
 // One constant per family, each defined in the file of its name.
 #pragma once
 
-#include "model/config/family.h"
+#include "model/families/family.h"
 
 namespace nwc {
 

@@ -5,9 +5,9 @@
 #include <cmath>
 
 #include "model/config/common_config.h"
-#include "model/families/families.h"
 #include "model/config/llama_like.h"
 #include "model/config/rope_config.h"
+#include "model/families/families.h"
 
 namespace nwc {
 namespace {
@@ -69,7 +69,7 @@ Result<ModelSpec> describe_text_model(const ConfigObject& config, const std::str
 
 Result<ModelSpec> describe_text(const ConfigObject& config) { return describe_text_model(config, ""); }
 
-// Only the language model: its text is what we compress by and measure.
+// The multi-modal model; only its language model is described, which is what is calibrated and evaluated.
 Result<ModelSpec> describe_multimodal(const ConfigObject& config) {
   NWC_ASSIGN_OR_RETURN(const ConfigObject text, config.object("text_config"));
   NWC_ASSIGN_OR_RETURN(ModelSpec model, describe_text_model(text, "language_model."));

@@ -2,9 +2,9 @@
 // are stored [experts, in, out], or in MXFP4 (parameters.h), with biases.
 #include <fmt/format.h>
 
-#include "model/families/families.h"
 #include "model/config/llama_like.h"
 #include "model/config/mixture_config.h"
+#include "model/families/families.h"
 
 namespace nwc {
 namespace {

@@ -1,6 +1,6 @@
 // Llama 1 to 3: heads may share keys and values, head and embedding may be tied, RoPE may be scaled.
-#include "model/families/families.h"
 #include "model/config/llama_like.h"
+#include "model/families/families.h"
 
 namespace nwc {
 namespace {

@@ -1,7 +1,7 @@
 // Mistral: Llama with one sliding window for all layers; null switches it off, absence means 4096.
-#include "model/families/families.h"
 #include "model/config/layer_window.h"
 #include "model/config/llama_like.h"
+#include "model/families/families.h"
 
 namespace nwc {
 namespace {

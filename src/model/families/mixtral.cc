@@ -1,9 +1,9 @@
 // Mixtral: Mistral with a mixture of experts in every block.
 #include <fmt/format.h>
 
-#include "model/families/families.h"
 #include "model/config/llama_like.h"
 #include "model/config/mixture_config.h"
+#include "model/families/families.h"
 
 namespace nwc {
 namespace {

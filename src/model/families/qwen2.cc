@@ -1,7 +1,7 @@
 // Qwen2 and Qwen2.5: Llama with biases on query, key and value only, and a sliding window on some layers if enabled.
-#include "model/families/families.h"
 #include "model/config/layer_window.h"
 #include "model/config/llama_like.h"
+#include "model/families/families.h"
 
 namespace nwc {
 namespace {

@@ -1,7 +1,7 @@
 // Qwen3: normalised query and key heads, no biases by default, heads of 128 unless config.json says otherwise.
-#include "model/families/families.h"
 #include "model/config/layer_window.h"
 #include "model/config/llama_like.h"
+#include "model/families/families.h"
 
 namespace nwc {
 namespace {

@@ -4,9 +4,9 @@
 #include <algorithm>
 
 #include "model/config/common_config.h"
-#include "model/families/families.h"
 #include "model/config/llama_like.h"
 #include "model/config/mixture_config.h"
+#include "model/families/families.h"
 
 namespace nwc {
 namespace {

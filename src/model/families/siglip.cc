@@ -1,7 +1,7 @@
 // SigLIP: CLIP's towers without a class token and without a causal mask. Texts are pooled at their last position,
 // images by a learned query; logits have a bias.
 #include "model/config/common_config.h"
-#include "model/encoders/encoder_like.h"
+#include "model/config/encoder_like.h"
 #include "model/families/families.h"
 
 namespace nwc {

@@ -74,8 +74,8 @@ at::Tensor attend_together(const at::Tensor& q, const at::Tensor& k, const at::T
     const at::Tensor scores = torch::matmul(some, columns.narrow(2, first_key, seen).transpose(2, 3))
                                   .view({batch, kv_heads, group, count, seen});
     if (visibility.causal) {
-      // Behind autograd's back, which would copy all scores for it: an invisible key's share is 0, and so is its
-      // gradient.
+      // Through a detached view, since autograd would copy all scores for an assignment to some of them. Gradients stay
+      // right: the share of an invisible key is 0, and so is its score's gradient.
       const at::Tensor plain = scores.detach().view({batch * heads, count, seen}).transpose(0, 1);
       hide_edges(plain, first_query, first_key, window);
     }

@@ -26,7 +26,7 @@ Result<AnyMlp> load_any_mlp(const MlpSpec& spec, const ParameterSource& source) 
       spec);
 }
 
-// What stands around attention and MLP.
+// x + scale * post_norm(f(norm(x))) without f, which is attention or MLP.
 struct Residual {
   Norm norm;
   std::optional<Norm> post_norm;

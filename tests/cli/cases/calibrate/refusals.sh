@@ -24,7 +24,7 @@ refused 1 nwcodec compress "$DEMO" -o c --hessians h --steps water-fill --normal
 truncate -s -9 h/hessians-00003.safetensors
 refused 1 nwcodec compress "$DEMO" -o c --hessians h
 test ! -e c
-# A model without its tokenizer; the architecture that calibration does not know compresses without Hessians all the same.
+# A model without its tokenizer; an architecture that calibration does not know compresses without Hessians.
 cp -r "$DEMO" bare
 rm bare/tokenizer.json
 refused 1 nwcodec calibrate bare --text "$DEMO_TEXT" -o other

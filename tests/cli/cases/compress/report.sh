@@ -3,7 +3,8 @@ nwcodec calibrate "$DEMO" --text "$DEMO_TEXT" -o hessians --sequences 2 --length
 nwcodec compress "$DEMO" -o plain --hessians hessians --quiet >plain.txt
 nwcodec compress "$DEMO" -o small --hessians hessians --report report --quiet >small.txt
 same plain small
-check_json <report/report.json /bits_per_weight /nmse /hessian_weighted_error /stages/0/seconds /tensors/0/hessian_weighted_error /tensors/0/diagonal_error_correlation /tensors/0/own_tables \
+check_json <report/report.json /bits_per_weight /nmse /hessian_weighted_error /stages/0/seconds \
+  /tensors/0/hessian_weighted_error /tensors/0/diagonal_error_correlation /tensors/0/own_tables \
   /tensors/0/columns_per_level /tensors/0/patches '/model="demo"' '/options/--hessians="hessians"'
 grep -q '<h2>Importance levels</h2>' report/report.html
 nwcodec compress "$DEMO" -o other --quiet --report other-report >other.txt

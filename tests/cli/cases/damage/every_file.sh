@@ -27,8 +27,8 @@ broken; flip bad/codec.safetensors 60
 refused 1 nwcodec decompress bad -o out
 absent out
 
-# A stream's checksum stands twice: in its own header and tiles, which is what decoding checks, and in the file, for tools that
-# know nothing of streams. Damage to the latter harms no weight.
+# A stream's checksum stands twice: in its own header and tiles, which is what decoding checks, and in the file, for
+# tools that know nothing of streams. Damage to the latter harms no weight.
 broken; flip bad/model.safetensors $((header + 260))
 refused 1 nwcodec inspect bad --verify
 quietly nwcodec decompress bad -o out

@@ -12,5 +12,6 @@ cmp model/model.safetensors.index.json plain/model.safetensors.index.json
 "$TOOLS/check_json" '/model_type="llama"' <plain/config.json
 if grep -r nwc plain; then fail "a trace of compression is left"; fi
 nwcodec decompress out -o plain2 --json >json
-check_json /input_bytes=$(cat out/model-*.safetensors | wc -c) /output_bytes=$(cat plain/*.safetensors | wc -c) '/warnings=[]' <json
+check_json /input_bytes=$(cat out/model-*.safetensors | wc -c) \
+  /output_bytes=$(cat plain/*.safetensors | wc -c) '/warnings=[]' <json
 same plain plain2

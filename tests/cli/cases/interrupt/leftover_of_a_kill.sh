@@ -2,6 +2,6 @@
 tiny model
 quietly nwcodec compress model -o wanted
 mkdir out
-echo >out/..nwcodec-unfinished.partial
+printf 'command: compr' >out/.nwcodec-unfinished
 quietly nwcodec compress model -o out
 same out wanted

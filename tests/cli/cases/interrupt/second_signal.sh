@@ -2,7 +2,7 @@
 tiny model --hidden 768 --layers 2
 "$NWCODEC" compress model -o out --threads 1 >/dev/null 2>message &
 pid=$!
-await 60 test -e out/.nwcodec/.part-00000.safetensors.partial
+await 60 compgen -G "out/.nwcodec/.part-00000.safetensors.*.partial" >/dev/null
 kill -s STOP $pid
 kill -s INT $pid
 kill -s CONT $pid

@@ -1,8 +1,9 @@
-# A rank that is killed takes the others with it within seconds; the same command goes on from the blocks that were complete.
+# A rank that is killed takes the others with it within seconds; the same command goes on from the complete blocks.
 needs_mpi
 tiny model --hidden 384 --layers 12
 quietly nwcodec compress model -o wanted
-mpirun --oversubscribe --bind-to none -n 2 bash -c 'echo $$ >pid.$OMPI_COMM_WORLD_RANK; exec "$@"' - "$NWCODEC" compress model -o out --threads 1 --quiet >/dev/null 2>message &
+mpirun --oversubscribe --bind-to none -n 2 bash -c 'echo $$ >pid.$OMPI_COMM_WORLD_RANK; exec "$@"' \
+  - "$NWCODEC" compress model -o out --threads 1 --quiet >/dev/null 2>message &
 launcher=$!
 await 60 test -e out/.nwcodec/part-00002.safetensors
 kill -s KILL "$(cat pid.1)" || fail "over before the kill"

@@ -3,6 +3,8 @@ needs_mpi
 quietly nwcodec calibrate "$DEMO" --text "$DEMO_TEXT" -o hessians --sequences 2 --length 32 --threads 1
 tiny model --hidden 128 --layers 4
 code=0
-mpirun --oversubscribe -n 2 "$NWCODEC" compress model -o out --hessians hessians --threads 1 --quiet >stdout 2>message || code=$?
+mpirun --oversubscribe -n 2 "$NWCODEC" compress model -o out --hessians hessians --threads 1 --quiet \
+  >stdout 2>message || code=$?
 [ $code -ne 0 ] || fail "Hessians of another model were taken"
-grep -q "^nwcodec: rank [01]: .*tensor 'model.layers.[0-9].*has the Hessian of other weights; calibrate this model" message || { cat message; fail "no message that says where"; }
+said="^nwcodec: rank [01]: .*tensor 'model.layers.[0-9].*has the Hessian of other weights; calibrate this model"
+grep -q "$said" message || { cat message; fail "no message that says where"; }

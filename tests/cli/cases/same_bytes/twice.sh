@@ -7,7 +7,7 @@ for threads in 1 2 5; do
   diff wanted <(sums again) || fail "--threads $threads writes other bytes"
   rm -r again
 done
-for isa in scalar avx2 avx512; do
+for isa in scalar avx2 avx512 neon; do
   code=0
   NWCODEC_ISA=$isa nwcodec compress model -o again >/dev/null 2>message || code=$?
   if grep -q "this machine cannot run it" message; then continue; fi

@@ -1,4 +1,5 @@
-# Every command that runs models or quantises takes a device, and refuses what is none or is not there before it does anything else.
+# Every command that runs models or quantises takes a device, and refuses what is none or is not there before it does
+# anything else.
 refused 1 nwcodec eval "$DEMO" --text "$DEMO_TEXT" --device gpu
 refused 1 nwcodec generate "$DEMO" --prompt x --device cuda:-1
 refused 1 nwcodec calibrate "$DEMO" --text "$DEMO_TEXT" -o hessians --device cuda:4096

@@ -1,0 +1,38 @@
+// The model families that we know, by the `model_type` of config.json. A new family is one file in families/ and its
+// line in family.cc.
+//
+// Thread safety: all functions may be called from several threads at once.
+#pragma once
+
+#include <filesystem>
+#include <string_view>
+#include <vector>
+
+#include "model/config/encoder_spec.h"
+#include "model/config/spec.h"
+#include "nwcodec/result.h"
+
+namespace nwc {
+
+class ConfigObject;
+
+struct Family {
+  std::string_view model_type;
+  // One of the two is not nullptr: a family is of language models or of encoders. Each fills in everything but
+  // model_type and eos_token_ids.
+  Result<ModelSpec> (*describe)(const ConfigObject& config) = nullptr;
+  Result<EncoderModelSpec> (*describe_encoder)(const ConfigObject& config) = nullptr;
+};
+
+// In alphabetical order of their model_type.
+const std::vector<const Family*>& families();
+
+// Reads config.json (and, for the end-of-sequence tokens, generation_config.json where there is one) of a checkpoint
+// directory. Errors: kUnsupported for an unknown model_type, with the list of known ones, for an encoder, and for
+// another tool's quantisation; those of the family's description; each names file and key.
+Result<ModelSpec> describe_model(const std::filesystem::path& directory);
+
+// The same for an encoder, of config.json alone.
+Result<EncoderModelSpec> describe_encoder_model(const std::filesystem::path& directory);
+
+}  // namespace nwc

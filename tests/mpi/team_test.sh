@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Teams of several processes: which rank is which of its machine, and what becomes of a job whose server fails.
+# usage: team_test.sh MPIEXEC TEAM_PROBE
+set -euo pipefail
+mpiexec=$1 probe=$2
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
+work=$(mktemp -d "${TMPDIR:-/tmp}/nwcodec-team.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+"$mpiexec" -n 1 true 2>/dev/null || { echo "skipped: $mpiexec does not start processes here"; exit 77; }
+
+"$mpiexec" -n 4 "$probe" local-ranks 2>"$work/errors" | sort >"$work/ranks"
+diff - "$work/ranks" <<'RANKS' || { cat "$work/errors"; exit 1; }
+rank 0 of 4 is number 0 of its machine
+rank 1 of 4 is number 1 of its machine
+rank 2 of 4 is number 0 of its machine
+rank 3 of 4 is number 1 of its machine
+RANKS
+
+code=0
+timeout 60 "$mpiexec" -n 2 "$probe" failing-probes >"$work/out" 2>&1 || code=$?
+if [ "$code" -eq 0 ] || [ "$code" -eq 124 ]; then
+  echo "FAILED: exit code $code of a job whose server failed"
+  cat "$work/out"
+  exit 1
+fi
+grep -q '^nwcodec: rank 0: MPI: handing out items failed: ' "$work/out" || { echo "FAILED: no message"; cat "$work/out"; exit 1; }
