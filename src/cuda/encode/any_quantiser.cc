@@ -11,8 +11,8 @@ const T* in_plan(const Buffers& buffers, size_t offset) {
   return reinterpret_cast<const T*>(buffers.plan.bytes() + offset);
 }
 
-// A network on all chunks of a batch, from one of its buffers to another of `floats`. What it gives that is not finite
-// stays NaN.
+// A network on all chunks of a batch, from one of its buffers to another of `floats`. Outputs that are not finite stay
+// NaN.
 Status apply(const NetworkOnDevice& network, const PlannedBatch& batch, size_t groups_at, const float* from, float* to,
              size_t floats, int multiprocessors, const Buffers& buffers) {
   const Tile* const tiles = in_plan<Tile>(buffers, batch.tiles);

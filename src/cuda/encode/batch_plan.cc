@@ -29,7 +29,7 @@ BatchPlan plan_batches(uint64_t columns, uint32_t slots, uint32_t block_size, st
   plan.buffer_floats = batch_buffer_floats(columns, slots, block_size, level_count);
   const uint64_t together = columns_together(columns, slots, block_size);
   plan.most_columns = static_cast<uint32_t>(together);
-  const std::vector<float> ones(together * slots, 1.0f);  // what the networks give is not to be scaled
+  const std::vector<float> ones(together * slots, 1.0f);  // the networks' outputs stay normalised
   const size_t ones_at = plan.blob.append(ones);
   for (uint64_t number = (columns + together - 1) / together; number-- > 0;) {
     PlannedBatch batch{.begin = static_cast<uint32_t>(number * together),

@@ -1,4 +1,4 @@
-// Which columns are worked on together in the passes, and where their chunks stand.
+// Batches of columns for the kernels of any codec, and where their chunks stand.
 #pragma once
 
 #include <cstdint>
@@ -27,8 +27,8 @@ struct BatchPlan {
   uint32_t most_tiles = 0, most_blocks = 0, most_columns = 0;
 };
 
-// For a matrix of `columns`, `slots` stripes of which are at work. `block_size`: of feedback; 0 without, where batches
-// are as large as memory is meant to be. `order` and `levels` may be empty. `latents` and `decoded`: the buffers that
+// For `slots` stripes of a matrix of `columns`. `block_size`: of feedback; 0 without, where batches have kBatchChunks
+// chunks. `order` and `levels` may be empty. `latents` and `decoded`: the buffers that
 // analysis and synthesis write to, in device memory.
 BatchPlan plan_batches(uint64_t columns, uint32_t slots, uint32_t block_size, std::span<const uint32_t> order,
                        std::span<const uint8_t> levels, unsigned level_count, float* latents, float* decoded);

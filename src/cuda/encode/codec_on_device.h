@@ -11,7 +11,7 @@
 
 namespace nwc::cuda {
 
-// One transform for the passes.
+// One transform for the kernels of any codec.
 struct NetworkOnDevice {
   const Network* exact = nullptr;
   const WideNetwork* wide = nullptr;  // null: another shape than the tensor cores' kernels are for

@@ -229,7 +229,7 @@ TEST_F(EncodeDeviceTest, SmallCodecsGiveTheCoresBytes) {
   }
 }
 
-// A network of another shape takes the passes, which are exact too.
+// A network of another shape takes the kernels of any codec, which are exact too.
 TEST_F(EncodeDeviceTest, OtherCodecsGiveTheCoresBytes) {
   EncoderCodec codec = shipped("fast-100");
   codec.analysis.in_weight[5] += 1e-7f;  // no longer binary16

@@ -1,4 +1,4 @@
-// One matrix from weights to symbols, by the shape of the codec: the launches of one way through the kernels each.
+// One matrix from weights to symbols: the launches for small and for any codecs.
 #pragma once
 
 #include <cstdint>

@@ -1,10 +1,10 @@
-// The small codecs' whole way from weights to symbols in one kernel, with the cores' bits.
+// Small codecs from weights to symbols in one kernel, with the cores' bits.
 //
-// Rows do not see each other, so a team of four warps takes a few stripes through all columns on its own: no two thread
-// blocks ever wait for each other. Up to four teams share a multiprocessor's copy of the networks, in binary16 as codec
-// files hold them. Within a network a thread is an output and sums over its inputs in ascending order; the sums of a
-// LayerNorm run along the outputs, in one thread per chunk. A column takes a few microseconds that way, most of them
-// the latencies of those sums; feedback from columns long finished is added up 32 columns at a time beforehand.
+// Rows are independent, so a team of four warps takes a few stripes through all columns without synchronisation between
+// thread blocks. Up to four teams share a multiprocessor's copy of the networks, in binary16 as codec files hold them.
+// Within a network a thread is an output and sums over its inputs in ascending order; the sums of a LayerNorm run along
+// the outputs, in one thread per chunk. A column takes a few microseconds, most of them the latency of those sums;
+// feedback from earlier blocks of columns is added up 32 columns at a time beforehand.
 #include <cuda_runtime.h>
 
 #include "cuda/encode/feedback.cuh"
@@ -41,7 +41,7 @@ struct alignas(16) TeamBuffers<kStripes, false> {
   NetworkBuffers<kStripes> network;
 };
 
-// What a thread below 16 * kStripes knows of its row.
+// The row of a thread below 16 * kStripes.
 struct Row {
   uint32_t slot;
   bool there, inside;  // the stripe exists; and the row, in the matrix
@@ -144,7 +144,7 @@ __device__ void with_feedback(const QuantiserTask& task, const uint8_t* image, c
             sums[3] += outcome.weighted;
       }
       team_barrier(team);
-      // The columns of the block that are still to come; those of the same LDL block do not see this one.
+      // Feedback to the block's remaining columns, except those of the same LDL block.
       const uint64_t own_block = (b0 + place) / task.block_size * task.block_size;
       const uint32_t limit = own_block > b0 ? static_cast<uint32_t>(own_block - b0) : 0;
       const uint32_t others = limit < place ? limit : place;
@@ -233,7 +233,7 @@ int launch(const QuantiserTask& task, SmallCodecShape shape, const uint8_t* imag
   return cudaGetLastError();
 }
 
-// Stripes of a team with feedback: two where teams of one would not take all at once.
+// Stripes of a team with feedback: two where teams of one need more than one wave.
 uint32_t feedback_stripes(const QuantiserTask& task, int multiprocessors) {
   return task.slots > static_cast<uint32_t>(multiprocessors) * kMostTeams ? 2 : 1;
 }

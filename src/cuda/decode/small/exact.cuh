@@ -1,4 +1,4 @@
-// A group of chunks in binary32, by the rules of docs/format.md: where binary16 is left.
+// A group of chunks in binary32, by the rules of docs/format.md: for activations beyond binary16.
 #pragma once
 
 #include <cstdint>
@@ -42,7 +42,7 @@ __device__ __forceinline__ Pending decode_exactly(const Tile* tile_, const Group
     for (uint32_t escaped = __ballot_sync(kAllLanes, active && (entry & 0xFF) == channel.escape); escaped != 0;
          escaped &= escaped - 1) {
       int32_t spelled = 0;
-      side.escape(spelled);  // was read before, so it is sound
+      side.escape(spelled);  // was validated when it was first read
       if (lane == static_cast<uint32_t>(__ffs(escaped)) - 1) value = spelled;
     }
     x[c] = static_cast<float>(value) + channel.center;

@@ -3,9 +3,8 @@
 // A warp decodes a tile, a lane one of its interleaved states. Tiles whose runs are single groups give a lane all 16
 // latents of its chunk in 16 steps; 32 chunks then go through g_s on the tensor cores (mma.m16n8k16, chunks as rows, so
 // that a layer's result is in the next layer's operand layout) and leave as rows of 32 neighbouring columns.
-// Activations are binary16: a chunk that leaves its range gives something not finite, and is then done again in
-// binary32 by the rules of docs/format.md. Blocks stay while there are tiles, with the tables of one level in shared
-// memory.
+// Activations are binary16: a chunk beyond its range becomes not finite, and is recomputed in binary32 by the rules of
+// docs/format.md. Blocks are persistent, with the tables of one level in shared memory.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -39,7 +38,7 @@ __global__ void __launch_bounds__(32 * kWarps, 1)
                         const Group* groups, const Network* network, uint8_t* symbols, float* latents,
                         TileState* states, uint32_t* repairs, uint32_t* statuses, Product product) {
   extern __shared__ uint8_t memory[];
-  // Aligned by hand: the window's own alignment is smaller.
+  // Dynamic shared memory has a smaller alignment.
   const uint32_t wasted = (alignof(Shared) - shared_address(memory) % alignof(Shared)) % alignof(Shared);
   Shared& shared = *reinterpret_cast<Shared*>(memory + wasted);
   WarpBuffers& buffers = reinterpret_cast<WarpBuffers*>(memory + wasted + sizeof(Shared))[threadIdx.x / 32];

@@ -12,9 +12,8 @@ constexpr uint32_t kSegmentWords = 128, kRingWords = 2 * kSegmentWords;  // a re
 constexpr uint32_t kStepsPerCheck = 4;  // steps between tests of the ring: they take at most kSegmentWords
 // Warps of a block. The last is for where shared memory has no room for more (compute capability 8.0).
 constexpr uint32_t kLinearWarps = 24, kResidualWarps = 16, kMostWarps = 32, kFewWarps = 12;
-constexpr uint32_t kLatentStride =
-    48;                              // bytes from a chunk's latents to the next one's: no bank conflicts for ldmatrix
-constexpr uint32_t kRowStride = 80;  // bytes of a row of 32 weights, likewise
+// Bytes from one chunk's latents to the next one's, and from one row of 32 weights to the next: no bank conflicts.
+constexpr uint32_t kLatentStride = 48, kRowStride = 80;
 
 // The state of a tile across finish_group(): the loop over groups saves it here and restores it, as values that live
 // across the rare case would be in local memory all of the time. Nor are there calls: functions out of line take
@@ -38,7 +37,8 @@ struct alignas(512) WarpBuffers {
   Progress progress;
 };
 static_assert(sizeof(WarpBuffers::ring) == 512 && 32 * kLatentStride <= sizeof(WarpBuffers::staging));
-struct alignas(4096) Shared {  // for the same reason
+// Likewise.
+struct alignas(4096) Shared {
   SmallTables tables;
   SmallNetwork network;
   uint32_t next_tile;

@@ -1,4 +1,4 @@
-// What a tile seldom needs: escapes, groups that are not stored as whole rows, groups beyond binary16, patches.
+// The rare cases of a tile: escapes, groups that are not stored as whole rows, groups beyond binary16, patches.
 #pragma once
 
 #include <cuda_fp16.h>

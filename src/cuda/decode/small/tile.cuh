@@ -110,7 +110,7 @@ __device__ inline uint32_t decode_tile(const Tile* tile, const Group* group, con
 
     for (; __any_sync(kAllLanes, first < chunks); first += 32) {
       const bool active = first + lane < chunks;
-      if (!active && state != kLowerBound) state = 0;  // its last step is behind it; 0 shows at the end
+      if (!active && state != kLowerBound) state = 0;  // finished, but not as it began: the final check refuses 0
       const uint32_t state_before = state, next_before = next;
       const uint32_t bound = active ? kLowerBound : 0;
       const bool together =
@@ -122,7 +122,7 @@ __device__ inline uint32_t decode_tile(const Tile* tile, const Group* group, con
       const auto pair = [&](auto channel) {
         constexpr uint32_t c = decltype(channel)::value;
         if (c % kStepsPerCheck == 0 && __any_sync(kAllLanes, words.filled - next < 2 * kSegmentWords))
-          words.refill(lane);  // uniform anyhow, but now nvcc sees it
+          words.refill(lane);  // the vote shows nvcc that the branch is uniform
         uint32_t symbol[2];
         const uint32_t a = step<c>(state, next, slot_table, symbol_table, ring, bound, lanes_below, symbol[0]);
         const uint32_t b = step<c + 1>(state, next, slot_table, symbol_table, ring, bound, lanes_below, symbol[1]);
@@ -154,7 +154,7 @@ __device__ inline uint32_t decode_tile(const Tile* tile, const Group* group, con
       float y[4][4];
       synthesise<kShape>(shared.network, output, buffers.staging, lane, y);
       bool finite_now = all_finite(y);
-      __syncwarp();  // the latents are read; weights go where they were
+      __syncwarp();  // weights overwrite the latents
       if (kMode == Mode::kProduct) {
         if (!finite_now) {  // NaN marks an escape
           side_at = read_escapes(tile->bytes, side_at, tile->size, group->channels, row, lane);

@@ -7,8 +7,8 @@
 
 namespace nwc::cuda::small {
 
-// The words of one tile on their way through shared memory. Reads nothing outside the tile but the rest of its last
-// 32-bit word.
+// The words of one tile, streamed through shared memory. Reads nothing outside the tile but the rest of its last 32-bit
+// word.
 struct WordStream {
   uint32_t* ring;
   const uint32_t* source;  // aligned down
