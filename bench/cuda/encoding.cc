@@ -53,7 +53,7 @@ void bench_encoding(const std::filesystem::path& codecs, bool cores) {
     const uint16_t v = bf16_from_float(0.02f * normal(random));
     std::memcpy(bytes.data() + i, &v, 2);
   }
-  const WeightMatrix plain{"w", DType::kBF16, 2, false, 1, kSide, kSide, bytes, nullptr};
+  const WeightMatrix plain{"w", DType::kBF16, 2, false, 1, kSide, kSide, bytes};
   const std::vector<float> triangle = hessian_triangle(kSide);
   const HessianView view{triangle, kSide};
   const auto device = need(open_encode_device("cuda"));
@@ -72,25 +72,25 @@ void bench_encoding(const std::filesystem::path& codecs, bool cores) {
     fmt::print("{}\n", title);
     const auto quantiser = need(device->quantiser(codec));
     const Encoder encoder(codec, 1, quantiser);
-    WeightMatrix weights = plain;
+    std::shared_ptr<const DeviceWeights> there;
     const auto row = [](const char* what, const HostTimes& t) {
       fmt::print("  {:58} {:9.2f} ms   least {:9.2f}\n", what, 1e3 * t.median, 1e3 * t.least);
     };
-    row("upload of the weights", host_seconds(5, [&] { weights.on_device = need(device->upload(plain)); }));
+    row("upload of the weights", host_seconds(5, [&] { there = need(device->upload(plain)); }));
     row("scales of columns and rows",
-        host_seconds(5, [&] { (void)need(weight_scales(weights, options.normalisation, {}, 0)); }));
-    const WeightScales unscaled = need(weight_scales(weights, options.normalisation, {}, 0));
+        host_seconds(5, [&] { (void)need(weight_scales(plain, options.normalisation, {}, 0, there.get())); }));
+    const WeightScales unscaled = need(weight_scales(plain, options.normalisation, {}, 0, there.get()));
     const std::vector<double> rms(unscaled.columns.begin(), unscaled.columns.end());
     TensorGuide guide;
     row("guide: levels, order, factor of the Hessian", host_seconds(5, [&] {
           guide = need(make_guide({&view, 1}, 1, kSide, rms, encoder.level_errors(), guide_options, 0, device.get()));
         }));
-    const WeightScales scales = need(weight_scales(weights, options.normalisation, guide.column_gains, 0));
+    const WeightScales scales = need(weight_scales(plain, options.normalisation, guide.column_gains, 0, there.get()));
     const Tiling tiling(1, kSide, kSide, 16, options.tile_chunks, guide.levels);
     const std::shared_ptr<const StreamContexts> contexts =
         make_level_channel_contexts(shape_of(encoder.codec().parts()));
-    const TransformQuantiser quantiser(encoder);
-    const EncodeJob job = EncodeJob::of(weights, scales, tiling, guide, encoder, *contexts, quantiser);
+    const TransformQuantiser transform(encoder);
+    const EncodeJob job = EncodeJob::of(plain, scales, tiling, guide, encoder, *contexts, transform, there.get());
     const StripeRange all{0, 0, tiling.stripes()};
     const HostTimes quantised = host_seconds(c.block_size == 1 && c.codec[0] == 'p' ? 2 : 5, [&] {
       (void)need(quantiser->quantise(job, {&all, 1}));
@@ -98,7 +98,7 @@ void bench_encoding(const std::filesystem::path& codecs, bool cores) {
     row("quantise", quantised);
     EncodedTensor encoded;
     row("encode_tensor: scales, quantise, tables, rANS, to the host",
-        host_seconds(3, [&] { encoded = need(encode_tensor(weights, guide, encoder, options, 0)); }));
+        host_seconds(3, [&] { encoded = need(encode_tensor(plain, guide, encoder, options, 0, there.get())); }));
     const EncodeStatistics& s = encoded.statistics;
     fmt::print("  {:.4f} bits per weight, relative squared error {:.6f}, weighted {:.6g}, patches {}, escapes {}\n",
                8.0 * static_cast<double>(s.payload_bytes) / static_cast<double>(s.weights),

@@ -52,15 +52,17 @@ class RateEstimator {
       const SelectedTensor& t = tensors_[i];
       NWC_RETURN_IF_ERROR(progress_.check_stop());
       progress_.at(guides == nullptr ? 0 : i, tensors_.size(), "choosing the rate");
-      WeightMatrix weights = t.weights;
+      std::shared_ptr<const DeviceWeights> device_weights;
       if (device != nullptr) {
-        NWC_ASSIGN_OR_RETURN(weights.on_device, device->upload(weights));
+        NWC_ASSIGN_OR_RETURN(device_weights, device->upload(t.weights));
       }
       TensorGuide guide;
       if (guides != nullptr) {
-        NWC_ASSIGN_OR_RETURN(guide, guides->guide_of(*t.view, weights, encoder.level_errors(), nullptr));
+        NWC_ASSIGN_OR_RETURN(
+            guide, guides->guide_of(*t.view, t.weights, encoder.level_errors(), nullptr, device_weights.get()));
       }
-      NWC_ASSIGN_OR_RETURN(samples[i], sample_tensor(weights, guide, encoder, options, kSampleTiles, threads_));
+      NWC_ASSIGN_OR_RETURN(
+          samples[i], sample_tensor(t.weights, guide, encoder, options, kSampleTiles, threads_, device_weights.get()));
     }
     NWC_RETURN_IF_ERROR(share_samples(samples, team_));
     DecoderCodec written = codec.decoder;

@@ -13,18 +13,21 @@ Result<CompressedTensor> TensorCompressor::compress(const TensorView& tensor, st
   const auto started = std::chrono::steady_clock::now();
   TensorView changed = tensor;
   changed.bytes = values;
-  WeightMatrix weights = WeightMatrix::of(changed, selection_.stored_transposed(tensor));
+  const WeightMatrix weights = WeightMatrix::of(changed, selection_.stored_transposed(tensor));
+  std::shared_ptr<const DeviceWeights> device_weights;
   if (device_ != nullptr) {
     Result<std::shared_ptr<const DeviceWeights>> uploaded = device_->upload(weights);
     if (!uploaded) return std::move(uploaded).error().in_tensor(tensor.name);
-    weights.on_device = *std::move(uploaded);
+    device_weights = *std::move(uploaded);
   }
   CompressedTensor result{.report = {.name = tensor.name, .shape = tensor.shape}};
   CompressedTensorReport& report = result.report;
-  NWC_ASSIGN_OR_RETURN(TensorGuide guide, guides_.guide_of(tensor, weights, encoder_.level_errors(), &report.notes));
+  NWC_ASSIGN_OR_RETURN(TensorGuide guide,
+                       guides_.guide_of(tensor, weights, encoder_.level_errors(), &report.notes, device_weights.get()));
   if (settings_.level > 0)
     guide.levels.assign(weights.matrices * weights.columns, static_cast<uint8_t>(settings_.level));
-  Result<EncodedTensor> encoded = encode_tensor(weights, guide, encoder_, settings_.encode, settings_.threads);
+  Result<EncodedTensor> encoded =
+      encode_tensor(weights, guide, encoder_, settings_.encode, settings_.threads, device_weights.get());
   if (!encoded) return std::move(encoded).error().in_tensor(tensor.name);
   result.encoded = *std::move(encoded);
   report.statistics = result.encoded.statistics;

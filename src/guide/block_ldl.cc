@@ -64,8 +64,8 @@ bool cholesky(std::vector<double>& a, uint64_t n, int threads) {
 
 // From C with H = C C^T to L: rows below a block times the inverse of its diagonal block.
 FeedbackFactor to_feedback(const std::vector<double>& c, uint64_t n, uint32_t block, int threads) {
-  FeedbackFactor factor{
-      .columns = n, .block_size = block, .coefficients = std::vector<float>(n * n), .pivots = std::vector<double>(n)};
+  FeedbackFactor factor{.columns = n, .block_size = block, .pivots = std::vector<double>(n)};
+  std::vector<float> coefficients(n * n);
   for (uint64_t k = 0; k < n; ++k) factor.pivots[k] = c[k * n + k] * c[k * n + k];
   (void)parallel_for((n + kRowsTogether - 1) / kRowsTogether, threads, [&](size_t item, int) -> Status {
     std::vector<double> x(block);
@@ -76,12 +76,13 @@ FeedbackFactor to_feedback(const std::vector<double>& c, uint64_t n, uint32_t bl
           double sum = c[j * n + first + k];
           for (uint64_t l = k + 1; l < block; ++l) sum -= x[l] * c[(first + l) * n + first + k];
           x[k] = sum / c[(first + k) * n + first + k];
-          factor.coefficients[(first + k) * n + j] = static_cast<float>(x[k]);
+          coefficients[(first + k) * n + j] = static_cast<float>(x[k]);
         }
       }
     }
     return {};
   });
+  factor.coefficients = std::move(coefficients);
   return factor;
 }
 

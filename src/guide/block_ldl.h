@@ -3,10 +3,11 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <memory>
 #include <span>
+#include <variant>
 #include <vector>
 
+#include "base/device_buffer.h"
 #include "nwcodec/result.h"
 
 namespace nwc {
@@ -16,7 +17,13 @@ struct LdlOptions {
   uint32_t block_size = 1;  // columns that are quantised together, without feedback among them: 1 to 128
 };
 
-class DeviceFactor;
+// The coefficients of a FeedbackFactor in a device's memory, and what its kernels read beside them.
+struct DeviceCoefficients {
+  DeviceBuffer coefficients;  // float [columns][stride], by positions: L[j][k] in row j
+  DeviceBuffer order;         // uint32_t [columns]
+  DeviceBuffer pivots;        // double [columns]
+  uint64_t stride = 0;
+};
 
 // P H P^T = L D L^T with L unit block lower triangular and P an order of the columns. Columns are quantised from the
 // last position to the first, and the one at position k aims at
@@ -26,15 +33,17 @@ struct FeedbackFactor {
   uint64_t columns = 0;
   uint32_t block_size = 1;
   std::vector<uint32_t> order;  // the column at each position
-  // Row k (a position, as all below) holds L[k + 1][k], ..., L[columns - 1][k]: [columns][columns], the entries up to k
-  // unused. Empty if they are in a device's memory (guide/factoriser.h).
-  std::vector<float> coefficients;
-  std::shared_ptr<const DeviceFactor> on_device;
+  // In this machine's memory, row k (a position, as all below) holds L[k + 1][k], ..., L[columns - 1][k]:
+  // [columns][columns], the entries up to k unused. Or in a device's (guide/factoriser.h).
+  std::variant<std::vector<float>, DeviceCoefficients> coefficients;
   // With blocks of 1, D: what an error in column k costs after all others have been compensated.
   std::vector<double> pivots;
   double damping = 0.0;  // the one that it took
 
-  const float* row(uint64_t column) const { return coefficients.data() + column * columns; }
+  // Precondition: coefficients in this machine's memory.
+  const float* row(uint64_t position) const {
+    return std::get<std::vector<float>>(coefficients).data() + position * columns;
+  }
 };
 
 // `order`: the column at each position. `triangle`: the lower triangle row by row, columns * (columns + 1) / 2 numbers.

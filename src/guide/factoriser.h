@@ -10,17 +10,12 @@
 
 namespace nwc {
 
-// The coefficients of a FeedbackFactor in device memory.
-class DeviceFactor {
- public:
-  virtual ~DeviceFactor() = default;
-};
-
 // Thread safety: one thread at a time.
 class Factoriser {
  public:
   virtual ~Factoriser() = default;
-  // As factorise() in guide/block_ldl.h, with the same numbers; the rest of the errors are the device's.
+  // As factorise() in guide/block_ldl.h, with the same numbers, but DeviceCoefficients; the rest of the errors are the
+  // device's.
   virtual Result<FeedbackFactor> factorise(std::span<const float> triangle, uint64_t columns,
                                            std::vector<uint32_t> order, const LdlOptions& options) = 0;
 };

@@ -5,7 +5,8 @@
 namespace nwc {
 
 Result<TensorGuide> GuideSource::guide_of(const TensorView& tensor, const WeightMatrix& weights,
-                                          const LevelErrors& level_errors, Notes* notes) const {
+                                          const LevelErrors& level_errors, Notes* notes,
+                                          const DeviceWeights* device_weights) const {
   if (hessians_ == nullptr) return TensorGuide{};
   NWC_ASSIGN_OR_RETURN(StoredHessian stored, hessians_->find(tensor));
   const auto name = [&](Error error) { return std::move(error).in_tensor(tensor.name); };
@@ -20,7 +21,7 @@ Result<TensorGuide> GuideSource::guide_of(const TensorView& tensor, const Weight
   }
   NormalisationOptions plain = normalisation_;
   plain.gain = 1.0;
-  NWC_ASSIGN_OR_RETURN(const WeightScales scales, weight_scales(weights, plain, {}, threads_));
+  NWC_ASSIGN_OR_RETURN(const WeightScales scales, weight_scales(weights, plain, {}, threads_, device_weights));
   if (scales.one_scale && options_.steps == StepRule::kWaterFill) {
     return Error(ErrorCode::kInvalidArgument, "steps by column need a scale for each column")
         .remedy("normalise by column, or by both");

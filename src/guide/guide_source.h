@@ -7,12 +7,14 @@
 
 #include "guide/guide.h"
 #include "guide/hessian_store.h"
-#include "weights/normalisation.h"
-#include "weights/weight_matrix.h"
 #include "nwcodec/checkpoint.h"
 #include "nwcodec/result.h"
+#include "weights/normalisation.h"
+#include "weights/weight_matrix.h"
 
 namespace nwc {
+
+class DeviceWeights;
 
 // Thread safety: not shared between threads.
 class GuideSource {
@@ -28,9 +30,10 @@ class GuideSource {
     double damping = 0.0;                 // the largest used
     std::vector<size_t> unseen_matrices;  // experts that saw no token: they are treated as if all inputs were alike
   };
-  // Errors name the tensor and the file of its Hessian.
+  // `device_weights`: the same weights in the memory of the device, or null. Errors name the tensor and the file of its
+  // Hessian.
   Result<TensorGuide> guide_of(const TensorView& tensor, const WeightMatrix& weights, const LevelErrors& level_errors,
-                               Notes* notes) const;
+                               Notes* notes, const DeviceWeights* device_weights = nullptr) const;
 
  private:
   const HessianStore* hessians_;

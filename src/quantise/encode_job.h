@@ -15,9 +15,12 @@
 
 namespace nwc {
 
+class DeviceWeights;
+
 // Refers to its arguments.
 struct EncodeJob {
   const WeightMatrix& weights;
+  const DeviceWeights* device_weights;  // the same in a device's memory, or null
   const WeightScales& scales;
   const Tiling& tiling;
   const TensorGuide& guide;
@@ -29,7 +32,7 @@ struct EncodeJob {
 
   static EncodeJob of(const WeightMatrix& weights, const WeightScales& scales, const Tiling& tiling,
                       const TensorGuide& guide, const Encoder& encoder, const StreamContexts& contexts,
-                      const Quantiser& quantiser);
+                      const Quantiser& quantiser, const DeviceWeights* device_weights = nullptr);
   std::span<const uint8_t> levels_of_matrix(uint64_t matrix) const;
 };
 

@@ -203,17 +203,18 @@ Result<Coding> code_on_device(const EncodeJob& job, const EncodeOptions& options
 }  // namespace
 
 Result<EncodedTensor> encode_tensor(const WeightMatrix& weights, const TensorGuide& guide, const Encoder& encoder,
-                                    const EncodeOptions& options, int threads) {
+                                    const EncodeOptions& options, int threads, const DeviceWeights* device_weights) {
   NWC_RETURN_IF_ERROR(check_options(options));
   threads = resolve_threads(threads);
   const Codec& codec = encoder.codec();
   NWC_ASSIGN_OR_RETURN(const WeightScales scales,
-                       weight_scales(weights, options.normalisation, guide.column_gains, threads));
+                       weight_scales(weights, options.normalisation, guide.column_gains, threads, device_weights));
   const Tiling tiling(weights.matrices, weights.rows, weights.columns, codec.parts().chunk_length(),
                       options.tile_chunks, guide.levels);
   const ContextChoice choice = choose_contexts(weights, scales, codec.parts(), options);
   const TransformQuantiser quantiser(encoder);
-  const EncodeJob job = EncodeJob::of(weights, scales, tiling, guide, encoder, *choice.contexts, quantiser);
+  const EncodeJob job =
+      EncodeJob::of(weights, scales, tiling, guide, encoder, *choice.contexts, quantiser, device_weights);
 
   EncodedTensor encoded;
   for (const uint16_t half : scales.stored) append_le(encoded.scales, half);

@@ -18,6 +18,8 @@
 
 namespace nwc {
 
+class DeviceWeights;
+
 struct EncodedTensor {
   StreamHeader header;
   std::vector<std::byte> stream;
@@ -26,9 +28,11 @@ struct EncodedTensor {
   EncodeStatistics statistics;
 };
 
-// `guide` may be empty: data-free. Independent of `threads` and of the
-// instruction set. Errors: kInvalidArgument for options out of range; kNonFinite naming the weight.
+// `guide` may be empty: data-free. `device_weights`: the same weights in the memory of the encoder's device, or null.
+// Independent of `threads` and of the instruction set. Errors: kInvalidArgument for options out of range; kNonFinite
+// naming the weight.
 Result<EncodedTensor> encode_tensor(const WeightMatrix& weights, const TensorGuide& guide, const Encoder& encoder,
-                                    const EncodeOptions& options, int threads);
+                                    const EncodeOptions& options, int threads,
+                                    const DeviceWeights* device_weights = nullptr);
 
 }  // namespace nwc

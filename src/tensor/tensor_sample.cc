@@ -10,17 +10,19 @@
 namespace nwc {
 
 Result<TensorSample> sample_tensor(const WeightMatrix& weights, const TensorGuide& guide, const Encoder& encoder,
-                                   const EncodeOptions& options, uint64_t tiles, int threads) {
+                                   const EncodeOptions& options, uint64_t tiles, int threads,
+                                   const DeviceWeights* device_weights) {
   NWC_RETURN_IF_ERROR(check_options(options));
   threads = resolve_threads(threads);
   const DecoderCodec& parts = encoder.codec().parts();
   NWC_ASSIGN_OR_RETURN(const WeightScales scales,
-                       weight_scales(weights, options.normalisation, guide.column_gains, threads));
+                       weight_scales(weights, options.normalisation, guide.column_gains, threads, device_weights));
   const Tiling tiling(weights.matrices, weights.rows, weights.columns, parts.chunk_length(), options.tile_chunks,
                       guide.levels);
   const ContextChoice choice = choose_contexts(weights, scales, parts, options);
   const TransformQuantiser quantiser(encoder);
-  const EncodeJob job = EncodeJob::of(weights, scales, tiling, guide, encoder, *choice.contexts, quantiser);
+  const EncodeJob job =
+      EncodeJob::of(weights, scales, tiling, guide, encoder, *choice.contexts, quantiser, device_weights);
   const auto analysed = [&](uint64_t number, QuantiserScratch& scratch) { return analyse_tile(job, number, scratch); };
   // A tile's word count, its states less what they hold (16 bits each), and its index entry.
   constexpr double kTileBytes = 4 + 2 * limits::kLanes + 8;

@@ -17,9 +17,10 @@ struct TensorSample {
 };
 
 // From at most `tiles` tiles of each level, or runs of stripes where there is feedback. Same arguments, same sample,
-// whatever `threads`. Errors: as encode_tensor().
+// whatever `threads`. `device_weights` and errors: as encode_tensor().
 Result<TensorSample> sample_tensor(const WeightMatrix& weights, const TensorGuide& guide, const Encoder& encoder,
-                                   const EncodeOptions& options, uint64_t tiles, int threads);
+                                   const EncodeOptions& options, uint64_t tiles, int threads,
+                                   const DeviceWeights* device_weights = nullptr);
 
 // About how many bytes encode_tensor() will give (stream, scales and levels) with a codec of these tables.
 double estimated_bytes(const TensorSample& sample, const TableSet& tables, bool own_tables);

@@ -71,15 +71,15 @@ void add_lines(const WeightMatrix& w, uint64_t matrix, Lines lines, uint64_t beg
 }
 
 // Root mean squares of the lines after division by `divisors` (none: 1), one for each place on a matrix's lines.
-Result<std::vector<double>> line_rms(const WeightMatrix& w, Lines lines, std::span<const double> divisors,
-                                     int threads) {
+Result<std::vector<double>> line_rms(const WeightMatrix& w, const DeviceWeights* device, Lines lines,
+                                     std::span<const double> divisors, int threads) {
   const bool columns = lines == Lines::kColumns;
   const uint64_t each = columns ? w.columns : w.rows, length = columns ? w.rows : w.columns;
   std::vector<double> scales(divisors.size());
   std::transform(divisors.begin(), divisors.end(), scales.begin(), inverse);
   std::vector<double> rms(w.matrices * each, 0.0);
-  if (w.on_device != nullptr) {
-    NWC_ASSIGN_OR_RETURN(rms, columns ? w.on_device->squares_of_columns(scales) : w.on_device->squares_of_rows(scales));
+  if (device != nullptr) {
+    NWC_ASSIGN_OR_RETURN(rms, columns ? device->squares_of_columns(scales) : device->squares_of_rows(scales));
   } else {
     const uint64_t together = columns != w.transposed ? kLinesTogether : kTurnedLines,
                    blocks = (each + together - 1) / together;
@@ -96,13 +96,6 @@ Result<std::vector<double>> line_rms(const WeightMatrix& w, Lines lines, std::sp
     if (length > 0) rms[i] = std::sqrt(rms[i] / static_cast<double>(length));
   }
   return rms;
-}
-
-Result<std::vector<double>> column_rms(const WeightMatrix& w, std::span<const double> row_factors, int threads) {
-  return line_rms(w, Lines::kColumns, row_factors, threads);
-}
-Result<std::vector<double>> row_rms(const WeightMatrix& w, std::span<const double> column_scales, int threads) {
-  return line_rms(w, Lines::kRows, column_scales, threads);
 }
 
 double rms_of(std::span<const double> values) {
@@ -149,18 +142,18 @@ uint64_t stored_scales(const WeightMatrix& w, Normalisation kind) {
 }
 
 Result<WeightScales> weight_scales(const WeightMatrix& w, const NormalisationOptions& options,
-                                   std::span<const double> column_gains, int threads) {
+                                   std::span<const double> column_gains, int threads, const DeviceWeights* device) {
   WeightScales scales;
   scales.one_scale = !by_column(options.kind);
   std::vector<double> columns, factors;
-  NWC_ASSIGN_OR_RETURN(columns, column_rms(w, {}, threads));  // refuses what is not finite
+  NWC_ASSIGN_OR_RETURN(columns, line_rms(w, device, Lines::kColumns, {}, threads));  // refuses what is not finite
   if (by_row(options.kind)) {
     for (int turn = 0; turn < (scales.one_scale ? 1 : kTurns); ++turn) {
       NWC_ASSIGN_OR_RETURN(
-          factors,
-          row_rms(w, scales.one_scale ? std::span<const double>() : std::span<const double>(columns), threads));
+          factors, line_rms(w, device, Lines::kRows,
+                            scales.one_scale ? std::span<const double>() : std::span<const double>(columns), threads));
       factors = stored_factors(std::move(factors));
-      NWC_ASSIGN_OR_RETURN(columns, column_rms(w, factors, threads));
+      NWC_ASSIGN_OR_RETURN(columns, line_rms(w, device, Lines::kColumns, factors, threads));
     }
   }
   if (scales.one_scale) columns = {options.kind == Normalisation::kModel ? options.model_rms : rms_of(columns)};
@@ -186,7 +179,7 @@ Result<WeightScales> weight_scales(const WeightMatrix& w, const NormalisationOpt
 }
 
 Result<double> sum_of_squares(const WeightMatrix& w, int threads) {
-  NWC_ASSIGN_OR_RETURN(const std::vector<double> rms, column_rms(w, {}, threads));
+  NWC_ASSIGN_OR_RETURN(const std::vector<double> rms, line_rms(w, nullptr, Lines::kColumns, {}, threads));
   double sum = 0;
   for (const double v : rms) sum += v * v * static_cast<double>(w.rows);
   return sum;

@@ -9,10 +9,12 @@
 #include <string_view>
 #include <vector>
 
-#include "weights/weight_matrix.h"
 #include "nwcodec/result.h"
+#include "weights/weight_matrix.h"
 
 namespace nwc {
+
+class DeviceWeights;
 
 enum class Normalisation : uint8_t {
   kColumn,  // a scale per column: 16 / rows bits per weight
@@ -49,10 +51,12 @@ struct WeightScales {
 // A scale is a root mean square: the standard deviation about zero, so that a constant column has one too. 0 for zeros
 // only. Row factors have a root mean square of about 1 and leave the magnitude to the column scales; with kBoth the two
 // are found in turns. `column_gains`, [matrices * columns] or empty: each column's scale is divided by its own, too
-// (not with one scale for all). Independent of `threads`. Errors: kNonFinite with the position of the first NaN or
-// infinite weight.
+// (not with one scale for all). `device`: the same weights in a device's memory, where sums are then taken, with the
+// same result; null for the cores. Independent of `threads`. Errors: the device's, and kNonFinite with the position of
+// the first NaN or infinite weight.
 Result<WeightScales> weight_scales(const WeightMatrix& weights, const NormalisationOptions& options,
-                                   std::span<const double> column_gains, int threads);
+                                   std::span<const double> column_gains, int threads,
+                                   const DeviceWeights* device = nullptr);
 
 // The sum of the squares of all weights. Errors as above.
 Result<double> sum_of_squares(const WeightMatrix& weights, int threads);

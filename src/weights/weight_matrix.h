@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <string>
 
@@ -14,9 +13,8 @@
 
 namespace nwc {
 
-class DeviceWeights;
-
-// `bytes` is referenced, not owned, and unaligned.
+// In this machine's memory; for a copy in a device's, see weights/device_weights.h. `bytes` is referenced, not owned,
+// and unaligned.
 struct WeightMatrix {
   std::string name;
   DType dtype;
@@ -24,7 +22,6 @@ struct WeightMatrix {
   bool transposed;     // stored [.., columns, rows]
   uint64_t matrices, rows, columns;
   std::span<const std::byte> bytes;
-  std::shared_ptr<const DeviceWeights> on_device;  // the same bytes in a device's memory (weights/device_weights.h), or null
 
   // Precondition: 2 or 3 dimensions and a weight dtype.
   static WeightMatrix of(const TensorView& view, bool transposed) {
@@ -37,8 +34,7 @@ struct WeightMatrix {
             batch ? view.shape[0] : 1,
             transposed ? second : first,
             transposed ? first : second,
-            view.bytes,
-            nullptr};
+            view.bytes};
   }
 
   uint64_t elements() const { return matrices * rows * columns; }

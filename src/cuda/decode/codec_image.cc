@@ -98,17 +98,17 @@ std::vector<std::byte> mma_operands(const TransformWeights& w, const std::vector
 
 }  // namespace
 
-std::optional<FastShape> fast_shape(const TransformWeights& w) {
-  if (w.inputs != kFastLatents || w.outputs != kFastChunk) return std::nullopt;
-  if (w.depth == 0) return FastShape::kLinear;
-  if (w.width == kFastWidth && w.depth == kFastBlocks) return FastShape::kResidual;
+std::optional<SmallShape> small_shape(const TransformWeights& w) {
+  if (w.inputs != kSmallLatents || w.outputs != kSmallChunk) return std::nullopt;
+  if (w.depth == 0) return SmallShape::kLinear;
+  if (w.width == kSmallWidth && w.depth == kSmallBlocks) return SmallShape::kResidual;
   return std::nullopt;
 }
 
-std::optional<FastNetwork> fast_network(const TransformWeights& w, unsigned level) {
-  const std::optional<FastShape> shape = fast_shape(w);
+std::optional<SmallNetwork> small_network(const TransformWeights& w, unsigned level) {
+  const std::optional<SmallShape> shape = small_shape(w);
   if (!shape) return std::nullopt;
-  FastNetwork network{};
+  SmallNetwork network{};
   const auto embedding = [&](size_t block) {
     return w.embedding.data() + ((w.embedding_sets == 1 ? 0 : block) * w.levels + level) * w.width;
   };
@@ -125,8 +125,8 @@ std::optional<FastNetwork> fast_network(const TransformWeights& w, unsigned leve
       }
     }
   }
-  for (size_t j = 0; j < kFastChunk; ++j) network.out_bias[j] = w.out_bias[j];
-  if (*shape == FastShape::kLinear) return fit(out) ? std::optional(network) : std::nullopt;
+  for (size_t j = 0; j < kSmallChunk; ++j) network.out_bias[j] = w.out_bias[j];
+  if (*shape == SmallShape::kLinear) return fit(out) ? std::optional(network) : std::nullopt;
   const Centred blocks[] = {centred(w.blocks[0], w.width), centred(w.blocks[1], w.width)};
   bool fits = fit(w.in_weight) && fit(w.in_bias) && fit(out) && fit(w.embedding);
   for (size_t b = 0; b < 2; ++b)
@@ -147,12 +147,12 @@ std::optional<FastNetwork> fast_network(const TransformWeights& w, unsigned leve
     for (unsigned t = 0; t < 4; ++t) {
       const size_t j = 8 * t + column;
       for (unsigned part = 0; part < 2; ++part)
-        word(2 * t + part) = operand_b(w.in_weight, kFastLatents, t, 0, part, lane);
+        word(2 * t + part) = operand_b(w.in_weight, kSmallLatents, t, 0, part, lane);
       vector(0)[t] = pair(w.in_bias[j], w.in_bias[j + 1]);
       vector(7)[t] = pair(embedding(0)[j], embedding(0)[j + 1]);
       for (unsigned b = 0; b < 2; ++b) {
         for (unsigned i = 0; i < 4; ++i)
-          word(8 + 16 * b + 4 * t + i) = operand_b(blocks[b].weight, kFastWidth, t, i / 2, i % 2, lane);
+          word(8 + 16 * b + 4 * t + i) = operand_b(blocks[b].weight, kSmallWidth, t, i / 2, i % 2, lane);
         vector(1 + 3 * b)[t] = pair(blocks[b].bias[j], blocks[b].bias[j + 1]);
         vector(2 + 3 * b)[t] = pair(w.blocks[b].gain[j], w.blocks[b].gain[j + 1]);
         vector(3 + 3 * b)[t] = pair(w.blocks[b].offset[j], w.blocks[b].offset[j + 1]);
@@ -200,32 +200,32 @@ std::optional<size_t> append_wide_network(Blob& blob, const TransformWeights& w,
   return network_at;
 }
 
-std::optional<FastTables> fast_tables(const DecodingTables& tables, unsigned level, unsigned channels,
-                                      std::span<const float> centers) {
-  if (channels != kFastLatents) return std::nullopt;
-  std::optional<FastTables> fast(std::in_place);
-  for (unsigned c = 0; c < kFastLatents; ++c) {
-    const Context context = level_channel_context(level, kFastLatents, c);
+std::optional<SmallTables> small_tables(const DecodingTables& tables, unsigned level, unsigned channels,
+                                        std::span<const float> centers) {
+  if (channels != kSmallLatents) return std::nullopt;
+  std::optional<SmallTables> result(std::in_place);
+  for (unsigned c = 0; c < kSmallLatents; ++c) {
+    const Context context = level_channel_context(level, kSmallLatents, c);
     const SymbolMap& map = tables.symbols(context);
     const std::span<const uint32_t> slots = tables.slots(context);
     if (map.shift != 0) return std::nullopt;
-    const uint32_t moved = kFastEscape - map.escape();
-    for (FastSymbol& symbol : fast->symbols[c]) symbol = {};
+    const uint32_t moved = kSmallEscape - map.escape();
+    for (SmallSymbol& symbol : result->symbols[c]) symbol = {};
     for (uint32_t slot = 0; slot < kSlots; ++slot) {
       const uint32_t entry = slots[slot], symbol = entry & 0xFF, offset = entry >> 20, frequency = entry >> 8 & 0xFFF;
-      fast->symbol_of_slot[c][slot] = static_cast<uint8_t>(symbol + moved);
+      result->symbol_of_slot[c][slot] = static_cast<uint8_t>(symbol + moved);
       if (offset != 0) continue;
       const float latent =
-          static_cast<float>(map.minimum + static_cast<int32_t>(symbol)) + centers[level * kFastLatents + c];
+          static_cast<float>(map.minimum + static_cast<int32_t>(symbol)) + centers[level * kSmallLatents + c];
       // Beyond binary16: infinity, which leads to the exact computation.
       const uint32_t bits = symbol == map.escape()         ? 0x7E00u
                             : std::abs(latent) <= kLargest ? half_from_float(latent)
                                                            : 0x7C00u;
-      fast->symbols[c][symbol + moved] = {static_cast<int32_t>(frequency) - static_cast<int32_t>(kSlots),
-                                          bits << 16 | slot};
+      result->symbols[c][symbol + moved] = {static_cast<int32_t>(frequency) - static_cast<int32_t>(kSlots),
+                                            bits << 16 | slot};
     }
   }
-  return fast;
+  return result;
 }
 
 size_t append_network(Blob& blob, const TransformWeights& w) {

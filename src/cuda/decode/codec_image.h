@@ -6,21 +6,21 @@
 #include <vector>
 
 #include "codec/codec.h"
-#include "cuda/decode/blob.h"
 #include "cuda/decode/device_types.h"
+#include "cuda/support/blob.h"
 
 namespace nwc::cuda {
 
 // Which of the fused kernel's bodies this network is for, if any.
-std::optional<FastShape> fast_shape(const TransformWeights& weights);
+std::optional<SmallShape> small_shape(const TransformWeights& weights);
 // g_s of one level for the fused kernel; nullopt if its shape is another, or its numbers do not fit binary16.
-std::optional<FastNetwork> fast_network(const TransformWeights& weights, unsigned level);
-// Appends a WideNetwork for one of its kernels and what it points to; returns its offset, nullopt as fast_network() for
-// its shape.
+std::optional<SmallNetwork> small_network(const TransformWeights& weights, unsigned level);
+// Appends a WideNetwork for one of its kernels and what it points to; returns its offset, nullopt as small_network()
+// for its shape.
 std::optional<size_t> append_wide_network(Blob& blob, const TransformWeights& weights, WidePath path);
 // The tables of one level; nullopt if a channel has raw bits.
-std::optional<FastTables> fast_tables(const DecodingTables& tables, unsigned level, unsigned channels,
-                                      std::span<const float> centers);
+std::optional<SmallTables> small_tables(const DecodingTables& tables, unsigned level, unsigned channels,
+                                        std::span<const float> centers);
 
 // Appends a Network and what it points to; returns its offset.
 size_t append_network(Blob& blob, const TransformWeights& weights);

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "cuda/decode/blob.h"
 #include "cuda/decode/codec_image.h"
 #include "cuda/decode/kernels.h"
+#include "cuda/support/blob.h"
 
 namespace nwc {
 
@@ -48,7 +48,7 @@ Result<CudaDecoder> CudaDecoder::create(std::shared_ptr<const Codec> codec, int 
   constexpr uint32_t kRoomOfOldest = 163 * 1024;
   state->shared_room = options.oldest_instructions ? std::min(kRoomOfOldest, static_cast<uint32_t>(shared_room))
                                                    : static_cast<uint32_t>(shared_room);
-  state->fused = state->shared_room >= fast_least_shared_bytes();
+  state->fused = state->shared_room >= small_least_shared_bytes();
   state->device = device;
   state->codec = std::move(codec);
 
@@ -59,13 +59,14 @@ Result<CudaDecoder> CudaDecoder::create(std::shared_ptr<const Codec> codec, int 
   std::vector<size_t> channels_at, tables_at, networks_at;
   for (unsigned level = 0; level < parts.levels(); ++level) {
     channels_at.push_back(append_channels(blob, state->codec->tables(), level, parts.latents(), parts.tables.centers));
-    const std::optional<FastTables> tables =
-        !state->fused ? std::nullopt : fast_tables(state->codec->tables(), level, parts.latents(), parts.tables.centers);
+    const std::optional<SmallTables> tables =
+        !state->fused ? std::nullopt
+                      : small_tables(state->codec->tables(), level, parts.latents(), parts.tables.centers);
     tables_at.push_back(tables ? blob.append(std::span(&*tables, 1)) : kNone);
-    const std::optional<FastNetwork> network = fast_network(parts.synthesis, level);
+    const std::optional<SmallNetwork> network = small_network(parts.synthesis, level);
     networks_at.push_back(network ? blob.append(std::span(&*network, 1)) : kNone);
   }
-  if (const std::optional<FastShape> shape = fast_shape(parts.synthesis)) state->fast_shape = *shape;
+  if (const std::optional<SmallShape> shape = small_shape(parts.synthesis)) state->small_shape = *shape;
   if (major == 9 && !options.oldest_instructions) state->wide_path = WidePath::kWgmma;
   const std::optional<size_t> wide_at = append_wide_network(blob, parts.synthesis, state->wide_path);
   NWC_ASSIGN_OR_RETURN(state->memory, DeviceMemory::of(blob.size()));
@@ -80,8 +81,8 @@ Result<CudaDecoder> CudaDecoder::create(std::shared_ptr<const Codec> codec, int 
   state->wide_network = resolve.operator()<WideNetwork>(wide_at.value_or(kNone));
   for (unsigned level = 0; level < parts.levels(); ++level) {
     state->channels.push_back(resolve.operator()<Channel>(channels_at[level]));
-    state->fast_tables.push_back(resolve.operator()<FastTables>(tables_at[level]));
-    state->fast_networks.push_back(resolve.operator()<FastNetwork>(networks_at[level]));
+    state->small_tables.push_back(resolve.operator()<SmallTables>(tables_at[level]));
+    state->small_networks.push_back(resolve.operator()<SmallNetwork>(networks_at[level]));
   }
   return CudaDecoder(std::move(state));
 }

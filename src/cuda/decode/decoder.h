@@ -5,9 +5,9 @@
 #include <optional>
 #include <vector>
 
+#include "codec/codec.h"
 #include "cuda/decode/device_types.h"
 #include "cuda/support/memory.h"
-#include "codec/codec.h"
 #include "nwcodec/cuda.h"
 
 namespace nwc {
@@ -23,9 +23,9 @@ struct CudaDecoder::State {
   const cuda::WideNetwork* wide_network = nullptr;  // null: another shape
   cuda::WidePath wide_path = cuda::WidePath::kMma;
   std::vector<const cuda::Channel*> channels;
-  std::vector<const cuda::FastTables*> fast_tables;       // null: not for the fused kernel
-  std::vector<const cuda::FastNetwork*> fast_networks;    // likewise
-  cuda::FastShape fast_shape = cuda::FastShape::kLinear;  // of these, if there are any
+  std::vector<const cuda::SmallTables*> small_tables;        // null: not for the fused kernel
+  std::vector<const cuda::SmallNetwork*> small_networks;     // likewise
+  cuda::SmallShape small_shape = cuda::SmallShape::kLinear;  // of these, if there are any
 
   const TransformWeights& synthesis() const { return codec->parts().synthesis; }
 };

@@ -1,5 +1,5 @@
-// What the CUDA kernels read: flat descriptions of tiles that the binding (cuda/decode/batch.cc) has validated and laid out in
-// one block of device memory. Plain C++17, shared by nvcc and the host compiler.
+// What the CUDA kernels read: flat descriptions of tiles that the binding (cuda/decode/batch.cc) has validated and laid
+// out in one block of device memory. Plain C++17, shared by nvcc and the host compiler.
 //
 // All pointers are device pointers. Compressed bytes must be readable up to the next multiple of 4 beyond their end.
 #pragma once
@@ -19,37 +19,33 @@ inline constexpr uint32_t kTileUntouched = ~0u;  // what the statuses are before
 inline constexpr uint32_t kSlots = 4096;           // of a frequency table
 inline constexpr uint32_t kLowerBound = 1u << 16;  // rANS states are at least this between steps
 
-// A symbol of the fused kernel's tables. Symbol numbers are shifted so that the escape is always kFastEscape.
-inline constexpr uint32_t kFastEscape = 255;
-struct FastSymbol {
+// A symbol of the fused kernel's tables. Symbol numbers are shifted so that the escape is always kSmallEscape.
+inline constexpr uint32_t kSmallEscape = 255;
+struct SmallSymbol {
   int32_t frequency_less_total;  // frequency - 4096
   uint32_t latent_and_start;     // binary16 latent << 16 | start; the escape's latent is NaN
 };
 
-// The shapes of g_s that the fused kernel is compiled for: a linear map, as the shipped `fast` codecs have it, or two
+// The shapes of g_s that the fused kernel is compiled for: a linear map, as the shipped `fast-*` codecs have it, or two
 // residual blocks of width 32.
-enum class FastShape : uint32_t { kLinear, kResidual };
-inline constexpr uint32_t kFastLatents = 16, kFastChunk = 16, kFastWidth = 32, kFastBlocks = 2;
+enum class SmallShape : uint32_t { kLinear, kResidual };
+inline constexpr uint32_t kSmallLatents = 16, kSmallChunk = 16, kSmallWidth = 32, kSmallBlocks = 2;
 // Tables of one level as the fused kernel keeps them in shared memory: a byte per slot, then the symbols.
-struct FastTables {
-  uint8_t symbol_of_slot[kFastLatents][kSlots];
-  FastSymbol symbols[kFastLatents][256];
+struct SmallTables {
+  uint8_t symbol_of_slot[kSmallLatents][kSlots];
+  SmallSymbol symbols[kSmallLatents][256];
 };
 
 // g_s of one level for mma.m16n8k16, in binary16, as registers of a lane. Means over outputs are taken out of the
 // blocks' weights (so LayerNorm need not), the last embedding is multiplied into the output layer. A linear map is its
 // output layer's first part alone.
-struct FastNetwork {
+struct SmallNetwork {
   uint32_t weights[12][32][4];  // of lane l: 0-1 input layer, 2-5 and 6-9 blocks, 10-11 output layer
   uint32_t vectors[8][4][4];    // of lanes l % 4: input bias; bias, gain, offset of both blocks; embedding of the first
-  float out_bias[kFastChunk];
+  float out_bias[kSmallChunk];
 };
 
-struct alignas(16) uint4_words {
-  uint32_t w[4];
-};
-
-// One channel's table for the general kernel.
+// One channel's table for the kernels of any codec.
 struct Channel {
   const uint32_t* slots;  // as in DecodingTable: [4096]
   int32_t minimum;
@@ -95,24 +91,23 @@ struct Tile {
   uint64_t first_stripe;  // of its first chunk
   uint32_t first_place;   // of its first chunk: index into the group's columns
   uint32_t group;
-  uint32_t quick;  // general kernels: entropy decoded by fast_latents()
-  // General kernels only.
-  uint64_t latents_at;   // float index into the scratch: [latents][stride], stride = chunks rounded up to 32
-  uint32_t first_block;  // its first block of 32 chunks among all tiles'
+  // For the kernels of any codec only.
+  uint32_t small_entropy;  // whether small_latents() decodes its entropy, instead of decode_latents()
+  uint64_t latents_at;     // float index into the scratch: [latents][stride], stride = chunks rounded up to 32
+  uint32_t first_block;    // its first block of 32 chunks among all tiles'
 };
 
 // Tiles [begin, end) share tables and level: what the fused kernel loads into shared memory.
 struct Segment {
   uint32_t begin, end;
-  const FastTables* tables;
-  const FastNetwork* network;
+  const SmallTables* tables;
+  const SmallNetwork* network;
 };
 
-// The shape of the shipped `paper` codecs, which kernels for the tensor cores are compiled for; any depth.
+// The shape of the wide codecs (the shipped `paper-*`), which kernels for the tensor cores are compiled for; any depth.
 inline constexpr uint32_t kWideLatents = 16, kWideChunk = 16, kWideWidth = 512;
-inline constexpr uint32_t kWidePass = 64,
-                          kWideStageInputs =
-                              128;  // outputs that the wgmma kernel computes together, inputs that it takes together
+// Outputs that the wgmma kernel computes together, and inputs of a stage.
+inline constexpr uint32_t kWidePass = 64, kWideStageInputs = 128;
 inline constexpr uint32_t kWideStageBytes = kWidePass * 2 * kWideStageInputs;
 inline constexpr uint32_t kWideFirstStage = 3;  // of the four by 128 inputs, the one that products begin with
 inline constexpr uint32_t kWideChunks = 128;    // worked on together

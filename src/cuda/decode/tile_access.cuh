@@ -51,7 +51,7 @@ struct TileHead {
 __device__ inline bool open_tile(const Tile& tile, uint32_t lane, TileHead& head) {
   const uint32_t lanes = tile.chunks < 32 ? tile.chunks : 32;
   head.words_at = 4 + 4 * lanes;
-  // Votes on what all lanes agree on anyway let nvcc see that the warp stays together.
+  // Votes on uniform values show nvcc that the warp does not diverge.
   if (__any_sync(kAllLanes, tile.size < head.words_at)) return false;
   head.word_count = load_u32(tile.bytes);
   head.side_at = head.words_at + 2 * head.word_count;
@@ -71,7 +71,7 @@ __device__ inline Place place_of(const Group& group, const Tile& tile, uint32_t 
 
 __device__ inline float saturate(float v) { return fminf(fmaxf(v, -3.402823466e38f), 3.402823466e38f); }
 
-// Writes one weight, if it lies in the slice: y is what the network gave.
+// Writes one weight, if it lies in the slice; y: the network's output.
 __device__ inline void store_weight(const Group& group, uint64_t row, uint64_t column, float y) {
   if (row < group.row_begin || row >= group.row_end || column < group.column_begin || column >= group.column_end)
     return;

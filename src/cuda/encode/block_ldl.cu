@@ -1,7 +1,6 @@
 // Factors of Hessians in binary64. Every entry's sum runs in the order of guide/block_ldl.cc, products and differences
 // rounded one by one (this library is compiled without contraction), so that a checkpoint compressed here has the bytes
-// of one compressed on the cores; a library's factorisation, with fused operations and an order of its own, would not
-// give them.
+// of one compressed on the cores, which a library's factorisation would not give.
 #include <cuda_runtime.h>
 
 #include "cuda/encode/kernels.h"
@@ -76,7 +75,7 @@ __global__ void __launch_bounds__(kBelowThreads) below_kernel(double* a, uint64_
   }
 }
 
-// What is behind the panel, less the products of its columns; tiles of 64 x 64 of the lower triangle.
+// The update of the trailing matrix by the panel's columns; tiles of 64 x 64 of the lower triangle.
 constexpr uint32_t kTile = 64, kTileStride = kTile + 2;
 constexpr uint32_t kUpdateBytes = 2 * kPanel * kTileStride * sizeof(double);
 __global__ void __launch_bounds__(256) update_kernel(double* a, uint64_t n, uint64_t first, uint32_t width) {

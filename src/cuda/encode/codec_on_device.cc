@@ -3,8 +3,8 @@
 #include <cstring>
 
 #include "base/half.h"
-#include "cuda/decode/blob.h"
 #include "cuda/decode/codec_image.h"
+#include "cuda/support/blob.h"
 #include "tensor/tensor_encoder.h"
 
 namespace nwc::cuda {
@@ -19,9 +19,9 @@ bool are_halves(const std::vector<float>& values) {
   return true;
 }
 
-std::optional<SmallCodecShape> small_shape(const EncoderCodec& codec, uint32_t shared_room) {
+std::optional<SmallCodecShape> small_codec_shape(const EncoderCodec& codec, uint32_t shared_room) {
   const TransformWeights& a = codec.analysis;
-  if (a.width != kSmallWidth || a.depth == 0 || codec.decoder.synthesis.depth != 0) return std::nullopt;
+  if (a.width != kSmallAnalysisWidth || a.depth == 0 || codec.decoder.synthesis.depth != 0) return std::nullopt;
   const SmallCodecShape shape{static_cast<uint32_t>(a.depth), static_cast<uint32_t>(a.levels),
                               static_cast<uint32_t>(a.embedding_sets)};
   bool halves = are_halves(a.in_weight) && are_halves(a.out_weight);
@@ -46,16 +46,17 @@ std::vector<uint8_t> image_of(const EncoderCodec& codec, const SmallCodecShape& 
   const auto floats = [&](uint32_t at, const std::vector<float>& values) {
     std::memcpy(image.data() + at, values.data(), values.size() * sizeof(float));
   };
-  pairs(layout.in_weight, a.in_weight, kComponents, kSmallWidth);
+  pairs(layout.in_weight, a.in_weight, kComponents, kSmallAnalysisWidth);
   for (size_t b = 0; b < a.depth; ++b) {
     const auto at = static_cast<uint32_t>(b);
-    pairs(layout.blocks + at * kSmallWidth / 2 * kSmallWidth * 4, a.blocks[b].weight, kSmallWidth, kSmallWidth);
-    const uint32_t vectors = layout.block_vectors + at * 3 * kSmallWidth * 4;
+    pairs(layout.blocks + at * kSmallAnalysisWidth / 2 * kSmallAnalysisWidth * 4, a.blocks[b].weight,
+          kSmallAnalysisWidth, kSmallAnalysisWidth);
+    const uint32_t vectors = layout.block_vectors + at * 3 * kSmallAnalysisWidth * 4;
     floats(vectors, a.blocks[b].bias);
-    floats(vectors + kSmallWidth * 4, a.blocks[b].gain);
-    floats(vectors + 2 * kSmallWidth * 4, a.blocks[b].offset);
+    floats(vectors + kSmallAnalysisWidth * 4, a.blocks[b].gain);
+    floats(vectors + 2 * kSmallAnalysisWidth * 4, a.blocks[b].offset);
   }
-  pairs(layout.out_weight, a.out_weight, kSmallWidth, kComponents);
+  pairs(layout.out_weight, a.out_weight, kSmallAnalysisWidth, kComponents);
   floats(layout.in_bias, a.in_bias);
   floats(layout.embeddings, a.embedding);
   floats(layout.out_bias, a.out_bias);
@@ -92,7 +93,7 @@ Result<CodecOnDevice> CodecOnDevice::of(const EncoderCodec& codec, int device) {
   NWC_RETURN_IF_ERROR(checked(cudaDeviceGetAttribute(&shared_room, cudaDevAttrMaxSharedMemoryPerBlockOptin, device),
                               "asking the device"));
   result.shared_room = static_cast<uint32_t>(shared_room);
-  result.small = small_shape(codec, result.shared_room);
+  result.small = small_codec_shape(codec, result.shared_room);
   if (result.small) image_at = blob.append(image_of(codec, *result.small, thresholds));
   int major = 0;
   NWC_RETURN_IF_ERROR(

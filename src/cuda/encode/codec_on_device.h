@@ -1,17 +1,17 @@
-// A codec's transforms in the forms that the encoder's kernels read. Private to src/encode/cuda.
+// A codec's transforms in the forms that the encoder's kernels read.
 #pragma once
 
 #include <optional>
 
-#include "cuda/decode/device_types.h"
-#include "cuda/support/memory.h"
-#include "cuda/encode/kernels.h"
 #include "codec/encode/encoder_codec.h"
+#include "cuda/decode/device_types.h"
+#include "cuda/encode/kernels.h"
+#include "cuda/support/memory.h"
 #include "nwcodec/result.h"
 
 namespace nwc::cuda {
 
-// One transform for the passes.
+// One transform for the kernels of any codec.
 struct NetworkOnDevice {
   const Network* exact = nullptr;
   const WideNetwork* wide = nullptr;  // null: another shape than the tensor cores' kernels are for

@@ -1,8 +1,8 @@
 // The encoder's device on CUDA: uploads, factors, and tensors to symbols.
 #include "base/device_name.h"
-#include "cuda/encode/device_tensors.h"
+#include "cuda/encode/device_weights.h"
 #include "cuda/encode/quantiser.h"
-#include "cuda/support/memory.h"
+#include "cuda/support/transfer.h"
 #include "nwcodec/cuda.h"
 #include "tensor/device.h"
 
@@ -20,8 +20,7 @@ class CudaEncodeDevice : public EncodeDevice {
 
   Result<std::shared_ptr<const DeviceWeights>> upload(const WeightMatrix& weights) override {
     NWC_RETURN_IF_ERROR(choose());
-    NWC_ASSIGN_OR_RETURN(std::shared_ptr<const CudaWeightMatrix> uploaded, CudaWeightMatrix::of(weights));
-    return std::shared_ptr<const DeviceWeights>(std::move(uploaded));
+    return UploadedWeights::of(weights);
   }
 
   Result<FeedbackFactor> factorise(std::span<const float> triangle, uint64_t n, std::vector<uint32_t> order,
@@ -31,36 +30,33 @@ class CudaEncodeDevice : public EncodeDevice {
     NWC_RETURN_IF_ERROR(at_least(matrix_, n * n * sizeof(double)));
     NWC_RETURN_IF_ERROR(at_least(failed_, sizeof(uint32_t)));
     NWC_ASSIGN_OR_RETURN(const DeviceMemory lower, device_copy(std::as_bytes(triangle)));
-    auto made = std::make_shared<CudaFactor>();
-    made->stride = (n + kCoefficientBlock - 1) / kCoefficientBlock * kCoefficientBlock;
-    NWC_ASSIGN_OR_RETURN(made->order, device_copy(std::as_bytes(std::span(order))));
-    NWC_ASSIGN_OR_RETURN(made->coefficients, DeviceMemory::of(n * made->stride * sizeof(float)));
-    NWC_ASSIGN_OR_RETURN(made->pivots, DeviceMemory::of(n * sizeof(double)));
-    double* const a = static_cast<double*>(matrix_.data());
+    const uint64_t stride = (n + kCoefficientBlock - 1) / kCoefficientBlock * kCoefficientBlock;
+    NWC_ASSIGN_OR_RETURN(DeviceMemory order_there, device_copy(std::as_bytes(std::span(order))));
+    NWC_ASSIGN_OR_RETURN(DeviceMemory coefficients, DeviceMemory::of(n * stride * sizeof(float)));
+    NWC_ASSIGN_OR_RETURN(DeviceMemory pivots, DeviceMemory::of(n * sizeof(double)));
+    double* const a = as<double>(matrix_);
     FeedbackFactor factor{
         .columns = n, .block_size = options.block_size, .order = std::move(order), .pivots = std::vector<double>(n)};
     NWC_ASSIGN_OR_RETURN(
         factor.damping, damp_until(options.damping, [&](double damping) -> Result<bool> {
           uint32_t failed = 0;
           NWC_RETURN_IF_ERROR(checked(cudaMemset(failed_.data(), 0, sizeof failed), "factorising a Hessian"));
-          NWC_RETURN_IF_ERROR(
-              checked(place_hessian(static_cast<const float*>(lower.data()),
-                                    static_cast<const uint32_t*>(made->order.data()), n, damping * mean, a, nullptr),
-                      "factorising a Hessian"));
-          NWC_RETURN_IF_ERROR(
-              checked(cholesky(a, n, static_cast<uint32_t*>(failed_.data()), nullptr), "factorising a Hessian"));
+          NWC_RETURN_IF_ERROR(checked(
+              place_hessian(as<const float>(lower), as<const uint32_t>(order_there), n, damping * mean, a, nullptr),
+              "factorising a Hessian"));
+          NWC_RETURN_IF_ERROR(checked(cholesky(a, n, as<uint32_t>(failed_), nullptr), "factorising a Hessian"));
           NWC_RETURN_IF_ERROR(checked(cudaMemcpy(&failed, failed_.data(), sizeof failed, cudaMemcpyDeviceToHost),
                                       "factorising a Hessian"));
           return failed == 0;
         }));
+    NWC_RETURN_IF_ERROR(checked(
+        feedback_coefficients(a, n, options.block_size, as<float>(coefficients), stride, as<double>(pivots), nullptr),
+        "factorising a Hessian"));
     NWC_RETURN_IF_ERROR(
-        checked(feedback_coefficients(a, n, options.block_size, static_cast<float*>(made->coefficients.data()),
-                                      made->stride, static_cast<double*>(made->pivots.data()), nullptr),
+        checked(cudaMemcpy(factor.pivots.data(), pivots.data(), n * sizeof(double), cudaMemcpyDeviceToHost),
                 "factorising a Hessian"));
-    NWC_RETURN_IF_ERROR(
-        checked(cudaMemcpy(factor.pivots.data(), made->pivots.data(), n * sizeof(double), cudaMemcpyDeviceToHost),
-                "factorising a Hessian"));
-    factor.on_device = std::move(made);
+    factor.coefficients = DeviceCoefficients{shared(std::move(coefficients)), shared(std::move(order_there)),
+                                             shared(std::move(pivots)), stride};
     return factor;
   }
 

@@ -5,13 +5,13 @@
 #include <cmath>
 #include <random>
 
-#include "decode/tensor_decoder.h"
 #include "compress/compress.h"
-#include "tensor/device.h"
+#include "decode/tensor_decoder.h"
 #include "guide/guide.h"
+#include "support/tiny_codec.h"
+#include "tensor/device.h"
 #include "tensor/tensor_encoder.h"
 #include "tensor/tensor_sample.h"
-#include "support/tiny_codec.h"
 
 namespace nwc {
 namespace {
@@ -76,10 +76,11 @@ Encoded encode(const Case& c, const EncoderCodec& codec, EncodeDevice* device, u
   uint64_t elements = 1;
   for (const uint64_t d : c.dims) elements *= d;
   const OwnedMatrix owned("w", c.dtype, c.dims, weights_with_tails(elements, random), c.transposed);
-  WeightMatrix weights = owned.matrix();
+  const WeightMatrix weights = owned.matrix();
   std::shared_ptr<const DeviceQuantiser> quantiser;
+  std::shared_ptr<const DeviceWeights> there;
   if (device != nullptr) {
-    weights.on_device = *device->upload(weights);
+    there = *device->upload(weights);
     quantiser = *device->quantiser(codec);
   }
   const Encoder encoder(codec, 7, quantiser);
@@ -87,7 +88,7 @@ Encoded encode(const Case& c, const EncoderCodec& codec, EncodeDevice* device, u
   options.normalisation.kind = c.normalisation;
   TensorGuide guide;
   if (c.levels || c.feedback) {
-    const WeightScales scales = *weight_scales(weights, options.normalisation, {}, 0);
+    const WeightScales scales = *weight_scales(weights, options.normalisation, {}, 0, there.get());
     const std::vector<double> rms(scales.columns.begin(), scales.columns.end());
     std::vector<std::vector<float>> triangles;
     std::vector<HessianView> views;
@@ -102,9 +103,9 @@ Encoded encode(const Case& c, const EncoderCodec& codec, EncodeDevice* device, u
     EXPECT_TRUE(made.ok()) << made.error().to_string();
     guide = *std::move(made);
   }
-  Result<EncodedTensor> encoded = encode_tensor(weights, guide, encoder, options, 0);
+  Result<EncodedTensor> encoded = encode_tensor(weights, guide, encoder, options, 0, there.get());
   EXPECT_TRUE(encoded.ok()) << encoded.error().to_string();
-  Result<TensorSample> sample = sample_tensor(weights, guide, encoder, options, 4, 0);
+  Result<TensorSample> sample = sample_tensor(weights, guide, encoder, options, 4, 0, there.get());
   EXPECT_TRUE(sample.ok());
   return {*std::move(encoded), *std::move(sample)};
 }
@@ -115,17 +116,15 @@ TEST_F(EncodeDeviceTest, SumsOfSquaresAreTheCores) {
     for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16}) {
       const OwnedMatrix owned("w", dtype, {3, 77, 131}, weights_with_tails(3 * 77 * 131, random), transposed);
       const WeightMatrix plain = owned.matrix();
-      WeightMatrix there = plain;
-      there.on_device = *device->upload(plain);
+      const std::shared_ptr<const DeviceWeights> there = *device->upload(plain);
       for (const Normalisation kind :
            {Normalisation::kColumn, Normalisation::kRow, Normalisation::kBoth, Normalisation::kTensor}) {
         const WeightScales expected = *weight_scales(plain, {.kind = kind}, {}, 0),
-                           scales = *weight_scales(there, {.kind = kind}, {}, 0);
+                           scales = *weight_scales(plain, {.kind = kind}, {}, 0, there.get());
         EXPECT_EQ(scales.stored, expected.stored) << name_of(kind);
         EXPECT_EQ(scales.exponent, expected.exponent);
       }
-      EXPECT_EQ(*there.on_device->squares_of_columns({}),
-                *there.on_device->squares_of_columns(std::vector<double>(3 * there.rows, 1.0)));
+      EXPECT_EQ(*there->squares_of_columns({}), *there->squares_of_columns(std::vector<double>(3 * plain.rows, 1.0)));
     }
   }
 }
@@ -134,9 +133,9 @@ TEST_F(EncodeDeviceTest, WeightsThatAreNotFiniteAreNamed) {
   std::vector<float> values(40 * 50, 0.5f);
   values[13 * 50 + 21] = std::numeric_limits<float>::quiet_NaN();
   const OwnedMatrix owned("w", DType::kF32, {40, 50}, values);
-  WeightMatrix weights = owned.matrix();
-  weights.on_device = *device->upload(weights);
-  const Result<WeightScales> scales = weight_scales(weights, {}, {}, 1);
+  const WeightMatrix weights = owned.matrix();
+  const std::shared_ptr<const DeviceWeights> there = *device->upload(weights);
+  const Result<WeightScales> scales = weight_scales(weights, {}, {}, 1, there.get());
   ASSERT_FALSE(scales.ok());
   EXPECT_EQ(scales.error().code(), ErrorCode::kNonFinite);
   EXPECT_NE(scales.error().to_string().find("[13, 21] is NaN"), std::string::npos) << scales.error().to_string();
@@ -169,6 +168,28 @@ TEST_F(EncodeDeviceTest, HessiansThatAreNotPositiveDefiniteAreDampedAlike) {
   EXPECT_GT(factor.damping, 0.01);
   EXPECT_EQ(factor.damping, expected.damping);
   EXPECT_EQ(factor.pivots, expected.pivots);
+}
+
+// Weights may stand in either memory, factors only in the device's.
+TEST_F(EncodeDeviceTest, TakesWeightsFromEitherMemoryAndFactorsFromItsOwn) {
+  const EncoderCodec codec = shipped("fast-100");
+  std::mt19937 random(3);
+  const OwnedMatrix owned("w", DType::kBF16, {64, 96}, weights_with_tails(64 * 96, random));
+  const std::vector<float> triangle = correlated_triangle(96, 3);
+  const HessianView view{triangle, 96};
+  const WeightMatrix weights = owned.matrix();
+  const std::shared_ptr<const DeviceWeights> there = *device->upload(weights);
+  const Encoder encoder(codec, 7, *device->quantiser(codec));
+  const std::vector<double> rms(96, 0.02);
+  const auto guide_by = [&](Factoriser* factoriser) {
+    return *make_guide({&view, 1}, 1, 96, rms, encoder.level_errors(), {.levels = false}, 1, factoriser);
+  };
+  const TensorGuide guide = guide_by(device.get());
+  EXPECT_TRUE(encode_tensor(weights, guide, encoder, {}, 1)->stream ==
+              encode_tensor(weights, guide, encoder, {}, 1, there.get())->stream);
+  const Result<EncodedTensor> refused = encode_tensor(weights, guide_by(nullptr), encoder, {}, 1, there.get());
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code(), ErrorCode::kInternal) << refused.error().to_string();
 }
 
 // Symbols, tables, patches and escapes: whole streams.
@@ -208,7 +229,7 @@ TEST_F(EncodeDeviceTest, SmallCodecsGiveTheCoresBytes) {
   }
 }
 
-// A network of another shape takes the passes, which are exact too.
+// A network of another shape takes the kernels of any codec, which are exact too.
 TEST_F(EncodeDeviceTest, OtherCodecsGiveTheCoresBytes) {
   EncoderCodec codec = shipped("fast-100");
   codec.analysis.in_weight[5] += 1e-7f;  // no longer binary16

@@ -1,4 +1,4 @@
-// Symbols to tiles: what tensor/symbol_sample.cc and entropy/encode/tile_encoder.cc do on the cores.
+// Symbols to tiles: the device's tensor/symbol_sample.cc and entropy/encode/tile_encoder.cc.
 #include <cuda_runtime.h>
 
 #include "cuda/encode/kernels.h"
@@ -78,7 +78,7 @@ __global__ void __launch_bounds__(256)
 
 constexpr uint32_t kWarpsPerBlock = 4;
 
-// Lanes that must make room put a word each below `next`, the highest lane's first.
+// Renormalisation: lanes with a full state emit a word each below `next`, the highest lane's first.
 __device__ inline void emit(uint32_t& state, bool wants, uint32_t lane, uint16_t* words, uint64_t& next) {
   const uint32_t wanting = __ballot_sync(kAllLanes, wants);
   if (wants) {

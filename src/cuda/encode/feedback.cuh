@@ -1,5 +1,5 @@
-// What a column aims at: its weights, plus the errors of finished columns times their coefficients. Shared by both ways
-// of quantising.
+// What the kernels of small and of any codecs share: the targets of columns (weights, plus the errors of finished
+// columns times their coefficients), and what becomes of a decoded weight.
 #pragma once
 
 #include "cuda/encode/kernels.h"
@@ -94,12 +94,6 @@ __device__ void block_targets(const QuantiserTask& task, const uint32_t (&slots)
 // A weight as g_a takes it; 0 in padding, and in rows and columns of zeros.
 __device__ inline float normalised(float v, float scale, float factor) {
   return scale > 0 && factor > 0 ? __fdiv_rn(__fdiv_rn(v, scale), factor) : 0.0f;
-}
-
-// The integer for a latent less its center; NaN gives 0, and the patches then carry the weights.
-__device__ inline int32_t round_latent(float v) {
-  constexpr int32_t kLargest = 1 << 30;  // kMaxSymbolValue
-  return fabsf(v) <= static_cast<float>(kLargest) ? __float2int_rn(v) : v > 0 ? kLargest : v < 0 ? -kLargest : 0;
 }
 
 // What becomes of one weight.

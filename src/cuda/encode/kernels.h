@@ -1,6 +1,6 @@
 // The entry points of the encoder's CUDA kernels. They enqueue on `stream` and return a cudaError_t (0: accepted); they
-// neither allocate, validate nor synchronise. encode_device.cc prepares their arguments. All pointers are device
-// pointers. Plain C++17.
+// neither allocate, validate nor synchronise; the .cc files of this folder prepare their arguments. All pointers are
+// device pointers. Plain C++17.
 #pragma once
 
 #include <cstddef>
@@ -70,18 +70,18 @@ struct QuantiserTask {
 };
 
 // The small codecs: g_a of residual blocks of width 128, a linear g_s, 16 weights and 16 latents. Exact. A whole tensor
-// in one launch: a group of four warps has a few stripes and takes them through all columns, as rows do not see each
-// other; both networks stay in shared memory.
+// in one launch: rows are independent, so a team of four warps takes a few stripes through all columns; both networks
+// stay in shared memory.
 struct SmallCodecShape {
   uint32_t depth, levels, embedding_sets;
 };
-inline constexpr uint32_t kSmallWidth = 128;
+inline constexpr uint32_t kSmallAnalysisWidth = 128;
 // Where the parts of a codec's image begin, in bytes. Matrices are binary16, pairs of inputs by outputs; everything
 // else is binary32.
 struct SmallCodecLayout {
   uint32_t in_weight, blocks, out_weight;  // [8][128], [depth][64][128], [64][16] pairs
-  uint32_t in_bias, block_vectors, embeddings,
-      out_bias;  // [128], [depth][3][128]: bias, gain, offset; [sets][levels][128], [16]
+  // [128], [depth][3][128]: bias, gain, offset; [sets][levels][128], [16]
+  uint32_t in_bias, block_vectors, embeddings, out_bias;
   uint32_t synthesis_embedding, synthesis_weight, synthesis_bias;  // [levels][16], [16 inputs][16], [16]
   uint32_t centers, thresholds;                                    // [levels][16], [levels]
   uint32_t bytes;                                                  // a multiple of 16
@@ -94,12 +94,12 @@ constexpr SmallCodecLayout small_codec_layout(SmallCodecShape s) {
     at += (bytes + 15) / 16 * 16;
     return begin;
   };
-  l.in_weight = take(8 * kSmallWidth * 4);
-  l.blocks = take(s.depth * (kSmallWidth / 2) * kSmallWidth * 4);
-  l.out_weight = take(kSmallWidth / 2 * 16 * 4);
-  l.in_bias = take(kSmallWidth * 4);
-  l.block_vectors = take(s.depth * 3 * kSmallWidth * 4);
-  l.embeddings = take(s.embedding_sets * s.levels * kSmallWidth * 4);
+  l.in_weight = take(8 * kSmallAnalysisWidth * 4);
+  l.blocks = take(s.depth * (kSmallAnalysisWidth / 2) * kSmallAnalysisWidth * 4);
+  l.out_weight = take(kSmallAnalysisWidth / 2 * 16 * 4);
+  l.in_bias = take(kSmallAnalysisWidth * 4);
+  l.block_vectors = take(s.depth * 3 * kSmallAnalysisWidth * 4);
+  l.embeddings = take(s.embedding_sets * s.levels * kSmallAnalysisWidth * 4);
   l.out_bias = take(64);
   l.synthesis_embedding = take(s.levels * 64);
   l.synthesis_weight = take(16 * 64);
@@ -127,7 +127,7 @@ struct Batch {
   const uint32_t* stride;  // [end - begin]
 };
 struct BatchBuffers {
-  float* targets;    // weights plus what feedback asks for
+  float* targets;    // weights plus the feedback of finished columns
   float* originals;  // the weights
   float* chunks;     // normalised
   float* latents;
@@ -190,7 +190,7 @@ struct CodingTable {
   int32_t minimum;
   uint32_t shift, count;
 };
-// A symbol that needs to be spelled out. `order` within its tile: run << 20 | channel << 16 | chunk.
+// An escaped symbol. `order` within its tile: run << 20 | channel << 16 | chunk.
 struct FoundEscape {
   uint32_t tile, order;
   int32_t value;

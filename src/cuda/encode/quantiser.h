@@ -1,4 +1,4 @@
-// A codec on a CUDA device, ready to quantise. Private to src/encode/cuda.
+// A codec on a CUDA device, ready to quantise.
 #pragma once
 
 #include <memory>

@@ -4,9 +4,11 @@
 #include <map>
 #include <tuple>
 
-#include "quantise/tile_analysis.h"
+#include "cuda/support/transfer.h"
 #include "entropy/encode/tile_encoder.h"
 #include "nwcodec/limits.h"
+#include "quantise/encode_job.h"
+#include "quantise/tile_analysis.h"
 
 namespace nwc::cuda {
 namespace {

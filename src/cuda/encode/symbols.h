@@ -1,9 +1,9 @@
-// A tensor's symbols in device memory: counted, and coded into tiles. Private to src/encode/cuda.
+// A tensor's symbols in device memory: counted, and coded into tiles.
 #pragma once
 
 #include <vector>
 
-#include "cuda/support/buffers.h"
+#include "cuda/encode/buffers.h"
 #include "cuda/encode/kernels.h"
 #include "tensor/device.h"
 #include "tensor/tensor_encoder.h"

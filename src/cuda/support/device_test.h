@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "cuda/support/memory.h"
-#include "tensor/tensor_encoder.h"
 #include "nwcodec/cuda.h"
+#include "tensor/tensor_encoder.h"
 
 namespace nwc::testing {
 

@@ -39,8 +39,7 @@ struct Schedule {
 void begin_step(StepState* state, Schedule schedule, cudaStream_t stream);
 
 // Fills x [rows, length] with randomly picked rows of source [source_rows, length], and noise [rows, latents] with
-// numbers uniform in
-// [-1/2, 1/2). Both depend on the seed and state->step alone.
+// numbers uniform in [-1/2, 1/2). Both depend on the seed and state->step alone.
 void draw(const float* source, int64_t source_rows, int length, int latents, uint64_t seed, const StepState* state,
           int64_t rows, float* x, float* noise, cudaStream_t stream);
 

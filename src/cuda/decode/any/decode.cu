@@ -1,5 +1,5 @@
-// Any codec, in passes: entropy decoding to latents, the network in binary32, patches. Exact rather than fast; what it
-// computes are the CPU kernels' bits.
+// Any codec, in three passes over scratch memory: entropy decoding to latents, the network in binary32, patches. The
+// same bits as the CPU kernels.
 #include <cuda_runtime.h>
 
 #include "cuda/decode/kernels.h"
@@ -76,7 +76,7 @@ __global__ void __launch_bounds__(32 * kWarpsPerBlock)
   const uint32_t lane = threadIdx.x % 32, number = blockIdx.x * kWarpsPerBlock + threadIdx.x / 32;
   if (number >= count) return;  // the whole warp
   const Tile tile = tiles[number];
-  if (tile.quick) return;
+  if (tile.small_entropy) return;
   if (lane == 0) states[number].non_finite = 0;
   for (uint32_t g = lane; g < (tile.chunks + 31) / 32; g += 32) repairs[tile.first_block + g] = 0;
   const bool whole =
@@ -250,10 +250,10 @@ int exact_synthesis(const Network* network, uint32_t width, uint32_t outputs, ui
   if (const cudaError_t error = cudaFuncSetAttribute(
           exact_synthesis_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes())))
     return error;
-  const uint32_t items = (end_block - first_block) * (32 / chunks), grid = static_cast<uint32_t>(multiprocessors) * 4;
-  exact_synthesis_kernel < <<items<grid ? items : grid, kThreads, bytes(), stream>>>(
-                               network, chunks, tiles, block_tiles, first_block, end_block, groups, latents, repairs,
-                               states, statuses);
+  const uint32_t items = (end_block - first_block) * (32 / chunks), most = static_cast<uint32_t>(multiprocessors) * 4,
+                 grid = items < most ? items : most;
+  exact_synthesis_kernel<<<grid, kThreads, bytes(), stream>>>(network, chunks, tiles, block_tiles, first_block,
+                                                              end_block, groups, latents, repairs, states, statuses);
   return cudaGetLastError();
 }
 

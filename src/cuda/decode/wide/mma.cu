@@ -1,5 +1,4 @@
-// The network of the `paper` profile on tensor cores older than Hopper's, and on newer ones that have no wgmma:
-// mma.sync.m16n8k16.
+// The wide network on tensor cores older than Hopper's, and on newer ones that have no wgmma: mma.sync.m16n8k16.
 //
 // A block takes 64 chunks through all layers. Their activations are in shared memory in the order of mma's operand A,
 // so that a lane reads its part of a step as 16 bytes; results lie in the same layout, which makes the update of
@@ -10,6 +9,7 @@
 
 #include "cuda/decode/kernels.h"
 #include "cuda/decode/tile_access.cuh"
+#include "cuda/support/ptx.cuh"
 
 namespace nwc::cuda {
 namespace {
@@ -27,41 +27,38 @@ struct Shared {
 };
 constexpr size_t shared_bytes(uint32_t stages) { return sizeof(Shared) + stages * size_t{kWideStageBytes}; }
 
-__device__ inline __half2 as_half2(uint32_t bits) { return *reinterpret_cast<const __half2*>(&bits); }
-__device__ inline uint32_t bits_of(__half2 v) { return *reinterpret_cast<const uint32_t*>(&v); }
-
 // d += a b.
-__device__ inline void product(float (&d)[4], const uint4& a, uint32_t b0, uint32_t b1) {
+__device__ inline void mma(float (&d)[4], const uint4& a, uint32_t b0, uint32_t b1) {
   asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
       : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
       : "r"(a.x), "r"(a.y), "r"(a.z), "r"(a.w), "r"(b0), "r"(b1));
 }
 
-// The network's operands, again and again, kStages - 1 of them asked for ahead.
+// The pipeline of weights: the network's operands, again and again, kStages - 1 of them in flight.
 template <uint32_t kStages>
-struct Stream {
+struct Pipeline {
   const uint8_t* source;
   uint8_t* base;
   uint32_t count;             // operands of the network
-  uint32_t asked = 0;         // next of these to ask for
+  uint32_t issued = 0;        // next of these to load
   uint32_t to = 0, from = 0;  // stages
 
-  __device__ void ask() {
-    const uint8_t* const at = source + size_t{asked} * kWideStageBytes;
+  __device__ void issue() {
+    const uint8_t* const at = source + size_t{issued} * kWideStageBytes;
     const uint32_t there = static_cast<uint32_t>(__cvta_generic_to_shared(base + to * kWideStageBytes));
     for (uint32_t i = 16 * threadIdx.x; i < kWideStageBytes; i += 16 * kThreads)
       asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(there + i), "l"(at + i) : "memory");
     asm volatile("cp.async.commit_group;" ::: "memory");
-    asked = asked + 1 == count ? 0 : asked + 1;
+    issued = issued + 1 == count ? 0 : issued + 1;
     to = to + 1 == kStages ? 0 : to + 1;
   }
-  // The next operand, once all warps have done with the last one.
+  // Waits for the next operand, once all warps have read the last one.
   __device__ const uint4* next() {
     asm volatile("cp.async.wait_group %0;" ::"n"(kStages - 2) : "memory");
     __syncthreads();
     const uint8_t* const at = base + from * kWideStageBytes;
     from = from + 1 == kStages ? 0 : from + 1;
-    ask();
+    issue();
     return reinterpret_cast<const uint4*>(at);
   }
 };
@@ -69,21 +66,21 @@ struct Stream {
 // A layer of the warp's 32 chunks by 128 outputs, over `steps` operands of 16 inputs; activations become the next
 // layer's.
 template <bool kFirst, uint32_t kStages>
-__device__ inline void layer(Shared& shared, const WideVectors& vectors, Stream<kStages>& stream, uint32_t steps,
+__device__ inline void layer(Shared& shared, const WideVectors& vectors, Pipeline<kStages>& pipeline, uint32_t steps,
                              uint32_t warp, uint32_t lane) {
   const uint32_t rows = 2 * (warp / kColumns),
                  column = warp % kColumns;  // the first of two row tiles; which 128 outputs
   float d[2][kTiles][4] = {};
   for (uint32_t k = 0; k < steps; ++k) {
-    const uint4* const weights = stream.next() + column * (kTiles / 2) * 32 + lane;
+    const uint4* const weights = pipeline.next() + column * (kTiles / 2) * 32 + lane;
     const uint4 a[2] = {shared.activations[rows][k][lane], shared.activations[rows + 1][k][lane]};
 #pragma unroll
     for (uint32_t t = 0; t < kTiles; t += 2) {
       const uint4 b = weights[t / 2 * 32];
 #pragma unroll
       for (uint32_t m = 0; m < 2; ++m) {
-        product(d[m][t], a[m], b.x, b.y);
-        product(d[m][t + 1], a[m], b.z, b.w);
+        mma(d[m][t], a[m], b.x, b.y);
+        mma(d[m][t + 1], a[m], b.z, b.w);
       }
     }
   }
@@ -118,7 +115,7 @@ __device__ inline void layer(Shared& shared, const WideVectors& vectors, Stream<
     for (uint32_t half = 0; half < 2; ++half) {
       const float* const parts = shared.squares[16 * (rows + m) + 8 * half + lane / 4];
       const float scale = rsqrtf(fmaf((parts[0] + parts[1]) + (parts[2] + parts[3]), 1.0f / kW, 1e-5f));
-      // Below 2^-13 binary16 loses digits: let binary32 do it. (NaN stays NaN.)
+      // Below 2^-13 binary16 loses digits: NaN leads to binary32.
       r[half] = __float2half2_rn(scale < 0x1p-13f ? __int_as_float(0x7FC00000) : scale);
     }
 #pragma unroll
@@ -154,9 +151,9 @@ __global__ void __launch_bounds__(kThreads, 1)
   Shared& shared = *reinterpret_cast<Shared*>(memory);
   const WideNetwork network = *network_at;
   const uint32_t lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-  Stream<kStages> stream{network.stages, reinterpret_cast<uint8_t*>(memory) + sizeof(Shared),
-                         wide_operands(network.depth)};
-  for (uint32_t s = 0; s + 1 < kStages; ++s) stream.ask();
+  Pipeline<kStages> pipeline{network.stages, reinterpret_cast<uint8_t*>(memory) + sizeof(Shared),
+                             wide_operands(network.depth)};
+  for (uint32_t s = 0; s + 1 < kStages; ++s) pipeline.issue();
   constexpr uint32_t kParts = kWideChunks / kBlockChunks;
   for (uint32_t i = blockIdx.x; i < item_count * kParts; i += gridDim.x) {
     const WideItem item = items[i / kParts];
@@ -175,17 +172,17 @@ __global__ void __launch_bounds__(kThreads, 1)
       shared.activations[warp][0][lane] = make_uint4(z[0], z[1], z[2], z[3]);
     }
     const WideVectors* vectors = network.vectors + size_t{group.level} * (1 + network.depth);
-    layer<true>(shared, *vectors, stream, 1, warp, lane);
-    for (uint32_t b = 0; b < network.depth; ++b) layer<false>(shared, *++vectors, stream, kSteps, warp, lane);
+    layer<true>(shared, *vectors, pipeline, 1, warp, lane);
+    for (uint32_t b = 0; b < network.depth; ++b) layer<false>(shared, *++vectors, pipeline, kSteps, warp, lane);
 
     // The output layer: a warp has 16 chunks by 8 outputs.
     const uint32_t rows = warp % kRowTiles, half = warp / kRowTiles;
-    const uint4* const weights = stream.next();
+    const uint4* const weights = pipeline.next();
     float y[4] = {};
 #pragma unroll 4
     for (uint32_t k = 0; k < kSteps; ++k) {
       const uint2 b = reinterpret_cast<const uint2*>(weights + 32 * k + lane)[half];
-      product(y, shared.activations[rows][k][lane], b.x, b.y);
+      mma(y, shared.activations[rows][k][lane], b.x, b.y);
     }
     const bool sound = statuses[item.tile] == kTileDecoded;
 #pragma unroll
@@ -210,9 +207,10 @@ int launch(const WideNetwork* network, const Tile* tiles, const WideItem* items,
   if (const cudaError_t error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                                      static_cast<int>(shared_bytes(kStages))))
     return error;
-  const uint32_t wanted = item_count * (kWideChunks / kBlockChunks), room = static_cast<uint32_t>(multiprocessors);
-  kernel < <<wanted<room ? wanted : room, kThreads, shared_bytes(kStages), stream>>>(
-               network, tiles, items, item_count, groups, latents, repairs, statuses);
+  const uint32_t wanted = item_count * (kWideChunks / kBlockChunks), room = static_cast<uint32_t>(multiprocessors),
+                 grid = wanted < room ? wanted : room;
+  kernel<<<grid, kThreads, shared_bytes(kStages), stream>>>(network, tiles, items, item_count, groups, latents, repairs,
+                                                            statuses);
   return cudaGetLastError();
 }
 

@@ -1,4 +1,4 @@
-#include "cuda/encode/passes_plan.h"
+#include "cuda/encode/batch_plan.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -19,17 +19,17 @@ uint32_t padded(uint32_t chunks) { return (chunks + kBlock - 1) / kBlock * kBloc
 
 }  // namespace
 
-size_t passes_buffer_floats(uint64_t columns, uint32_t slots, uint32_t block_size, unsigned level_count) {
+size_t batch_buffer_floats(uint64_t columns, uint32_t slots, uint32_t block_size, unsigned level_count) {
   return size_t{kComponents} * (columns_together(columns, slots, block_size) * slots + size_t{kBlock} * level_count);
 }
 
-PassesPlan plan_passes(uint64_t columns, uint32_t slots, uint32_t block_size, std::span<const uint32_t> order,
+BatchPlan plan_batches(uint64_t columns, uint32_t slots, uint32_t block_size, std::span<const uint32_t> order,
                        std::span<const uint8_t> levels, unsigned level_count, float* latents, float* decoded) {
-  PassesPlan plan;
-  plan.buffer_floats = passes_buffer_floats(columns, slots, block_size, level_count);
+  BatchPlan plan;
+  plan.buffer_floats = batch_buffer_floats(columns, slots, block_size, level_count);
   const uint64_t together = columns_together(columns, slots, block_size);
   plan.most_columns = static_cast<uint32_t>(together);
-  const std::vector<float> ones(together * slots, 1.0f);  // what the networks give is not to be scaled
+  const std::vector<float> ones(together * slots, 1.0f);  // the networks' outputs stay normalised
   const size_t ones_at = plan.blob.append(ones);
   for (uint64_t number = (columns + together - 1) / together; number-- > 0;) {
     PlannedBatch batch{.begin = static_cast<uint32_t>(number * together),
@@ -60,7 +60,7 @@ PassesPlan plan_passes(uint64_t columns, uint32_t slots, uint32_t block_size, st
                        .first_stripe = 0,
                        .first_place = 0,
                        .group = number_of_tile,
-                       .quick = 0,
+                       .small_entropy = 0,
                        .latents_at = next,
                        .first_block = static_cast<uint32_t>(block_tiles.size())});
       groups.push_back({.columns = nullptr,

@@ -1,7 +1,9 @@
-// From weights to symbols in passes over some columns at a time; the networks run in between (cuda/decode/kernels.h).
+// Any codec from weights to symbols, in passes over some columns at a time; the networks run in between
+// (cuda/decode/kernels.h).
 #include <cuda_runtime.h>
 
 #include "cuda/encode/feedback.cuh"
+#include "cuda/encode/rounding.cuh"
 
 namespace nwc::cuda {
 namespace {
