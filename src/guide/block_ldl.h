@@ -16,6 +16,9 @@ struct LdlOptions {
   uint32_t block_size = 1;  // columns that are quantised together, without feedback among them: 1 to 128
 };
 
+// Whether damping lies between 0 and 1 and blocks have 1 to 128 columns. Errors: kInvalidArgument.
+Status check_options(const LdlOptions& options);
+
 class DeviceFactor;
 
 // P H P^T = L D L^T with L unit block lower triangular and P an order of the columns. Columns are quantised from the
