@@ -115,10 +115,10 @@ void bench_checkpoint(const fs::path& codecs, const fs::path& directory, size_t 
       "weight\n",
       layers, device->name(), seconds, static_cast<double>(report.input_bytes) * 1e-9,
       static_cast<double>(report.input_bytes) * 1e-9 / seconds,
-      8.0 * static_cast<double>(totals.stream_bytes + totals.side_bytes) / weights);
+      8.0 * static_cast<double>(totals.statistics.payload_bytes + totals.side_bytes) / weights);
   for (const StageTime& stage : report.stages) fmt::print("  {:30} {:8.2f} s\n", stage.name, stage.seconds);
   double encoding = 0;
-  for (const CompressedTensorReport& t : report.tensors) encoding += t.seconds;
+  for (const TensorRecord& t : report.tensors) encoding += t.encoding->seconds;
   fmt::print("  {:30} {:8.2f} s\n", "of which tensors", encoding);
   for (const bool verify : {true, false}) {
     for (int round = 0; round < 2; ++round) {

@@ -2,11 +2,11 @@
 
 #include <system_error>
 
+#include "baselines/rate_point.h"
 #include "checkpoint/index.h"
 #include "evaluate/divergence.h"
 #include "model/causal_lm.h"
 #include "study/output/csv.h"
-#include "baselines/rate_point.h"
 #include "study/output/svg_plot.h"
 
 namespace nwc {
@@ -27,7 +27,7 @@ AblationPoint point_of(const std::string& variant, double asked, const CompressR
   AblationPoint point{.variant = variant, .asked_bits = asked};
   const CompressionTotals totals = totals_of(report.tensors);
   const EncodeStatistics& sum = totals.statistics;
-  const uint64_t bytes = codec_bytes + totals.stream_bytes + totals.side_bytes;
+  const uint64_t bytes = codec_bytes + sum.payload_bytes + totals.side_bytes;
   const double weights = static_cast<double>(sum.weights);
   point.bits = 8.0 * static_cast<double>(bytes) / weights;
   point.payload_bits = 8.0 * static_cast<double>(sum.payload_bytes) / weights;

@@ -1,9 +1,11 @@
 #include "base/json.h"
 
+#include <map>
 #include <unordered_set>
 #include <utility>
 #include <vector>
 
+#include "base/python_floats.h"
 #include "nwcodec/limits.h"
 
 namespace nwc {
@@ -13,11 +15,14 @@ namespace {
 // and looks for them from the front of the object at every insertion: minutes for the index of a large checkpoint.
 class StrictBuilder : public nlohmann::json_sax<Json> {
  public:
+  // `floats`: the numbers that stand for floats which are not finite, by their place among all numbers.
+  explicit StrictBuilder(const std::map<size_t, double>& floats) : floats_(floats) {}
+
   bool null() override { return put(nullptr); }
   bool boolean(bool value) override { return put(value); }
-  bool number_integer(number_integer_t value) override { return put(value); }
-  bool number_unsigned(number_unsigned_t value) override { return put(value); }
-  bool number_float(number_float_t value, const string_t&) override { return put(value); }
+  bool number_integer(number_integer_t value) override { return put_number(value); }
+  bool number_unsigned(number_unsigned_t value) override { return put_number(value); }
+  bool number_float(number_float_t value, const string_t&) override { return put_number(value); }
   bool string(string_t& value) override { return put(std::move(value)); }
   bool binary(binary_t&) override { return false; }  // JSON text has none
   bool start_object(std::size_t) override { return open(Json::object()); }
@@ -62,6 +67,11 @@ class StrictBuilder : public nlohmann::json_sax<Json> {
     add(std::move(value));
     return true;
   }
+  template <class Number>
+  bool put_number(Number value) {
+    const auto special = floats_.find(numbers_++);
+    return special == floats_.end() ? put(value) : put(special->second);
+  }
   bool open(Json container) {
     if (open_.size() >= limits::kMaxJsonDepth) {
       return fail(
@@ -80,18 +90,23 @@ class StrictBuilder : public nlohmann::json_sax<Json> {
     return false;
   }
 
+  const std::map<size_t, double>& floats_;
+  size_t numbers_ = 0;
   std::vector<Container> open_;
   std::string key_;
 };
 
 }  // namespace
 
-Result<Json> parse_json(std::string_view text) {
+Result<Json> parse_json(std::string_view text, JsonDialect dialect) {
   // The library takes a NUL for the end of its input, whatever follows; JSON text has none.
   if (const size_t at = text.find('\0'); at != std::string_view::npos) {
     return Error(ErrorCode::kCorrupt, "invalid JSON: a NUL byte").at_offset(at);
   }
-  StrictBuilder builder;
+  PythonFloats python;
+  if (dialect == JsonDialect::kPython) python = replace_python_floats(text);
+  if (!python.values.empty()) text = python.text;
+  StrictBuilder builder(python.values);
   const bool accepted = Json::sax_parse(text.begin(), text.end(), &builder);
   if (builder.error) return *std::move(builder.error);
   if (!accepted) return Error(ErrorCode::kCorrupt, "invalid JSON");

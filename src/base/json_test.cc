@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 namespace nwc {
 namespace {
 
@@ -31,6 +33,32 @@ TEST(ParseJson, RefusesDeepNesting) {
   const Result<Json> value = parse_json(std::string(100'000, '['));
   ASSERT_FALSE(value.ok());
   EXPECT_EQ(value.error().code(), ErrorCode::kLimit);
+}
+
+TEST(ParseJson, PythonWritesFloatsThatAreNotFinite) {
+  const char* text = R"({"a": [0, -1.5e3, Infinity, -Infinity, NaN, 0.0], "NaN": "Infinity \" NaN"})";
+  ASSERT_FALSE(parse_json(text).ok());
+  const Result<Json> value = parse_json(text, JsonDialect::kPython);
+  ASSERT_TRUE(value.ok()) << value.error().to_string();
+  const Json& a = (*value)["a"];
+  EXPECT_EQ(a[0], 0);
+  EXPECT_EQ(a[1], -1500.0);
+  EXPECT_EQ(a[2], INFINITY);
+  EXPECT_EQ(a[3], -INFINITY);
+  EXPECT_TRUE(std::isnan(a[4].get<double>()));
+  EXPECT_EQ(a[5], 0.0);
+  EXPECT_EQ((*value)["NaN"], "Infinity \" NaN");
+}
+
+TEST(ParseJson, PythonsDialectIsJsonOtherwise) {
+  for (const char* text : {"infinity", "+Infinity", "--Infinity", "[NaN1]", "[1NaN]", "[1Infinity]", "[NaNNaN]", "nan",
+                           "[1 NaN]", "{NaN: 1}", "{\"a\": \"NaN}", "[1,]", "\"\\"}) {
+    const Result<Json> value = parse_json(text, JsonDialect::kPython);
+    ASSERT_FALSE(value.ok()) << text;
+    EXPECT_EQ(value.error().code(), ErrorCode::kCorrupt) << text;
+  }
+  EXPECT_EQ(*parse_json("[NaN, x]", JsonDialect::kPython).error().offset(),
+            *parse_json("[0.0, x]", JsonDialect::kPython).error().offset());
 }
 
 }  // namespace

@@ -105,9 +105,13 @@ Result<ResumableDirectory::State> ResumableDirectory::look() const {
 Status ResumableDirectory::remove_entries(bool everything) const {
   NWC_ASSIGN_OR_RETURN(const std::vector<std::string> names, list_directory(path()));
   const std::string work = work_folder({}).string();
+  const CheckpointFiles checkpoint = CheckpointFiles::of(path());
+  const auto is_replaceable = [&](const std::string& name) {
+    return request_.replaceable != nullptr ? request_.replaceable(name) : checkpoint.contains(name);
+  };
   for (const std::string& name : names) {
     if (name == RunMarker::kFileName) continue;  // holds the lock
-    if (!everything && name != work && !is_temporary_name(name) && !request_.replaceable(name)) continue;
+    if (!everything && name != work && !is_temporary_name(name) && !is_replaceable(name)) continue;
     std::error_code why;
     fs::remove_all(path() / name, why);
     if (why) return io_error("cannot remove", path() / name, why);

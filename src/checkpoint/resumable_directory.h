@@ -8,9 +8,9 @@
 #include <string_view>
 #include <vector>
 
+#include "checkpoint/checkpoint_files.h"
 #include "checkpoint/run_identity.h"
 #include "checkpoint/run_marker.h"
-#include "checkpoint/weight_files.h"
 #include "nwcodec/result.h"
 
 namespace nwc {
@@ -24,8 +24,9 @@ class ResumableDirectory {
     std::filesystem::path path;
     std::vector<std::filesystem::path> inputs;  // must not be the same directory
     bool force = false;                         // replace what is there, see begin()
-    // Which files at the top level `force` removes, beside what runs of ours leave unfinished.
-    bool (*replaceable)(std::string_view file_name) = is_checkpoint_file;
+    // Which files at the top level `force` removes, beside what runs of ours leave unfinished; null for those of a
+    // checkpoint (checkpoint/checkpoint_files.h).
+    bool (*replaceable)(std::string_view file_name) = nullptr;
   };
 
   // Creates the directory if it is absent. Errors: kBusy, naming the process that is writing there; kExists for a

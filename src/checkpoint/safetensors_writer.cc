@@ -111,8 +111,9 @@ Result<std::vector<Slot>> lay_out(std::vector<PlannedTensor> fixed, std::vector<
 }
 
 Result<std::string> metadata_object(std::map<std::string, std::string> metadata) {
+  NWC_ASSIGN_OR_RETURN(const std::string format, json_quoted(metadata.try_emplace("format", "pt").first->second));
   metadata.erase("format");
-  std::string text = R"({"format":"pt")";
+  std::string text = R"({"format":)" + format;
   for (const auto& [key, value] : metadata) {
     NWC_ASSIGN_OR_RETURN(const std::string quoted_key, json_quoted(key));
     NWC_ASSIGN_OR_RETURN(const std::string quoted_value, json_quoted(value));

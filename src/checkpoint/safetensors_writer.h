@@ -38,7 +38,7 @@ class SafetensorsWriter {
     bool checksums = false;  // add the tensor of checkpoint/checksums.h
   };
 
-  // `metadata` becomes `__metadata__`; "format" is always "pt" there, which loaders insist on.
+  // `metadata` becomes `__metadata__`; "format", which loaders insist on, is "pt" there if nothing else is given.
   // Errors: kIo, kNotFound (no such folder); kInvalidArgument for a name that occurs twice, is reserved or not UTF-8;
   // kLimit for what SafetensorsFile::open would refuse to read; kCorrupt for sub-byte elements that leave part of a
   // byte.

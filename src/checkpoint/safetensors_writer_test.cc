@@ -67,13 +67,13 @@ TEST(SafetensorsWriter, AFileOfNoTensorsIsSound) {
   EXPECT_EQ(read_file(dir / "m.safetensors"), safetensors_bytes(R"({"__metadata__":{"format":"pt"}})"));
 }
 
-TEST(SafetensorsWriter, FormatIsAlwaysPt) {
+TEST(SafetensorsWriter, FormatIsPtUnlessGiven) {
   const TempDir dir;
   SafetensorsWriter writer = make_writer(dir / "m.safetensors", {}, {}, {{"format", "mlx"}, {"a", "b"}});
   expect_ok(writer.finish());
   const Result<SafetensorsFile> file = SafetensorsFile::open(dir / "m.safetensors");
   ASSERT_TRUE(file.ok()) << file.error().to_string();
-  EXPECT_EQ(file->metadata(), (Metadata{{"a", "b"}, {"format", "pt"}}));
+  EXPECT_EQ(file->metadata(), (Metadata{{"a", "b"}, {"format", "mlx"}}));
 }
 
 TEST(SafetensorsWriter, RoundTripsEveryKindOfTensor) {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/file.h"
+#include "checkpoint/checkpoint_files.h"
 #include "checkpoint/weight_files.h"
 
 namespace nwc {
@@ -32,7 +33,7 @@ Status copy_whole_file(const fs::path& from, const fs::path& to) {
 class Copier {
  public:
   Copier(fs::path from, fs::path to, const std::set<std::string>& exclude)
-      : from_(std::move(from)), to_(std::move(to)), exclude_(exclude) {}
+      : from_(std::move(from)), to_(std::move(to)), exclude_(exclude), checkpoint_(CheckpointFiles::of(from_)) {}
 
   // Copies what lies in `folder`, a path relative to both directories; empty for the top level.
   Status copy_folder(const fs::path& folder) {
@@ -48,7 +49,7 @@ class Copier {
     const std::string name = relative.filename().string();
     const bool top_level = !relative.has_parent_path();
     if (name.starts_with('.')) return {};
-    if (top_level && (exclude_.contains(name) || is_checkpoint_file(name))) return {};
+    if (top_level && (exclude_.contains(name) || checkpoint_.contains(name))) return {};
 
     std::error_code failure;
     const fs::path source = from_ / relative;
@@ -73,6 +74,7 @@ class Copier {
 
   const fs::path from_, to_;
   const std::set<std::string>& exclude_;
+  const CheckpointFiles checkpoint_;
   std::vector<std::string> warnings_;
 };
 

@@ -15,7 +15,7 @@ namespace nwc {
 //
 // Left out silently:
 //   - names in `exclude`, at the top level (files that the caller writes itself);
-//   - at the top level model*.safetensors, model.safetensors.index.json and codec.safetensors: the checkpoint itself;
+//   - at the top level the checkpoint itself (checkpoint/checkpoint_files.h);
 //   - hidden files and folders, and `to` itself where it lies inside `from`.
 // Left out with a warning in the result, one line each in the order of the paths:
 //   - weights in another format or that the checkpoint does not consist of (*.bin, *.pt, *.pth, *.ckpt, *.gguf, *.h5,

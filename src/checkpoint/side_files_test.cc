@@ -60,6 +60,17 @@ TEST(CopySideFiles, WarnsAboutOtherWeights) {
   EXPECT_EQ(to.files(), Names{});
 }
 
+TEST(CopySideFiles, KnowsTheShardsOfTheIndexByName) {
+  const TempDir from, to;
+  from.add("pytorch_model-00001-of-00001.safetensors", "x");
+  from.add("model.fp16.safetensors", "x");
+  from.add("model.safetensors.index.json", R"({"weight_map": {"a": "pytorch_model-00001-of-00001.safetensors"}})");
+  EXPECT_EQ(
+      warnings_of_copying(from.path(), to.path()),
+      std::vector<std::string>{"model.fp16.safetensors is not copied: weights that are not part of the checkpoint"});
+  EXPECT_EQ(to.files(), Names{});
+}
+
 TEST(CopySideFiles, ExclusionIsForTheTopLevelOnly) {
   const TempDir from, to;
   from.add("config.json", "1");

@@ -3,14 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "checkpoint/index.h"
-
 namespace nwc {
-
-bool is_checkpoint_file(std::string_view name) {
-  return name == kIndexFileName || name == kCodecFileName ||
-         (name.starts_with("model") && name.ends_with(".safetensors"));
-}
 
 bool is_foreign_weight_file(std::string_view file_name) {
   constexpr std::string_view kIndexSuffix = ".index.json";

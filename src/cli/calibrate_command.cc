@@ -64,12 +64,13 @@ void add_calibrate(CLI::App& app, Command& command) {
                      "For encoders instead: a safetensors file with pixel_values, and input_ids for a text tower")
           ->check(not_empty());
   CLI::Option* sequences = app.add_option("--sequences", a->options.sequences, "Sequences of each text")
-                               ->check(CLI::PositiveNumber)
+                               ->check(in_range(int64_t{1}, kManySequences))
                                ->capture_default_str();
   CLI::Option* length = app.add_option("--length", a->options.length, "Tokens per sequence")
-                            ->check(CLI::PositiveNumber)
+                            ->check(in_range(int64_t{1}, kManyTokens))
                             ->capture_default_str();
-  CLI::Option* seed = app.add_option("--seed", a->options.seed, "Which sequences are drawn")->capture_default_str();
+  CLI::Option* seed =
+      app.add_option("--seed", a->options.seed, "Which sequences are drawn")->check(any_seed())->capture_default_str();
   CLI::Option* merge =
       app.add_option("--merge", a->merge, "Combine these calibrations of one model instead")->check(not_empty());
   merge->excludes(model)->excludes(text)->excludes(images);

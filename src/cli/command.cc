@@ -9,7 +9,7 @@ namespace nwc::cli {
 void add_global_options(CLI::App& app, Command& command) {
   app.add_flag("--json", command.global.json, "Print results as JSON");
   app.add_flag("-q,--quiet", command.global.quiet, "No progress and no warnings");
-  app.add_option("--threads", command.global.threads, "Threads; 0 means all cores")->check(CLI::Range(0, 4096));
+  app.add_option("--threads", command.global.threads, "Threads; 0 means all cores")->check(in_range(0, 4096));
 }
 
 CLI::Validator not_empty() {

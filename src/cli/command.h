@@ -1,14 +1,20 @@
 // What the commands share: global options, how they are registered, how they end.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
 #include <functional>
 #include <string>
+#include <type_traits>
 
 #include "base/json.h"
-#include "weights/normalisation.h"
 #include "nwcodec/progress.h"
 #include "nwcodec/result.h"
+#include "weights/normalisation.h"
 
 namespace nwc::cli {
 
@@ -42,6 +48,26 @@ void add_global_options(CLI::App& app, Command& command);
 
 // For options that name a file or directory: an empty one would only fail later, with a message that names nothing.
 CLI::Validator not_empty();
+
+// For every option that is a number: decimal, finite, and least <= value <= most.
+template <class Number>
+CLI::Validator in_range(Number least, Number most) {
+  const std::string range = fmt::format("{} to {}", least, most);
+  return {[least, most, range](std::string& text) -> std::string {
+            Number value{};
+            const char* const end = text.data() + text.size();
+            const auto [parsed, error] = std::from_chars(text.data(), end, value);
+            const bool number = error == std::errc() && parsed == end;
+            if (!number || !(value >= least && value <= most)) return "Value " + text + " not in range " + range;
+            if constexpr (std::is_integral_v<Number>) text = std::to_string(value);  // CLI11 reads 010 as octal
+            return {};
+          },
+          range, "in_range"};
+}
+// Of seeds.
+inline CLI::Validator any_seed() { return in_range(uint64_t{0}, UINT64_MAX); }
+inline constexpr int64_t kManyTokens = int64_t{1} << 24;     // no option asks for more,
+inline constexpr int64_t kManySequences = int64_t{1} << 30;  // nor for more of these
 
 // The names of --normalisation and its help text.
 CLI::CheckedTransformer normalisations();

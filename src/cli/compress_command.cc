@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "cli/command.h"
+#include "cli/selection_list.h"
 #include "cli/shipped_codecs.h"
 #include "cli/terminal.h"
 #include "compress/compress.h"
@@ -22,28 +23,9 @@ namespace {
 
 Json to_json(const CompressReport& report) {
   Json tensors = Json::array();
-  for (const CompressedTensorReport& t : report.tensors) {
-    const EncodeStatistics& s = t.statistics;
-    tensors.push_back({{"name", t.name},
-                       {"shape", t.shape},
-                       {"payload_bytes", s.payload_bytes},
-                       {"stream_bytes", t.stream_bytes},
-                       {"side_bytes", t.side_bytes},
-                       {"cross_entropy_bits", s.table_bits},
-                       {"relative_squared_error", s.squared_weight > 0 ? s.squared_error / s.squared_weight : 0.0},
-                       {"escapes", s.escapes},
-                       {"patches", s.patches},
-                       {"columns_per_level", t.columns_per_level},
-                       {"normalised_squared_error",
-                        s.weights > 0 ? s.normalised_squared_error / static_cast<double>(s.weights) : 0.0},
-                       {"hessian_weighted_error", s.weighted_error},
-                       {"damping", t.notes.damping},
-                       {"seconds", t.seconds}});
-    if (t.recovery)
-      tensors.back()["block_error"] = {{"before_recovery", t.recovery->error_before},
-                                       {"after_recovery", t.recovery->error_after}};
-  }
-  return {{"tensors", tensors},
+  for (const TensorRecord& record : report.tensors) tensors.push_back(nwc::to_json(record));
+  return {{"schema", kRecordSchema},
+          {"tensors", tensors},
           {"codec", report.codec.filename().string()},
           {"gain", report.gain},
           {"blocks_from_earlier_run", report.blocks_from_earlier_run},
@@ -64,7 +46,7 @@ void print_summary(const CompressReport& report) {
     fmt::print("payload                  {:8.4f} bits per weight (cross-entropy of its symbols {:.4f})\n",
                8.0 * static_cast<double>(sum.payload_bytes) / weights, sum.table_bits / weights);
     fmt::print("with side information    {:8.4f} bits per weight\n",
-               8.0 * static_cast<double>(totals.stream_bytes + totals.side_bytes) / weights);
+               8.0 * static_cast<double>(sum.payload_bytes + totals.side_bytes) / weights);
     fmt::print("relative squared error   {:8.6f}\n", sum.squared_error / sum.squared_weight);
     fmt::print("escapes, patches         {}, {}\n", sum.escapes, sum.patches);
   }
@@ -96,6 +78,7 @@ struct Arguments {
   CompressOptions options;
   std::string codec, profile = "fast";
   std::filesystem::path report;
+  bool list = false;
   bool codec_tables_only = false;
   bool recover = false;
   std::string device = "cpu";
@@ -121,27 +104,29 @@ void add_recovery_options(CLI::App& app, CLI::Option* hessians, Arguments& a) {
                              ->needs(hessians);
   app.add_option("--recover-sequences", r.sequences,
                  "How many of the calibration's sequences; one in eight is for validation")
-      ->check(CLI::Range(int64_t{2}, int64_t{1} << 30))
+      ->check(in_range(int64_t{2}, kManySequences))
       ->needs(recover)
       ->capture_default_str();
   app.add_option("--recover-length", r.length, "Tokens of each sequence that are used; 0 means all")
-      ->check(CLI::NonNegativeNumber)
+      ->check(in_range(int64_t{0}, kManyTokens))
       ->needs(recover)
       ->capture_default_str();
   app.add_option("--recover-epochs", r.epochs, "Passes over them after each layer")
-      ->check(CLI::Range(0, 1000))
+      ->check(in_range(int64_t{0}, int64_t{1000}))
       ->needs(recover)
       ->capture_default_str();
   app.add_option("--recover-batch", r.batch, "Sequences per step")
-      ->check(CLI::PositiveNumber)
+      ->check(in_range(int64_t{1}, kManySequences))
       ->needs(recover)
       ->capture_default_str();
   app.add_option("--recover-rate", r.learning_rate, "Learning rate, as a share of a tensor's root mean square")
-      ->check(CLI::Range(1e-9, 1.0))
+      ->check(in_range(1e-9, 1.0))
       ->needs(recover)
       ->capture_default_str();
   app.add_flag("--recover-anyway", r.harmful_too, "Also families that it makes worse (gpt_oss)")->needs(recover);
-  app.add_option("--seed", r.seed, "Order of the sequences in recovery; nothing else is random")->capture_default_str();
+  app.add_option("--seed", r.seed, "Order of the sequences in recovery; nothing else is random")
+      ->check(any_seed())
+      ->capture_default_str();
 }
 
 }  // namespace
@@ -151,7 +136,8 @@ void add_compress(CLI::App& app, Command& command) {
   app.add_option("model", a->options.model, "Checkpoint directory (config.json, *.safetensors)")
       ->required()
       ->check(not_empty());
-  app.add_option("-o,--output", a->options.output, "Directory to write")->required()->check(not_empty());
+  app.add_option("-o,--output", a->options.output, "Directory to write")->check(not_empty());
+  app.add_flag("--list", a->list, "Say what becomes of each tensor, and why; without --output nothing else is done");
   app.add_option("--codec", a->codec,
                  std::string("Codec file, or the name of a shipped one (default: ") + kDefaultCodec +
                      ", or with --bits the best of the profile)")
@@ -162,7 +148,7 @@ void add_compress(CLI::App& app, Command& command) {
       ->capture_default_str();
   app.add_option("--bits", a->options.bits,
                  "Bits per compressed weight on disk, side information included: chooses codec and gain")
-      ->check(CLI::Range(0.5, 12.0));
+      ->check(in_range(0.5, 12.0));
   app.add_option("--include", a->options.selection.include,
                  "Also compress tensors in whose name this regular expression (Perl syntax) matches")
       ->allow_extra_args(false);
@@ -175,6 +161,7 @@ void add_compress(CLI::App& app, Command& command) {
           ->transform(normalisations());
   app.add_option("--level", a->options.level,
                  "Importance level of all columns, when there are no Hessians: higher is finer")
+      ->check(in_range(0u, limits::kMaxLevels - 1))
       ->capture_default_str();
   CLI::Option* hessians = app.add_option("--hessians", a->options.hessians,
                                          "What nwcodec calibrate wrote: importance levels and error feedback")
@@ -185,6 +172,7 @@ void add_compress(CLI::App& app, Command& command) {
           std::map<std::string, StepRule>{{"levels", StepRule::kLevels}, {"water-fill", StepRule::kWaterFill}}))
       ->needs(hessians);
   app.add_option("--shares", a->options.guide.importance.shares, "Shares of columns of the finer levels, finest first")
+      ->check(in_range(0.0, 1.0))
       ->needs(hessians)
       ->capture_default_str();
   app.add_option("--sensitivity", a->options.guide.importance.sensitivity,
@@ -193,12 +181,12 @@ void add_compress(CLI::App& app, Command& command) {
           std::map<std::string, Sensitivity>{{"diagonal", Sensitivity::kDiagonal}, {"inverse", Sensitivity::kInverse}}))
       ->needs(hessians);
   app.add_option("--damping", a->options.guide.ldl.damping, "Added to the Hessian's diagonal, as a share of its mean")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(in_range(0.0, 1.0))
       ->needs(hessians)
       ->capture_default_str();
   app.add_option("--block-size", a->options.guide.ldl.block_size,
                  "Columns quantised together, without feedback among them")
-      ->check(CLI::Range(1u, 128u))
+      ->check(in_range(1u, 128u))
       ->needs(hessians)
       ->capture_default_str();
   app.add_flag("--unsorted{false}", a->options.guide.sort_columns,
@@ -208,12 +196,12 @@ void add_compress(CLI::App& app, Command& command) {
   app.add_flag("--no-feedback{false}", a->options.guide.feedback, "No error feedback")->needs(hessians);
   app.add_option("--tile-chunks", a->options.encode.tile_chunks,
                  "Chunks per independently decodable tile, a multiple of 32")
-      ->check(CLI::Range(32u, limits::kMaxTileChunks))
+      ->check(in_range(32u, limits::kMaxTileChunks))
       ->check(whole_groups())
       ->capture_default_str();
   app.add_option("--run-groups", a->options.encode.run_groups,
                  "Groups of 32 chunks that are decoded channel by channel: 64 suits CPUs; 1, with tiles of 512, GPUs")
-      ->check(CLI::Range(1u, 2048u))
+      ->check(in_range(1u, limits::kMaxTileChunks / limits::kLanes))
       ->capture_default_str();
   app.add_flag("--codec-tables-only", a->codec_tables_only, "Never fit frequency tables to a tensor");
   app.add_flag("--keep-nonfinite", a->options.keep_nonfinite,
@@ -225,7 +213,17 @@ void add_compress(CLI::App& app, Command& command) {
   add_device_option(app, a->device);
   app.add_flag("--force", a->options.force, "Replace the checkpoint that stands in the output directory");
   add_global_options(app, command);
+  app.callback([a] {
+    if (a->options.output.empty() && !a->list) throw CLI::RequiredError("--output");
+    if (const Status status = check_options(a->options.guide.importance); !status)
+      throw CLI::ValidationError("--shares", status.error().message());
+  });
   command.run = [a, normalisation, &app, &command]() -> Status {
+    std::optional<SelectionList> list;
+    if (a->list) {
+      NWC_ASSIGN_OR_RETURN(list, list_selection(a->options.model, a->options.selection));
+      if (a->options.output.empty()) return print_selection(*list, command.global);
+    }
     // Feedback sees the input side only; rows that are small because their partners elsewhere are large need factors of
     // their own.
     if (normalisation->count() == 0 && !a->options.hessians.empty())
@@ -263,8 +261,11 @@ void add_compress(CLI::App& app, Command& command) {
       }
     }
     if (command.global.json) {
-      print_json(to_json(*report));
+      Json json = to_json(*report);
+      if (list) json["selection"] = selection_json(*list);
+      print_json(json);
     } else {
+      if (list) fmt::print("{}\n", selection_table(*list));
       print_summary(*report);
     }
     return {};

@@ -110,10 +110,10 @@ void add_eval(CLI::App& app, Command& command) {
                                           "encoders, errors of embeddings and agreement of labels")
                                ->check(not_empty());
   CLI::Option* context = app.add_option("--context", o->context, "Tokens per window")
-                             ->check(CLI::Range(int64_t{2}, int64_t{1} << 20))
+                             ->check(in_range(int64_t{2}, kManyTokens))
                              ->capture_default_str();
   CLI::Option* windows = app.add_option("--windows", o->windows, "Score only the first so many windows; 0 means all")
-                             ->check(CLI::NonNegativeNumber)
+                             ->check(in_range(int64_t{0}, kManySequences))
                              ->capture_default_str();
   add_device_option(app, o->device_name);
   images->excludes(text)->excludes(context)->excludes(windows)->needs(reference);

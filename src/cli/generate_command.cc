@@ -68,13 +68,15 @@ void add_generate(CLI::App& app, Command& command) {
       ->check(not_empty());
   app.add_option("--prompt", o->prompt, "Text to continue")->required();
   app.add_option("--max-new-tokens", o->max_new_tokens, "Stop after so many tokens")
-      ->check(CLI::NonNegativeNumber)
+      ->check(in_range(int64_t{0}, kManyTokens))
       ->capture_default_str();
   app.add_option("--temperature", o->sampling.temperature, "0 takes the likeliest token; larger is more varied")
+      ->check(in_range(0.0, 100.0))
       ->capture_default_str();
   app.add_option("--top-k", o->sampling.top_k, "Sample among the so many likeliest tokens; 0 means all")
+      ->check(in_range(int64_t{0}, kManyTokens))
       ->capture_default_str();
-  app.add_option("--seed", o->sampling.seed, "Seed of the sampler")->capture_default_str();
+  app.add_option("--seed", o->sampling.seed, "Seed of the sampler")->check(any_seed())->capture_default_str();
   add_device_option(app, o->device_name);
   add_global_options(app, command);
   command.run = [o, &command]() -> Status {

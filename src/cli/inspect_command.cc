@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "cli/command.h"
 #include "cli/terminal.h"
+#include "compress/tensor_record.h"
 #include "nwcodec/inspect.h"
 
 namespace nwc::cli {
@@ -13,19 +14,9 @@ namespace {
 
 Json to_json(const CheckpointReport& report) {
   Json tensors = Json::array();
-  for (const TensorReport& t : report.tensors) {
-    tensors.push_back({{"name", t.name},
-                       {"dtype", name_of(t.dtype)},
-                       {"shape", t.shape},
-                       {"weights", t.weights},
-                       {"columns_per_level", t.columns_per_level},
-                       {"payload_bytes", t.payload_bytes},
-                       {"side_bytes", t.side_bytes},
-                       {"own_tables", t.own_tables},
-                       {"payload_bits_per_weight", t.payload_bits_per_weight()},
-                       {"bits_per_weight", t.bits_per_weight()}});
-  }
-  return {{"tensors", tensors},
+  for (const TensorReport& tensor : report.tensors) tensors.push_back(nwc::to_json(TensorRecord{tensor}));
+  return {{"schema", kRecordSchema},
+          {"tensors", tensors},
           {"codec_id", report.codec_id},
           {"weights", report.weights},
           {"payload_bytes", report.payload_bytes},

@@ -8,8 +8,8 @@
 #include "cli/shipped_codecs.h"
 #include "cli/study_command.h"
 #include "cli/terminal.h"
-#include "tensor/device.h"
 #include "libtorch/threads.h"
+#include "tensor/device.h"
 
 namespace nwc::cli {
 namespace {
@@ -69,7 +69,7 @@ std::function<Status()> add_ablation_study(CLI::App& app, Command& command) {
                                                                     {"calibration", AblationOf::kCalibration},
                                                                     {"codec", AblationOf::kCodec}}));
   app.add_option("--bits", a->options.bits, "Rates: bits per compressed weight on disk, everything included")
-      ->check(CLI::Range(0.5, 12.0))
+      ->check(in_range(0.5, 12.0))
       ->capture_default_str();
   app.add_option("--hessians", a->base.hessians, "What nwcodec calibrate wrote")->check(not_empty());
   app.add_option("--codecs", a->codecs,
@@ -80,10 +80,10 @@ std::function<Status()> add_ablation_study(CLI::App& app, Command& command) {
   app.add_option("--text", a->text, "Also run each model on this text: divergence from the original, perplexity")
       ->check(not_empty());
   app.add_option("--context", a->options.windows.context, "Tokens per window of the text")
-      ->check(CLI::Range(int64_t{2}, int64_t{1} << 20))
+      ->check(in_range(int64_t{2}, kManyTokens))
       ->capture_default_str();
   app.add_option("--windows", a->options.windows.max_windows, "Only the first so many windows; 0 means all")
-      ->check(CLI::NonNegativeNumber)
+      ->check(in_range(int64_t{0}, kManySequences))
       ->capture_default_str();
   add_device_option(app, a->device);
   add_study_options(app, *a, command);

@@ -17,7 +17,7 @@ std::function<Status()> add_baseline_study(CLI::App& app, Command& command) {
   app.add_option("--hessians", options->hessians, "What `nwcodec calibrate` wrote: with error feedback")
       ->check(not_empty());
   app.add_option("--damping", options->ldl.damping, "Share of the mean diagonal that is added to it")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(in_range(0.0, 1.0))
       ->capture_default_str();
   app.add_flag("!--unsorted", options->sort_columns, "Feedback from the last column on, not from the costliest");
   app.add_option("-o,--output", options->output, "Directory for the plain checkpoint")

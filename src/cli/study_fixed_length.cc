@@ -1,10 +1,11 @@
 #include <fmt/format.h>
 
+#include "baselines/rate_point.h"
 #include "cli/study_command.h"
 #include "cli/terminal.h"
+#include "cli/train_options.h"
 #include "learn/fixed_length.h"
 #include "study/output/csv.h"
-#include "baselines/rate_point.h"
 #include "study/output/svg_plot.h"
 
 namespace nwc::cli {
@@ -56,19 +57,28 @@ std::function<Status()> add_fixed_length_study(CLI::App& app, Command& command) 
   o.steps = 1500;
   app.add_option("models", o.models, "Checkpoint directories to learn from")->required()->check(not_empty());
   app.add_option("--bits", a->options.bits, "Rates of the fixed-length quantisers")
-      ->check(CLI::Range(1, 5))
+      ->check(in_range(1, 5))
       ->capture_default_str();
   app.add_option("--lambdas", a->options.lambdas, "Weights of the distortion of the entropy-coded ones")
+      ->check(in_range(kLeastLambda, kMostLambda))
       ->capture_default_str();
-  app.add_option("--analysis-width", o.analysis.width, "Width of the analysis transform")->capture_default_str();
+  app.add_option("--analysis-width", o.analysis.width, "Width of the analysis transform")
+      ->check(widths())
+      ->capture_default_str();
   app.add_option("--analysis-depth", o.analysis.depth, "Residual blocks of the analysis transform")
+      ->check(depths())
       ->capture_default_str();
-  app.add_option("--synthesis-width", o.synthesis.width, "Width of the synthesis transform")->capture_default_str();
+  app.add_option("--synthesis-width", o.synthesis.width, "Width of the synthesis transform")
+      ->check(widths())
+      ->capture_default_str();
   app.add_option("--synthesis-depth", o.synthesis.depth, "Residual blocks of the synthesis transform")
+      ->check(depths())
       ->capture_default_str();
-  app.add_option("--steps", o.steps, "Training steps of each")->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--batch", o.batch, "Chunks per step")->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--seed", o.seed, "Seed of all random numbers")->capture_default_str();
+  app.add_option("--steps", o.steps, "Training steps of each")
+      ->check(in_range(int64_t{1}, kMostSteps))
+      ->capture_default_str();
+  app.add_option("--batch", o.batch, "Chunks per step")->check(in_range(int64_t{1}, kMostBatch))->capture_default_str();
+  app.add_option("--seed", o.seed, "Seed of all random numbers")->check(any_seed())->capture_default_str();
   add_study_options(app, *a, command);
   return [a, &command]() -> Status {
     constexpr const char* kName = "fixed-length";

@@ -86,21 +86,24 @@ std::function<Status()> add_rate_distortion_study(CLI::App& app, Command& comman
          "Codec to measure, a file or the name of a shipped one; may be given several times. All fast-* if not given")
       ->allow_extra_args(false)
       ->check(not_empty());
-  app.add_option("--samples", o.samples, "Weights per source")->capture_default_str();
+  app.add_option("--samples", o.samples, "Weights per source")
+      ->check(in_range(kFewestSamples, kMostSamples))
+      ->capture_default_str();
   app.add_option("--bits", o.largest_bits, "Curves go from 1 bit to this")
-      ->check(CLI::Range(1, 6))
+      ->check(in_range(1u, 6u))
       ->capture_default_str();
   app.add_option("--trellis-states", o.trellis.state_bits,
                  "State bits of the trellis codes (QTIP's L); time doubles with each")
-      ->check(CLI::Range(10, 20))
+      ->check(in_range(10u, 20u))
       ->capture_default_str();
   app.add_option("--trellis-samples", o.trellis.samples,
                  "Weights that the trellis codes quantise, spread evenly over the source: fewer than the others, "
                  "because each costs 2^L operations; 0 leaves them out")
+      ->check(in_range(uint64_t{0}, kMostSamples))
       ->capture_default_str();
   app.add_flag("--tail-biting", o.trellis.tail_biting,
                "Trellis paths end where they began, as in QTIP: exactly k bits a weight, twice the time");
-  app.add_option("--seed", o.seed, "Seed of sources, codebooks and signs")->capture_default_str();
+  app.add_option("--seed", o.seed, "Seed of sources, codebooks and signs")->check(any_seed())->capture_default_str();
   add_study_options(app, *a, command);
   return [a, &command]() -> Status {
     constexpr const char* kName = "rate-distortion";

@@ -75,9 +75,9 @@ std::function<Status()> add_statistics_study(CLI::App& app, Command& command) {
       ->capture_default_str();
   app.add_option("--rows", a->options.rows,
                  "Rows of a tensor that are measured at most, in stripes of 16 spread evenly")
-      ->check(CLI::Range(uint64_t{16}, UINT64_MAX))
+      ->check(in_range(uint64_t{16}, UINT64_MAX))
       ->capture_default_str();
-  app.add_option("--seed", a->options.seed, "Seed of rotations and signs")->capture_default_str();
+  app.add_option("--seed", a->options.seed, "Seed of rotations and signs")->check(any_seed())->capture_default_str();
   app.add_option("--include", a->options.selection.include,
                  "Also measure tensors in whose name this regular expression (Perl syntax) matches")
       ->allow_extra_args(false);

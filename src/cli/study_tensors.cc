@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
+#include "baselines/rate_point.h"
 #include "cli/study_command.h"
 #include "cli/terminal.h"
-#include "baselines/rate_point.h"
 #include "study/tensor_study.h"
 
 namespace nwc::cli {

@@ -110,10 +110,10 @@ Status assemble_checkpoint(const CompressRun& run, const EarlierShards& earlier,
   const std::vector<ShardPlan>& shards = run.plan.shards;
   NWC_ASSIGN_OR_RETURN(const std::vector<Part> parts, needed_parts(run, earlier));
   PartIndex index;
-  std::map<std::string, const CompressedTensorReport*> reports;
+  std::map<std::string, const TensorRecord*> reports;
   for (const Part& part : parts) {
     index.add(part);
-    for (const CompressedTensorReport& line : part.reports()) reports[line.name] = &line;
+    for (const TensorRecord& line : part.records()) reports[line.name] = &line;
   }
   std::error_code ignored;
   report.output_bytes = fs::file_size(directory / kCodecFileName, ignored);

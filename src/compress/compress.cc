@@ -27,6 +27,7 @@ namespace fs = std::filesystem;
 
 Status check_options(const CompressOptions& options) {
   NWC_RETURN_IF_ERROR(check_options(options.encode));
+  NWC_RETURN_IF_ERROR(check_options(options.guide));
   if (options.codecs.empty() || (options.codecs.size() > 1 && !options.bits)) {
     return Error(ErrorCode::kInvalidArgument, "compression needs one codec, or several and a rate to choose by");
   }
@@ -51,8 +52,8 @@ Result<CompressReport> compress_checkpoint(const CompressOptions& options, const
   CompressReport report;
   NWC_RETURN_IF_ERROR(check_options(options));
   NWC_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::open(options.model));
-  NWC_ASSIGN_OR_RETURN(const std::string model_type, read_model_type(options.model));
-  NWC_ASSIGN_OR_RETURN(const Selection selection, Selection::make(options.selection, model_type));
+  NWC_ASSIGN_OR_RETURN(const ModelKind kind, ModelKind::read(options.model));
+  NWC_ASSIGN_OR_RETURN(const Selection selection, Selection::make(options.selection, kind));
   std::optional<ResumableDirectory> output;
   if (team->leads()) {
     NWC_ASSIGN_OR_RETURN(
@@ -67,9 +68,7 @@ Result<CompressReport> compress_checkpoint(const CompressOptions& options, const
   if (plan.compressed_bytes == 0 && !options.selection.exclude.empty() && !options.bits) {
     if (team->leads()) report.warnings.push_back("nothing is compressed: no weight is left by --exclude");
   } else if (plan.compressed_bytes == 0) {
-    return Error(ErrorCode::kInvalidArgument, "has no linear weights to compress")
-        .in_file(options.model.string())
-        .remedy("name tensors with --include");
+    return nothing_to_compress(checkpoint, selection);
   }
 
   if (options.level > 0 && !options.hessians.empty())
@@ -98,7 +97,7 @@ Result<CompressReport> compress_checkpoint(const CompressOptions& options, const
   if (options.device != nullptr) {
     NWC_ASSIGN_OR_RETURN(quantiser, options.device->quantiser(codec));
   }
-  const RunIdentity identity = identity_of(options, model_type, plan, hessians ? &*hessians : nullptr, chosen, *blocks,
+  const RunIdentity identity = identity_of(options, kind, plan, hessians ? &*hessians : nullptr, chosen, *blocks,
                                            quantiser == nullptr || quantiser->exact());
   const PartStore parts(ResumableDirectory::work_folder(options.output), identity.digest());
   const fs::path codec_path = options.output / kCodecFileName;
@@ -128,9 +127,7 @@ Result<CompressReport> compress_checkpoint(const CompressOptions& options, const
   if (output) {
     if (report.blocks_from_earlier_run > 0) output->keep_progress();
     NWC_RETURN_IF_ERROR(assemble_checkpoint(run, earlier, written_codec.id(), report));
-    for (auto& warning : {unseen_experts_warning(report.tensors), mxfp4_warning(checkpoint)}) {
-      if (warning) report.warnings.push_back(*warning);
-    }
+    if (auto warning = unseen_experts_warning(report.tensors)) report.warnings.push_back(*std::move(warning));
   }
   clock.end();
   progress.at(plan.compressed_bytes, plan.compressed_bytes, "done");

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/stage_clock.h"
-#include "compress/tensor_report.h"
+#include "compress/tensor_record.h"
 #include "guide/guide_source.h"
 #include "nwcodec/progress.h"
 #include "nwcodec/result.h"
@@ -39,8 +39,7 @@ struct CompressOptions {
 };
 
 struct CompressReport {
-  std::vector<CompressedTensorReport>
-      tensors;                        // shard by shard, by name; without those of shards that an earlier run completed
+  std::vector<TensorRecord> tensors;  // shard by shard, by name; without those of shards that an earlier run completed
   std::vector<std::string> warnings;  // of every process: those that concern its own blocks
   std::filesystem::path codec;        // the one used
   double gain = 1.0;

@@ -24,7 +24,7 @@ void add_guide(const GuideOptions& guide, RunIdentity& identity) {
 
 }  // namespace
 
-RunIdentity identity_of(const CompressOptions& options, const std::string& model_type, const CompressPlan& plan,
+RunIdentity identity_of(const CompressOptions& options, const ModelKind& model, const CompressPlan& plan,
                         const HessianStore* hessians, const ChosenCodec& chosen, const BlockCompressor& blocks,
                         bool exact) {
   RunIdentity identity("compress");
@@ -43,7 +43,9 @@ RunIdentity identity_of(const CompressOptions& options, const std::string& model
   blocks.identify(identity);
   if (!exact) identity.add("device", std::string_view(options.device->name()));
   // What is read.
-  identity.add("model_type", std::string_view(model_type));
+  identity.add("model_type", std::string_view(model.type));
+  identity.add_each("inner model_type", model.inner_types);
+  identity.add("hidden_size", model.hidden_size);
   for (const ShardPlan& shard : plan.shards)
     identity.add_hash("weights " + shard.file->path().filename().string(), shard.content);
   identity.add_hash("codec", chosen.content);

@@ -15,7 +15,7 @@ class BlockCompressor;
 
 // `hessians`: null in the data-free mode. `exact`: whether what quantises gives the bytes of the cores. Threads and the
 // number of processes never change a byte, so they do not count.
-RunIdentity identity_of(const CompressOptions& options, const std::string& model_type, const CompressPlan& plan,
+RunIdentity identity_of(const CompressOptions& options, const ModelKind& model, const CompressPlan& plan,
                         const HessianStore* hessians, const ChosenCodec& chosen, const BlockCompressor& blocks,
                         bool exact);
 

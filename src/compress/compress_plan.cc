@@ -6,35 +6,46 @@
 
 #include "checkpoint/checksums.h"
 #include "checkpoint/content_hash.h"
+#include "compress/compress_warnings.h"
 #include "format/stream_header.h"
 #include "format/tiling.h"
 #include "weights/normalisation.h"
+#include "weights/tensor_name.h"
 
 namespace nwc {
 namespace {
 
-bool is_number(std::string_view part) {
-  return !part.empty() && part.size() < 10 &&
-         std::all_of(part.begin(), part.end(), [](char c) { return c >= '0' && c <= '9'; });
-}
-
 // Sorts items as people count them: (outside blocks, what stands before the number, the number).
-using ItemKey = std::tuple<bool, std::string, unsigned long>;
+using ItemKey = std::tuple<bool, std::string, uint32_t>;
 
 ItemKey key_of(const std::string& name) {
-  for (size_t begin = 0, end = 0; begin < name.size(); begin = end + 1) {
-    end = std::min(name.find('.', begin), name.size());
-    const std::string part = name.substr(begin, end - begin);
-    if (is_number(part)) return {false, name.substr(0, begin), std::stoul(part)};
-  }
-  return {true, name, 0};
+  const TensorName parsed = TensorName::parse(name);
+  if (!parsed.block) return {true, name, 0};
+  return {false, std::string(parsed.stack), *parsed.block};
 }
 
 }  // namespace
 
+Status check_not_compressed(const Checkpoint& checkpoint) {
+  for (const SafetensorsFile& shard : checkpoint.shards()) {
+    for (const TensorView& tensor : shard.tensors()) {
+      if (!tensor.name.ends_with(kStreamSuffix) && !tensor.name.ends_with(kScalesSuffix) &&
+          !tensor.name.ends_with(kLevelsSuffix))
+        continue;
+      return Error(ErrorCode::kInvalidArgument, "is part of a compressed checkpoint")
+          .in_file(shard.path().string())
+          .in_tensor(tensor.name)
+          .remedy("compress the original, or decompress this one first");
+    }
+  }
+  return {};
+}
+
 Result<CompressPlan> make_plan(const Checkpoint& checkpoint, const Selection& selection, bool keep_nonfinite,
                                int threads, const Progress& progress) {
+  NWC_RETURN_IF_ERROR(check_not_compressed(checkpoint));
   CompressPlan plan;
+  NWC_ASSIGN_OR_RETURN(plan.warnings, selection_warnings(checkpoint, selection));
   uint64_t checked = 0, total = 0;
   for (const SafetensorsFile& shard : checkpoint.shards()) {
     for (const TensorView& tensor : shard.tensors()) total += tensor.bytes.size();
@@ -50,13 +61,6 @@ Result<CompressPlan> make_plan(const Checkpoint& checkpoint, const Selection& se
       content.add(tensor.bytes, threads);
       if (tensor.name == kChecksumTensorName) continue;
       plan.input_bytes += tensor.bytes.size();
-      if (tensor.name.ends_with(kStreamSuffix) || tensor.name.ends_with(kScalesSuffix) ||
-          tensor.name.ends_with(kLevelsSuffix)) {
-        return Error(ErrorCode::kInvalidArgument, "is part of a compressed checkpoint")
-            .in_file(shard.path().string())
-            .in_tensor(tensor.name)
-            .remedy("compress the original, or decompress this one first");
-      }
       Result<bool> wanted = selection.wants(tensor);
       if (!wanted) return std::move(wanted).error().in_file(shard.path().string());
       bool compress = *wanted;

@@ -32,8 +32,8 @@ struct CompressPlan {
 };
 
 // The unit of work, of resuming and of memory: the linear weights of one block, or a single tensor that stands in none.
-// Blocks are told apart by the first number in a tensor's name ("model.layers.7."), so that this works on models of
-// unknown families too.
+// Blocks are told apart by the tensors' names (weights/tensor_name.h), so that this works on models of unknown families
+// too.
 struct WorkItem {
   std::string name;    // "model.layers.7", or the tensor's
   uint64_t begin = 0;  // bytes of the items before it
@@ -44,6 +44,9 @@ struct WorkItem {
   };
   std::vector<Member> members;  // by name
 };
+
+// Errors: kInvalidArgument naming a tensor that says so, for a checkpoint that is compressed already.
+Status check_not_compressed(const Checkpoint& checkpoint);
 
 // Looks for weights that cannot be compressed. Errors: kNonFinite by tensor name, unless `keep_nonfinite`, which leaves
 // such tensors plain with a warning; kInvalidArgument for a compressed checkpoint.

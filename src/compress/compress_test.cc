@@ -78,9 +78,9 @@ TEST(Compress, WritesTheDirectoryThatTheFormatDescribes) {
   ASSERT_EQ(report.tensors.size(), 3u);
   EXPECT_EQ(report.tensors[0].name, "model.layers.0.mlp.up_proj.weight");
   EXPECT_EQ(report.tensors[0].shape, (std::vector<uint64_t>{48, 70}));
-  EXPECT_EQ(report.tensors[0].statistics.weights, 3360u);
-  EXPECT_EQ(report.tensors[0].stream_bytes, first.find("model.layers.0.mlp.up_proj.weight.nwc_stream")->bytes.size());
-  EXPECT_EQ(report.tensors[0].side_bytes, 140u);
+  EXPECT_EQ(report.tensors[0].weights, 3360u);
+  EXPECT_EQ(report.tensors[0].payload_bytes + report.tensors[0].side_bytes,
+            first.find("model.layers.0.mlp.up_proj.weight.nwc_stream")->bytes.size() + 140u);
   EXPECT_EQ(report.output_bytes,
             out.at(kShards[0]).size() + out.at(kShards[1]).size() + out.at("codec.safetensors").size());
   EXPECT_TRUE(report.warnings.empty());

@@ -37,12 +37,12 @@ Result<PartWriter> PartWriter::create(const fs::path& path, const std::string& r
 }
 
 Status PartWriter::add(const CompressedTensor& tensor) {
-  const std::string& name = tensor.report.name;
+  const std::string& name = tensor.record.name;
   NWC_RETURN_IF_ERROR(writer_.write(name + kScalesSuffix, 0, tensor.encoded.scales));
   if (!tensor.encoded.levels.empty())
     NWC_RETURN_IF_ERROR(writer_.write(name + kLevelsSuffix, 0, tensor.encoded.levels));
   NWC_RETURN_IF_ERROR(writer_.append(name + kStreamSuffix, tensor.encoded.stream));
-  reports_.push_back(tensor.report);
+  records_.push_back(tensor.record);
   return {};
 }
 
@@ -50,14 +50,14 @@ Status PartWriter::replace(const std::string& name, std::span<const std::byte> v
   return writer_.write(name, 0, values);
 }
 
-CompressedTensorReport& PartWriter::report_of(const std::string& name) {
-  return *std::find_if(reports_.begin(), reports_.end(),
-                       [&](const CompressedTensorReport& report) { return report.name == name; });
+TensorRecord& PartWriter::record_of(const std::string& name) {
+  return *std::find_if(records_.begin(), records_.end(),
+                       [&](const TensorRecord& record) { return record.name == name; });
 }
 
 Status PartWriter::finish() {
   Json reports = Json::array();
-  for (const CompressedTensorReport& report : reports_) reports.push_back(to_json(report));
+  for (const TensorRecord& record : records_) reports.push_back(to_json(record));
   const std::string text = reports.dump(-1, ' ', false, Json::error_handler_t::replace);
   NWC_RETURN_IF_ERROR(writer_.append(kReports, as_bytes(text)));
   return writer_.finish();
@@ -78,9 +78,9 @@ Result<Part> Part::open(const fs::path& path, const std::string& run) {
   if (!reports->is_array()) return at_fault(Error(ErrorCode::kCorrupt, "is no list")).in_tensor(kReports);
   Part part(*std::move(file));
   for (const Json& json : *reports) {
-    Result<CompressedTensorReport> report = tensor_report_from(json);
-    if (!report) return at_fault(std::move(report).error()).in_tensor(kReports);
-    part.reports_.push_back(*std::move(report));
+    Result<TensorRecord> record = tensor_record_from(json);
+    if (!record) return at_fault(std::move(record).error()).in_tensor(kReports);
+    part.records_.push_back(*std::move(record));
   }
   return part;
 }

@@ -9,7 +9,7 @@
 
 #include "checkpoint/safetensors_writer.h"
 #include "compress/tensor_compressor.h"
-#include "compress/tensor_report.h"
+#include "compress/tensor_record.h"
 #include "nwcodec/checkpoint.h"
 #include "nwcodec/result.h"
 
@@ -30,7 +30,7 @@ class PartWriter {
   Status add(const CompressedTensor& tensor);
   Status replace(const std::string& name, std::span<const std::byte> values);
   // Of a tensor that was added: may be amended until finish().
-  CompressedTensorReport& report_of(const std::string& name);
+  TensorRecord& record_of(const std::string& name);
   // The tensors that replace() must be called for.
   const std::vector<PlannedTensor>& replaced() const { return replaced_; }
   // The file appears under its name; before, nothing does.
@@ -41,7 +41,7 @@ class PartWriter {
       : writer_(std::move(writer)), replaced_(std::move(replaced)) {}
   SafetensorsWriter writer_;
   std::vector<PlannedTensor> replaced_;
-  std::vector<CompressedTensorReport> reports_;
+  std::vector<TensorRecord> records_;
 };
 
 class Part {
@@ -50,12 +50,12 @@ class Part {
   static Result<Part> open(const std::filesystem::path& path, const std::string& run);
 
   const SafetensorsFile& file() const { return file_; }
-  const std::vector<CompressedTensorReport>& reports() const { return reports_; }
+  const std::vector<TensorRecord>& records() const { return records_; }
 
  private:
   explicit Part(SafetensorsFile file) : file_(std::move(file)) {}
   SafetensorsFile file_;
-  std::vector<CompressedTensorReport> reports_;
+  std::vector<TensorRecord> records_;
 };
 
 // All parts of a run.

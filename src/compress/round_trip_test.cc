@@ -136,9 +136,8 @@ TEST(Inspect, CountsWhatIsOnDisk) {
   EXPECT_EQ(report->original_bytes, 2048u + 8 + 1024 + 24 + 48 * 70 * 4 + 40 * 20 * 2 + 2 * 16 * 33 * 2);
   uint64_t payload = 0, side = 0;
   for (size_t i = 0; i < 3; ++i) {
-    payload += written.tensors[i].statistics.payload_bytes;
-    side +=
-        written.tensors[i].stream_bytes - written.tensors[i].statistics.payload_bytes + written.tensors[i].side_bytes;
+    payload += written.tensors[i].payload_bytes;
+    side += written.tensors[i].side_bytes;
   }
   EXPECT_EQ(report->payload_bytes, payload);
   EXPECT_EQ(report->side_bytes, side);

@@ -20,23 +20,30 @@ Result<CompressedTensor> TensorCompressor::compress(const TensorView& tensor, st
     if (!uploaded) return std::move(uploaded).error().in_tensor(tensor.name);
     device_weights = *std::move(uploaded);
   }
-  CompressedTensor result{.report = {.name = tensor.name, .shape = tensor.shape}};
-  CompressedTensorReport& report = result.report;
-  NWC_ASSIGN_OR_RETURN(TensorGuide guide,
-                       guides_.guide_of(tensor, weights, encoder_.level_errors(), &report.notes, device_weights.get()));
+  CompressedTensor result;
+  TensorRecord& record = result.record;
+  TensorRecord::Encoding& encoding = record.encoding.emplace();
+  NWC_ASSIGN_OR_RETURN(TensorGuide guide, guides_.guide_of(tensor, weights, encoder_.level_errors(), &encoding.notes,
+                                                           device_weights.get()));
   if (settings_.level > 0)
     guide.levels.assign(weights.matrices * weights.columns, static_cast<uint8_t>(settings_.level));
   Result<EncodedTensor> encoded =
       encode_tensor(weights, guide, encoder_, settings_.encode, settings_.threads, device_weights.get());
   if (!encoded) return std::move(encoded).error().in_tensor(tensor.name);
   result.encoded = *std::move(encoded);
-  report.statistics = result.encoded.statistics;
-  report.stream_bytes = result.encoded.stream.size();
-  report.side_bytes = result.encoded.scales.size() + result.encoded.levels.size();
-  report.columns_per_level.resize(encoder_.codec().parts().levels());
-  for (const uint8_t l : guide.levels) ++report.columns_per_level[l];
-  if (guide.levels.empty()) report.columns_per_level[0] = weights.matrices * weights.columns;
-  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+  encoding.statistics = result.encoded.statistics;
+  record.name = tensor.name;
+  record.dtype = tensor.dtype;
+  record.shape = tensor.shape;
+  record.weights = weights.elements();
+  record.payload_bytes = encoding.statistics.payload_bytes;
+  record.side_bytes =
+      result.encoded.stream.size() - record.payload_bytes + result.encoded.scales.size() + result.encoded.levels.size();
+  record.own_tables = result.encoded.header.has_own_tables;
+  record.columns_per_level.resize(encoder_.codec().parts().levels());
+  for (const uint8_t l : guide.levels) ++record.columns_per_level[l];
+  if (guide.levels.empty()) record.columns_per_level[0] = weights.matrices * weights.columns;
+  encoding.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   return result;
 }
 

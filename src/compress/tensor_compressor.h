@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "checkpoint/safetensors_writer.h"
-#include "compress/tensor_report.h"
+#include "compress/tensor_record.h"
 #include "guide/guide_source.h"
 #include "nwcodec/checkpoint.h"
 #include "nwcodec/result.h"
@@ -19,7 +19,7 @@ class EncodeDevice;
 
 struct CompressedTensor {
   EncodedTensor encoded;
-  CompressedTensorReport report;
+  TensorRecord record;
 };
 
 // What is the same for all tensors of a run. Everything that it refers to must outlive it. Thread safety: not shared

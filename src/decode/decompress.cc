@@ -169,7 +169,7 @@ Result<DecompressReport> decompress_checkpoint(const DecompressOptions& options,
   if (checkpoint.has_index()) NWC_RETURN_IF_ERROR(write_index(output.path(), total_size, weight_map));
   NWC_ASSIGN_OR_RETURN(report.warnings,
                        copy_side_files(options.input, output.path(), {"config.json", std::string(kCodecFileName)}));
-  NWC_RETURN_IF_ERROR(write_plain_config(options.input, output.path()));
+  NWC_RETURN_IF_ERROR(write_plain_config(options.input, output.path(), options.dtype));
   NWC_RETURN_IF_ERROR(output.finish());
   return report;
 }

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "format/json_members.h"
 #include "nwcodec/limits.h"
 #include "nwcodec/version.h"
 
@@ -14,38 +15,67 @@ constexpr const char* kOurs = "quantization_config";
 constexpr const char* kMethod = "nwcodec";
 constexpr const char* kOriginal = "original_quantization_config";
 
+struct ConfigText {
+  std::string text;
+  Json json;  // what it says
+};
+
 // nullopt if there is no config.json.
-Result<std::optional<Json>> read_config(const std::filesystem::path& path) {
+Result<std::optional<ConfigText>> read_config(const std::filesystem::path& path) {
   Result<std::string> text = read_text_file(path, limits::kMaxJsonFile);
   if (!text) {
-    if (text.error().code() == ErrorCode::kNotFound) return std::optional<Json>();
+    if (text.error().code() == ErrorCode::kNotFound) return std::optional<ConfigText>();
     return std::move(text).error();
   }
-  Result<Json> config = parse_json(*text);
+  Result<Json> config = parse_json(*text, JsonDialect::kPython);
   if (!config) return std::move(config).error().in_file(path.string());
   if (!config->is_object()) return Error(ErrorCode::kCorrupt, "is not a JSON object").in_file(path.string());
-  return std::optional<Json>(*std::move(config));
+  return std::optional<ConfigText>({*std::move(text), *std::move(config)});
 }
 
-Status write_config(const std::filesystem::path& path, const Json& config) {
-  return write_file(path, config.dump(2) + "\n");
+std::string_view torch_name_of(DType dtype) {
+  switch (dtype) {
+    case DType::kF32: return "float32";
+    case DType::kF16: return "float16";
+    default: return "bfloat16";
+  }
+}
+
+// Gives the dtype that the object at `at` and those inside it name (text_config, vision_config) another value. Other
+// quantisation methods name dtypes of their own, which stay.
+void replace_dtypes(std::string& text, size_t at, DType dtype) {
+  std::vector<JsonMember> members = members_of(text, at);
+  for (auto member = members.rbegin(); member != members.rend(); ++member) {  // from behind: offsets stay right
+    const char first = text[member->value.begin];
+    if (first == '{' && member->name != kOurs && member->name != kOriginal)
+      replace_dtypes(text, member->value.begin, dtype);
+    if (first != '"' || (member->name != "dtype" && member->name != "torch_dtype")) continue;
+    const std::string old = text.substr(member->value.begin, member->value.size());
+    const std::string prefix = old.starts_with("\"torch.") ? "\"torch." : "\"";
+    text.replace(member->value.begin, member->value.size(), prefix + std::string(torch_name_of(dtype)) + "\"");
+  }
 }
 
 }  // namespace
 
 Status write_compressed_config(const std::filesystem::path& from, const std::filesystem::path& to, uint64_t codec_id) {
-  NWC_ASSIGN_OR_RETURN(std::optional<Json> config, read_config(from / kConfigName));
+  NWC_ASSIGN_OR_RETURN(std::optional<ConfigText> config, read_config(from / kConfigName));
   if (!config) return {};
-  if (const auto earlier = config->find(kOurs); earlier != config->end()) (*config)[kOriginal] = *earlier;
-  (*config)[kOurs] = {{"quant_method", kMethod}, {"format_version", kFormatVersion}, {"codec_id", hex64(codec_id)}};
-  return write_config(to / kConfigName, *config);
+  // One that is there already was left over by a compression that was undone by hand.
+  std::string text = without_member(std::move(config->text), kOriginal);
+  text = with_member_renamed(std::move(text), kOurs, kOriginal);
+  text = with_member(std::move(text), kOurs,
+                     {{"quant_method", std::string("\"") + kMethod + "\""},
+                      {"format_version", std::to_string(kFormatVersion)},
+                      {"codec_id", "\"" + hex64(codec_id) + "\""}});
+  return write_file(to / kConfigName, text);
 }
 
 Status check_compressed_config(const std::filesystem::path& directory, uint64_t codec_id) {
   const std::filesystem::path path = directory / kConfigName;
-  NWC_ASSIGN_OR_RETURN(const std::optional<Json> config, read_config(path));
-  if (!config || !config->contains(kOurs)) return {};
-  const Json& ours = (*config)[kOurs];
+  NWC_ASSIGN_OR_RETURN(const std::optional<ConfigText> config, read_config(path));
+  if (!config || !config->json.contains(kOurs)) return {};
+  const Json& ours = config->json[kOurs];
   const auto refuse = [&](ErrorCode code, std::string why) {
     return Error(code, kOurs + (": " + std::move(why))).in_file(path.string());
   };
@@ -66,16 +96,13 @@ Status check_compressed_config(const std::filesystem::path& directory, uint64_t 
   return {};
 }
 
-Status write_plain_config(const std::filesystem::path& from, const std::filesystem::path& to) {
-  NWC_ASSIGN_OR_RETURN(std::optional<Json> config, read_config(from / kConfigName));
+Status write_plain_config(const std::filesystem::path& from, const std::filesystem::path& to,
+                          std::optional<DType> dtype) {
+  NWC_ASSIGN_OR_RETURN(std::optional<ConfigText> config, read_config(from / kConfigName));
   if (!config) return {};
-  config->erase(kOurs);
-  if (const auto original = config->find(kOriginal); original != config->end()) {
-    Json kept = *original;
-    config->erase(kOriginal);
-    (*config)[kOurs] = std::move(kept);
-  }
-  return write_config(to / kConfigName, *config);
+  std::string text = with_member_renamed(without_member(std::move(config->text), kOurs), kOriginal, kOurs);
+  if (dtype) replace_dtypes(text, 0, *dtype);
+  return write_file(to / kConfigName, text);
 }
 
 }  // namespace nwc

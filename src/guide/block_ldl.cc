@@ -111,10 +111,17 @@ Result<Factored> damped_cholesky(std::span<const float> triangle, uint64_t n, st
 
 }  // namespace
 
-Result<double> checked_diagonal_mean(std::span<const float> triangle, uint64_t n, std::span<const uint32_t> order,
-                                     const LdlOptions& options) {
+Status check_options(const LdlOptions& options) {
   if (options.block_size < 1 || options.block_size > kMaxBlock)
     return Error(ErrorCode::kInvalidArgument, "feedback blocks must have 1 to 128 columns");
+  if (!(options.damping >= 0 && options.damping <= kMostDamping))
+    return Error(ErrorCode::kInvalidArgument, "damping must lie between 0 and 1");
+  return {};
+}
+
+Result<double> checked_diagonal_mean(std::span<const float> triangle, uint64_t n, std::span<const uint32_t> order,
+                                     const LdlOptions& options) {
+  NWC_RETURN_IF_ERROR(check_options(options));
   if (order.size() != n)
     return Error(ErrorCode::kInvalidArgument, "the order of columns has another length than the Hessian");
   if (triangle.size() != n * (n + 1) / 2) {
@@ -122,8 +129,6 @@ Result<double> checked_diagonal_mean(std::span<const float> triangle, uint64_t n
                                                   std::to_string(n) + " columns need " +
                                                   std::to_string(n * (n + 1) / 2));
   }
-  if (!(options.damping >= 0 && options.damping <= kMostDamping))
-    return Error(ErrorCode::kInvalidArgument, "damping must lie between 0 and 1");
   if (!std::all_of(triangle.begin(), triangle.end(), [](float v) { return std::isfinite(v); })) {
     return Error(ErrorCode::kNonFinite, "Hessian has entries that are not finite").remedy("calibrate again");
   }

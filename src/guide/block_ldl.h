@@ -17,6 +17,9 @@ struct LdlOptions {
   uint32_t block_size = 1;  // columns that are quantised together, without feedback among them: 1 to 128
 };
 
+// Whether damping lies between 0 and 1 and blocks have 1 to 128 columns. Errors: kInvalidArgument.
+Status check_options(const LdlOptions& options);
+
 // The coefficients of a FeedbackFactor in a device's memory, and what its kernels read beside them.
 struct DeviceCoefficients {
   DeviceBuffer coefficients;  // float [columns][stride], by positions: L[j][k] in row j

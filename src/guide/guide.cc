@@ -69,10 +69,16 @@ void fill_evenly(const FeedbackFactor& factor, std::span<const double> rms, cons
 
 }  // namespace
 
+Status check_options(const GuideOptions& options) {
+  NWC_RETURN_IF_ERROR(check_options(options.importance));
+  return check_options(options.ldl);
+}
+
 Result<TensorGuide> make_guide(std::span<const HessianView> hessians, uint64_t matrices, uint64_t columns,
                                std::span<const double> column_rms, const LevelErrors& level_errors,
                                const GuideOptions& options, int threads, Factoriser* device) {
   TensorGuide guide;
+  NWC_RETURN_IF_ERROR(check_options(options));
   if (options.importance.shares.size() >= level_errors.size() && options.levels && options.steps == StepRule::kLevels) {
     return Error(ErrorCode::kInvalidArgument,
                  "the codec has " + std::to_string(level_errors.size()) + " levels, too few for " +

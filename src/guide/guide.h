@@ -35,6 +35,9 @@ struct GuideOptions {
   LdlOptions ldl;
 };
 
+// Whether shares, damping and block size are in range. Errors: kInvalidArgument.
+Status check_options(const GuideOptions& options);
+
 // A Hessian of one matrix: the lower triangle row by row (block_ldl.h).
 struct HessianView {
   std::span<const float> triangle;
@@ -45,7 +48,8 @@ class Factoriser;
 
 // The guide of a tensor of `matrices` matrices with a Hessian each (or one for all). `column_rms`, [matrices *
 // columns]: what column scales are made of, before gains. `device`: what factorises, and keeps the factors; null for
-// the cores. Errors: those of factorise(), and kMismatch for a Hessian of another width; they name no tensor.
+// the cores. Errors: those of check_options() and factorise(), and kMismatch for a Hessian of another width; they name
+// no tensor.
 Result<TensorGuide> make_guide(std::span<const HessianView> hessians, uint64_t matrices, uint64_t columns,
                                std::span<const double> column_rms, const LevelErrors& level_errors,
                                const GuideOptions& options, int threads, Factoriser* device = nullptr);

@@ -5,6 +5,8 @@
 #include <span>
 #include <vector>
 
+#include "nwcodec/result.h"
+
 namespace nwc {
 
 enum class Sensitivity : uint8_t {
@@ -19,7 +21,11 @@ struct ImportanceOptions {
   Sensitivity sensitivity = Sensitivity::kDiagonal;
 };
 
-// The level of each column, [sensitivity.size()]. Precondition: shares.size() < 256 and their sum is at most 1.
+// Whether every share lies between 0 and 1, and so does their sum, and there are fewer than limits::kMaxLevels. Errors:
+// kInvalidArgument.
+Status check_options(const ImportanceOptions& options);
+
+// The level of each column, [sensitivity.size()]. Precondition: check_options().
 std::vector<uint8_t> importance_levels(std::span<const double> sensitivity, const ImportanceOptions& options);
 
 }  // namespace nwc

@@ -79,8 +79,8 @@ Result<ChunkSet> load_chunks(const std::vector<std::filesystem::path>& models,
   checkpoints.reserve(models.size());
   for (const std::filesystem::path& model : models) {
     NWC_ASSIGN_OR_RETURN(Checkpoint opened, Checkpoint::open(model));
-    NWC_ASSIGN_OR_RETURN(const std::string model_type, read_model_type(model));
-    NWC_ASSIGN_OR_RETURN(const Selection selection, Selection::make(selection_options, model_type));
+    NWC_ASSIGN_OR_RETURN(const ModelKind kind, ModelKind::read(model));
+    NWC_ASSIGN_OR_RETURN(const Selection selection, Selection::make(selection_options, kind));
     const Checkpoint& checkpoint = checkpoints.emplace_back(std::move(opened));
     const size_t before = sources.size();
     for (const SafetensorsFile& shard : checkpoint.shards()) {

@@ -119,6 +119,11 @@ Result<std::vector<FixedLengthPoint>> run(const FixedLengthOptions& options, con
     if (bits < 1 || bits > 5)
       return Error(ErrorCode::kInvalidArgument, "bits of fixed-length quantisers must be 1 to 5");
   }
+  NWC_RETURN_IF_ERROR(check_options(o));
+  for (const double lambda : options.lambdas) {
+    o.lambda = lambda;
+    NWC_RETURN_IF_ERROR(check_options(o));
+  }
   const int threads = resolve_threads(o.threads);
   torch::set_num_threads(threads);
   NWC_ASSIGN_OR_RETURN(const ChunkSet data,

@@ -22,6 +22,8 @@ constexpr const char* kStateName = "state";
 
 Error invalid(std::string message) { return Error(ErrorCode::kInvalidArgument, std::move(message)); }
 
+}  // namespace
+
 Status check_options(const TrainOptions& o) {
   const auto check_network = [](const char* name, NetworkShape shape) -> Status {
     if (shape.depth < 0 || shape.depth > limits::kMaxDepth)
@@ -31,7 +33,7 @@ Status check_options(const TrainOptions& o) {
     return {};
   };
   if (o.models.empty()) return invalid("no model to learn from");
-  if (!(o.lambda >= 1e-3 && o.lambda <= 1e9)) return invalid("lambda must lie between 0.001 and 1e9");
+  if (!(o.lambda >= kLeastLambda && o.lambda <= kMostLambda)) return invalid("lambda must lie between 0.001 and 1e9");
   if (o.chunk < 1 || o.chunk > limits::kMaxChunk)
     return invalid("chunk length must be 1 to " + std::to_string(limits::kMaxChunk));
   if (o.latents < 1 || o.latents > limits::kMaxLatents)
@@ -40,7 +42,8 @@ Status check_options(const TrainOptions& o) {
     return invalid("there must be 1 to " + std::to_string(limits::kMaxLevels) + " level coefficients");
   }
   for (const double c : o.level_coefficients) {
-    if (!(c > 0 && c < 1e6)) return invalid("level coefficients must be positive");
+    if (!(c >= kLeastCoefficient && c <= kMostCoefficient))
+      return invalid("level coefficients must lie between 1e-6 and 1e6");
   }
   NWC_RETURN_IF_ERROR(check_network("analysis", o.analysis));
   NWC_RETURN_IF_ERROR(check_network("synthesis", o.synthesis));
@@ -52,15 +55,22 @@ Status check_options(const TrainOptions& o) {
     return invalid("identity transforms have as many latents as weights in a chunk");
   if (o.identity && (o.from || o.teacher))
     return invalid("a codec to fine-tune or to learn from has transforms of its own; it cannot be made the identity");
-  if (o.steps < 1 || o.batch < static_cast<int64_t>(o.level_coefficients.size()))
-    return invalid("steps and batch must be positive");
+  if (o.steps < 1 || o.steps > kMostSteps) return invalid("steps must be 1 to 2^40");
+  if (o.batch < static_cast<int64_t>(o.level_coefficients.size()) || o.batch > kMostBatch)
+    return invalid("a batch must have a chunk for each level at least, and 2^24 at most");
+  if (o.max_chunks < 1 || o.max_chunks > kMostChunks) return invalid("chunks kept must be 1 to 2^40");
   if (o.validate_every < 1 || o.save_every < 1)
     return invalid("validations and saved states must be at least one step apart");
-  if (!(o.heavy_share >= 0 && o.heavy_share < 1))
-    return invalid("the share of heavy-tailed chunks must be at least 0 and below 1");
-  if (!(o.learning_rate > 0 && o.auxiliary_learning_rate > 0)) return invalid("learning rates must be positive");
+  if (!(o.heavy_share >= 0 && o.heavy_share <= kMostHeavyShare))
+    return invalid("the share of heavy-tailed chunks must lie between 0 and 0.99");
+  for (const double rate : {o.learning_rate, o.auxiliary_learning_rate}) {
+    if (!(rate >= kLeastLearningRate && rate <= kMostLearningRate))
+      return invalid("learning rates must lie between 1e-12 and 1");
+  }
   return {};
 }
+
+namespace {
 
 // Adds heavy-tailed chunks to real ones, so that they make up `share` of both sets.
 void add_heavy_tails(double share, uint64_t seed, ChunkSet& data) {

@@ -29,6 +29,14 @@ enum class TrainRecipe {
 
 enum class TrainDevice { kCpu, kCuda };
 
+// Ranges of options; those of shapes are in nwcodec/limits.h.
+inline constexpr double kLeastLambda = 1e-3, kMostLambda = 1e9;
+inline constexpr double kLeastCoefficient = 1e-6, kMostCoefficient = 1e6;  // of levels
+inline constexpr double kLeastLearningRate = 1e-12, kMostLearningRate = 1;
+inline constexpr double kMostHeavyShare = 0.99;
+inline constexpr int64_t kMostSteps = int64_t{1} << 40, kMostBatch = int64_t{1} << 24;
+inline constexpr uint64_t kMostChunks = uint64_t{1} << 40;
+
 struct TrainOptions {
   std::vector<std::filesystem::path> models;
   std::filesystem::path output;
@@ -67,6 +75,9 @@ struct TrainOptions {
   bool resume = false;  // refuse to start anew: there must be an interrupted run, which is gone on from either way
   bool force = false;   // overwrite an existing codec and, without `resume`, an interrupted run of other options
 };
+
+// Errors: kInvalidArgument for the first option that is out of range.
+Status check_options(const TrainOptions& options);
 
 struct LevelQuality {
   double bits = 0;  // per weight, cross-entropy under the density of rounded latents

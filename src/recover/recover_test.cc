@@ -8,15 +8,15 @@
 #include <random>
 
 #include "calibrate/calibrate.h"
-#include "guide/calibration_sequences.h"
 #include "compress/compress.h"
+#include "guide/calibration_sequences.h"
 #include "model/causal_lm.h"
-#include "support/toy_checkpoint.h"
 #include "nwcodec/weights.h"
 #include "recover/groups.h"
 #include "recover/training.h"
 #include "support/tiny_checkpoint.h"
 #include "support/tiny_codec.h"
+#include "support/toy_checkpoint.h"
 
 namespace nwc {
 namespace {
@@ -116,10 +116,11 @@ TEST_F(Recover, LowersTheErrorOfEveryBlock) {
   }
   ASSERT_EQ(report->tensors.size(), 14u);
   double gained = 0;
-  for (const CompressedTensorReport& t : report->tensors) {
-    ASSERT_TRUE(t.recovery) << t.name;
-    EXPECT_LE(t.recovery->error_after, t.recovery->error_before) << t.name;
-    gained += t.recovery->error_before - t.recovery->error_after;
+  for (const TensorRecord& t : report->tensors) {
+    ASSERT_TRUE(t.encoding && t.encoding->recovery) << t.name;
+    const TensorRecord::Encoding::Recovery& error = *t.encoding->recovery;
+    EXPECT_LE(error.error_after, error.error_before) << t.name;
+    gained += error.error_before - error.error_after;
   }
   EXPECT_GT(gained, 0);
 }

@@ -175,8 +175,8 @@ class RecoveringCompressor : public BlockCompressor {
           train_block(model_->spec().blocks[*order.block], *parameters, trainables,
                       {features_.inputs(), features_.outputs(), validation_}, rope_, options_, threads_, progress));
       for (const auto& [tensor, shard] : group)
-        part.report_of(tensor->name).recovery =
-            CompressedTensorReport::Recovery{outcome.error_before, outcome.error_after};
+        part.record_of(tensor->name).encoding->recovery =
+            TensorRecord::Encoding::Recovery{outcome.error_before, outcome.error_after};
     }
     for (const PlannedTensor& norm : part.replaced())
       NWC_RETURN_IF_ERROR(part.replace(norm.name, stored_as(norm.dtype, parameters->tensor(norm.name))));
@@ -230,9 +230,9 @@ Result<std::unique_ptr<BlockCompressor>> make_recovery(const fs::path& model, co
                                                        const RecoverOptions& options, int threads) {
   return catch_foreign("recovery", [&]() -> Result<std::unique_ptr<BlockCompressor>> {
     if (options.sequences < 2 || options.epochs < 0 || options.length < 0 || options.batch < 1 ||
-        options.patience < 1 || !(options.learning_rate > 0)) {
+        options.patience < 1 || !(options.learning_rate > 0 && options.learning_rate <= 1)) {
       return Error(ErrorCode::kInvalidArgument,
-                   "recovery takes at least two sequences, one per batch, a positive learning rate and patience");
+                   "recovery takes at least two sequences, one per batch, patience and a learning rate of at most 1");
     }
     set_compute_threads(1);
     NWC_ASSIGN_OR_RETURN(ModelSpec spec, describe_model(model));

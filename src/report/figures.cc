@@ -61,7 +61,7 @@ PlotPanel scatter(const ReportedTensor& t) {
     series.try_emplace(c.level, PlotSeries{fmt::format("level {}", c.level), {}, false})
         .first->second.points.emplace_back(c.diagonal, c.inverse_error);
   }
-  PlotPanel panel{t.name, "log10 of diag(H)", "log10 of 1 / column error", {}};
+  PlotPanel panel{t.record.name, "log10 of diag(H)", "log10 of 1 / column error", {}};
   for (auto& [level, s] : series) panel.series.push_back(std::move(s));
   return panel;
 }
@@ -105,16 +105,18 @@ std::string draw_map(const std::vector<const ReportedTensor*>& rows) {
 
 std::vector<PlotPanel> block_panels(const CompressionReport& report) {
   std::vector<PlotPanel> panels;
-  panels.push_back(by_block(report, "error", "NMSE in dB",
-                            [](const ReportedTensor& t) { return std::optional(decibels_of(t.nmse)); }));
+  panels.push_back(by_block(report, "error", "NMSE in dB", [](const ReportedTensor& t) {
+    return std::optional(decibels_of(t.record.measured->nmse));
+  }));
   if (report.hessian_error) {
     panels.push_back(
         by_block(report, "Hessian-weighted error", "tr(E H E') / tr(W H W') in dB", [](const ReportedTensor& t) {
-          return t.hessian_error ? std::optional(decibels_of(*t.hessian_error)) : std::nullopt;
+          const std::optional<double>& error = t.record.measured->hessian_error;
+          return error ? std::optional(decibels_of(*error)) : std::nullopt;
         }));
   }
   panels.push_back(by_block(report, "bits with side information", "bits per weight",
-                            [](const ReportedTensor& t) { return std::optional(t.bits); }));
+                            [](const ReportedTensor& t) { return std::optional(t.record.bits_per_weight()); }));
   return panels;
 }
 

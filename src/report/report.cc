@@ -8,15 +8,16 @@
 
 #include "base/file.h"
 #include "decode/weight_store.h"
-#include "guide/hessian_store.h"
-#include "weights/selection.h"
 #include "format/tiling.h"
+#include "guide/hessian_store.h"
 #include "nwcodec/inspect.h"
 #include "nwcodec/version.h"
+#include "report/figures.h"
 #include "report/measure.h"
 #include "report/report_html.h"
 #include "report/report_json.h"
 #include "study/model_tensors.h"
+#include "weights/selection.h"
 
 namespace nwc {
 namespace {
@@ -32,7 +33,7 @@ std::string name_of_directory(const fs::path& path) {
 // The types of two towers' layers are the same: puts the name of the tower before the type.
 void name_towers(std::vector<ReportedTensor>& tensors) {
   const auto tower_of = [](const ReportedTensor& t) {
-    return t.depth < 0 ? std::string() : t.name.substr(0, t.name.find('.'));
+    return t.depth < 0 ? std::string() : t.record.name.substr(0, t.record.name.find('.'));
   };
   std::set<std::string> towers;
   for (const ReportedTensor& t : tensors) {
@@ -76,24 +77,18 @@ class Measurer {
     source.shard->release(*source.tensor);
     store_.checkpoint().shards()[stored.shard].release(*stored.stream);
 
-    const TensorPlace place = place_of(inspected.name);
-    ReportedTensor line{.name = inspected.name,
-                        .type = place.type,
-                        .depth = place.depth,
-                        .shape = inspected.shape,
-                        .weights = inspected.weights};
-    line.payload_bits = inspected.payload_bits_per_weight();
-    line.bits = inspected.bits_per_weight();
-    line.columns_per_level = inspected.columns_per_level;
-    line.own_tables = inspected.own_tables;
-    line.nmse = measured->squared_weight > 0 ? measured->squared_error / measured->squared_weight : 0.0;
-    if (measured->weighted_weight > 0) line.hessian_error = measured->weighted_error / measured->weighted_weight;
+    const TensorPlace place = TensorPlace::of(inspected.name);
+    ReportedTensor line{.record = {inspected}, .type = place.type, .depth = place.depth};
+    TensorRecord::Measured& shown = line.record.measured.emplace();
+    shown.nmse = measured->squared_weight > 0 ? measured->squared_error / measured->squared_weight : 0.0;
+    if (measured->weighted_weight > 0) shown.hessian_error = measured->weighted_error / measured->weighted_weight;
     for (size_t k = 0; k < measured->column_error.size(); ++k) {
       const double weight = measured->column_weight[k];
       line.column_error.push_back(weight > 0 ? static_cast<float>(measured->column_error[k] / weight)
                                              : std::numeric_limits<float>::quiet_NaN());
     }
     if (hessian) line.diagonal = diagonal_of(*hessian, weights.matrices);
+    shown.diagonal_error_correlation = diagonal_correlation(line);
     if (stored.levels != nullptr) {
       NWC_ASSIGN_OR_RETURN(line.levels, unpack_levels(stored.levels->bytes, weights.matrices * weights.columns,
                                                       store_.codec().parts().levels()));
@@ -136,8 +131,9 @@ Result<CompressionReport> make_report(const ReportOptions& options, const Compre
   report.warnings = run.warnings;
   StageClock clock(report.stages);
   clock.begin("measuring");
-  NWC_ASSIGN_OR_RETURN(report.model_type, read_model_type(options.model));
-  NWC_ASSIGN_OR_RETURN(const Selection selection, Selection::make({}, report.model_type));
+  NWC_ASSIGN_OR_RETURN(const ModelKind kind, ModelKind::read(options.model));
+  report.model_type = kind.type;
+  NWC_ASSIGN_OR_RETURN(const Selection selection, Selection::make({}, kind));
   NWC_ASSIGN_OR_RETURN(const Checkpoint original, Checkpoint::open(options.model));
   NWC_ASSIGN_OR_RETURN(const CheckpointReport inspected, inspect_checkpoint(options.compressed, false));
   NWC_ASSIGN_OR_RETURN(const WeightStore store, WeightStore::open(options.compressed));
@@ -152,8 +148,8 @@ Result<CompressionReport> make_report(const ReportOptions& options, const Compre
   report.input_bytes = inspected.original_bytes;
   report.output_bytes = inspected.file_bytes;
 
-  std::map<std::string, const CompressedTensorReport*> compressed_now;
-  for (const CompressedTensorReport& t : run.tensors) compressed_now.emplace(t.name, &t);
+  std::map<std::string, const TensorRecord*> compressed_now;
+  for (const TensorRecord& t : run.tensors) compressed_now.emplace(t.name, &t);
   const Measurer measurer(original, selection, store, hessians ? &*hessians : nullptr, options.threads);
   Sums sums;
   uint64_t done = 0;
@@ -162,20 +158,15 @@ Result<CompressionReport> make_report(const ReportOptions& options, const Compre
     progress.at(done, inspected.weights, "measuring");
     done += tensor.weights;
     NWC_ASSIGN_OR_RETURN(ReportedTensor line, measurer.measure(tensor, sums));
-    if (const auto found = compressed_now.find(tensor.name); found != compressed_now.end()) {
-      const CompressedTensorReport& t = *found->second;
-      line.patches = t.statistics.patches;
-      line.escapes = t.statistics.escapes;
-      line.seconds = t.seconds;
-      if (hessians) line.damping = t.notes.damping;
-    }
+    if (const auto found = compressed_now.find(tensor.name); found != compressed_now.end())
+      line.record.encoding = found->second->encoding;
     report.tensors.push_back(std::move(line));
   }
   report.nmse = sums.weight > 0 ? sums.error / sums.weight : 0.0;
   if (sums.weighted_weight > 0) report.hessian_error = sums.weighted_error / sums.weighted_weight;
   name_towers(report.tensors);
   std::sort(report.tensors.begin(), report.tensors.end(), [](const ReportedTensor& a, const ReportedTensor& b) {
-    return std::tie(a.depth, a.name) < std::tie(b.depth, b.name);
+    return std::tie(a.depth, a.record.name) < std::tie(b.depth, b.record.name);
   });
   clock.end();
   progress.at(inspected.weights, inspected.weights, "done");

@@ -16,24 +16,14 @@
 namespace nwc {
 
 struct ReportedTensor {
-  std::string name, type;  // type: the layer's name in its block, the same for all blocks and experts
-  int64_t depth = -1;      // number of the block
-  std::vector<uint64_t> shape;
-  uint64_t weights = 0;
-  double payload_bits = 0;              // per weight: tiles
-  double bits = 0;                      // with the stream's header, index and tables, scales and levels
-  double nmse = 0;                      // sum (decoded - original)^2 / sum original^2
-  std::optional<double> hessian_error;  // tr(E H E^T) / tr(W H W^T), E = decoded - original; none without a Hessian, or
-                                        // where no token came
-  std::vector<uint64_t> columns_per_level;
-  bool own_tables = false;
+  TensorRecord record;  // measured; with an encoding if the run that is reported compressed it. No `hessian_error`
+                        // without a Hessian, or where no token came
+  std::string type;     // the layer's name in its block, the same for all blocks and experts; for plots
+  int64_t depth = -1;   // number of the block
   // Column by column, [matrices * columns].
   std::vector<float> column_error;  // squared error over squared weight; NaN for columns of zeros
   std::vector<float> diagonal;      // diag(H); empty without
   std::vector<uint8_t> levels;      // empty: all 0
-  // Known only if the tensor was compressed by the run that is reported.
-  std::optional<uint64_t> patches, escapes;
-  std::optional<double> damping, seconds;
 };
 
 struct CompressionReport {

@@ -107,7 +107,7 @@ std::string levels_section(const CompressionReport& r) {
   const std::vector<LevelMap> maps = level_maps(r);
   if (maps.empty()) return {};
   size_t levels = 0;
-  for (const ReportedTensor& t : r.tensors) levels = std::max(levels, t.columns_per_level.size());
+  for (const ReportedTensor& t : r.tensors) levels = std::max(levels, t.record.columns_per_level.size());
   std::string html =
       "<h2>Importance levels</h2>\n<p class=\"soft\">A row per tensor, the first block on top; columns from left to "
       "right, where a dot stands for its highest level.";
@@ -138,12 +138,14 @@ std::string tensors_section(const CompressionReport& r) {
   std::vector<std::vector<std::string>> rows{{"tensor", "shape", "payload", "bits", "NMSE dB", "Hessian-weighted dB",
                                               "columns by level", "tables", "patches", "seconds"}};
   for (size_t i = 0; i < std::min(kMaxRows, r.tensors.size()); ++i) {
-    const ReportedTensor& t = r.tensors[i];
-    rows.push_back({t.name, fmt::format("{}", fmt::join(t.shape, " x ")), fmt::format("{:.4f}", t.payload_bits),
-                    fmt::format("{:.4f}", t.bits), decibels_text(t.nmse),
-                    t.hessian_error ? decibels_text(*t.hessian_error) : "",
+    const TensorRecord& t = r.tensors[i].record;
+    const std::optional<double>& hessian_error = t.measured->hessian_error;
+    rows.push_back({t.name, fmt::format("{}", fmt::join(t.shape, " x ")),
+                    fmt::format("{:.4f}", t.payload_bits_per_weight()), fmt::format("{:.4f}", t.bits_per_weight()),
+                    decibels_text(t.measured->nmse), hessian_error ? decibels_text(*hessian_error) : "",
                     fmt::format("{}", fmt::join(t.columns_per_level, " / ")), t.own_tables ? "own" : "codec",
-                    t.patches ? std::to_string(*t.patches) : "", t.seconds ? fmt::format("{:.2f}", *t.seconds) : ""});
+                    t.encoding ? std::to_string(t.encoding->statistics.patches) : "",
+                    t.encoding ? fmt::format("{:.2f}", t.encoding->seconds) : ""});
   }
   std::string html = "<h2>Tensors</h2>\n";
   if (r.tensors.size() > kMaxRows)

@@ -7,8 +7,7 @@
 
 namespace nwc {
 
-// What is unknown is null. Columns are summed up: their counts by level, and how closely diag(H) and the inverse column
-// error agree (report/figures.h).
+// Tensors as in other lists of them (compress/tensor_record.h); what is unknown is null.
 std::string report_json(const CompressionReport& report);
 
 }  // namespace nwc

@@ -73,21 +73,30 @@ TEST_F(Report, AgreesWithTheEncoderAndTheFiles) {
   EXPECT_EQ(report.bits, inspected.bits_per_weight());
   EXPECT_EQ(report.input_bytes, inspected.original_bytes);
   ASSERT_EQ(report.tensors.size(), 3u);
-  EXPECT_EQ(report.tensors[0].name, "model.layers.0.mlp.up_proj.weight");
+  EXPECT_EQ(report.tensors[0].record.name, "model.layers.0.mlp.up_proj.weight");
   EXPECT_EQ(report.tensors[2].type, "self_attn.q_proj");
   for (const ReportedTensor& t : report.tensors) {
     const auto encoded = std::find_if(run_.tensors.begin(), run_.tensors.end(),
-                                      [&](const CompressedTensorReport& r) { return r.name == t.name; });
+                                      [&](const TensorRecord& r) { return r.name == t.record.name; });
     ASSERT_NE(encoded, run_.tensors.end());
     // The stored dtype rounds what the encoder saw: binary32 is exact, bfloat16 has 8 bits.
-    EXPECT_NEAR(t.nmse / (encoded->statistics.squared_error / encoded->statistics.squared_weight), 1, 1e-2) << t.name;
-    EXPECT_EQ(t.columns_per_level, encoded->columns_per_level);
-    EXPECT_EQ(*t.patches, encoded->statistics.patches);
-    EXPECT_EQ(*t.seconds, encoded->seconds);
-    ASSERT_TRUE(t.hessian_error);
-    EXPECT_GT(*t.hessian_error, 0);
-    EXPECT_LT(*t.hessian_error, t.nmse) << "levels follow the diagonal";
-    EXPECT_GT(*diagonal_correlation(t), 0.2) << t.name;
+    const TensorRecord::Measured& measured = *t.record.measured;
+    const EncodeStatistics& seen = encoded->encoding->statistics;
+    EXPECT_NEAR(measured.nmse / (seen.squared_error / seen.squared_weight), 1, 1e-2) << t.record.name;
+    // What the run said of the file is what stands there.
+    EXPECT_EQ(t.record.dtype, encoded->dtype);
+    EXPECT_EQ(t.record.shape, encoded->shape);
+    EXPECT_EQ(t.record.weights, encoded->weights);
+    EXPECT_EQ(t.record.payload_bytes, encoded->payload_bytes);
+    EXPECT_EQ(t.record.side_bytes, encoded->side_bytes);
+    EXPECT_EQ(t.record.own_tables, encoded->own_tables);
+    EXPECT_EQ(t.record.columns_per_level, encoded->columns_per_level);
+    EXPECT_EQ(t.record.encoding->statistics.patches, seen.patches);
+    EXPECT_EQ(t.record.encoding->seconds, encoded->encoding->seconds);
+    ASSERT_TRUE(measured.hessian_error);
+    EXPECT_GT(*measured.hessian_error, 0);
+    EXPECT_LT(*measured.hessian_error, measured.nmse) << "levels follow the diagonal";
+    EXPECT_GT(*measured.diagonal_error_correlation, 0.2) << t.record.name;
   }
   ASSERT_EQ(report.stages.size(), 4u);
   EXPECT_EQ(report.stages[0].name, "checking weights");
@@ -97,8 +106,8 @@ TEST_F(Report, AgreesWithTheEncoderAndTheFiles) {
 TEST_F(Report, TensorsOfAnEarlierRunAreMeasuredToo) {
   const CompressionReport report = made({.codec = run_.codec});
   ASSERT_EQ(report.tensors.size(), 3u);
-  EXPECT_EQ(report.tensors[1].nmse, made(run_).tensors[1].nmse);
-  EXPECT_FALSE(report.tensors[1].patches || report.tensors[1].seconds);
+  EXPECT_EQ(report.tensors[1].record.measured->nmse, made(run_).tensors[1].record.measured->nmse);
+  EXPECT_FALSE(report.tensors[1].record.encoding);
   EXPECT_TRUE((*parse_json(report_json(report)))["tensors"][1]["seconds"].is_null());
 }
 
@@ -127,15 +136,16 @@ TEST_F(Report, JsonHasTheNumbers) {
   const Result<Json> json = parse_json(report_json(report));
   ASSERT_TRUE(json) << json.error().to_string();
   EXPECT_EQ((*json)["options"]["--what"], "<given>");
-  EXPECT_EQ((*json)["tensors"][0]["nmse"], report.tensors[0].nmse);
-  EXPECT_EQ((*json)["tensors"][0]["hessian_weighted_error"], *report.tensors[0].hessian_error);
+  EXPECT_EQ((*json)["tensors"][0]["nmse"], report.tensors[0].record.measured->nmse);
+  EXPECT_EQ((*json)["schema"], kRecordSchema);
+  EXPECT_EQ((*json)["tensors"][0]["hessian_weighted_error"], *report.tensors[0].record.measured->hessian_error);
   EXPECT_EQ((*json)["hessian_weighted_error"], *report.hessian_error);
 }
 
 TEST_F(Report, PageIsWellFormedWhateverTheNames) {
   CompressionReport report = made(run_);
   const std::string nasty = "</td><script>alert(1)</script> & \"b\" 'c'";
-  report.model = report.codec = report.tensors[0].name = report.tensors[0].type = nasty;
+  report.model = report.codec = report.tensors[0].record.name = report.tensors[0].type = nasty;
   report.warnings = {nasty};
   report.options = {{nasty, nasty}};
   const std::string html = report_html(report);
@@ -150,7 +160,7 @@ TEST_F(Report, PageIsWellFormedWhateverTheNames) {
 
 TEST_F(Report, WithoutHessiansOrTensors) {
   CompressionReport report = *make_report({tiny_.model(), tiny_.out(), {}, {}, 1}, run_, {});
-  EXPECT_FALSE(report.hessian_error || report.tensors[0].hessian_error);
+  EXPECT_FALSE(report.hessian_error || report.tensors[0].record.measured->hessian_error);
   EXPECT_TRUE(column_panels(report).empty());
   EXPECT_TRUE(testing::well_formed(report_html(report)));
   for (ReportedTensor& t : report.tensors) t.levels.clear();
@@ -161,7 +171,7 @@ TEST_F(Report, WithoutHessiansOrTensors) {
 
 TEST(Figures, ALevelMapShowsTheHighestLevelOfADot) {
   CompressionReport report;
-  ReportedTensor tensor{.name = "layers.0.a.weight", .type = "a", .depth = 0};
+  ReportedTensor tensor{.record = {}, .type = "a", .depth = 0};
   tensor.levels.assign(800, 0);  // two columns to a dot
   tensor.levels[4] = 1;
   tensor.levels[5] = 3;

@@ -102,8 +102,8 @@ Result<BaselineReport> quantise_checkpoint(const BaselineOptions& options, const
   BaselineReport report;
   NWC_ASSIGN_OR_RETURN(const std::unique_ptr<const Baseline> baseline, make_baseline(options.method));
   NWC_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::open(options.model));
-  NWC_ASSIGN_OR_RETURN(const std::string model_type, read_model_type(options.model));
-  NWC_ASSIGN_OR_RETURN(const Selection selection, Selection::make(options.selection, model_type));
+  NWC_ASSIGN_OR_RETURN(const ModelKind kind, ModelKind::read(options.model));
+  NWC_ASSIGN_OR_RETURN(const Selection selection, Selection::make(options.selection, kind));
   NWC_ASSIGN_OR_RETURN(const CompressPlan plan,
                        make_plan(checkpoint, selection, /*keep_nonfinite=*/false, options.threads, progress));
   report.warnings = plan.warnings;

@@ -4,22 +4,22 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "weights/selection.h"
-#include "weights/weight_matrix.h"
 #include "nwcodec/checkpoint.h"
 #include "nwcodec/result.h"
+#include "weights/selection.h"
+#include "weights/weight_matrix.h"
 
 namespace nwc {
 
-// Where in the model a tensor stands: "model.layers.3.self_attn.q_proj.weight" has depth 3 and type "self_attn.q_proj".
-// Further numbers (experts) become "*". Without a number among its parts, a tensor has depth -1 and its name as type.
+// Where in the model a tensor stands (weights/tensor_name.h): its block's number, or -1 outside blocks, and its layer.
 struct TensorPlace {
   int64_t depth = -1;
   std::string type;
+  static TensorPlace of(std::string_view name);
 };
-TensorPlace place_of(const std::string& name);
 
 // Thread safety: const members may be called from several threads at once.
 class ModelTensors {

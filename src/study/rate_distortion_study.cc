@@ -5,20 +5,20 @@
 #include <algorithm>
 #include <map>
 
-#include "codec/encode/encoder_codec.h"
-#include "study/codec_quantizer.h"
-#include "study/output/csv.h"
 #include "baselines/ecsq.h"
 #include "baselines/hadamard.h"
 #include "baselines/hybrid_code.h"
 #include "baselines/lloyd_max.h"
-#include "study/model_tensors.h"
 #include "baselines/one_mad_code.h"
 #include "baselines/random_permutation_code.h"
 #include "baselines/shannon.h"
 #include "baselines/sources.h"
-#include "study/output/svg_plot.h"
 #include "baselines/vector_quantizer.h"
+#include "codec/encode/encoder_codec.h"
+#include "study/codec_quantizer.h"
+#include "study/model_tensors.h"
+#include "study/output/csv.h"
+#include "study/output/svg_plot.h"
 
 namespace nwc {
 namespace {
@@ -138,10 +138,12 @@ class Curves {
 
 Status check(const RateDistortionOptions& o) {
   const auto invalid = [](std::string message) { return Error(ErrorCode::kInvalidArgument, std::move(message)); };
-  if (o.samples < 16 * kSourceRows || o.samples > uint64_t{1} << 28)
-    return invalid(fmt::format("samples must lie between {} and 2^28", 16 * kSourceRows));
+  static_assert(kFewestSamples == 16 * kSourceRows);
+  if (o.samples < kFewestSamples || o.samples > kMostSamples)
+    return invalid(fmt::format("samples must lie between {} and 2^28", kFewestSamples));
   if (o.largest_bits < 1 || o.largest_bits > kLargestVectorIndex / 2) return invalid("curves go to 6 bits at most");
   if (o.trellis.samples == 0) return {};
+  if (o.trellis.samples > kMostSamples) return invalid("a trellis quantises 2^28 samples at most");
   if (o.trellis.samples < kTrellisSequence)
     return invalid(fmt::format("a trellis needs {} samples at least", kTrellisSequence));
   const unsigned fewest = std::max(kFewestHybridStateBits, 2 * o.largest_bits);

@@ -15,6 +15,8 @@
 
 namespace nwc {
 
+inline constexpr uint64_t kFewestSamples = 16384, kMostSamples = uint64_t{1} << 28;  // per source
+
 struct RateDistortionOptions {
   std::optional<std::filesystem::path> model;  // a plain checkpoint, one tensor of which is a source too
   std::string tensor;  // empty: the first query projection, or the first linear weight if there is none

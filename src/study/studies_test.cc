@@ -5,14 +5,14 @@
 #include <cmath>
 #include <set>
 
+#include "baselines/sources.h"
 #include "compress/compress.h"
 #include "study/codec_quantizer.h"
 #include "study/latents.h"
 #include "study/model_tensors.h"
-#include "study/rate_distortion_study.h"
-#include "baselines/sources.h"
-#include "study/statistics_study.h"
 #include "study/output/study_output.h"
+#include "study/rate_distortion_study.h"
+#include "study/statistics_study.h"
 #include "study/tensor_study.h"
 #include "support/tiny_checkpoint.h"
 
@@ -51,12 +51,12 @@ TEST(Samples, RowsInStripes) {
 }
 
 TEST(Places, OfNames) {
-  EXPECT_EQ(place_of("model.layers.3.self_attn.q_proj.weight").depth, 3);
-  EXPECT_EQ(place_of("model.layers.3.self_attn.q_proj.weight").type, "self_attn.q_proj");
-  EXPECT_EQ(place_of("model.layers.12.mlp.experts.7.up_proj.weight").type, "mlp.experts.*.up_proj");
-  EXPECT_EQ(place_of("model.layers.12.mlp.experts.gate_up_proj").type, "mlp.experts.gate_up_proj");
-  EXPECT_EQ(place_of("lm_head.weight").depth, -1);
-  EXPECT_EQ(place_of("lm_head.weight").type, "lm_head.weight");
+  EXPECT_EQ(TensorPlace::of("model.layers.3.self_attn.q_proj.weight").depth, 3);
+  EXPECT_EQ(TensorPlace::of("model.layers.3.self_attn.q_proj.weight").type, "self_attn.q_proj");
+  EXPECT_EQ(TensorPlace::of("model.layers.12.mlp.experts.7.up_proj.weight").type, "mlp.experts.*.up_proj");
+  EXPECT_EQ(TensorPlace::of("model.layers.12.mlp.experts.gate_up_proj").type, "mlp.experts.gate_up_proj");
+  EXPECT_EQ(TensorPlace::of("lm_head.weight").depth, -1);
+  EXPECT_EQ(TensorPlace::of("lm_head.weight").type, "lm_head.weight");
 }
 
 TEST(Latents, OfALinearCodecAreWeightsOverItsStep) {
@@ -172,13 +172,13 @@ TEST(TensorStudy, AgreesWithTheEncodersOwnSums) {
   ASSERT_EQ(report.tensors.size(), compressed.tensors.size());
   for (const TensorQuality& t : report.tensors) {
     const auto entry = std::find_if(compressed.tensors.begin(), compressed.tensors.end(),
-                                    [&](const CompressedTensorReport& c) { return c.name == t.name; });
+                                    [&](const TensorRecord& c) { return c.name == t.name; });
     ASSERT_NE(entry, compressed.tensors.end());
-    const EncodeStatistics& s = entry->statistics;
+    const EncodeStatistics& s = entry->encoding->statistics;
     const double weights = static_cast<double>(s.weights);
     EXPECT_NEAR(t.nmse, s.normalised_squared_error / weights, 0.01 * t.nmse) << t.name;
     EXPECT_NEAR(t.payload_bits, 8 * static_cast<double>(s.payload_bytes) / weights, 1e-9);
-    EXPECT_NEAR(t.bits, 8 * static_cast<double>(entry->stream_bytes + entry->side_bytes) / weights, 1e-9);
+    EXPECT_NEAR(t.bits, 8 * static_cast<double>(entry->payload_bytes + entry->side_bytes) / weights, 1e-9);
     // The codec is a uniform quantiser, which half a step bounds.
     EXPECT_NEAR(t.largest_error, 0.5, 0.03);
     // At the payload's bits, which include the coder's overhead, an ideal coder affords a finer step.

@@ -1,92 +1,110 @@
 #include "weights/selection.h"
 
 #include <algorithm>
-#include <string_view>
 
-#include "base/file.h"
-#include "base/json.h"
-#include "nwcodec/limits.h"
+#include "weights/tensor_name.h"
 
 namespace nwc {
 namespace {
 
 constexpr uint64_t kSmallestSide = 16;
+constexpr std::string_view kPackedWeights[] = {"qweight", "weight_packed"};  // GPTQ and AWQ, compressed-tensors
 
-std::vector<std::string_view> parts_of(std::string_view name) {
-  std::vector<std::string_view> parts;
-  for (size_t begin = 0; begin <= name.size();) {
-    const size_t end = std::min(name.find('.', begin), name.size());
-    parts.push_back(name.substr(begin, end - begin));
-    begin = end + 1;
+struct Reason {
+  std::string_view name, explanation;
+};
+
+Reason reason_of(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::kCompressed: return {"compressed", "compressed"};
+    case Verdict::kExcluded: return {"excluded", "matches --exclude"};
+    case Verdict::kDtype: return {"dtype", "only F32, F16 and BF16 are compressed"};
+    case Verdict::kDimensions: return {"dimensions", "only matrices and batches of matrices are compressed"};
+    case Verdict::kEmpty: return {"empty", "has no weights"};
+    case Verdict::kNorm: return {"norm", "normalisation"};
+    case Verdict::kEmbedding: return {"embedding", "embedding"};
+    case Verdict::kBias: return {"bias", "bias"};
+    case Verdict::kConvolution: return {"convolution", "convolution"};
+    case Verdict::kRouter: return {"router", "router of experts: its errors send tokens elsewhere"};
+    case Verdict::kNotLinear: return {"not_linear", "by its name no weight of a linear layer"};
+    case Verdict::kOutsideBlocks: return {"outside_blocks", "in no numbered block"};
+    case Verdict::kSmall: return {"small", "fewer than 16 rows or columns"};
   }
-  return parts;
+  return {};
 }
 
-bool is_number(std::string_view part) {
-  return !part.empty() && std::all_of(part.begin(), part.end(), [](char c) { return c >= '0' && c <= '9'; });
-}
-
-bool can_be_compressed(const TensorView& tensor) {
+// Precondition: 2 or 3 dimensions.
+Verdict judge_by_name(const TensorName& name, const TensorView& tensor) {
   const size_t dims = tensor.shape.size();
-  return (dims == 2 || dims == 3) && is_weight_dtype(tensor.dtype) && !tensor.bytes.empty();
-}
-
-// Routers of mixtures: "mlp.gate.weight", "block_sparse_moe.gate.weight", "mlp.router.weight". They are small, and an
-// error in them sends tokens elsewhere.
-bool is_router(const std::vector<std::string_view>& parts) {
-  return parts.size() >= 2 && (parts[parts.size() - 2] == "gate" || parts[parts.size() - 2] == "router");
-}
-
-bool is_linear_weight_of_a_block(const TensorView& tensor) {
-  const size_t dims = tensor.shape.size();
-  if (std::min(tensor.shape[dims - 1], tensor.shape[dims - 2]) < kSmallestSide) return false;
-  const std::vector<std::string_view> parts = parts_of(tensor.name);
-  if (std::none_of(parts.begin(), parts.end() - 1, is_number) || is_router(parts)) return false;
-  for (const std::string_view part : parts) {
-    for (const char* word : {"norm", "embed", "bias", "conv", "ln_"}) {
-      if (part.find(word) != std::string_view::npos) return false;
-    }
+  switch (name.role) {
+    case TensorRole::kNorm: return Verdict::kNorm;
+    case TensorRole::kEmbedding: return Verdict::kEmbedding;
+    case TensorRole::kBias: return Verdict::kBias;
+    case TensorRole::kRouter: return Verdict::kRouter;
+    case TensorRole::kOther: return Verdict::kNotLinear;
+    case TensorRole::kConvolution:
+      if (dims == 3) return Verdict::kConvolution;
+      break;
+    case TensorRole::kExperts:
+      if (dims == 2) return Verdict::kNotLinear;
+      break;
+    case TensorRole::kWeight: break;
   }
-  // Fused expert tensors have no ".weight" at their end, and are 3-D.
-  return parts.back() == "weight" || dims == 3;
+  if (!name.block) return Verdict::kOutsideBlocks;
+  if (std::min(tensor.shape[dims - 1], tensor.shape[dims - 2]) < kSmallestSide) return Verdict::kSmall;
+  return Verdict::kCompressed;
 }
+
+bool is_matrix(const TensorView& tensor) { return tensor.shape.size() == 2 || tensor.shape.size() == 3; }
 
 }  // namespace
 
-Result<Selection> Selection::make(const SelectionOptions& options, const std::string& model_type) {
+std::string_view name_of(Verdict verdict) { return reason_of(verdict).name; }
+
+std::string explanation_of(Verdict verdict, const TensorView& tensor) {
+  const std::string why(reason_of(verdict).explanation);
+  if (verdict == Verdict::kDtype) return "is " + std::string(name_of(tensor.dtype)) + ": " + why;
+  if (verdict == Verdict::kDimensions) {
+    const size_t dims = tensor.shape.size();
+    return "has " + std::to_string(dims) + (dims == 1 ? " dimension: " : " dimensions: ") + why;
+  }
+  return why;
+}
+
+Result<Selection> Selection::make(const SelectionOptions& options, const ModelKind& model) {
   Selection selection;
   NWC_ASSIGN_OR_RETURN(selection.include_, NamePatterns::compile("--include", options.include));
   NWC_ASSIGN_OR_RETURN(selection.exclude_, NamePatterns::compile("--exclude", options.exclude));
-  selection.model_type_ = model_type;
+  selection.model_ = model;
   return selection;
 }
 
-Result<bool> Selection::wants(const TensorView& tensor) const {
-  if (!can_be_compressed(tensor)) return false;
+Result<Verdict> Selection::judge(const TensorView& tensor) const {
   NWC_ASSIGN_OR_RETURN(const bool excluded, exclude_.match(tensor.name));
-  if (excluded) return false;
+  if (excluded) return Verdict::kExcluded;
+  if (!is_weight_dtype(tensor.dtype)) return Verdict::kDtype;
+  if (!is_matrix(tensor)) return Verdict::kDimensions;
+  if (tensor.bytes.empty()) return Verdict::kEmpty;
   NWC_ASSIGN_OR_RETURN(const bool included, include_.match(tensor.name));
-  return included || is_linear_weight_of_a_block(tensor);
+  if (included) return Verdict::kCompressed;
+  return judge_by_name(TensorName::parse(tensor.name), tensor);
 }
 
-bool Selection::stored_transposed(const TensorView& tensor) const {
-  if (model_type_ == "gpt_oss") return tensor.shape.size() == 3;      // fused experts: [experts, in, out]
-  if (model_type_ == "gpt2") return tensor.name.ends_with("weight");  // Conv1D: [in, out]
-  return false;
+Result<bool> Selection::wants(const TensorView& tensor) const {
+  NWC_ASSIGN_OR_RETURN(const Verdict verdict, judge(tensor));
+  return verdict == Verdict::kCompressed;
 }
 
-Result<std::string> read_model_type(const std::filesystem::path& directory) {
-  const std::filesystem::path path = directory / "config.json";
-  Result<std::string> text = read_text_file(path, limits::kMaxJsonFile);
-  if (!text) {
-    if (text.error().code() == ErrorCode::kNotFound) return std::string();
-    return std::move(text).error();
+Result<bool> Selection::wants_but_for_dtype(const TensorView& tensor) const {
+  NWC_ASSIGN_OR_RETURN(const Verdict verdict, judge(tensor));
+  if (verdict != Verdict::kDtype || !is_matrix(tensor) || tensor.bytes.empty()) return false;
+  const std::string_view parameter = module_of(tensor.name).parameter;
+  if (std::find(std::begin(kPackedWeights), std::end(kPackedWeights), parameter) == std::end(kPackedWeights)) {
+    NWC_ASSIGN_OR_RETURN(const bool included, include_.match(tensor.name));
+    return included || judge_by_name(TensorName::parse(tensor.name), tensor) == Verdict::kCompressed;
   }
-  Result<Json> config = parse_json(*text);
-  if (!config) return std::move(config).error().in_file(path.string());
-  if (!config->is_object()) return Error(ErrorCode::kCorrupt, "is not a JSON object").in_file(path.string());
-  const auto type = config->find("model_type");
-  return type != config->end() && type->is_string() ? type->get<std::string>() : std::string();
+  const std::string plain = tensor.name.substr(0, tensor.name.size() - parameter.size()) + "weight";
+  return judge_by_name(TensorName::parse(plain), tensor) == Verdict::kCompressed;
 }
 
 }  // namespace nwc

@@ -24,9 +24,21 @@ TensorView view(const std::string& name, const Shape& shape, DType dtype = DType
 }
 
 Selection make(const SelectionOptions& options = {}, const std::string& model_type = "llama") {
-  Result<Selection> selection = Selection::make(options, model_type);
+  Result<Selection> selection = Selection::make(options, {.type = model_type});
   EXPECT_TRUE(selection.ok());
   return *std::move(selection);
+}
+
+Verdict judged(const Selection& selection, const TensorView& tensor) {
+  const Result<Verdict> verdict = selection.judge(tensor);
+  EXPECT_TRUE(verdict.ok()) << tensor.name;
+  return *verdict;
+}
+
+bool wants_but_for_dtype(const Selection& selection, const TensorView& tensor) {
+  const Result<bool> wanted = selection.wants_but_for_dtype(tensor);
+  EXPECT_TRUE(wanted.ok()) << tensor.name;
+  return *wanted;
 }
 
 bool wants(const Selection& selection, const TensorView& tensor) {
@@ -258,7 +270,7 @@ TEST(Selection, ABrokenPatternIsRefused) {
       {{.include = {"("}, .exclude = {}}, "--include: regular expression '(', byte "},
       {{.include = {}, .exclude = {"a", "[z-a]"}}, "--exclude: regular expression '[z-a]', byte "}};
   for (const auto& [options, begin] : cases) {
-    const Result<Selection> selection = Selection::make(options, "");
+    const Result<Selection> selection = Selection::make(options, {});
     ASSERT_FALSE(selection.ok()) << begin;
     EXPECT_EQ(selection.error().code(), ErrorCode::kInvalidArgument);
     EXPECT_TRUE(selection.error().to_string().starts_with(begin)) << selection.error().to_string();
@@ -273,28 +285,51 @@ TEST(Selection, APatternWithoutEndIsRefusedAtTheTensor) {
   EXPECT_TRUE(wants(selection, view("model.layers.0.mlp.up_proj.weight", {32, 32})));
 }
 
-TEST(Selection, StorageOrder) {
-  const TensorView experts = view("model.layers.0.mlp.experts.down_proj", {4, 64, 64}),
-                   linear = view("h.0.attn.c_attn.weight", {64, 192});
-  EXPECT_TRUE(make({}, "gpt_oss").stored_transposed(experts));
-  EXPECT_FALSE(make({}, "gpt_oss").stored_transposed(linear));
-  EXPECT_TRUE(make({}, "gpt2").stored_transposed(linear));
-  EXPECT_FALSE(make({}, "llama").stored_transposed(linear));
-  EXPECT_FALSE(make({}, "qwen3_moe").stored_transposed(experts));
-  EXPECT_FALSE(make({}, "").stored_transposed(experts));
+TEST(Selection, GoesByWholeWords) {
+  const Selection selection = make();
+  for (const char* name : {"vln_layers.0.attn.qkv.weight", "l.0.normal_proj.weight", "l.0.conv_proj.weight",
+                           "l.0.conv.in_proj.weight", "l.0.unembedded.weight", "l.0.biased.weight",
+                           "model.vision_embed_tokens.encoder.layers.0.self_attn.q_proj.weight"})
+    EXPECT_EQ(name_of(judged(selection, view(name, {64, 64}))), "compressed") << name;
+  const std::tuple<const char*, Shape, const char*> others[] = {
+      {"blocks.0.pos_table.weight", {64, 64}, "embedding"},
+      {"codebook.0.weight", {64, 64}, "embedding"},
+      {"text_model.0.token_type.weight", {64, 64}, "embedding"},
+      {"blocks.0.att.time_maa_w2", {5, 32, 64}, "not_linear"},
+      {"l.0.self_attn.rel_pos", {64, 64}, "not_linear"},
+      {"l.0.pos_conv.weight", {64, 64, 64}, "convolution"},
+      {"l.0.layer_norm2.weight", {64, 64}, "norm"},
+      {"l.0.relative_attention_bias.weight", {64, 64}, "bias"},
+      {"l.0.router.layer.weight", {64, 64}, "router"},
+      {"lm_head.weight", {64, 64}, "outside_blocks"},
+      {"l.0.fc.weight", {15, 64}, "small"},
+      {"l.0.patch_conv.weight", {64, 64, 2, 2}, "dimensions"},
+      {"l.0.fc.weight", {64}, "dimensions"},
+      {"l.0.fc.weight", {0, 64}, "empty"}};
+  for (const auto& [name, shape, why] : others) EXPECT_EQ(name_of(judged(selection, view(name, shape))), why) << name;
 }
 
-TEST(Selection, ModelTypeOfACheckpoint) {
-  const testing::TempDir dir;
-  EXPECT_EQ(*read_model_type(dir.path()), "");
-  dir.add("config.json", R"({"model_type": "gpt_oss"})");
-  EXPECT_EQ(*read_model_type(dir.path()), "gpt_oss");
-  dir.add("config.json", R"({"model_type": 3})");
-  EXPECT_EQ(*read_model_type(dir.path()), "");
-  for (const char* broken : {"", "[]", "{"}) {
-    dir.add("config.json", broken);
-    EXPECT_EQ(read_model_type(dir.path()).error().code(), ErrorCode::kCorrupt);
-  }
+TEST(Selection, SaysWhy) {
+  const TensorView conv = view("l.0.conv.weight", {64, 64, 2, 2}), fp8 = view("l.0.a.weight", {64, 64}, DType::kF8E4M3);
+  const Selection selection = make({.include = {}, .exclude = {"x"}});
+  EXPECT_EQ(explanation_of(judged(selection, conv), conv),
+            "has 4 dimensions: only matrices and batches of matrices are compressed");
+  EXPECT_EQ(explanation_of(judged(selection, fp8), fp8), "is F8_E4M3: only F32, F16 and BF16 are compressed");
+  EXPECT_EQ(name_of(judged(selection, view("l.0.x.weight", {64, 64}))), "excluded");
+}
+
+TEST(Selection, KnowsLinearWeightsOfOtherDtypes) {
+  const Selection selection = make({.include = {"^head"}, .exclude = {"x"}});
+  EXPECT_TRUE(wants_but_for_dtype(selection, view("l.0.a.weight", {64, 64}, DType::kF8E4M3)));
+  EXPECT_TRUE(wants_but_for_dtype(selection, view("l.0.a.weight", {64, 64}, DType::kF64)));
+  EXPECT_TRUE(wants_but_for_dtype(selection, view("l.0.a.qweight", {64, 64}, DType::kI32)));
+  EXPECT_TRUE(wants_but_for_dtype(selection, view("l.0.a.weight_packed", {64, 64}, DType::kI32)));
+  EXPECT_TRUE(wants_but_for_dtype(selection, view("head.weight", {64, 64}, DType::kF8E5M2)));
+  EXPECT_FALSE(wants_but_for_dtype(selection, view("l.0.a.weight", {64, 64}))) << "wanted as it is";
+  EXPECT_FALSE(wants_but_for_dtype(selection, view("l.0.a.qzeros", {64, 64}, DType::kI32)));
+  EXPECT_FALSE(wants_but_for_dtype(selection, view("l.0.norm.weight", {64, 64}, DType::kF8E4M3)));
+  EXPECT_FALSE(wants_but_for_dtype(selection, view("l.0.x.weight", {64, 64}, DType::kF8E4M3)));
+  EXPECT_FALSE(wants_but_for_dtype(selection, view("l.0.a.weight", {64}, DType::kF8E4M3)));
 }
 
 }  // namespace

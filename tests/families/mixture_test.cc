@@ -53,8 +53,8 @@ CompressReport expect_sound(const CompressOptions& options, size_t unseen) {
     EXPECT_TRUE(std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); })) << info.name;
   }
   EXPECT_GT(experts, 0u);
-  for (const CompressedTensorReport& t : report.tensors)
-    EXPECT_TRUE(std::isfinite(t.statistics.weighted_error)) << t.name;
+  for (const TensorRecord& t : report.tensors)
+    EXPECT_TRUE(std::isfinite(t.encoding->statistics.weighted_error)) << t.name;
   return report;
 }
 
@@ -87,10 +87,12 @@ TEST_P(UnseenExperts, AreCompressedAndReported) {
   options.output = temporary / "larger";
   options.codecs = {NWC_SOURCE_CODECS "/fast-300.safetensors"};
   options.bits.reset();
-  for (const CompressedTensorReport& t : expect_sound(options, unseen).tensors) {
-    EXPECT_LT(8.0 * static_cast<double>(t.statistics.payload_bytes) / static_cast<double>(t.statistics.weights), 5.0)
+  for (const TensorRecord& t : expect_sound(options, unseen).tensors) {
+    EXPECT_LT(8.0 * static_cast<double>(t.encoding->statistics.payload_bytes) /
+                  static_cast<double>(t.encoding->statistics.weights),
+              5.0)
         << t.name;
-    EXPECT_LT(t.statistics.squared_error / t.statistics.squared_weight, 0.03) << t.name;
+    EXPECT_LT(t.encoding->statistics.squared_error / t.encoding->statistics.squared_weight, 0.03) << t.name;
   }
   const testing::Expected expected(directory);
   const double error =

@@ -24,7 +24,7 @@ Result<ConfigObject> ConfigObject::open(const std::filesystem::path& file) {
 }
 
 Result<ConfigObject> ConfigObject::parse(std::string_view text, const std::string& label) {
-  Result<Json> json = parse_json(text);
+  Result<Json> json = parse_json(text, JsonDialect::kPython);
   if (!json) return std::move(json).error().in_file(label);
   if (!json->is_object()) return Error(ErrorCode::kCorrupt, "is not a JSON object").in_file(label);
   auto root = std::make_shared<const Json>(*std::move(json));

@@ -2,7 +2,7 @@
 nwcodec calibrate "$DEMO" --text "$DEMO_TEXT" -o hessians --sequences 4 --length 128 --seed 3 --threads 1
 quietly nwcodec compress "$DEMO" -o plain --bits 2.4 --quiet
 nwcodec compress "$DEMO" -o guided --bits 2.4 --hessians hessians --quiet --json >guided.json
-check_json <guided.json /codec /gain /tensors/0/hessian_weighted_error
+check_json <guided.json /codec /gain /tensors/0/weighted_error
 quietly nwcodec compress "$DEMO" -o again --bits 2.4 --hessians hessians --quiet --threads 1
 same guided again
 divergence() {

@@ -6,7 +6,7 @@ mv clip/expected.safetensors inputs.safetensors
 quietly nwcodec train clip --from "$SOURCE/codecs/fast-100.safetensors" -o own.safetensors --steps 20 --quiet --seed 1
 nwcodec calibrate clip --images inputs.safetensors -o hessians
 nwcodec compress clip -o small --codec own.safetensors --hessians hessians --json --quiet |
-  check_json /tensors/23/hessian_weighted_error
+  check_json /tensors/23/weighted_error
 nwcodec eval small --images inputs.safetensors --reference clip
 nwcodec eval clip --images inputs.safetensors --reference clip --json |
   check_json /images/relative_error=0.0 /images/count=2 /texts/count=3 /labels=3 /label_agreement=1.0

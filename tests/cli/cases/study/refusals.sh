@@ -6,7 +6,7 @@ refused 2 nwcodec study statistics model
 refused 1 nwcodec study statistics nowhere -o out
 refused 1 nwcodec study tensors model --compressed model -o out
 refused 1 nwcodec study rate-distortion --tensor x -o out
-refused 1 nwcodec study rate-distortion --samples 5 -o out
+refused 2 nwcodec study rate-distortion --samples 5 -o out
 mkdir -p taken
 touch taken/statistics.svg
 refused 1 nwcodec study statistics model -o taken

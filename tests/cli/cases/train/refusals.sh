@@ -8,10 +8,11 @@ refused 1 nwcodec train model -o no/such/folder/new.safetensors $small
 refused 1 nwcodec train model -o new.safetensors $small --exclude .
 refused 1 nwcodec train model -o new.safetensors $small --include '*'
 refused 1 nwcodec train model -o new.safetensors $small --resume
-refused 1 nwcodec train model -o new.safetensors $small --lambda nan
-refused 1 nwcodec train model -o new.safetensors $small --chunk 0
-refused 1 nwcodec train model -o new.safetensors $small --learning-rate -1
-refused 1 nwcodec train model -o new.safetensors $small --max-chunks 0
+refused 2 nwcodec train model -o new.safetensors $small --lambda nan
+refused 2 nwcodec train model -o new.safetensors $small --chunk 0
+refused 2 nwcodec train model -o new.safetensors $small --learning-rate=-1
+refused 2 nwcodec train model -o new.safetensors $small --max-chunks 0
+refused 1 nwcodec train model -o new.safetensors $small --max-chunks 1
 refused 1 nwcodec train model -o new.safetensors $small --from codec.safetensors
 tiny nan --nan model.layers.0.mlp.up_proj.weight
 refused 1 nwcodec train nan -o new.safetensors $small

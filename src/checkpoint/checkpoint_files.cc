@@ -1,0 +1,30 @@
+#include "checkpoint/checkpoint_files.h"
+
+#include "checkpoint/index.h"
+
+namespace nwc {
+
+CheckpointFiles CheckpointFiles::of(const std::filesystem::path& directory) {
+  CheckpointFiles files;
+  if (const Result<WeightMap> map = read_index(directory / kIndexFileName)) {
+    for (const auto& [tensor, file] : *map) files.named_.insert(file);
+  }
+  return files;
+}
+
+bool CheckpointFiles::contains(const std::string& file_name) const {
+  return file_name == kSingleFileName || file_name == kIndexFileName || file_name == kCodecFileName ||
+         is_shard_name(file_name) || named_.contains(file_name);
+}
+
+bool is_shard_name(std::string_view file_name) {
+  constexpr std::string_view kPattern = "model-#####-of-#####.safetensors";  // a digit for each #
+  if (file_name.size() != kPattern.size()) return false;
+  for (size_t i = 0; i < kPattern.size(); ++i) {
+    const bool digit = file_name[i] >= '0' && file_name[i] <= '9';
+    if (kPattern[i] == '#' ? !digit : file_name[i] != kPattern[i]) return false;
+  }
+  return true;
+}
+
+}  // namespace nwc

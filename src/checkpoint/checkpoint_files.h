@@ -1,0 +1,29 @@
+// Which files of a directory are the checkpoint's own weights.
+#pragma once
+
+#include <filesystem>
+#include <set>
+#include <string>
+#include <string_view>
+
+namespace nwc {
+
+// What compression and decompression write anew, what they therefore do not copy, and what `--force` replaces.
+// Everything else in a directory is a side file or somebody's own.
+class CheckpointFiles {
+ public:
+  // Reads the directory's index if there is one; where it cannot be read, its shards are known by their names alone.
+  static CheckpointFiles of(const std::filesystem::path& directory);
+
+  // model.safetensors, the index, the codec, shards that the index names, whatever they are called, and those called
+  // model-00001-of-00002.safetensors, which an index of this or of an earlier checkpoint named.
+  bool contains(const std::string& file_name) const;
+
+ private:
+  std::set<std::string> named_;  // by the index
+};
+
+// "model-NNNNN-of-NNNNN.safetensors".
+bool is_shard_name(std::string_view file_name);
+
+}  // namespace nwc

@@ -1,0 +1,42 @@
+#include "compress/selection_list.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "checkpoint/checksums.h"
+#include "compress/compress_plan.h"
+#include "compress/compress_warnings.h"
+#include "weights/tensor_name.h"
+
+namespace nwc {
+
+Result<SelectionList> list_selection(const std::filesystem::path& model, const SelectionOptions& options) {
+  NWC_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::open(model));
+  NWC_RETURN_IF_ERROR(check_not_compressed(checkpoint));
+  NWC_ASSIGN_OR_RETURN(const ModelKind kind, ModelKind::read(model));
+  NWC_ASSIGN_OR_RETURN(const Selection selection, Selection::make(options, kind));
+  SelectionList list;
+  NWC_ASSIGN_OR_RETURN(list.warnings, selection_warnings(checkpoint, selection));
+  for (const SafetensorsFile& shard : checkpoint.shards()) {
+    for (const TensorView& tensor : shard.tensors()) {
+      if (tensor.name == kChecksumTensorName) continue;
+      NWC_ASSIGN_OR_RETURN(const Verdict verdict, selection.judge(tensor));
+      ListedTensor line{
+          tensor.name, tensor.dtype, tensor.shape, 1, verdict, explanation_of(verdict, tensor),
+      };
+      for (const uint64_t side : tensor.shape) line.elements *= side;
+      if (verdict == Verdict::kCompressed) line.order = selection.storage_order(tensor);
+      list.tensors.push_back(std::move(line));
+    }
+  }
+  const auto place = [](const ListedTensor& t) {
+    const TensorName name = TensorName::parse(t.name);
+    return std::tuple(!name.block, name.stack, name.block.value_or(0), std::string_view(t.name));
+  };
+  std::sort(list.tensors.begin(), list.tensors.end(),
+            [&](const ListedTensor& a, const ListedTensor& b) { return place(a) < place(b); });
+  return list;
+}
+
+}  // namespace nwc

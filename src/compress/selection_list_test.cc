@@ -1,0 +1,111 @@
+#include "compress/selection_list.h"
+
+#include <gtest/gtest.h>
+
+#include "compress/compress.h"
+#include "support/tiny_checkpoint.h"
+
+namespace nwc {
+namespace {
+
+using testing::SafetensorsBuilder;
+using testing::TempDir;
+
+std::vector<std::string> lines_of(const SelectionList& list) {
+  std::vector<std::string> lines;
+  for (const ListedTensor& t : list.tensors) lines.push_back(t.name + ": " + t.why);
+  return lines;
+}
+
+TEST(SelectionList, NamesEveryTensorWithAReason) {
+  const testing::TinyCheckpoint tiny;
+  const Result<SelectionList> list = list_selection(tiny.model(), {.include = {}, .exclude = {"q_proj"}});
+  ASSERT_TRUE(list) << list.error().to_string();
+  EXPECT_EQ(
+      lines_of(*list),
+      (std::vector<std::string>{
+          "model.layers.0.mlp.up_proj.weight: compressed",
+          "model.layers.0.norm.weight: has 1 dimension: only matrices and batches of matrices are compressed",
+          "model.layers.1.mlp.up_proj.weight: compressed", "model.layers.1.self_attn.q_proj.weight: matches --exclude",
+          "lm_head.weight: in no numbered block", "model.embed_tokens.weight: embedding",
+          "model.position_ids: is I64: only F32, F16 and BF16 are compressed"}));
+  EXPECT_EQ(list->tensors[0].elements, 3360u);
+  EXPECT_TRUE(list->warnings.empty());
+}
+
+TEST(SelectionList, OfACompressedCheckpointIsRefused) {
+  const TempDir dir;
+  dir.add("model.safetensors", SafetensorsBuilder().add("l.0.a.weight.nwc_stream", "U8", {1}, "x").bytes());
+  EXPECT_EQ(list_selection(dir.path(), {}).error().code(), ErrorCode::kInvalidArgument);
+}
+
+const std::string kMatrix(1024, '\0');  // of 8-bit weights
+
+// FP8 beside BF16: what is left alone is named.
+TEST(SelectionWarnings, MixedDtypes) {
+  const TempDir dir;
+  const auto warnings = [&](const SafetensorsBuilder& file) {
+    dir.add("model.safetensors", file.bytes());
+    return list_selection(dir.path(), {})->warnings;
+  };
+  SafetensorsBuilder file;
+  file.add("l.0.a.weight", "BF16", {16, 32}, kMatrix).add("l.0.b.weight", "F8_E4M3", {32, 32}, kMatrix);
+  EXPECT_EQ(warnings(file), std::vector<std::string>{"1 linear weights in F8_E4M3 stay as they are; to compress them "
+                                                     "too, store the checkpoint in BF16 first: l.0.b.weight"});
+  file.add("l.0.c.qweight", "I32", {16, 16}, kMatrix).add("l.0.norm.weight", "F8_E4M3", {32, 32}, kMatrix);
+  EXPECT_EQ(warnings(file),
+            std::vector<std::string>{"2 linear weights in F8_E4M3, I32 stay as they are; to compress them too, store "
+                                     "the checkpoint in BF16 first: l.0.b.weight, l.0.c.qweight"});
+}
+
+TEST(SelectionWarnings, Mxfp4) {
+  const auto warnings = [](const SafetensorsBuilder& file) {
+    const TempDir dir;
+    dir.add("model.safetensors", file.bytes());
+    return list_selection(dir.path(), {})->warnings;
+  };
+  const std::string blocks(32, 'b'), scales(2, 's');
+  EXPECT_TRUE(warnings(SafetensorsBuilder().add("x_blocks", "U8", {1, 2, 1, 16}, blocks)).empty());
+  EXPECT_TRUE(
+      warnings(SafetensorsBuilder().add("x_blocks", "U8", {32}, blocks).add("x_scales", "U8", {1, 2, 1}, scales))
+          .empty());
+  EXPECT_EQ(
+      warnings(
+          SafetensorsBuilder().add("x_blocks", "U8", {1, 2, 1, 16}, blocks).add("x_scales", "U8", {1, 2, 1}, scales)),
+      std::vector<std::string>{"1 tensors in MXFP4 stay as they are, with 4.25 bits per weight; to compress them "
+                               "too, store the checkpoint in BF16 first: x"});
+}
+
+TEST(SelectionWarnings, AGuessedStorageOrder) {
+  const TempDir dir;
+  const SafetensorsBuilder file = SafetensorsBuilder().add("l.0.experts.down_proj", "BF16", {2, 16, 16}, kMatrix);
+  dir.add("model.safetensors", file.bytes());
+  EXPECT_EQ(list_selection(dir.path(), {})->warnings,
+            std::vector<std::string>{"1 tensors are taken as [.., outputs, inputs], which is a guess for a model of "
+                                     "this type; the other order costs quality, not correctness: "
+                                     "l.0.experts.down_proj"});
+  dir.add("config.json", R"({"model_type": "llama4"})");
+  EXPECT_TRUE(list_selection(dir.path(), {})->warnings.empty());
+}
+
+// Advice that helps: --include cannot make floats of FP8.
+TEST(NothingToCompress, SaysWhatWouldHelp) {
+  const testing::TinyCheckpoint tiny;
+  const auto refusal = [&](const SafetensorsBuilder& second) {
+    tiny.write_shards(SafetensorsBuilder().add("a", "U8", {1}, "x"), second);
+    const Result<CompressReport> report =
+        compress_checkpoint({.model = tiny.model(), .output = tiny.out(), .codecs = {tiny.codec()}}, {});
+    return report ? std::string() : report.error().to_string();
+  };
+  EXPECT_EQ(refusal(SafetensorsBuilder().add("l.0.b.weight", "F8_E4M3", {32, 32}, kMatrix)),
+            tiny.model().string() +
+                ": has linear weights in F8_E4M3 only: l.0.b.weight; store the checkpoint in BF16 "
+                "first");
+  EXPECT_EQ(refusal(SafetensorsBuilder().add("b", "U8", {1}, "x")),
+            tiny.model().string() +
+                ": has no linear weights to compress; name tensors with --include; --list says why "
+                "each is left alone");
+}
+
+}  // namespace
+}  // namespace nwc
