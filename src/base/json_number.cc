@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <string>
 
 namespace nwc {
 
@@ -14,9 +15,10 @@ Json json_number(double value) {
 Result<double> number_from(const Json& json) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   if (json.is_number()) return json.get<double>();
-  if (json == "nan") return std::numeric_limits<double>::quiet_NaN();
-  if (json == "inf") return kInfinity;
-  if (json == "-inf") return -kInfinity;
+  const std::string text = json.is_string() ? json.get<std::string>() : std::string();
+  if (text == "nan") return std::numeric_limits<double>::quiet_NaN();
+  if (text == "inf") return kInfinity;
+  if (text == "-inf") return -kInfinity;
   return Error(ErrorCode::kCorrupt, "is no number: " + json.dump(-1, ' ', true, Json::error_handler_t::replace));
 }
 

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <vector>
+
 #include "support/safetensors_builder.h"
 #include "support/temp_dir.h"
 

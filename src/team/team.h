@@ -39,8 +39,8 @@ std::unique_ptr<Team> make_solo_team();
 // without MPI; kInternal if MPI fails.
 Result<std::unique_ptr<Team>> join_team();
 
-// What probably went wrong when a process that works alone finds its output busy: a launcher started several that do not
-// work together (srun without PMIx; a command that shares no work). Empty if the environment does not say so.
+// What probably went wrong when a process that works alone finds its output busy: a launcher started several that do
+// not work together (srun without PMIx; a command that shares no work). Empty if the environment does not say so.
 std::string separate_processes_hint();
 
 }  // namespace nwc

@@ -1,5 +1,5 @@
-// A rank of a team under two conditions that a small healthy job does not have: machines of two ranks each, and a server
-// whose probes begin to fail. Two functions of MPI are replaced for that, by way of its profiling interface.
+// A rank of a team under two conditions that a small healthy job does not have: machines of two ranks each, and a
+// server whose probes begin to fail. Two functions of MPI are replaced for that, by way of its profiling interface.
 #include <mpi.h>
 
 #include <cstdio>

@@ -23,4 +23,8 @@ if [ "$code" -eq 0 ] || [ "$code" -eq 124 ]; then
   cat "$work/out"
   exit 1
 fi
-grep -q '^nwcodec: rank 0: MPI: handing out items failed: ' "$work/out" || { echo "FAILED: no message"; cat "$work/out"; exit 1; }
+if ! grep -q '^nwcodec: rank 0: MPI: handing out items failed: ' "$work/out"; then
+  echo "FAILED: no message"
+  cat "$work/out"
+  exit 1
+fi

@@ -1,4 +1,5 @@
 # srun without PMIx starts processes that each think they are alone: one does the work, the others say what happened.
+said='^nwcodec: out: is being written by .*; srun started 3 processes that do not know of each other'
 tiny model --hidden 384 --layers 8
 quietly nwcodec compress model -o wanted
 pids=()
@@ -12,7 +13,7 @@ for rank in 0 1 2; do
   if wait "${pids[rank]}"; then
     good=$((good + 1))
   else
-    grep -q '^nwcodec: out: is being written by .*; srun started 3 processes that do not know of each other' message.$rank || fail "$(cat message.$rank)"
+    grep -q "$said" message.$rank || fail "$(cat message.$rank)"
   fi
 done
 [ $good -eq 1 ] || fail "$good of 3 succeeded"
