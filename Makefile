@@ -46,7 +46,7 @@ cards: build
 
 fuzz: setup
 	@cmake --preset fuzz >/dev/null
-	@cmake --build --preset fuzz -j $(JOBS) --target safetensors_header_fuzzer stream_fuzzer codec_file_fuzzer tokenizer_json_fuzzer
+	@cmake --build --preset fuzz -j $(JOBS) --target fuzzers
 	@scripts/run_fuzzers.sh build/fuzz 60
 
 format:

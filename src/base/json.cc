@@ -4,8 +4,6 @@
 #include <utility>
 #include <vector>
 
-#include "nwcodec/limits.h"
-
 namespace nwc {
 namespace {
 
@@ -13,6 +11,7 @@ namespace {
 // and looks for them from the front of the object at every insertion: minutes for the index of a large checkpoint.
 class StrictBuilder : public nlohmann::json_sax<Json> {
  public:
+  explicit StrictBuilder(const JsonLimits& allowed) : allowed_(allowed) {}
   bool null() override { return put(nullptr); }
   bool boolean(bool value) override { return put(value); }
   bool number_integer(number_integer_t value) override { return put(value); }
@@ -58,14 +57,20 @@ class StrictBuilder : public nlohmann::json_sax<Json> {
     auto& members = parent.get_ref<Json::object_t&>();
     return &members.Json::object_t::Container::emplace_back(std::move(key_), std::move(value)).second;
   }
+  // Before a value is stored: as text it takes two bytes, in memory some hundred times as many.
+  bool count() {
+    if (++elements_ <= allowed_.elements) return true;
+    return fail(Error(ErrorCode::kLimit, "JSON has more than " + std::to_string(allowed_.elements) + " values"));
+  }
   bool put(Json value) {
+    if (!count()) return false;
     add(std::move(value));
     return true;
   }
   bool open(Json container) {
-    if (open_.size() >= limits::kMaxJsonDepth) {
-      return fail(
-          Error(ErrorCode::kLimit, "JSON is nested deeper than " + std::to_string(limits::kMaxJsonDepth) + " levels"));
+    if (!count()) return false;
+    if (open_.size() >= allowed_.depth) {
+      return fail(Error(ErrorCode::kLimit, "JSON is nested deeper than " + std::to_string(allowed_.depth) + " levels"));
     }
     // The address stays valid: a parent grows only after this container is closed.
     open_.push_back({add(std::move(container)), {}});
@@ -80,18 +85,20 @@ class StrictBuilder : public nlohmann::json_sax<Json> {
     return false;
   }
 
+  const JsonLimits allowed_;
   std::vector<Container> open_;
   std::string key_;
+  size_t elements_ = 0;
 };
 
 }  // namespace
 
-Result<Json> parse_json(std::string_view text) {
+Result<Json> parse_json(std::string_view text, const JsonLimits& allowed) {
   // The library takes a NUL for the end of its input, whatever follows; JSON text has none.
   if (const size_t at = text.find('\0'); at != std::string_view::npos) {
     return Error(ErrorCode::kCorrupt, "invalid JSON: a NUL byte").at_offset(at);
   }
-  StrictBuilder builder;
+  StrictBuilder builder(allowed);
   const bool accepted = Json::sax_parse(text.begin(), text.end(), &builder);
   if (builder.error) return *std::move(builder.error);
   if (!accepted) return Error(ErrorCode::kCorrupt, "invalid JSON");

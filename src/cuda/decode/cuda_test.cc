@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "compress/compress.h"
+#include "cuda/decode/hooks.h"
 #include "cuda/support/device_test.h"
 #include "decode/tensor_decoder.h"
 #include "nwcodec/checkpoint.h"
@@ -32,7 +33,7 @@ struct Pair {
   explicit Pair(EncoderCodec codec_)
       : codec(std::move(codec_)), encoder(codec, 99), shared(std::make_shared<const Codec>(codec.decoder, 99)) {}
   CudaDecoder device(bool oldest_instructions = false) const {
-    Result<CudaDecoder> decoder = CudaDecoder::create(shared, 0, {.oldest_instructions = oldest_instructions});
+    Result<CudaDecoder> decoder = cuda::DecoderHooks::create(shared, 0, {.oldest_instructions = oldest_instructions});
     EXPECT_TRUE(decoder.ok()) << decoder.error().to_string();
     return *std::move(decoder);
   }
@@ -285,12 +286,11 @@ TEST(Cuda, SymbolsAreTheCpus) {
                                     {.tile_chunks = 512, .run_groups = 1, .own_tables = tail < 1}, tail, random);
       const Result<DeviceRun> run = DeviceRun::of(device, {&tensor}, {});
       ASSERT_TRUE(run.ok());
-      Result<cuda::DeviceMemory> memory = cuda::DeviceMemory::of(run->batch().symbol_bytes());
+      Result<cuda::DeviceMemory> memory = cuda::DeviceMemory::of(cuda::DecoderHooks::symbol_bytes(run->batch()));
       ASSERT_TRUE(memory.ok());
-      ASSERT_TRUE(
-          run->batch()
-              .decode_symbols(run->scratch(), static_cast<uint8_t*>(memory->data()), run->status_words(), nullptr)
-              .ok());
+      ASSERT_TRUE(cuda::DecoderHooks::decode_symbols(
+                      run->batch(), run->scratch(), static_cast<uint8_t*>(memory->data()), run->status_words(), nullptr)
+                      .ok());
       ASSERT_TRUE(run->verdict().ok());
       std::vector<uint8_t> symbols(memory->size());
       ASSERT_EQ(cudaMemcpy(symbols.data(), memory->data(), symbols.size(), cudaMemcpyDeviceToHost), cudaSuccess);
@@ -566,12 +566,12 @@ TEST(Cuda, WholeCheckpoints) {
   CompressOptions compress{
       .model = checkpoint.model(), .output = checkpoint.out("small"), .codecs = {checkpoint.codec()}};
   ASSERT_TRUE(compress_checkpoint(compress, {}).ok());
-  const Result<std::unique_ptr<DecodeBackend>> backend = cuda_decode_backend("cuda", compress.output);
+  const Result<std::shared_ptr<DecodeBackend>> backend = cuda_decode_backend("cuda", compress.output);
   ASSERT_TRUE(backend.ok());
   for (const bool on_device : {false, true}) {
     DecompressOptions options{
         .input = compress.output, .output = checkpoint.out(on_device ? "device" : "cpu"), .dtype = DType::kF32};
-    if (on_device) options.backend = backend->get();
+    if (on_device) options.backend = *backend;
     const Result<DecompressReport> report = decompress_checkpoint(options, {});
     ASSERT_TRUE(report.ok()) << report.error().to_string();
   }
@@ -589,6 +589,22 @@ TEST(Cuda, WholeCheckpoints) {
     ASSERT_NE(tensor, nullptr);
     ASSERT_EQ(tensor->bytes, expected.size());
     ASSERT_EQ(cudaMemcpy(actual.data(), tensor->data, actual.size(), cudaMemcpyDeviceToHost), cudaSuccess);
+    EXPECT_EQ(actual, expected) << info.name;
+  }
+  // And so has the compressed checkpoint itself, read through the device.
+  const Result<Weights> cores = Weights::open(compress.output), through = Weights::open(compress.output, *backend);
+  ASSERT_TRUE(cores.ok() && through.ok());
+  for (const WeightInfo& info : cores->list()) {
+    if (!is_weight_dtype(info.dtype)) continue;
+    const WeightSlice slice{.row_begin = info.rows() / 3, .column_end = info.columns() / 2};
+    Bytes expected((info.rows() - slice.row_begin) * slice.column_end * 4), actual(expected.size());
+    ASSERT_TRUE(cores->read(info.name, slice, DType::kF32, expected).ok());
+    ASSERT_TRUE(through->read(info.name, slice, DType::kF32, actual).ok());
+    EXPECT_EQ(actual, expected) << info.name;
+    expected.resize(info.elements() * 4);
+    actual.resize(info.elements() * 4);
+    ASSERT_TRUE(cores->read(info.name, DType::kF32, expected).ok());
+    ASSERT_TRUE(through->read(info.name, DType::kF32, actual).ok());
     EXPECT_EQ(actual, expected) << info.name;
   }
   EXPECT_FALSE(cuda_decode_backend("cuda:x", compress.output).ok());
