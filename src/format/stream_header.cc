@@ -148,17 +148,17 @@ Status check_tiles_hold_shape(const ParsedStream& stream, unsigned chunk_length)
   const uint64_t wanted = h.matrices * h.columns * stripes, tiles = stream.tiles.size();
   const Error too_few = corrupt("stream has " + std::to_string(tiles) + " tiles, too few for its shape", 80);
   if (h.matrices > tiles || wanted > tiles * h.tile_chunks) return too_few;
+  // A tile is a number of words, then the states, four bytes each.
+  const auto states = [](const ParsedStream::Tile& tile) { return std::max<uint64_t>(tile.size / 4, 1) - 1; };
   uint64_t held = 0;
+  for (const ParsedStream::Tile& tile : stream.tiles)
+    held += states(tile) < limits::kLanes ? states(tile) : h.tile_chunks;
+  if (wanted <= held) return {};
   for (uint64_t t = 0; t < tiles; ++t) {
-    // A number of words, then the states.
-    const uint64_t states = stream.tiles[t].size / 4;
-    if (states < 2) {
+    if (states(stream.tiles[t]) == 0)
       return corrupt("tile " + std::to_string(t) + ": tile is shorter than its states", stream.tiles[t].offset);
-    }
-    held += states - 1 < limits::kLanes ? states - 1 : h.tile_chunks;
   }
-  if (wanted > held) return too_few;
-  return {};
+  return too_few;
 }
 
 std::vector<std::byte> serialise_stream_head(const StreamHeader& h, std::span<const std::byte> own_tables,
