@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <random>
 
+#include "cuda/decode/hooks.h"
 #include "cuda/support/device_test.h"
 #include "measure.h"
 
@@ -20,8 +21,8 @@ struct Coder {
   explicit Coder(const std::filesystem::path& path, bool oldest_instructions = false)
       : codec(need(read_encoder_codec(path))),
         encoder(codec, 99),
-        device(need(CudaDecoder::create(std::make_shared<const Codec>(codec.decoder, 99), 0,
-                                        {.oldest_instructions = oldest_instructions}))) {}
+        device(need(cuda::DecoderHooks::create(std::make_shared<const Codec>(codec.decoder, 99), 0,
+                                               {.oldest_instructions = oldest_instructions}))) {}
   EncoderCodec codec;
   Encoder encoder;
   CudaDecoder device;
@@ -146,10 +147,10 @@ void bench_decoding(const std::filesystem::path& codecs, const std::filesystem::
     const double floor = (static_cast<double>(batch_tensors[0].stream.size()) + 2.0 * kWeights) / bandwidth;
     report(fmt::format("fast, batch of 32, each, tiles of {}", tile_chunks), us(seconds / 32), us(floor),
            fmt::format("{:.0f} G weights/s", 32 * kWeights / seconds * 1e-9));
-    const cuda::DeviceMemory symbols = need(cuda::DeviceMemory::of(batch.batch().symbol_bytes()));
+    const cuda::DeviceMemory symbols = need(cuda::DeviceMemory::of(cuda::DecoderHooks::symbol_bytes(batch.batch())));
     const double entropy = median_seconds(20, [&](int) {
-      need(batch.batch().decode_symbols(batch.scratch(), static_cast<uint8_t*>(symbols.data()), batch.status_words(),
-                                        nullptr));
+      need(cuda::DecoderHooks::decode_symbols(batch.batch(), batch.scratch(), static_cast<uint8_t*>(symbols.data()),
+                                              batch.status_words(), nullptr));
     });
     need(batch.verdict());
     report(fmt::format("entropy decoding alone, batch of 32, tiles of {}", tile_chunks),

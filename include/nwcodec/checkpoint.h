@@ -35,8 +35,8 @@ struct TensorView {
 // after open() succeeds, every view lies inside the file, none overlaps another and there is no hole.
 class SafetensorsFile {
  public:
-  // Errors: kNotFound, kIo, kCorrupt, kLimit, kUnsupported (an unknown dtype); each names the file, and the tensor and
-  // the byte offset where there is one.
+  // Errors: kNotFound, kIo, kCorrupt, kLimit (also of memory), kUnsupported (an unknown dtype); each names the file,
+  // and the tensor and the byte offset where there is one.
   static Result<SafetensorsFile> open(const std::filesystem::path& path);
   // The same checks on bytes in memory, which must outlive the result; `label` stands for the file name in errors.
   static Result<SafetensorsFile> parse(std::span<const std::byte> bytes, const std::string& label);
@@ -61,6 +61,7 @@ class SafetensorsFile {
  private:
   struct State;
   explicit SafetensorsFile(std::unique_ptr<State> state);
+  static Result<SafetensorsFile> parse_checked(std::span<const std::byte> bytes, const std::string& label);
   std::unique_ptr<State> state_;
 };
 
@@ -91,6 +92,7 @@ class Checkpoint {
 
  private:
   Checkpoint() = default;
+  static Result<Checkpoint> open_checked(const std::filesystem::path& directory);
 
   std::filesystem::path directory_;
   std::vector<SafetensorsFile> shards_;

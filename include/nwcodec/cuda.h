@@ -1,5 +1,6 @@
 // Decoding on CUDA devices: compressed streams in device memory to weights in device memory. In the library
-// nwcodec::cuda, built with NWCODEC_WITH_CUDA; nothing here needs the CUDA headers.
+// nwcodec::cuda, which is built and installed, with this header, by NWCODEC_WITH_CUDA; nothing here needs the CUDA
+// headers.
 //
 // Accuracy. F32 output has the bits of the CPU decoder. F16 and BF16 of codecs of the shipped shapes come from the
 // tensor cores: symbols are exact, activations are binary16; against the network in binary64 the relative error (root
@@ -16,7 +17,6 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <utility>
 
 #include "nwcodec/dtype.h"
 #include "nwcodec/result.h"
@@ -25,7 +25,9 @@ struct CUstream_st;  // cudaStream_t
 
 namespace nwc {
 
-class Codec;
+namespace cuda {
+struct DecoderHooks;
+}
 
 // Devices that this process can use; 0 without a driver.
 int cuda_device_count();
@@ -40,30 +42,20 @@ class CudaDecoder {
  public:
   // `path`: a checkpoint's codec.safetensors. Errors: those of reading; kUnsupported (no such device, compute
   // capability below 8.0); kLimit (no memory on the device).
-  struct Options {
-    // Use only the instructions and the shared memory that devices of compute capability 8.0 have: a way to test on a
-    // newer device what an older one would do.
-    bool oldest_instructions = false;
-  };
-  static Result<CudaDecoder> open(const std::filesystem::path& path, int device, const Options& options);
-  static Result<CudaDecoder> open(const std::filesystem::path& path, int device = 0) {
-    return open(path, device, Options());
-  }
-  static Result<CudaDecoder> create(std::shared_ptr<const Codec> codec, int device, const Options& options);
-  static Result<CudaDecoder> create(std::shared_ptr<const Codec> codec, int device = 0) {
-    return create(std::move(codec), device, Options());
-  }
+  static Result<CudaDecoder> open(const std::filesystem::path& path, int device = 0);
   CudaDecoder(CudaDecoder&&) noexcept;
   CudaDecoder& operator=(CudaDecoder&&) noexcept;
   ~CudaDecoder();
 
   int device() const;
-  const Codec& codec() const;
-  struct State;
-  const State& state() const { return *state_; }
+
+  struct State;  // the library's
 
  private:
+  friend class CudaBatch;
+  friend struct cuda::DecoderHooks;
   explicit CudaDecoder(std::unique_ptr<State> state);
+  const State& state() const { return *state_; }
   std::unique_ptr<State> state_;
 };
 
@@ -122,12 +114,6 @@ class CudaBatch {
   // After both, with the statuses in host memory: kCorrupt naming the first damaged tensor and tile.
   Status check(std::span<const uint32_t> statuses) const;
 
-  // The entropy decoder alone, for streams that the fused kernel takes (errors: kUnsupported for others): 16 bytes per
-  // chunk in the order of the tiles, each tile's chunks rounded up to 32; escapes are 255, other symbols are shifted
-  // accordingly.
-  size_t symbol_bytes() const;
-  Status decode_symbols(void* scratch, uint8_t* symbols, uint32_t* statuses, CUstream_st* stream) const;
-
   // y[b][row] += sum over columns of W[row][column] x[b][column], straight from the compressed bytes: x is
   // [batch][columns] in F16, y [batch][rows] in F32, batch 1 to 16, all in device memory. For a batch of one whole
   // two-dimensional tensor that is not transposed, has a multiple of 32 columns, no levels and only fused tiles
@@ -136,9 +122,12 @@ class CudaBatch {
   Status multiply(void* scratch, const void* x, float* y, uint32_t batch, uint32_t* statuses,
                   CUstream_st* stream) const;
 
-  struct State;
+  struct State;  // the library's
 
  private:
+  friend struct cuda::DecoderHooks;
+  size_t symbol_bytes() const;
+  Status decode_symbols(void* scratch, uint8_t* symbols, uint32_t* statuses, CUstream_st* stream) const;
   explicit CudaBatch(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };

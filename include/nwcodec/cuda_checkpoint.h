@@ -1,5 +1,5 @@
-// Whole checkpoints and CUDA devices. Builds without NWCODEC_WITH_CUDA have these functions too; they return
-// kUnsupported.
+// Whole checkpoints and CUDA devices. In the library nwcodec::cuda, which is installed, with this header, by
+// NWCODEC_WITH_CUDA. Other builds have these functions too, for our own program; they return kUnsupported.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "nwcodec/decompress.h"
+#include "nwcodec/decode_backend.h"
 #include "nwcodec/dtype.h"
 #include "nwcodec/progress.h"
 #include "nwcodec/result.h"
@@ -52,11 +52,15 @@ class CudaWeights {
  private:
   struct State;
   explicit CudaWeights(std::unique_ptr<State> state);
+  static Result<CudaWeights> load_checked(const std::filesystem::path& directory, const CudaLoadOptions& options,
+                                          const Progress& progress);
   std::unique_ptr<State> state_;
 };
 
-// For DecompressOptions::backend. `device` is "cuda" or "cuda:NUMBER"; `directory` the compressed checkpoint.
-Result<std::unique_ptr<DecodeBackend>> cuda_decode_backend(const std::string& device,
+// For Weights::open() and DecompressOptions::backend. `device` is "cuda" or "cuda:NUMBER"; `directory` the compressed
+// checkpoint. Errors: kInvalidArgument for another name; kUnsupported without such a device or without CUDA; those of
+// reading the codec.
+Result<std::shared_ptr<DecodeBackend>> cuda_decode_backend(const std::string& device,
                                                            const std::filesystem::path& directory);
 
 }  // namespace nwc

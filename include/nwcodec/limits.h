@@ -13,7 +13,8 @@ namespace nwc::limits {
 inline constexpr uint64_t kMaxSafetensorsHeader = 100'000'000;  // [reader] bytes; the reference reader's own limit
 inline constexpr uint64_t kMaxJsonFile = 256'000'000;           // [reader] bytes of config, index or tokenizer
 inline constexpr unsigned kMaxJsonDepth = 64;                   // [reader]
-inline constexpr size_t kMaxTensors = 4'000'000;                // [reader] per file
+inline constexpr size_t kMaxJsonElements = 4'000'000;           // [reader] values; some 200 bytes of memory each
+inline constexpr size_t kMaxTensors = 400'000;                  // [reader] per file or index
 inline constexpr size_t kMaxTensorName = 4096;                  // [reader] bytes
 inline constexpr size_t kMaxDims = 16;                          // [reader]
 inline constexpr size_t kMaxShards = 99'999;                    // [reader] five digits in a shard's name
@@ -40,11 +41,11 @@ inline constexpr unsigned kMaxDepth = 64;            // [format] residual blocks
 inline constexpr uint64_t kMaxCodecFile = 1u << 30;  // [reader] bytes
 
 // entropy coding
-inline constexpr unsigned kPrecisionBits = 12;             // [format] frequencies of a table sum to 1 << kPrecisionBits
-inline constexpr unsigned kMaxSymbols = 256;               // [format] symbols of a table, the escape included
-inline constexpr unsigned kMaxShift = 15;                  // [format] raw low bits of a symbol
-inline constexpr unsigned kLanes = 32;                     // [format] interleaved rANS states of a tile
-inline constexpr unsigned kMaxTileChunks = 1u << 16;       // [format] chunks in a tile
-inline constexpr uint64_t kMaxStream = uint64_t{1} << 40;  // [reader] bytes of one tensor's stream
+inline constexpr unsigned kPrecisionBits = 12;        // [format] frequencies of a table sum to 1 << kPrecisionBits
+inline constexpr unsigned kMaxSymbols = 256;          // [format] symbols of a table, the escape included
+inline constexpr unsigned kMaxShift = 15;             // [format] raw low bits of a symbol
+inline constexpr unsigned kLanes = 32;                // [format] interleaved rANS states of a tile
+inline constexpr unsigned kMaxTileChunks = 1u << 16;  // [format] chunks in a tile
+inline constexpr uint64_t kMaxStreamWeights = uint64_t{1} << 40;  // [reader] weights of one tensor
 
 }  // namespace nwc::limits

@@ -16,8 +16,8 @@ namespace {
 class StrictBuilder : public nlohmann::json_sax<Json> {
  public:
   // `floats`: the numbers that stand for floats which are not finite, by their place among all numbers.
-  explicit StrictBuilder(const std::map<size_t, double>& floats) : floats_(floats) {}
-
+  StrictBuilder(const std::map<size_t, double>& floats, const JsonLimits& allowed)
+      : floats_(floats), allowed_(allowed) {}
   bool null() override { return put(nullptr); }
   bool boolean(bool value) override { return put(value); }
   bool number_integer(number_integer_t value) override { return put_number(value); }
@@ -63,7 +63,13 @@ class StrictBuilder : public nlohmann::json_sax<Json> {
     auto& members = parent.get_ref<Json::object_t&>();
     return &members.Json::object_t::Container::emplace_back(std::move(key_), std::move(value)).second;
   }
+  // Before a value is stored: as text it takes two bytes, in memory some hundred times as many.
+  bool count() {
+    if (++elements_ <= allowed_.elements) return true;
+    return fail(Error(ErrorCode::kLimit, "JSON has more than " + std::to_string(allowed_.elements) + " values"));
+  }
   bool put(Json value) {
+    if (!count()) return false;
     add(std::move(value));
     return true;
   }
@@ -73,9 +79,9 @@ class StrictBuilder : public nlohmann::json_sax<Json> {
     return special == floats_.end() ? put(value) : put(special->second);
   }
   bool open(Json container) {
-    if (open_.size() >= limits::kMaxJsonDepth) {
-      return fail(
-          Error(ErrorCode::kLimit, "JSON is nested deeper than " + std::to_string(limits::kMaxJsonDepth) + " levels"));
+    if (!count()) return false;
+    if (open_.size() >= allowed_.depth) {
+      return fail(Error(ErrorCode::kLimit, "JSON is nested deeper than " + std::to_string(allowed_.depth) + " levels"));
     }
     // The address stays valid: a parent grows only after this container is closed.
     open_.push_back({add(std::move(container)), {}});
@@ -92,13 +98,15 @@ class StrictBuilder : public nlohmann::json_sax<Json> {
 
   const std::map<size_t, double>& floats_;
   size_t numbers_ = 0;
+  const JsonLimits allowed_;
   std::vector<Container> open_;
   std::string key_;
+  size_t elements_ = 0;
 };
 
 }  // namespace
 
-Result<Json> parse_json(std::string_view text, JsonDialect dialect) {
+Result<Json> parse_json(std::string_view text, JsonDialect dialect, const JsonLimits& allowed) {
   // The library takes a NUL for the end of its input, whatever follows; JSON text has none.
   if (const size_t at = text.find('\0'); at != std::string_view::npos) {
     return Error(ErrorCode::kCorrupt, "invalid JSON: a NUL byte").at_offset(at);
@@ -106,7 +114,7 @@ Result<Json> parse_json(std::string_view text, JsonDialect dialect) {
   PythonFloats python;
   if (dialect == JsonDialect::kPython) python = replace_python_floats(text);
   if (!python.values.empty()) text = python.text;
-  StrictBuilder builder(python.values);
+  StrictBuilder builder(python.values, allowed);
   const bool accepted = Json::sax_parse(text.begin(), text.end(), &builder);
   if (builder.error) return *std::move(builder.error);
   if (!accepted) return Error(ErrorCode::kCorrupt, "invalid JSON");

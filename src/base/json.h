@@ -1,10 +1,12 @@
-// Strict JSON parsing for every file that comes from outside: UTF-8, no duplicate keys, bounded depth, no exceptions.
+// Strict JSON parsing for every file that comes from outside: UTF-8, no duplicate keys, bounded depth and number of
+// values, no exceptions.
 #pragma once
 
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "nwcodec/limits.h"
 #include "nwcodec/result.h"
 
 namespace nwc {
@@ -16,8 +18,15 @@ using Json = nlohmann::ordered_json;
 // have: `kPython` takes them for those floats. For files that Python libraries write (config.json).
 enum class JsonDialect : uint8_t { kStrict, kPython };
 
-// Errors: kCorrupt with the byte offset for bad syntax, bad UTF-8 or a duplicate key; kLimit for nesting deeper than
-// limits::kMaxJsonDepth.
-Result<Json> parse_json(std::string_view text, JsonDialect dialect = JsonDialect::kStrict);
+// What is not stored; smaller in tests.
+struct JsonLimits {
+  unsigned depth = limits::kMaxJsonDepth;
+  size_t elements = limits::kMaxJsonElements;  // values of every kind, at every depth
+};
+
+// Errors: kCorrupt with the byte offset for bad syntax, bad UTF-8 or a duplicate key; kLimit for deeper nesting and for
+// more values than allowed, both found before they are stored.
+Result<Json> parse_json(std::string_view text, JsonDialect dialect = JsonDialect::kStrict,
+                        const JsonLimits& allowed = {});
 
 }  // namespace nwc

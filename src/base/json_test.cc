@@ -1,8 +1,11 @@
 #include "base/json.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <cmath>
+
+#include "nwcodec/limits.h"
 
 namespace nwc {
 namespace {
@@ -59,6 +62,33 @@ TEST(ParseJson, PythonsDialectIsJsonOtherwise) {
   }
   EXPECT_EQ(*parse_json("[NaN, x]", JsonDialect::kPython).error().offset(),
             *parse_json("[0.0, x]", JsonDialect::kPython).error().offset());
+}
+
+TEST(ParseJson, BoundsTheNumberOfValues) {
+  const auto list = [](const char* element, size_t count) {
+    std::string text = "[";
+    for (size_t i = 0; i < count; ++i) text.append(element).append(1, i + 1 < count ? ',' : ']');
+    return text;
+  };
+  EXPECT_TRUE(parse_json(list("0", limits::kMaxJsonElements - 1)).ok());
+  const Result<Json> value = parse_json(list("0", limits::kMaxJsonElements));
+  ASSERT_FALSE(value);
+  EXPECT_EQ(value.error().code(), ErrorCode::kLimit);
+  EXPECT_EQ(value.error().message(), "JSON has more than 4000000 values");
+}
+
+// The largest header of a safetensors file, of the smallest values: without a limit, 33 million objects in 3 GB.
+TEST(ParseJson, SmallValuesDoNotFillTheMemory) {
+  rusage before{}, after{};
+  ASSERT_EQ(getrusage(RUSAGE_SELF, &before), 0);
+  std::string text = "[";
+  while (text.size() + 4 < limits::kMaxSafetensorsHeader) text += "{},";
+  text += "{}]";
+  const Result<Json> value = parse_json(text);
+  ASSERT_FALSE(value);
+  EXPECT_EQ(value.error().code(), ErrorCode::kLimit);
+  ASSERT_EQ(getrusage(RUSAGE_SELF, &after), 0);
+  EXPECT_LT(after.ru_maxrss - before.ru_maxrss, 1 << 20) << "KiB";
 }
 
 }  // namespace

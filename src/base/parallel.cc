@@ -4,10 +4,14 @@
 
 #include <algorithm>
 #include <atomic>
+#include <exception>
 #include <mutex>
 #include <optional>
+#include <system_error>
 #include <thread>
 #include <vector>
+
+#include "base/exceptions.h"
 
 namespace nwc {
 
@@ -30,7 +34,7 @@ Status parallel_for(size_t items, int threads, const std::function<Status(size_t
     while (!stop.load(std::memory_order_relaxed)) {
       const size_t item = next.fetch_add(1, std::memory_order_relaxed);
       if (item >= items) return;
-      Status status = body(item, worker);
+      Status status = catch_exceptions([&] { return body(item, worker); });
       if (status) continue;
       const std::lock_guard lock(mutex);
       stop.store(true, std::memory_order_relaxed);
@@ -42,11 +46,32 @@ Status parallel_for(size_t items, int threads, const std::function<Status(size_t
   };
 
   std::vector<std::jthread> pool;
-  for (size_t w = 1; w < workers; ++w) pool.emplace_back(work, static_cast<int>(w));
+  try {
+    if (workers > 1) pool.reserve(workers - 1);
+    for (size_t w = 1; w < workers; ++w) pool.emplace_back(work, static_cast<int>(w));
+  } catch (const std::exception&) {
+    // No memory or no thread for another worker: those that run, this one among them, share the items.
+  }
   work(0);
   pool.clear();  // joins
   if (error) return *std::move(error);
   return {};
+}
+
+void parallel_for_or_throw(size_t items, int threads, const std::function<void(size_t item, int worker)>& body) {
+  std::mutex mutex;
+  std::exception_ptr thrown;
+  const Status status = parallel_for(items, threads, [&](size_t item, int worker) -> Status {
+    try {
+      body(item, worker);
+      return {};
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      if (!thrown) thrown = std::current_exception();
+      return Error(ErrorCode::kInternal, "exception");
+    }
+  });
+  if (!status) std::rethrow_exception(thrown);
 }
 
 }  // namespace nwc

@@ -42,7 +42,7 @@ void random_rotation(Samples& samples, uint64_t seed, int threads) {
     const uint64_t size = std::min(kRotationBlock, samples.columns - first);
     const std::vector<double> q = random_orthogonal(size, seed + first);
     float* const block = samples.values.data() + first * rows;
-    const Status ignored = parallel_for(pieces, threads, [&](size_t piece, int) -> Status {
+    parallel_for_or_throw(pieces, threads, [&](size_t piece, int) {
       const uint64_t begin = piece * kRowsTogether, count = std::min(kRowsTogether, rows - begin);
       std::vector<float> out(size * count, 0.0f);
       for (uint64_t i = 0; i < size; ++i) {
@@ -54,9 +54,7 @@ void random_rotation(Samples& samples, uint64_t seed, int threads) {
         }
       }
       for (uint64_t i = 0; i < size; ++i) std::copy_n(out.data() + i * count, count, block + i * rows + begin);
-      return {};
     });
-    (void)ignored;  // the body cannot fail
   }
 }
 

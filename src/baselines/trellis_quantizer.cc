@@ -47,16 +47,14 @@ double error_of(const Trellis& trellis, std::span<const float> weights, double s
   threads = resolve_threads(threads);
   std::vector<ViterbiScratch> scratch(static_cast<size_t>(threads));
   std::vector<double> errors(sequences);
-  const Status ignored = parallel_for(sequences, threads, [&](size_t s, int worker) -> Status {
+  parallel_for_or_throw(sequences, threads, [&](size_t s, int worker) {
     std::vector<float> scaled(kTrellisSequence);
     for (size_t i = 0; i < kTrellisSequence; ++i)
       scaled[i] = static_cast<float>(weights[s * kTrellisSequence + i] / scale);
     ViterbiScratch& own = scratch[static_cast<size_t>(worker)];
     errors[s] = (tail_biting ? tail_biting_path(trellis, scaled, own) : best_path(trellis, scaled, std::nullopt, own))
                     .squared_error;
-    return {};
   });
-  (void)ignored;  // the body cannot fail
   const double error = std::accumulate(errors.begin(), errors.end(), 0.0) * scale * scale;
   return error / (power_of(weights) * static_cast<double>(weights.size()));
 }

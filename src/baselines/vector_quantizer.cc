@@ -119,16 +119,14 @@ RatePoint vector_quantizer(std::span<const float> values, unsigned bits, uint64_
   const NearestPoint nearest(points);
   const size_t pieces = (pairs.size() + kPairsTogether - 1) / kPairsTogether;
   std::vector<double> errors(pieces), powers(pieces);
-  const Status ignored = parallel_for(pieces, threads, [&](size_t piece, int) -> Status {
+  parallel_for_or_throw(pieces, threads, [&](size_t piece, int) {
     for (size_t i = piece * kPairsTogether; i < std::min(pairs.size(), (piece + 1) * kPairsTogether); ++i) {
       float distance = 0;
       (void)nearest.find(pairs[i], &distance);
       errors[piece] += distance;
       powers[piece] += squared_distance_of(pairs[i], {0, 0});
     }
-    return {};
   });
-  (void)ignored;  // the body cannot fail
   return {static_cast<double>(bits),
           std::accumulate(errors.begin(), errors.end(), 0.0) / std::accumulate(powers.begin(), powers.end(), 0.0)};
 }

@@ -7,6 +7,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/exceptions.h"
 #include "checkpoint/checksums.h"
 #include "checkpoint/index.h"
 #include "checkpoint/weight_files.h"
@@ -114,6 +115,10 @@ Status check_index(const std::vector<SafetensorsFile>& shards, const WeightMap& 
 }  // namespace
 
 Result<Checkpoint> Checkpoint::open(const fs::path& directory) {
+  return catch_exceptions([&] { return open_checked(directory); });
+}
+
+Result<Checkpoint> Checkpoint::open_checked(const fs::path& directory) {
   NWC_RETURN_IF_ERROR(check_is_directory(directory));
   Checkpoint checkpoint;
   checkpoint.directory_ = directory;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "base/exceptions.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "checkpoint/safetensors_layout.h"
@@ -208,6 +209,10 @@ SafetensorsFile& SafetensorsFile::operator=(SafetensorsFile&&) noexcept = defaul
 SafetensorsFile::~SafetensorsFile() = default;
 
 Result<SafetensorsFile> SafetensorsFile::parse(std::span<const std::byte> bytes, const std::string& label) {
+  return catch_exceptions([&] { return parse_checked(bytes, label); });
+}
+
+Result<SafetensorsFile> SafetensorsFile::parse_checked(std::span<const std::byte> bytes, const std::string& label) {
   Result<Header> header = parse_header(bytes);
   if (!header) return std::move(header).error().in_file(label);
   Result<std::vector<TensorView>> views = make_views(std::move(header->entries), bytes, header->bytes.size());
@@ -224,10 +229,12 @@ Result<SafetensorsFile> SafetensorsFile::parse(std::span<const std::byte> bytes,
 }
 
 Result<SafetensorsFile> SafetensorsFile::open(const std::filesystem::path& path) {
-  NWC_ASSIGN_OR_RETURN(MappedFile mapping, MappedFile::open(path));
-  NWC_ASSIGN_OR_RETURN(SafetensorsFile file, parse(mapping.bytes(), path.string()));
-  file.state_->mapping = std::move(mapping);  // moving a mapping does not move its bytes
-  return file;
+  return catch_exceptions([&]() -> Result<SafetensorsFile> {
+    NWC_ASSIGN_OR_RETURN(MappedFile mapping, MappedFile::open(path));
+    NWC_ASSIGN_OR_RETURN(SafetensorsFile file, parse_checked(mapping.bytes(), path.string()));
+    file.state_->mapping = std::move(mapping);  // moving a mapping does not move its bytes
+    return file;
+  });
 }
 
 const std::vector<TensorView>& SafetensorsFile::tensors() const { return state_->tensors; }

@@ -26,10 +26,8 @@ void add_decompress(CLI::App& app, Command& command) {
   command.run = [a, &command]() -> Status {
     if (!a->dtype.empty()) a->options.dtype = dtype_from_name(a->dtype);
     a->options.threads = command.global.threads;
-    std::unique_ptr<DecodeBackend> backend;
     if (a->device != "cpu") {
-      NWC_ASSIGN_OR_RETURN(backend, cuda_decode_backend(a->device, a->options.input));
-      a->options.backend = backend.get();
+      NWC_ASSIGN_OR_RETURN(a->options.backend, cuda_decode_backend(a->device, a->options.input));
     }
     Result<DecompressReport> report = DecompressReport{};
     {

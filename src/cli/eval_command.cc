@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/parallel.h"
 #include "cli/command.h"
+#include "cli/decode_backend.h"
 #include "cli/eval_images.h"
 #include "cli/language.h"
 #include "cli/terminal.h"
@@ -75,16 +76,19 @@ Result<EvalReport> evaluate_checkpoint(const EvalOptions& options, const Progres
         .remedy("choose a shorter --context or a longer text");
   }
   const WindowOptions windows{.context = options.context, .max_windows = options.windows};
-  NWC_ASSIGN_OR_RETURN(const CausalLm model,
-                       CausalLm::open(options.checkpoint, {.threads = threads, .device = options.device}));
+  const auto open = [&](const std::filesystem::path& checkpoint) -> Result<CausalLm> {
+    NWC_ASSIGN_OR_RETURN(std::shared_ptr<DecodeBackend> backend, decode_backend_for(options.device, checkpoint));
+    return CausalLm::open(checkpoint,
+                          {.threads = threads, .device = options.device, .decode_backend = std::move(backend)});
+  };
+  NWC_ASSIGN_OR_RETURN(const CausalLm model, open(options.checkpoint));
   if (!options.reference) {
     Result<PerplexityResult> result = perplexity(model, ids, windows, progress);
     if (!result) return std::move(result).error().in_file(options.checkpoint.string());
     report.perplexity = *result;
     return report;
   }
-  NWC_ASSIGN_OR_RETURN(const CausalLm reference,
-                       CausalLm::open(*options.reference, {.threads = threads, .device = options.device}));
+  NWC_ASSIGN_OR_RETURN(const CausalLm reference, open(*options.reference));
   Result<DivergenceResult> result = divergence(reference, model, ids, windows, progress);
   if (!result) return std::move(result).error().in_file(options.checkpoint.string());
   report.divergence = *result;

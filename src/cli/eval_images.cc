@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/parallel.h"
+#include "cli/decode_backend.h"
 #include "libtorch/threads.h"
 
 namespace nwc::cli {
@@ -25,8 +26,12 @@ void print_error(const char* what, const EmbeddingError& e) {
 Result<EvalReport> evaluate_images(const EvalOptions& options, const Progress& progress) {
   const int threads = resolve_threads(options.threads);
   set_compute_threads(threads);
-  NWC_ASSIGN_OR_RETURN(const EncoderModel reference, EncoderModel::open(*options.reference, threads, options.device));
-  NWC_ASSIGN_OR_RETURN(const EncoderModel model, EncoderModel::open(options.checkpoint, threads, options.device));
+  const auto open = [&](const std::filesystem::path& checkpoint) -> Result<EncoderModel> {
+    NWC_ASSIGN_OR_RETURN(std::shared_ptr<DecodeBackend> backend, decode_backend_for(options.device, checkpoint));
+    return EncoderModel::open(checkpoint, threads, options.device, std::move(backend));
+  };
+  NWC_ASSIGN_OR_RETURN(const EncoderModel reference, open(*options.reference));
+  NWC_ASSIGN_OR_RETURN(const EncoderModel model, open(options.checkpoint));
   NWC_ASSIGN_OR_RETURN(const EncoderInputs inputs, EncoderInputs::open(*options.images, reference.spec()));
   NWC_RETURN_IF_ERROR(EncoderInputs::open(*options.images, model.spec()));
   EvalReport report;

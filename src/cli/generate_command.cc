@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/parallel.h"
 #include "cli/command.h"
+#include "cli/decode_backend.h"
 #include "cli/language.h"
 #include "cli/terminal.h"
 #include "evaluate/generate.h"
@@ -35,9 +36,12 @@ Result<std::string> generate_text(const GenerateTextOptions& options, const Prog
   set_compute_threads(threads);
   NWC_ASSIGN_OR_RETURN(const Tokenizer tokenizer, open_tokenizer(options.checkpoint));
   NWC_ASSIGN_OR_RETURN(std::vector<int32_t> ids, tokenizer.encode(options.prompt, /*add_special_tokens=*/true));
+  NWC_ASSIGN_OR_RETURN(std::shared_ptr<DecodeBackend> backend, decode_backend_for(options.device, options.checkpoint));
   NWC_ASSIGN_OR_RETURN(
       const CausalLm model,
-      CausalLm::open(options.checkpoint, {.resident = true, .threads = threads, .device = options.device}));
+      CausalLm::open(
+          options.checkpoint,
+          {.resident = true, .threads = threads, .device = options.device, .decode_backend = std::move(backend)}));
   // Decoded together with the prompt, because the first new token's text may depend on what is before it.
   const size_t prompt_length = tokenizer.decode(ids, true).size();
   size_t shown = prompt_length;

@@ -32,9 +32,9 @@ std::vector<fs::path> shipped_profile(const std::string& profile) {
   std::error_code error;
   for (const fs::path& directory : codec_directories()) {
     std::vector<fs::path> codecs;
-    for (const fs::directory_entry& entry : fs::directory_iterator(directory, error)) {
-      if (entry.path().extension() == kExtension && entry.path().filename().string().starts_with(profile + "-"))
-        codecs.push_back(entry.path());
+    for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
+      if (entry->path().extension() == kExtension && entry->path().filename().string().starts_with(profile + "-"))
+        codecs.push_back(entry->path());
     }
     std::sort(codecs.begin(), codecs.end());
     if (!codecs.empty()) return codecs;
@@ -49,8 +49,8 @@ Result<fs::path> find_codec(const std::string& text) {
   for (const fs::path& directory : codec_directories()) {
     const fs::path candidate = directory / (text + kExtension);
     if (text.find('/') == std::string::npos && fs::is_regular_file(candidate, error)) return candidate;
-    for (const fs::directory_entry& entry : fs::directory_iterator(directory, error)) {
-      if (entry.path().extension() == kExtension) names.push_back(entry.path().stem().string());
+    for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
+      if (entry->path().extension() == kExtension) names.push_back(entry->path().stem().string());
     }
   }
   std::sort(names.begin(), names.end());

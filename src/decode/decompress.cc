@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "base/exceptions.h"
 #include "checkpoint/content_hash.h"
 #include "checkpoint/index.h"
 #include "checkpoint/resumable_directory.h"
@@ -69,18 +70,7 @@ class ShardReader {
         const Slice slice =
             h.transposed ? Slice{matrix, 0, h.rows, begin, end} : Slice{matrix, begin, end, 0, h.columns};
         buffer_.resize((end - begin) * line_elements * element);
-        const auto decode_piece = [&]() -> Status {
-          if (options_.backend == nullptr) return decoder.decode_slice(slice, dtype, buffer_, options_.threads);
-          const std::span<const std::byte> levels =
-              weight.levels != nullptr ? weight.levels->bytes : std::span<const std::byte>();
-          return options_.backend->decode(
-              {weight.info.name, weight.stream->bytes, weight.scales->bytes, levels, slice.matrix, slice.row_begin,
-               slice.row_end, slice.column_begin, slice.column_end, dtype},
-              buffer_);
-        };
-        if (Status status = decode_piece(); !status) {
-          return store_.locate(std::move(status).error(), weight, *weight.stream);
-        }
+        NWC_RETURN_IF_ERROR(store_.decode(weight, decoder, slice, dtype, buffer_, options_.threads));
         NWC_RETURN_IF_ERROR(writer.write(weight.info.name, offset, buffer_));
         offset += buffer_.size();
       }
@@ -129,9 +119,7 @@ Result<RunIdentity> identity_of(const DecompressOptions& options, const Checkpoi
   return identity;
 }
 
-}  // namespace
-
-Result<DecompressReport> decompress_checkpoint(const DecompressOptions& options, const Progress& progress) {
+Result<DecompressReport> decompress(const DecompressOptions& options, const Progress& progress) {
   DecompressReport report;
   if (options.dtype && !is_weight_dtype(*options.dtype)) {
     return Error(ErrorCode::kInvalidArgument,
@@ -139,7 +127,7 @@ Result<DecompressReport> decompress_checkpoint(const DecompressOptions& options,
   }
   const ResumableDirectory::Request request{.path = options.output, .inputs = {options.input}, .force = options.force};
   NWC_ASSIGN_OR_RETURN(ResumableDirectory output, ResumableDirectory::lock(request));
-  NWC_ASSIGN_OR_RETURN(const WeightStore store, WeightStore::open(options.input));
+  NWC_ASSIGN_OR_RETURN(const WeightStore store, WeightStore::open(options.input, options.backend));
   if (!store.is_compressed()) {
     return Error(ErrorCode::kInvalidArgument, "is not a checkpoint compressed by nwcodec")
         .in_file(options.input.string());
@@ -172,6 +160,12 @@ Result<DecompressReport> decompress_checkpoint(const DecompressOptions& options,
   NWC_RETURN_IF_ERROR(write_plain_config(options.input, output.path(), options.dtype));
   NWC_RETURN_IF_ERROR(output.finish());
   return report;
+}
+
+}  // namespace
+
+Result<DecompressReport> decompress_checkpoint(const DecompressOptions& options, const Progress& progress) {
+  return catch_exceptions([&] { return decompress(options, progress); });
 }
 
 }  // namespace nwc

@@ -1,12 +1,15 @@
 #include "nwcodec/inspect.h"
 
+#include "base/exceptions.h"
 #include "base/hash.h"
 #include "checkpoint/index.h"
 #include "decode/weight_store.h"
 
 namespace nwc {
 
-Result<CheckpointReport> inspect_checkpoint(const std::filesystem::path& directory, bool verify) {
+namespace {
+
+Result<CheckpointReport> inspect(const std::filesystem::path& directory, bool verify) {
   NWC_ASSIGN_OR_RETURN(const WeightStore store, WeightStore::open(directory));
   if (!store.is_compressed()) {
     return Error(ErrorCode::kInvalidArgument, "is not a checkpoint compressed by nwcodec").in_file(directory.string());
@@ -47,6 +50,12 @@ Result<CheckpointReport> inspect_checkpoint(const std::filesystem::path& directo
   for (const SafetensorsFile& shard : store.checkpoint().shards())
     report.file_bytes += std::filesystem::file_size(shard.path(), ignored);
   return report;
+}
+
+}  // namespace
+
+Result<CheckpointReport> inspect_checkpoint(const std::filesystem::path& directory, bool verify) {
+  return catch_exceptions([&] { return inspect(directory, verify); });
 }
 
 }  // namespace nwc

@@ -80,14 +80,7 @@ Result<TensorDecoder> TensorDecoder::open(const std::string& name, std::span<con
                          unpack_levels(levels, header.matrices * header.columns, codec.parts().levels()));
   }
   // One scale says nothing about the number of columns, so the tiles must, before anything of that size is allocated.
-  const uint64_t chunk_length = codec.parts().chunk_length(),
-                 stripes = header.rows / chunk_length + (header.rows % chunk_length != 0 ? 1 : 0);
-  if (header.one_scale && header.elements() > 0 &&
-      header.matrices * header.columns * stripes > decoder.parsed_.tiles.size() * uint64_t{header.tile_chunks}) {
-    return Error(ErrorCode::kCorrupt,
-                 "stream has " + std::to_string(decoder.parsed_.tiles.size()) + " tiles, too few for its shape")
-        .at_offset(80);
-  }
+  if (header.one_scale) NWC_RETURN_IF_ERROR(check_tiles_hold_shape(decoder.parsed_, codec.parts().chunk_length()));
   decoder.scales_ = std::move(read.columns);
   decoder.row_factors_ = std::move(read.row_factors);
   decoder.tiling_.emplace(header.matrices, header.rows, header.columns, codec.parts().chunk_length(),
@@ -138,6 +131,18 @@ Status TensorDecoder::verify() const {
   return {};
 }
 
+Status TensorDecoder::check_output(std::span<const Slice> slices, DType dtype, size_t out_bytes) const {
+  if (!is_weight_dtype(dtype)) {
+    return Error(ErrorCode::kInvalidArgument, "weights decode to F32, F16 or BF16, not " + std::string(name_of(dtype)));
+  }
+  uint64_t total = 0;
+  for (const Slice& slice : slices)
+    total += (slice.row_end - slice.row_begin) * (slice.column_end - slice.column_begin) * (bits_of(dtype) / 8);
+  if (out_bytes == total) return {};
+  return Error(ErrorCode::kInvalidArgument,
+               "output buffer has " + std::to_string(out_bytes) + " bytes, the weights take " + std::to_string(total));
+}
+
 TensorDecoder::TileRange TensorDecoder::tiles_of_rows(const LevelGroup& group, uint64_t row_begin,
                                                       uint64_t row_end) const {
   const uint64_t chunk_length = codec_->parts().chunk_length(), per_stripe = group.columns.size(),
@@ -147,27 +152,53 @@ TensorDecoder::TileRange TensorDecoder::tiles_of_rows(const LevelGroup& group, u
   return {group.first_tile + first_chunk / tile_chunks, group.first_tile + last_chunk / tile_chunks + 1};
 }
 
+std::vector<uint64_t> TensorDecoder::tiles_of_slice(const Slice& slice) const {
+  const uint64_t chunk_length = codec_->parts().chunk_length(), tile_chunks = parsed_.header.tile_chunks;
+  const uint64_t first_stripe = slice.row_begin / chunk_length, last_stripe = (slice.row_end - 1) / chunk_length;
+  std::vector<uint64_t> numbers;
+  const auto before = [](const LevelGroup& group, uint64_t matrix) { return group.matrix < matrix; };
+  auto group = std::lower_bound(tiling_->groups().begin(), tiling_->groups().end(), slice.matrix, before);
+  for (; group != tiling_->groups().end() && group->matrix == slice.matrix; ++group) {
+    const std::vector<uint32_t>& columns = group->columns;  // ascending: those of the slice are neighbours
+    const auto place = [&](uint64_t column) {
+      return static_cast<uint64_t>(std::lower_bound(columns.begin(), columns.end(), column) - columns.begin());
+    };
+    const uint64_t begin = place(slice.column_begin), end = place(slice.column_end);
+    if (begin == end) continue;
+    uint64_t next = 0;  // of the group's tiles, the first that is not listed yet
+    for (uint64_t stripe = first_stripe; stripe <= last_stripe; ++stripe) {
+      const uint64_t first = stripe * columns.size() + begin, last = stripe * columns.size() + end - 1;
+      for (next = std::max(next, first / tile_chunks); next <= last / tile_chunks; ++next)
+        numbers.push_back(group->first_tile + next);
+    }
+  }
+  return numbers;
+}
+
 Status TensorDecoder::decode(DType dtype, std::span<std::byte> out, int threads) const {
   const StreamHeader& h = parsed_.header;
   std::vector<Slice> slices;  // of a tensor without elements none, since no tiles bound its matrices
   for (uint64_t m = 0; m < h.matrices && h.elements() > 0; ++m) slices.push_back({m, 0, h.rows, 0, h.columns});
+  NWC_RETURN_IF_ERROR(check_output(slices, dtype, out.size()));
   return run(slices, dtype, out, threads);
 }
 
-Status TensorDecoder::decode_slice(const Slice& slice, DType dtype, std::span<std::byte> out, int threads) const {
+Status TensorDecoder::check_slice(const Slice& slice, DType dtype, size_t out_bytes) const {
   const StreamHeader& h = parsed_.header;
   if (slice.matrix >= h.matrices || slice.row_begin > slice.row_end || slice.row_end > h.rows ||
       slice.column_begin > slice.column_end || slice.column_end > h.columns) {
     return Error(ErrorCode::kInvalidArgument, "slice lies outside the tensor");
   }
+  return check_output({&slice, 1}, dtype, out_bytes);
+}
+
+Status TensorDecoder::decode_slice(const Slice& slice, DType dtype, std::span<std::byte> out, int threads) const {
+  NWC_RETURN_IF_ERROR(check_slice(slice, dtype, out.size()));
   return run({&slice, 1}, dtype, out, threads);
 }
 
-// Slices are of different matrices, in ascending order, and stand one after another in `out`.
+// Slices are of different matrices, in ascending order, and stand one after another in `out`, which has their size.
 Status TensorDecoder::run(std::span<const Slice> slices, DType dtype, std::span<std::byte> out, int threads) const {
-  if (!is_weight_dtype(dtype)) {
-    return Error(ErrorCode::kInvalidArgument, "weights decode to F32, F16 or BF16, not " + std::string(name_of(dtype)));
-  }
   const StreamHeader& h = parsed_.header;
   const uint64_t element = bits_of(dtype) / 8;
   const uint64_t chunk_length = codec_->parts().chunk_length();
@@ -186,23 +217,19 @@ Status TensorDecoder::run(std::span<const Slice> slices, DType dtype, std::span<
     slice_offsets.push_back(total);
     total += (slice.row_end - slice.row_begin) * (slice.column_end - slice.column_begin) * element;
     if (slice.row_begin == slice.row_end || slice.column_begin == slice.column_end) continue;
-    const auto before = [](const LevelGroup& group, uint64_t matrix) { return group.matrix < matrix; };
-    auto next = std::lower_bound(tiling_->groups().begin(), tiling_->groups().end(), slice.matrix, before);
-    for (; next != tiling_->groups().end() && next->matrix == slice.matrix; ++next) {
-      const TileRange range = tiles_of_rows(*next, slice.row_begin, slice.row_end);
-      for (uint64_t t = range.begin; t < range.end;) {
-        uint32_t together = 1;
-        while (together < kTilesTogether && t + together < range.end &&
-               tiling_->tile(t + together).chunks == tiling_->tile(t).chunks)
-          ++together;
-        items.push_back({t, together, s});
-        t += together;
-      }
+    const std::vector<uint64_t> tiles = tiles_of_slice(slice);
+    for (size_t i = 0; i < tiles.size();) {
+      const TileSpan first = tiling_->tile(tiles[i]);
+      const auto joins = [&](uint32_t count) {
+        if (i + count >= tiles.size() || tiles[i + count] != tiles[i] + count) return false;
+        const TileSpan next = tiling_->tile(tiles[i + count]);
+        return next.group == first.group && next.chunks == first.chunks;
+      };
+      uint32_t together = 1;
+      while (together < kTilesTogether && joins(together)) ++together;
+      items.push_back({tiles[i], together, s});
+      i += together;
     }
-  }
-  if (out.size() != total) {
-    return Error(ErrorCode::kInvalidArgument, "output buffer has " + std::to_string(out.size()) +
-                                                  " bytes, the weights take " + std::to_string(total));
   }
 
   const DecodingTables& tables = this->tables();

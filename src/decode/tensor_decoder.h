@@ -45,8 +45,11 @@ class TensorDecoder {
   // bytes).
   Status decode(DType dtype, std::span<std::byte> out, int threads) const;
   // Writes a slice as a dense row-major matrix ([columns][rows] if the original is transposed). Only tiles that hold
-  // some of it are decoded.
+  // some of it are decoded; other tiles' bytes are not touched.
   Status decode_slice(const Slice& slice, DType dtype, std::span<std::byte> out, int threads) const;
+  // Whether decode_slice() would take it: a slice of this tensor, a dtype of weights, the slice's size in bytes.
+  // Errors: kInvalidArgument.
+  Status check_slice(const Slice& slice, DType dtype, size_t out_bytes) const;
   // Decodes nothing, checks the checksum of every tile.
   Status verify() const;
   Status verify_tile(uint64_t number) const { return check_tile(number); }
@@ -64,10 +67,12 @@ class TensorDecoder {
     uint64_t begin, end;
   };
   TileRange tiles_of_rows(const LevelGroup& group, uint64_t row_begin, uint64_t row_end) const;
+  // Numbers of the tiles that hold some of a slice, ascending; the slice is not empty.
+  std::vector<uint64_t> tiles_of_slice(const Slice& slice) const;
 
  private:
   TensorDecoder() = default;
-  struct Work;
+  Status check_output(std::span<const Slice> slices, DType dtype, size_t out_bytes) const;
   Status run(std::span<const Slice> slices, DType dtype, std::span<std::byte> out, int threads) const;
   std::span<const std::byte> tile_bytes(uint64_t number) const;
   Status check_tile(uint64_t number) const;

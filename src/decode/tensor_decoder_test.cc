@@ -2,6 +2,7 @@
 #include "decode/tensor_decoder.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <random>
 
@@ -181,6 +182,37 @@ TEST(TensorDecoder, TheNumberOfTilesMustFitTheShape) {
   parts = small_parts();
   parts.header.rows = 0;
   expect_refused(parts, ErrorCode::kCorrupt, "byte 80: stream has 1 tiles, its shape asks for 0");
+}
+
+// With one scale for all columns, no other tensor's size says how many columns and matrices there are.
+TEST(TensorDecoder, OneScaleForMoreThanTheTilesHold) {
+  const auto refusal = [](size_t tiles, size_t tile_bytes, uint64_t matrices, uint64_t rows, uint64_t columns) {
+    Parts parts = small_parts();
+    parts.header.one_scale = true;
+    parts.header.dimensions = 3;
+    parts.header.matrices = matrices;
+    parts.header.rows = rows;
+    parts.header.columns = columns;
+    parts.header.tile_chunks = 65536;
+    parts.tiles.assign(tiles, Bytes(tile_bytes));
+    const Attempt result = attempt(parts, small_codec());
+    return result.error ? result.error->message() : "";
+  };
+  constexpr uint64_t kTiles = 100, kChunks = kTiles * 65536;
+  rusage before{}, after{};
+  ASSERT_EQ(getrusage(RUSAGE_SELF, &before), 0);
+  const std::string too_few = "stream has 100 tiles, too few for its shape";
+  EXPECT_EQ(refusal(kTiles, 0, kChunks, 1, 1), too_few);
+  EXPECT_EQ(refusal(kTiles, 0, kTiles + 1, 1, 1), too_few);
+  EXPECT_EQ(refusal(kTiles, 0, 1, 2, kChunks + 1), too_few);
+  EXPECT_EQ(refusal(kTiles, 0, 1, 3, kChunks), too_few);  // two stripes
+  EXPECT_EQ(refusal(kTiles, 0, 1, 1, kChunks), "tile 0: tile is shorter than its states");
+  EXPECT_EQ(refusal(kTiles, 131, 1, 1, kChunks), too_few) << "31 states are for 31 chunks";
+  EXPECT_EQ(refusal(kTiles, 131, kTiles, 1, 32), too_few);
+  EXPECT_EQ(refusal(kTiles, 132, kTiles, 1, 32), "tile 0: rANS state is below its range");
+  EXPECT_EQ(refusal(2, 8, 2, 1, 1), "tile 0: rANS state is below its range");
+  ASSERT_EQ(getrusage(RUSAGE_SELF, &after), 0);
+  EXPECT_LT(after.ru_maxrss - before.ru_maxrss, 16 << 10) << "KiB";
 }
 
 TEST(TensorDecoder, DamagedTilesAreNamedWithTheirOffset) {

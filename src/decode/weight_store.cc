@@ -38,9 +38,10 @@ bool has_streams(const Checkpoint& checkpoint) {
 
 }  // namespace
 
-Result<WeightStore> WeightStore::open(const std::filesystem::path& directory) {
+Result<WeightStore> WeightStore::open(const std::filesystem::path& directory, std::shared_ptr<DecodeBackend> backend) {
   NWC_ASSIGN_OR_RETURN(Checkpoint checkpoint, Checkpoint::open(directory));
   WeightStore store(std::move(checkpoint));
+  store.backend_ = std::move(backend);
   std::error_code ignored;
   const std::filesystem::path codec_path = directory / kCodecFileName;
   if (has_streams(store.checkpoint_) || std::filesystem::exists(codec_path, ignored)) {
@@ -76,11 +77,8 @@ Status WeightStore::tie_tensors() {
       if (!parsed) return locate(parsed.error(), weight, tensor);
       // Callers allocate by the shape that we tell them, so it must be one that the tiles can hold.
       const StreamHeader& header = parsed->header;
-      if (header.elements() > parsed->tiles.size() * uint64_t{header.tile_chunks} * codec_->parts().chunk_length()) {
-        const std::string tiles = std::to_string(parsed->tiles.size());
-        return locate(Error(ErrorCode::kCorrupt, "stream has " + tiles + " tiles, too few for its shape").at_offset(80),
-                      weight, tensor);
-      }
+      if (Status status = check_tiles_hold_shape(*parsed, codec_->parts().chunk_length()); !status)
+        return locate(std::move(status).error(), weight, tensor);
       weight.info.dtype = header.dtype;
       weight.info.shape = header.shape();
       weight.info.compressed = true;
@@ -136,6 +134,39 @@ Result<TensorDecoder> WeightStore::open_stream(const StoredWeight& weight) const
         weight, *weight.stream);
   }
   return decoder;
+}
+
+Status WeightStore::decode(const StoredWeight& weight, const TensorDecoder& decoder, const Slice& slice, DType dtype,
+                           std::span<std::byte> out, int threads) const {
+  Status status;
+  if (backend_ == nullptr) {
+    status = decoder.decode_slice(slice, dtype, out, threads);
+  } else if (status = decoder.check_slice(slice, dtype, out.size()); status && !out.empty()) {
+    const std::span<const std::byte> levels =
+        weight.levels != nullptr ? weight.levels->bytes : std::span<const std::byte>();
+    const std::lock_guard lock(*one_at_a_time_);
+    status = backend_->decode({weight.info.name, weight.stream->bytes, weight.scales->bytes, levels, slice.matrix,
+                               slice.row_begin, slice.row_end, slice.column_begin, slice.column_end, dtype},
+                              out);
+  }
+  if (!status) return locate(std::move(status).error(), weight, *weight.stream);
+  return {};
+}
+
+Status WeightStore::decode_all(const StoredWeight& weight, const TensorDecoder& decoder, DType dtype,
+                               std::span<std::byte> out, int threads) const {
+  const StreamHeader& h = decoder.header();
+  if (backend_ == nullptr || h.elements() == 0) {
+    if (Status status = decoder.decode(dtype, out, threads); !status)
+      return locate(std::move(status).error(), weight, *weight.stream);
+    return {};
+  }
+  const size_t size = out.size() / h.matrices;  // of one; decode() compares it with the slice
+  for (uint64_t m = 0; m < h.matrices; ++m) {
+    NWC_RETURN_IF_ERROR(
+        decode(weight, decoder, {m, 0, h.rows, 0, h.columns}, dtype, out.subspan(m * size, size), threads));
+  }
+  return {};
 }
 
 Status WeightStore::verify_plain(const StoredWeight& weight) const {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -13,6 +14,7 @@
 #include "codec/codec.h"
 #include "decode/tensor_decoder.h"
 #include "nwcodec/checkpoint.h"
+#include "nwcodec/decode_backend.h"
 #include "nwcodec/weights.h"
 
 namespace nwc {
@@ -30,7 +32,9 @@ struct StoredWeight {
 // Immutable after open(); threads share it.
 class WeightStore {
  public:
-  static Result<WeightStore> open(const std::filesystem::path& directory);
+  // `backend` decodes the compressed tensors; none: the CPU.
+  static Result<WeightStore> open(const std::filesystem::path& directory,
+                                  std::shared_ptr<DecodeBackend> backend = nullptr);
 
   const Checkpoint& checkpoint() const { return checkpoint_; }
   bool is_compressed() const { return codec_ != nullptr; }
@@ -41,6 +45,12 @@ class WeightStore {
   // Checks scales and levels against the shard's checksums and opens the stream. Precondition: weight.stream !=
   // nullptr.
   Result<TensorDecoder> open_stream(const StoredWeight& weight) const;
+  // A slice of a tensor that open_stream() opened, as TensorDecoder::decode_slice() gives it, on the backend if there
+  // is one; decode_all() likewise every matrix. Errors name file and tensor.
+  Status decode(const StoredWeight& weight, const TensorDecoder& decoder, const Slice& slice, DType dtype,
+                std::span<std::byte> out, int threads) const;
+  Status decode_all(const StoredWeight& weight, const TensorDecoder& decoder, DType dtype, std::span<std::byte> out,
+                    int threads) const;
   // Checks a plain tensor's bytes, if the shard has checksums.
   Status verify_plain(const StoredWeight& weight) const;
   // Checks a stream's bytes against the shard's checksums; decoding does without, because tiles have their own.
@@ -57,6 +67,8 @@ class WeightStore {
   std::unique_ptr<Codec> codec_;
   std::vector<std::optional<Checksums>> checksums_;  // per shard; all present if compressed
   std::map<std::string, StoredWeight> weights_;
+  std::shared_ptr<DecodeBackend> backend_;
+  std::unique_ptr<std::mutex> one_at_a_time_ = std::make_unique<std::mutex>();  // calls of the backend
 };
 
 // Converts between F32, F16 and BF16 (round to nearest even, saturating; infinities and NaN stay); `from` and `to` hold

@@ -1,32 +1,123 @@
 #include "nwcodec/weights.h"
 
-#include <cstring>
+#include <algorithm>
+#include <functional>
+#include <numeric>
 
+#include "base/exceptions.h"
+#include "decode/plain_slice.h"
 #include "decode/weight_store.h"
 
 namespace nwc {
 
-uint64_t WeightInfo::elements() const {
-  uint64_t n = 1;
-  for (const uint64_t d : shape) n *= d;
-  return n;
+namespace {
+
+uint64_t product(std::span<const uint64_t> dims) {
+  return std::accumulate(dims.begin(), dims.end(), uint64_t{1}, std::multiplies<>());
 }
+
+}  // namespace
+
+uint64_t WeightInfo::elements() const { return product(shape); }
+uint64_t WeightInfo::matrices() const {
+  return product(std::span(shape).first(shape.size() - std::min<size_t>(shape.size(), 2)));
+}
+uint64_t WeightInfo::rows() const { return shape.size() < 2 ? 1 : shape[shape.size() - 2]; }
+uint64_t WeightInfo::columns() const { return shape.empty() ? 1 : shape.back(); }
 
 struct Weights::State {
   WeightStore store;
   std::vector<WeightInfo> list;
+
+  // `slice`: nullptr for the whole tensor.
+  Status read(const std::string& name, const WeightSlice* slice, DType dtype, std::span<std::byte> out,
+              int threads) const;
+  Status read_all(const StoredWeight& weight, DType dtype, std::span<std::byte> out, int threads) const;
+  Status read_slice(const StoredWeight& weight, const WeightSlice& slice, DType dtype, std::span<std::byte> out,
+                    int threads) const;
 };
+
+namespace {
+
+Error wrong_size(size_t bytes, const char* whose) {
+  return Error(ErrorCode::kInvalidArgument,
+               "output buffer has " + std::to_string(bytes) + " bytes, which is not the " + whose + " size");
+}
+
+// With numbers for the ends.
+Result<WeightSlice> resolve(const WeightSlice& slice, const WeightInfo& info) {
+  WeightSlice s = slice;
+  if (s.row_end == WeightSlice::kEnd) s.row_end = info.rows();
+  if (s.column_end == WeightSlice::kEnd) s.column_end = info.columns();
+  if (s.matrix >= info.matrices() || s.row_begin > s.row_end || s.row_end > info.rows() ||
+      s.column_begin > s.column_end || s.column_end > info.columns()) {
+    return Error(ErrorCode::kInvalidArgument, "slice lies outside the tensor");
+  }
+  return s;
+}
+
+}  // namespace
+
+Status Weights::State::read(const std::string& name, const WeightSlice* slice, DType dtype, std::span<std::byte> out,
+                            int threads) const {
+  const auto found = store.weights().find(name);
+  if (found == store.weights().end()) {
+    return Error(ErrorCode::kNotFound, "is not in the checkpoint")
+        .in_file(store.checkpoint().directory().string())
+        .in_tensor(name);
+  }
+  const StoredWeight& weight = found->second;
+  Status status = catch_exceptions([&] {
+    return slice == nullptr ? read_all(weight, dtype, out, threads) : read_slice(weight, *slice, dtype, out, threads);
+  });
+  if (!status) return std::move(status).error().in_tensor(name);
+  return {};
+}
+
+Status Weights::State::read_all(const StoredWeight& weight, DType dtype, std::span<std::byte> out, int threads) const {
+  const uint64_t elements = weight.info.elements();
+  if (out.size() != elements * bits_of(dtype) / 8) return wrong_size(out.size(), "tensor's");
+  if (weight.stream != nullptr) {
+    NWC_ASSIGN_OR_RETURN(const TensorDecoder decoder, store.open_stream(weight));
+    NWC_RETURN_IF_ERROR(store.decode_all(weight, decoder, dtype, out, threads));
+  } else {
+    NWC_RETURN_IF_ERROR(store.verify_plain(weight));
+    const WeightInfo one_row{{}, weight.info.dtype, {elements}, false};
+    NWC_RETURN_IF_ERROR(
+        copy_plain_slice(weight.plain->bytes, one_row, {.row_end = 1, .column_end = elements}, dtype, out));
+  }
+  // The caller has a copy; who reads block by block should not hold the whole checkpoint's pages beside it.
+  store.checkpoint().shards()[weight.shard].release(weight.stream != nullptr ? *weight.stream : *weight.plain);
+  return {};
+}
+
+Status Weights::State::read_slice(const StoredWeight& weight, const WeightSlice& slice, DType dtype,
+                                  std::span<std::byte> out, int threads) const {
+  NWC_ASSIGN_OR_RETURN(const WeightSlice s, resolve(slice, weight.info));
+  const uint64_t elements = (s.row_end - s.row_begin) * (s.column_end - s.column_begin);
+  if (elements == weight.info.elements()) return read_all(weight, dtype, out, threads);
+  if (elements * bits_of(dtype) % 8 != 0 || out.size() != elements * bits_of(dtype) / 8)
+    return wrong_size(out.size(), "slice's");
+  if (weight.stream == nullptr) return copy_plain_slice(weight.plain->bytes, weight.info, s, dtype, out);
+  NWC_ASSIGN_OR_RETURN(const TensorDecoder decoder, store.open_stream(weight));
+  const Slice part = decoder.header().transposed
+                         ? Slice{s.matrix, s.column_begin, s.column_end, s.row_begin, s.row_end}
+                         : Slice{s.matrix, s.row_begin, s.row_end, s.column_begin, s.column_end};
+  return store.decode(weight, decoder, part, dtype, out, threads);
+}
 
 Weights::Weights(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Weights::Weights(Weights&&) noexcept = default;
 Weights& Weights::operator=(Weights&&) noexcept = default;
 Weights::~Weights() = default;
 
-Result<Weights> Weights::open(const std::filesystem::path& directory) {
-  NWC_ASSIGN_OR_RETURN(WeightStore store, WeightStore::open(directory));
-  auto state = std::make_unique<State>(State{std::move(store), {}});
-  for (const auto& [name, weight] : state->store.weights()) state->list.push_back(weight.info);
-  return Weights(std::move(state));
+Result<Weights> Weights::open(const std::filesystem::path& directory, std::shared_ptr<DecodeBackend> backend) {
+  return catch_exceptions([&]() -> Result<Weights> {
+    NWC_ASSIGN_OR_RETURN(WeightStore store, WeightStore::open(directory, std::move(backend)));
+    auto state = std::make_unique<State>(State{std::move(store), {}});
+    for (const auto& [name, weight] : state->store.weights()) state->list.push_back(weight.info);
+    return Weights(std::move(state));
+  });
 }
 
 const std::filesystem::path& Weights::directory() const { return state_->store.checkpoint().directory(); }
@@ -39,40 +130,12 @@ const WeightInfo* Weights::find(const std::string& name) const {
 }
 
 Status Weights::read(const std::string& name, DType dtype, std::span<std::byte> out, int threads) const {
-  const WeightStore& store = state_->store;
-  const auto found = store.weights().find(name);
-  if (found == store.weights().end()) {
-    return Error(ErrorCode::kNotFound, "is not in the checkpoint").in_file(directory().string()).in_tensor(name);
-  }
-  const StoredWeight& weight = found->second;
-  if (out.size() != weight.info.elements() * bits_of(dtype) / 8) {
-    return Error(ErrorCode::kInvalidArgument,
-                 "output buffer has " + std::to_string(out.size()) + " bytes, which is not the tensor's size")
-        .in_tensor(name);
-  }
-  if (weight.stream != nullptr) {
-    NWC_ASSIGN_OR_RETURN(const TensorDecoder decoder, store.open_stream(weight));
-    if (Status status = decoder.decode(dtype, out, threads); !status) {
-      return store.locate(std::move(status).error(), weight, *weight.stream);
-    }
-    store.checkpoint().shards()[weight.shard].release(*weight.stream);
-    return {};
-  }
-  NWC_RETURN_IF_ERROR(store.verify_plain(weight));
-  if (dtype != weight.info.dtype && !(is_weight_dtype(dtype) && is_weight_dtype(weight.info.dtype))) {
-    return Error(ErrorCode::kUnsupported, "has dtype " + std::string(name_of(weight.info.dtype)) +
-                                              " and cannot be read as " + std::string(name_of(dtype)))
-        .in_tensor(name);
-  }
-  if (dtype == weight.info.dtype) {
-    if (!out.empty()) std::memcpy(out.data(), weight.plain->bytes.data(), out.size());
-  } else {
-    convert_floats(weight.info.dtype, weight.plain->bytes, dtype, out);
-  }
-  // The caller has a copy. Releasing the mapping's pages keeps a program that reads a model tensor by tensor from
-  // having the whole checkpoint resident.
-  store.checkpoint().shards()[weight.shard].release(*weight.plain);
-  return {};
+  return state_->read(name, nullptr, dtype, out, threads);
+}
+
+Status Weights::read(const std::string& name, const WeightSlice& slice, DType dtype, std::span<std::byte> out,
+                     int threads) const {
+  return state_->read(name, &slice, dtype, out, threads);
 }
 
 }  // namespace nwc

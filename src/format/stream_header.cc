@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
 
 #include "base/bytes.h"
 #include "base/hash.h"
@@ -16,15 +17,13 @@ constexpr size_t kHeaderSize = 96;
 constexpr size_t kHashOffset = 88;
 constexpr size_t kIndexEntrySize = 8;
 
-constexpr uint16_t kFlagTransposed = 1, kFlagLevels = 2, kFlagOwnTables = 4, kFlagOneScale = 8, kFlagRowFactors = 16;
-constexpr uint16_t kKnownFlags = kFlagTransposed | kFlagLevels | kFlagOwnTables | kFlagOneScale | kFlagRowFactors;
-
 Error corrupt(std::string message, uint64_t offset) {
   return Error(ErrorCode::kCorrupt, std::move(message)).at_offset(offset);
 }
 
 uint64_t head_hash(const std::byte* head, size_t size) {
   XXH3_state_t* state = XXH3_createState();
+  if (state == nullptr) throw std::bad_alloc();
   XXH3_64bits_reset(state);
   XXH3_64bits_update(state, head, kHashOffset);
   XXH3_64bits_update(state, head + kHeaderSize, size - kHeaderSize);
@@ -34,7 +33,7 @@ uint64_t head_hash(const std::byte* head, size_t size) {
 }
 
 Status check_shape(const StreamHeader& h) {
-  const auto fits = [](uint64_t a, uint64_t b) { return a == 0 || b <= limits::kMaxStream / a; };
+  const auto fits = [](uint64_t a, uint64_t b) { return a == 0 || b <= limits::kMaxStreamWeights / a; };
   // The last two matter where there are no rows or no columns: scales are counted by matrices and columns or rows.
   if (!fits(h.rows, h.columns) || !fits(h.matrices, h.rows * h.columns) || !fits(h.matrices, h.columns) ||
       (h.has_row_factors && !fits(h.matrices, h.rows))) {
@@ -104,7 +103,7 @@ Result<ParsedStream> parse_stream(std::span<const std::byte> bytes) {
         .remedy("the file is damaged: fetch it again");
   }
 
-  if ((flags & ~kKnownFlags) != 0 || table_rule > static_cast<unsigned>(ContextRule::kLast) || reserved != 0) {
+  if ((flags & ~kKnownStreamFlags) != 0 || table_rule > static_cast<unsigned>(ContextRule::kLast) || reserved != 0) {
     return Error(ErrorCode::kUnsupported, "stream uses a feature that format version 1 does not have").at_offset(74);
   }
   if (dtype > static_cast<unsigned>(DType::kBF16) || !is_weight_dtype(static_cast<DType>(dtype))) {
@@ -112,11 +111,11 @@ Result<ParsedStream> parse_stream(std::span<const std::byte> bytes) {
   }
   h.dtype = static_cast<DType>(dtype);
   h.context_rule = static_cast<ContextRule>(table_rule);
-  h.transposed = (flags & kFlagTransposed) != 0;
-  h.has_levels = (flags & kFlagLevels) != 0;
-  h.has_own_tables = (flags & kFlagOwnTables) != 0;
-  h.one_scale = (flags & kFlagOneScale) != 0;
-  h.has_row_factors = (flags & kFlagRowFactors) != 0;
+  h.transposed = (flags & kStreamTransposed) != 0;
+  h.has_levels = (flags & kStreamLevels) != 0;
+  h.has_own_tables = (flags & kStreamOwnTables) != 0;
+  h.one_scale = (flags & kStreamOneScale) != 0;
+  h.has_row_factors = (flags & kStreamRowFactors) != 0;
   if (!h.has_own_tables && own_tables != 0) return corrupt("stream has own tables without their flag", 84);
   if (!h.has_levels && h.levels_hash != 0) return corrupt("stream has a checksum of levels without their flag", 32);
   if (h.tile_chunks == 0 || h.tile_chunks > limits::kMaxTileChunks || h.tile_chunks % limits::kLanes != 0) {
@@ -142,6 +141,26 @@ Result<ParsedStream> parse_stream(std::span<const std::byte> bytes) {
   return parsed;
 }
 
+Status check_tiles_hold_shape(const ParsedStream& stream, unsigned chunk_length) {
+  const StreamHeader& h = stream.header;
+  if (h.elements() == 0) return {};
+  const uint64_t stripes = h.rows / chunk_length + (h.rows % chunk_length != 0 ? 1 : 0);
+  const uint64_t wanted = h.matrices * h.columns * stripes, tiles = stream.tiles.size();
+  const Error too_few = corrupt("stream has " + std::to_string(tiles) + " tiles, too few for its shape", 80);
+  if (h.matrices > tiles || wanted > tiles * h.tile_chunks) return too_few;
+  // A tile is a number of words, then the states, four bytes each.
+  const auto states = [](const ParsedStream::Tile& tile) { return std::max<uint64_t>(tile.size / 4, 1) - 1; };
+  uint64_t held = 0;
+  for (const ParsedStream::Tile& tile : stream.tiles)
+    held += states(tile) < limits::kLanes ? states(tile) : h.tile_chunks;
+  if (wanted <= held) return {};
+  for (uint64_t t = 0; t < tiles; ++t) {
+    if (states(stream.tiles[t]) == 0)
+      return corrupt("tile " + std::to_string(t) + ": tile is shorter than its states", stream.tiles[t].offset);
+  }
+  return too_few;
+}
+
 std::vector<std::byte> serialise_stream_head(const StreamHeader& h, std::span<const std::byte> own_tables,
                                              std::span<const TileIndexEntry> tiles) {
   std::vector<std::byte> head(kHeaderSize + own_tables.size() + tiles.size() * kIndexEntrySize);
@@ -161,10 +180,10 @@ std::vector<std::byte> serialise_stream_head(const StreamHeader& h, std::span<co
   store_le(p + 70, h.scale_exponent);
   p[72] = static_cast<std::byte>(h.dtype);
   p[73] = static_cast<std::byte>(h.dimensions);
-  store_le<uint16_t>(p + 74,
-                     static_cast<uint16_t>((h.transposed ? kFlagTransposed : 0) | (h.has_levels ? kFlagLevels : 0) |
-                                           (h.has_own_tables ? kFlagOwnTables : 0) | (h.one_scale ? kFlagOneScale : 0) |
-                                           (h.has_row_factors ? kFlagRowFactors : 0)));
+  store_le<uint16_t>(
+      p + 74, static_cast<uint16_t>((h.transposed ? kStreamTransposed : 0) | (h.has_levels ? kStreamLevels : 0) |
+                                    (h.has_own_tables ? kStreamOwnTables : 0) | (h.one_scale ? kStreamOneScale : 0) |
+                                    (h.has_row_factors ? kStreamRowFactors : 0)));
   p[76] = static_cast<std::byte>(h.context_rule);
   store_le<uint32_t>(p + 80, static_cast<uint32_t>(tiles.size()));
   store_le<uint32_t>(p + 84, static_cast<uint32_t>(own_tables.size()));

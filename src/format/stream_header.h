@@ -49,6 +49,12 @@ struct StreamHeader {
   std::vector<uint64_t> shape() const;
 };
 
+// The header's flags that this format version has.
+inline constexpr uint16_t kStreamTransposed = 1, kStreamLevels = 2, kStreamOwnTables = 4, kStreamOneScale = 8,
+                          kStreamRowFactors = 16;
+inline constexpr uint16_t kKnownStreamFlags =
+    kStreamTransposed | kStreamLevels | kStreamOwnTables | kStreamOneScale | kStreamRowFactors;
+
 struct TileIndexEntry {
   uint32_t size;      // bytes
   uint32_t checksum;  // low half of XXH3(tile, seed = tensor id + tile number)
@@ -70,6 +76,10 @@ uint32_t tile_checksum(std::span<const std::byte> tile, uint64_t tensor_id, uint
 // Checks everything that needs no other tensor: magic, version, reserved fields, header checksum, sizes against
 // bytes.size(). Offsets in errors are relative to the stream.
 Result<ParsedStream> parse_stream(std::span<const std::byte> bytes);
+
+// Whether tiles of these sizes can hold the declared shape, for whoever allocates by it: a matrix has a tile of its
+// own, and a tile has four bytes for each of its first 32 chunks. Errors: kCorrupt.
+Status check_tiles_hold_shape(const ParsedStream& stream, unsigned chunk_length);
 
 // Header, own tables and tile index; the tiles follow.
 std::vector<std::byte> serialise_stream_head(const StreamHeader& header, std::span<const std::byte> own_tables,

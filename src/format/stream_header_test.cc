@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "base/hash.h"
+#include "fuzz/stream_repair.h"
 
 namespace nwc {
 namespace {
@@ -213,6 +214,50 @@ TEST(StreamHeader, EmptyTensorsHaveBoundsToo) {
   EXPECT_EQ(why(uint64_t{1} << 33, 0, uint64_t{1} << 31),
             "byte 40: stream declares more elements than any stream may hold");
   EXPECT_EQ(why(0, 0, uint64_t{1} << 32), "byte 56: stream declares more than 2^32 columns");
+}
+
+TEST(StreamHeader, TilesMustHoldTheShape) {
+  const auto why = [](std::vector<uint32_t> sizes, uint64_t matrices, uint64_t rows, uint64_t columns) {
+    ParsedStream stream{
+        .header = {.matrices = matrices, .rows = rows, .columns = columns, .tile_chunks = 64, .dimensions = 3}};
+    for (const uint32_t size : sizes) stream.tiles.push_back({1000, size, 0});
+    const Status status = check_tiles_hold_shape(stream, 16);
+    return status ? std::string() : status.error().to_string();
+  };
+  EXPECT_EQ(why({}, 5, 0, 7), "");
+  EXPECT_EQ(why({}, 1, 1, 1), "byte 80: stream has 0 tiles, too few for its shape");
+  EXPECT_EQ(why({8}, 1, 16, 1), "");
+  EXPECT_EQ(why({8}, 1, 17, 1), "byte 80: stream has 1 tiles, too few for its shape");
+  EXPECT_EQ(why({132}, 1, 16, 64), "");
+  EXPECT_EQ(why({132}, 1, 16, 65), "byte 80: stream has 1 tiles, too few for its shape");
+  EXPECT_EQ(why({132, 8}, 1, 16, 65), "");
+  EXPECT_EQ(why({132, 132}, 3, 1, 1), "byte 80: stream has 2 tiles, too few for its shape");
+  EXPECT_EQ(why({132, 7}, 1, 16, 65), "byte 1000: tile 1: tile is shorter than its states");
+}
+
+// The fuzzer's sane mode would never see a feature whose bit it clears (tests/fuzz/stream_fuzzer.cc).
+TEST(StreamHeader, TheFuzzerKeepsEveryFlagAndRule) {
+  const auto accepted = [](uint16_t flags, uint8_t rule = 0) {
+    Bytes stream = serialise_stream_head({.matrices = 0, .dimensions = 3}, {}, {});
+    store_le(stream.data() + 74, flags);
+    store_le(stream.data() + 76, rule);
+    repair(stream);
+    return parse_stream(stream).ok();
+  };
+  for (unsigned rule = 0; rule < 256; ++rule) {
+    Bytes fuzzed(1000);
+    fuzzed[76] = static_cast<std::byte>(rule);
+    testing::repair_stream(fuzzed, "w", 77, {}, {}, /*sane=*/true);
+    EXPECT_EQ(fuzzed[76] == static_cast<std::byte>(rule), accepted(0, static_cast<uint8_t>(rule))) << rule;
+  }
+  for (unsigned bit = 0; bit < 16; ++bit) {
+    const uint16_t flag = static_cast<uint16_t>(1u << bit);
+    EXPECT_EQ(accepted(flag), (kKnownStreamFlags & flag) != 0) << bit;
+    Bytes fuzzed(1000);
+    store_le(fuzzed.data() + 74, flag);
+    testing::repair_stream(fuzzed, "w", 77, {}, {}, /*sane=*/true);
+    EXPECT_EQ(load_le<uint16_t>(fuzzed.data() + 74) & flag, accepted(flag) ? flag : 0) << bit;
+  }
 }
 
 TEST(TileChecksum, LowHalfOfTheSeededHash) {

@@ -1,6 +1,7 @@
 #include "format/tiling.h"
 
 #include <algorithm>
+#include <numeric>
 #include <string>
 
 #include "nwcodec/limits.h"
@@ -14,10 +15,12 @@ Tiling::Tiling(uint64_t matrices, uint64_t rows, uint64_t columns, unsigned chun
   stripes_ = (rows + chunk_length - 1) / chunk_length;
   for (uint64_t matrix = 0; matrix < matrices; ++matrix) {
     std::vector<uint32_t> of_level[limits::kMaxLevels];
-    for (uint64_t c = 0; c < columns; ++c) {
-      const unsigned level = levels.empty() ? 0 : levels[matrix * columns + c];
-      of_level[level].push_back(static_cast<uint32_t>(c));
+    if (levels.empty()) {
+      of_level[0].resize(columns);  // no more memory than the columns take
+      std::iota(of_level[0].begin(), of_level[0].end(), uint32_t{0});
     }
+    for (uint64_t c = 0; c < columns && !levels.empty(); ++c)
+      of_level[levels[matrix * columns + c]].push_back(static_cast<uint32_t>(c));
     for (unsigned level = 0; level < limits::kMaxLevels; ++level) {
       if (of_level[level].empty()) continue;
       const uint64_t chunks = stripes_ * of_level[level].size();

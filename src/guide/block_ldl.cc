@@ -35,10 +35,9 @@ bool cholesky(std::vector<double>& a, uint64_t n, int threads) {
     if (below == 0) break;
     panel.resize(width * n);
     const auto by_rows = [&](const auto& body) {
-      (void)parallel_for((below + kRowsTogether - 1) / kRowsTogether, threads, [&](size_t item, int) -> Status {
+      parallel_for_or_throw((below + kRowsTogether - 1) / kRowsTogether, threads, [&](size_t item, int) {
         const uint64_t first = end + item * kRowsTogether, last = std::min(n, first + kRowsTogether);
         for (uint64_t i = first; i < last; ++i) body(i);
-        return {};
       });
     };
     by_rows([&](uint64_t i) {
@@ -67,7 +66,7 @@ FeedbackFactor to_feedback(const std::vector<double>& c, uint64_t n, uint32_t bl
   FeedbackFactor factor{.columns = n, .block_size = block, .pivots = std::vector<double>(n)};
   std::vector<float> coefficients(n * n);
   for (uint64_t k = 0; k < n; ++k) factor.pivots[k] = c[k * n + k] * c[k * n + k];
-  (void)parallel_for((n + kRowsTogether - 1) / kRowsTogether, threads, [&](size_t item, int) -> Status {
+  parallel_for_or_throw((n + kRowsTogether - 1) / kRowsTogether, threads, [&](size_t item, int) {
     std::vector<double> x(block);
     for (uint64_t j = item * kRowsTogether; j < std::min(n, (item + 1) * kRowsTogether); ++j) {
       for (uint64_t first = 0; first + block <= j / block * block; first += block) {
@@ -80,7 +79,6 @@ FeedbackFactor to_feedback(const std::vector<double>& c, uint64_t n, uint32_t bl
         }
       }
     }
-    return {};
   });
   factor.coefficients = std::move(coefficients);
   return factor;

@@ -41,7 +41,7 @@ CausalLm::~CausalLm() = default;
 
 Result<CausalLm> CausalLm::open(const std::filesystem::path& directory, const Options& options) {
   NWC_ASSIGN_OR_RETURN(ModelSpec spec, describe_model(directory));
-  NWC_ASSIGN_OR_RETURN(Weights weights, Weights::open(directory));
+  NWC_ASSIGN_OR_RETURN(Weights weights, Weights::open(directory, options.decode_backend));
   return create(std::move(spec),
                 std::make_shared<const WeightsSource>(std::move(weights), options.threads, options.device), options);
 }

@@ -11,11 +11,11 @@
 #include <filesystem>
 #include <memory>
 
-#include "model/layers/block.h"
 #include "libtorch/device.h"
+#include "model/config/spec.h"
+#include "model/layers/block.h"
 #include "model/layers/ends.h"
 #include "model/parameters/parameters.h"
-#include "model/config/spec.h"
 #include "nwcodec/result.h"
 
 namespace nwc {
@@ -32,13 +32,15 @@ class CausalLm {
     int threads = 0;
     // Where the parts compute; what goes into them follows.
     ModelDevice device = {};
+    // What decodes compressed tensors; none: this machine's cores. Parts are read as F32, so the bits are the same.
+    std::shared_ptr<DecodeBackend> decode_backend;
   };
 
   // Opens a checkpoint directory, plain or compressed. The presence and shape of every tensor are checked here, so that
   // a long pass does not fail in its middle. Errors: those of describe_model() and Weights::open(); kNotFound and
   // kMismatch by tensor name.
   static Result<CausalLm> open(const std::filesystem::path& directory, const Options& options);
-  // The same from parts; options.threads and options.device are the source's business.
+  // The same from parts; options.threads, device and decode_backend are the source's business.
   static Result<CausalLm> create(ModelSpec spec, std::shared_ptr<const ParameterSource> source, const Options& options);
 
   CausalLm(CausalLm&&) noexcept;

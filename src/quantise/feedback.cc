@@ -88,12 +88,11 @@ QuantisedStripes quantise_stripes(const StripeTask& task, const StripeRange& ran
 
 std::vector<QuantisedStripes> quantise_ranges(const EncodeJob& job, std::span<const StripeRange> ranges, int threads) {
   std::vector<QuantisedStripes> quantised(ranges.size());
-  (void)parallel_for(ranges.size(), threads, [&](size_t i, int) -> Status {
+  parallel_for_or_throw(ranges.size(), threads, [&](size_t i, int) {
     const uint64_t matrix = ranges[i].matrix;
     quantised[i] = quantise_stripes(
         {job.weights, job.scales, job.levels_of_matrix(matrix), job.guide.feedback[matrix].get(), job.quantiser},
         ranges[i]);
-    return {};
   });
   return quantised;
 }

@@ -47,7 +47,7 @@ std::vector<std::byte> quantise_tensor(const WeightMatrix& weights, const Tensor
   }
   std::vector<std::byte> bytes(weights.bytes.size());
   std::vector<QuantisedStripes> parts(ranges.size());
-  (void)parallel_for(ranges.size(), threads, [&](size_t i, int) -> Status {
+  parallel_for_or_throw(ranges.size(), threads, [&](size_t i, int) {
     const StripeRange& range = ranges[i];
     const FeedbackFactor* const factor = guide.feedback.empty() ? nullptr : guide.feedback[range.matrix].get();
     parts[i] = quantise_stripes({weights, scales, {}, factor, baseline}, range);
@@ -59,7 +59,6 @@ std::vector<std::byte> quantise_tensor(const WeightMatrix& weights, const Tensor
       }
     }
     parts[i].decoded = {};
-    return {};
   });
   for (const QuantisedStripes& part : parts) {
     report.squared_error += part.squared_error;

@@ -6,14 +6,14 @@
 #include <map>
 
 #include "base/parallel.h"
-#include "weights/normalisation.h"
+#include "baselines/ecsq.h"
+#include "baselines/samples.h"
 #include "nwcodec/inspect.h"
 #include "nwcodec/weights.h"
+#include "study/model_tensors.h"
 #include "study/output/csv.h"
 #include "study/output/depth_panel.h"
-#include "baselines/ecsq.h"
-#include "study/model_tensors.h"
-#include "baselines/samples.h"
+#include "weights/normalisation.h"
 
 namespace nwc {
 namespace {
@@ -28,7 +28,7 @@ struct ErrorSums {
 ErrorSums compare(const WeightMatrix& original, const WeightScales& scales, std::span<const float> decoded,
                   int threads) {
   std::vector<ErrorSums> sums(original.matrices * original.rows);  // one per row: rows are contiguous in most tensors
-  const Status ignored = parallel_for(sums.size(), threads, [&](size_t item, int) -> Status {
+  parallel_for_or_throw(sums.size(), threads, [&](size_t item, int) {
     const uint64_t matrix = item / original.rows, row = item % original.rows;
     for (uint64_t c = 0; c < original.columns; ++c) {
       const double scale = scales.columns[matrix * original.columns + c];
@@ -40,9 +40,7 @@ ErrorSums compare(const WeightMatrix& original, const WeightScales& scales, std:
       sums[item].power += x * x / (scale * scale);
       sums[item].largest = std::max(sums[item].largest, d);
     }
-    return {};
   });
-  (void)ignored;  // the body cannot fail
   ErrorSums total;
   for (const ErrorSums& s : sums) {
     total.weights += s.weights;

@@ -60,10 +60,7 @@ SymbolSample sample_of(const EncodeJob& job, std::vector<Histogram> histograms) 
 
 SymbolSample counted(const EncodeJob& job, SymbolValues values, int threads) {
   std::vector<Histogram> histograms(values.size());
-  (void)parallel_for(values.size(), threads, [&](size_t i, int) -> Status {
-    histograms[i] = histogram_of(values[i]);
-    return {};
-  });
+  parallel_for_or_throw(values.size(), threads, [&](size_t i, int) { histograms[i] = histogram_of(values[i]); });
   return sample_of(job, std::move(histograms));
 }
 
@@ -92,9 +89,8 @@ SymbolSample sample_tiles(const EncodeJob& job, uint64_t tiles_per_level, int th
   for (size_t level = 0; level < tiles_of_level.size(); ++level) {
     const std::vector<uint64_t>& numbers = tiles_of_level[level];
     std::vector<TileSymbols> tiles(numbers.size());
-    (void)parallel_for(numbers.size(), threads, [&](size_t s, int worker) -> Status {
+    parallel_for_or_throw(numbers.size(), threads, [&](size_t s, int worker) {
       tiles[s] = tile_of(numbers[s], scratch[static_cast<size_t>(worker)]);
-      return {};
     });
     for (size_t s = 0; s < numbers.size(); ++s) {
       const uint32_t chunks = job.tiling.tile(numbers[s]).chunks;

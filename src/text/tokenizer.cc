@@ -150,11 +150,23 @@ Result<Tokenizer> Tokenizer::parse(std::string_view json_text, const std::string
   return Tokenizer(*std::move(state));
 }
 
+Result<std::vector<int32_t>> Tokenizer::encode_file(const std::filesystem::path& path, bool add_special_tokens) const {
+  Result<std::string> text = read_text_file(path, limits::kMaxText);
+  if (!text && text.error().code() == ErrorCode::kLimit) {
+    return std::move(text).error().remedy("use its beginning: head -c " + std::to_string(limits::kMaxText) + " " +
+                                          path.string());
+  }
+  if (!text) return std::move(text).error();
+  Result<std::vector<int32_t>> ids = encode(*text, add_special_tokens);
+  if (!ids) return std::move(ids).error().in_file(path.string());
+  return ids;
+}
+
 Result<std::vector<int32_t>> Tokenizer::encode(std::string_view input, bool add_special_tokens) const {
   if (input.size() > limits::kMaxText) {
     return Error(ErrorCode::kLimit, "the text is " + std::to_string(input.size()) + " bytes long; the limit is " +
                                         std::to_string(limits::kMaxText))
-        .remedy("tokenise it in parts");
+        .remedy("give a part of it");
   }
   std::string repaired;
   if (!text::is_valid_utf8(input)) {

@@ -43,6 +43,8 @@ class Tokenizer {
   // that the file's normalizer lengthens too much, or regular expressions that backtrack too much on it; kCorrupt if
   // the file's unk_token is needed but has no id.
   Result<std::vector<int32_t>> encode(std::string_view text, bool add_special_tokens) const;
+  // The same for a whole file, which is not read if it is too long. Errors name it; kNotFound, kIo too.
+  Result<std::vector<int32_t>> encode_file(const std::filesystem::path& path, bool add_special_tokens) const;
 
   // The text of `ids`, always valid UTF-8; ids that no token has are skipped, as are special tokens if asked for.
   std::string decode(std::span<const int32_t> ids, bool skip_special_tokens) const;

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "nwcodec/limits.h"
+#include "support/temp_dir.h"
 
 namespace nwc {
 namespace {
@@ -91,6 +92,21 @@ TEST(Tokenizer, RefusesOverlongText) {
   const Result<Ids> ids = tokenizer.encode(text, false);
   ASSERT_FALSE(ids);
   EXPECT_EQ(ids.error().code(), ErrorCode::kLimit);
+}
+
+TEST(Tokenizer, RefusesAnOverlongFileBeforeItIsRead) {
+  const Tokenizer tokenizer = *Tokenizer::parse(kTiny, "tiny");
+  const testing::TempDir dir;
+  const std::filesystem::path file = dir.add("text.txt", "ab");
+  EXPECT_EQ(*tokenizer.encode_file(file, false), *tokenizer.encode("ab", false));
+  std::filesystem::resize_file(file, 300'000'000);  // a hole
+  const Result<Ids> ids = tokenizer.encode_file(file, false);
+  ASSERT_FALSE(ids);
+  EXPECT_EQ(ids.error().code(), ErrorCode::kLimit);
+  EXPECT_EQ(ids.error().to_string(), file.string() +
+                                         ": is 300000000 bytes long; the limit is 268435456; use its beginning: "
+                                         "head -c 268435456 " +
+                                         file.string());
 }
 
 TEST(Tokenizer, EveryErrorNamesTheFile) {

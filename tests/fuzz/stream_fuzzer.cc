@@ -9,16 +9,14 @@
 #include <cstring>
 #include <vector>
 
-#include "base/bytes.h"
-#include "base/hash.h"
 #include "decode/tensor_decoder.h"
+#include "fuzz/stream_repair.h"
 #include "support/tiny_codec.h"
 
 namespace {
 
 constexpr uint64_t kMaxWeights = 1 << 17;  // decoded per input
 constexpr uint64_t kCodecId = 77;
-constexpr size_t kHeaderSize = 96;
 
 void require(bool promise) {
   if (!promise) std::abort();
@@ -28,56 +26,6 @@ const nwc::Codec& codec_of(unsigned choice) {
   static const nwc::Codec linear(nwc::testing::linear_codec().decoder, kCodecId);
   static const nwc::Codec residual(nwc::testing::residual_codec().decoder, kCodecId);
   return choice % 2 == 0 ? linear : residual;
-}
-
-// Sound checksums over whatever is there; `sane` also brings the header's numbers within their bounds.
-void repair(std::vector<std::byte>& stream, std::span<const std::byte> scales, std::span<const std::byte> levels,
-            bool sane) {
-  if (stream.size() < kHeaderSize) stream.resize(kHeaderSize);
-  std::byte* const p = stream.data();
-  std::memcpy(p, "NWCS", 4);
-  nwc::store_le<uint16_t>(p + 4, 1);
-  nwc::store_le<uint16_t>(p + 6, kHeaderSize);
-  nwc::store_le(p + 8, kCodecId);
-  const uint64_t tensor_id = nwc::xxh3("w");
-  nwc::store_le(p + 16, tensor_id);
-  nwc::store_le(p + 24, nwc::xxh3(scales));
-  nwc::store_le(p + 32, nwc::xxh3(levels));
-  if (sane) {
-    for (const size_t at : {40, 48, 56}) nwc::store_le<uint64_t>(p + at, nwc::load_le<uint64_t>(p + at) % 200);
-    // Values within the bounds stay as they are.
-    nwc::store_le<uint32_t>(p + 64, 32 * (1 + (nwc::load_le<uint32_t>(p + 64) / 32 - 1) % 64));
-    nwc::store_le<uint16_t>(p + 68, static_cast<uint16_t>(1 + (nwc::load_le<uint16_t>(p + 68) - 1u) % 64));
-    p[72] = static_cast<std::byte>(1 + (static_cast<unsigned>(p[72]) - 1) % 3);
-    p[73] = static_cast<std::byte>(2 + (static_cast<unsigned>(p[73]) - 2) % 2);
-    if (p[73] == std::byte{2}) nwc::store_le<uint64_t>(p + 40, 1);
-    nwc::store_le<uint16_t>(p + 74, nwc::load_le<uint16_t>(p + 74) & 7);
-    std::memset(p + 76, 0, 4);
-    const uint64_t fits = stream.size() - kHeaderSize + 1;
-    nwc::store_le<uint32_t>(p + 84, (static_cast<unsigned>(p[74]) & 4) != 0
-                                        ? static_cast<uint32_t>(nwc::load_le<uint32_t>(p + 84) % fits)
-                                        : 0);
-  }
-  const uint64_t own = nwc::load_le<uint32_t>(p + 84), room = stream.size() - kHeaderSize;
-  if (own > room) return;
-  // As many tiles as fit; in sane mode their sizes are cut to what is there, the last takes the rest.
-  const uint64_t tiles = std::min<uint64_t>(nwc::load_le<uint32_t>(p + 80), (room - own) / 8);
-  nwc::store_le<uint32_t>(p + 80, static_cast<uint32_t>(tiles));
-  uint64_t offset = kHeaderSize + own + 8 * tiles;
-  const size_t head = offset;
-  for (uint64_t t = 0; t < tiles; ++t) {
-    std::byte* const entry = p + kHeaderSize + own + 8 * t;
-    const uint64_t left = stream.size() - offset;
-    uint64_t size = nwc::load_le<uint32_t>(entry);
-    if (sane) size = t + 1 == tiles ? left : size % (left + 1);
-    if (size > left) break;
-    nwc::store_le<uint32_t>(entry, static_cast<uint32_t>(size));
-    nwc::store_le(entry + 4, nwc::tile_checksum({p + offset, size}, tensor_id, t));
-    offset += size;
-  }
-  std::vector<std::byte> covered(p, p + 88);
-  covered.insert(covered.end(), p + kHeaderSize, p + head);
-  nwc::store_le(p + 88, nwc::xxh3(covered));
 }
 
 }  // namespace
@@ -94,7 +42,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::vector<std::byte> levels(rest.begin() + static_cast<ptrdiff_t>(scale_bytes),
                                       rest.begin() + static_cast<ptrdiff_t>(scale_bytes + level_bytes));
   std::vector<std::byte> stream(rest.begin() + static_cast<ptrdiff_t>(scale_bytes + level_bytes), rest.end());
-  if ((mode & 2) != 0) repair(stream, scales, levels, (mode & 4) != 0);
+  if ((mode & 2) != 0) nwc::testing::repair_stream(stream, "w", kCodecId, scales, levels, (mode & 4) != 0);
 
   const nwc::Codec& codec = codec_of(mode);
   const nwc::Result<nwc::TensorDecoder> decoder = nwc::TensorDecoder::open("w", stream, scales, levels, codec);

@@ -6,7 +6,6 @@
 
 #include <cstdio>
 #include <cstring>
-#include <vector>
 
 int main(int argc, char** argv) {
   std::printf("nwcodec %s\n", NWCODEC_VERSION_STRING);
@@ -18,13 +17,14 @@ int main(int argc, char** argv) {
   }
   for (const nwc::WeightInfo& info : weights->list()) {
     if (!nwc::is_weight_dtype(info.dtype) || info.elements() == 0) continue;
-    std::vector<std::byte> bytes(info.elements() * 4);
-    if (const nwc::Status status = weights->read(info.name, nwc::DType::kF32, bytes); !status) {
+    std::byte bytes[4];
+    const nwc::WeightSlice corner{.row_end = 1, .column_end = 1};
+    if (const nwc::Status status = weights->read(info.name, corner, nwc::DType::kF32, bytes); !status) {
       std::fprintf(stderr, "%s\n", status.error().to_string().c_str());
       return 1;
     }
     float first;
-    std::memcpy(&first, bytes.data(), sizeof(first));
+    std::memcpy(&first, bytes, sizeof(first));
     std::printf("%s %s %g\n", info.name.c_str(), std::string(nwc::name_of(info.dtype)).c_str(), first);
   }
 }

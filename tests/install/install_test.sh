@@ -12,6 +12,19 @@ if grep -rlE 'torch|ATen|nlohmann' "$work/prefix/include"; then
   echo "an installed header mentions LibTorch or a JSON type" >&2
   exit 1
 fi
+for header in "$work"/prefix/include/nwcodec/*.h; do
+  name=nwcodec/$(basename "$header")
+  if ! echo "#include <$name>" | c++ -std=c++20 -fsyntax-only -I"$work/prefix/include" -x c++ -; then
+    echo "$name does not compile alone" >&2
+    exit 1
+  fi
+done
+library=$(find "$work/prefix" -name 'libnwcodec_cuda.*' | head -n 1)
+headers=$(find "$work/prefix" -path '*nwcodec/cuda*.h' | head -n 1)
+if [[ -n $headers && -z $library || -z $headers && -n $library ]]; then
+  echo "CUDA headers and their library are installed together or not at all: '$headers', '$library'" >&2
+  exit 1
+fi
 cmake -S "$source/tests/install" -B "$work/consumer" -DCMAKE_PREFIX_PATH="$work/prefix" \
   -DCMAKE_BUILD_TYPE=Release >/dev/null
 cmake --build "$work/consumer" >/dev/null

@@ -17,13 +17,13 @@ class CudaBackend : public DecodeBackend {
 
   Status decode(const Piece& piece, std::span<std::byte> out) override {
     NWC_RETURN_IF_ERROR(checked(cudaSetDevice(decoder_.device()), "choosing a device"));
-    if (name_ != piece.name) {
-      name_.clear();
+    if (copied_ != piece.stream.data()) {
+      copied_ = nullptr;
       NWC_RETURN_IF_ERROR(at_least(stream_, (piece.stream.size() + 3) / 4 * 4));
       NWC_RETURN_IF_ERROR(
           checked(cudaMemcpy(stream_.data(), piece.stream.data(), piece.stream.size(), cudaMemcpyHostToDevice),
                   "copying a stream"));
-      name_ = piece.name;
+      copied_ = piece.stream.data();
     }
     NWC_RETURN_IF_ERROR(at_least(out_, out.size()));
     const CudaTensor tensor{
@@ -47,20 +47,20 @@ class CudaBackend : public DecodeBackend {
 
  private:
   CudaDecoder decoder_;
-  std::string name_;  // whose stream is in stream_
+  const std::byte* copied_ = nullptr;  // the stream whose copy is in stream_
   DeviceMemory stream_, out_, scratch_, statuses_;
   PinnedMemory staging_;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<DecodeBackend>> cuda_decode_backend(const std::string& device,
+Result<std::shared_ptr<DecodeBackend>> cuda_decode_backend(const std::string& device,
                                                            const std::filesystem::path& directory) {
   NWC_ASSIGN_OR_RETURN(const DeviceName name, parse_device_name(device));
   if (!name.cuda) return Error(ErrorCode::kInvalidArgument, "'" + device + "' is no CUDA device");
   NWC_ASSIGN_OR_RETURN(CudaDecoder decoder,
                        CudaDecoder::open(directory / kCodecFileName, name.number_for(0, cuda_device_count())));
-  return std::unique_ptr<DecodeBackend>(std::make_unique<CudaBackend>(std::move(decoder)));
+  return std::shared_ptr<DecodeBackend>(std::make_shared<CudaBackend>(std::move(decoder)));
 }
 
 }  // namespace nwc

@@ -3,6 +3,7 @@
 #include <deque>
 #include <numeric>
 
+#include "base/exceptions.h"
 #include "base/parallel.h"
 #include "checkpoint/index.h"
 #include "cuda/support/memory.h"
@@ -213,6 +214,11 @@ class Loader {
 
 Result<CudaWeights> CudaWeights::load(const std::filesystem::path& directory, const CudaLoadOptions& options,
                                       const Progress& progress) {
+  return catch_exceptions([&] { return load_checked(directory, options, progress); });
+}
+
+Result<CudaWeights> CudaWeights::load_checked(const std::filesystem::path& directory, const CudaLoadOptions& options,
+                                              const Progress& progress) {
   if (options.dtype && !is_weight_dtype(*options.dtype)) {
     return Error(ErrorCode::kInvalidArgument,
                  "weights decode to F32, F16 or BF16, not " + std::string(name_of(*options.dtype)));

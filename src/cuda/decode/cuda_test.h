@@ -6,6 +6,7 @@
 #include <cmath>
 #include <random>
 
+#include "cuda/decode/hooks.h"
 #include "cuda/support/device_test.h"
 #include "decode/tensor_decoder.h"
 #include "support/tiny_codec.h"
@@ -20,7 +21,7 @@ struct Pair {
   explicit Pair(EncoderCodec codec_)
       : codec(std::move(codec_)), encoder(codec, 99), shared(std::make_shared<const Codec>(codec.decoder, 99)) {}
   CudaDecoder device(bool oldest_instructions = false) const {
-    Result<CudaDecoder> decoder = CudaDecoder::create(shared, 0, {.oldest_instructions = oldest_instructions});
+    Result<CudaDecoder> decoder = cuda::DecoderHooks::create(shared, 0, {.oldest_instructions = oldest_instructions});
     EXPECT_TRUE(decoder.ok()) << decoder.error().to_string();
     return *std::move(decoder);
   }

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "base/exceptions.h"
 #include "cuda/decode/codec_image.h"
+#include "cuda/decode/hooks.h"
 #include "cuda/decode/kernels.h"
 #include "cuda/support/blob.h"
 
@@ -20,19 +22,20 @@ CudaDecoder::CudaDecoder(CudaDecoder&&) noexcept = default;
 CudaDecoder& CudaDecoder::operator=(CudaDecoder&&) noexcept = default;
 CudaDecoder::~CudaDecoder() = default;
 int CudaDecoder::device() const { return state_->device; }
-const Codec& CudaDecoder::codec() const { return *state_->codec; }
 
-Result<CudaDecoder> CudaDecoder::open(const std::filesystem::path& path, int device, const Options& options) {
-  NWC_ASSIGN_OR_RETURN(Codec codec, Codec::open(path));
-  return create(std::make_shared<const Codec>(std::move(codec)), device, options);
+Result<CudaDecoder> CudaDecoder::open(const std::filesystem::path& path, int device) {
+  return catch_exceptions([&]() -> Result<CudaDecoder> {
+    NWC_ASSIGN_OR_RETURN(Codec codec, Codec::open(path));
+    return DecoderHooks::create(std::make_shared<const Codec>(std::move(codec)), device, {});
+  });
 }
 
-Result<CudaDecoder> CudaDecoder::create(std::shared_ptr<const Codec> codec, int device, const Options& options) {
+Result<CudaDecoder> DecoderHooks::create(std::shared_ptr<const Codec> codec, int device, const Options& options) {
   if (device < 0 || device >= cuda_device_count()) {
     return Error(ErrorCode::kUnsupported, "there is no CUDA device " + std::to_string(device))
         .remedy("decode on the CPU");
   }
-  auto state = std::make_unique<State>();
+  auto state = std::make_unique<CudaDecoder::State>();
   NWC_RETURN_IF_ERROR(checked(cudaSetDevice(device), "choosing a device"));
   int major = 0;
   NWC_RETURN_IF_ERROR(

@@ -23,7 +23,7 @@ Result<CudaWeights> CudaWeights::load(const std::filesystem::path&, const CudaLo
   return without_cuda();
 }
 
-Result<std::unique_ptr<DecodeBackend>> cuda_decode_backend(const std::string&, const std::filesystem::path&) {
+Result<std::shared_ptr<DecodeBackend>> cuda_decode_backend(const std::string&, const std::filesystem::path&) {
   return without_cuda();
 }
 

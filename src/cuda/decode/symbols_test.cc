@@ -28,12 +28,11 @@ TEST(Cuda, SymbolsAreTheCpus) {
                                     {.tile_chunks = 512, .run_groups = 1, .own_tables = tail < 1}, tail, random);
       const Result<DeviceRun> run = DeviceRun::of(device, {&tensor}, {});
       ASSERT_TRUE(run.ok());
-      Result<cuda::DeviceMemory> memory = cuda::DeviceMemory::of(run->batch().symbol_bytes());
+      Result<cuda::DeviceMemory> memory = cuda::DeviceMemory::of(cuda::DecoderHooks::symbol_bytes(run->batch()));
       ASSERT_TRUE(memory.ok());
-      ASSERT_TRUE(
-          run->batch()
-              .decode_symbols(run->scratch(), static_cast<uint8_t*>(memory->data()), run->status_words(), nullptr)
-              .ok());
+      ASSERT_TRUE(cuda::DecoderHooks::decode_symbols(
+                      run->batch(), run->scratch(), static_cast<uint8_t*>(memory->data()), run->status_words(), nullptr)
+                      .ok());
       ASSERT_TRUE(run->verdict().ok());
       std::vector<uint8_t> symbols(memory->size());
       ASSERT_EQ(cudaMemcpy(symbols.data(), memory->data(), symbols.size(), cudaMemcpyDeviceToHost), cudaSuccess);

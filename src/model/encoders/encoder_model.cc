@@ -32,9 +32,10 @@ EncoderModel::EncoderModel(EncoderModelSpec spec, std::shared_ptr<const Paramete
   for (const EncoderSpec& tower : spec_.towers) towers_.emplace_back(tower, source_);
 }
 
-Result<EncoderModel> EncoderModel::open(const std::filesystem::path& directory, int threads, ModelDevice device) {
+Result<EncoderModel> EncoderModel::open(const std::filesystem::path& directory, int threads, ModelDevice device,
+                                        std::shared_ptr<DecodeBackend> backend) {
   NWC_ASSIGN_OR_RETURN(EncoderModelSpec spec, describe_encoder_model(directory));
-  NWC_ASSIGN_OR_RETURN(Weights weights, Weights::open(directory));
+  NWC_ASSIGN_OR_RETURN(Weights weights, Weights::open(directory, std::move(backend)));
   return create(std::move(spec), std::make_shared<const WeightsSource>(std::move(weights), threads, device));
 }
 

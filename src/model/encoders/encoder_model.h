@@ -44,11 +44,12 @@ class EncoderTower {
 // Thread safety: const members may be called from several threads at once.
 class EncoderModel {
  public:
-  // Opens a checkpoint directory, plain or compressed; `threads` for decoding compressed tensors, <= 0 means all cores.
-  // Its parts compute on `device`; what goes into them follows.
+  // Opens a checkpoint directory, plain or compressed; `threads` for decoding compressed tensors, <= 0 means all cores,
+  // and `backend`, if there is one, decodes them instead. Its parts compute on `device`; what goes into them follows.
   // The presence and shape of every tensor are checked here. Errors: those of describe_encoder_model() and
   // Weights::open(); kNotFound and kMismatch by tensor name.
-  static Result<EncoderModel> open(const std::filesystem::path& directory, int threads, ModelDevice device = {});
+  static Result<EncoderModel> open(const std::filesystem::path& directory, int threads, ModelDevice device = {},
+                                   std::shared_ptr<DecodeBackend> backend = nullptr);
   // The same from parts.
   static Result<EncoderModel> create(EncoderModelSpec spec, std::shared_ptr<const ParameterSource> source);
 

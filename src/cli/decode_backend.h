@@ -1,0 +1,17 @@
+// What decodes a compressed checkpoint for a model that computes on a device.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "libtorch/device.h"
+#include "nwcodec/decode_backend.h"
+#include "nwcodec/result.h"
+
+namespace nwc::cli {
+
+// A backend on the model's own GPU. None, which means the cores, for a model on the CPU, for a plain checkpoint, and
+// where this build or this GPU cannot decode. Errors: those of reading the codec, and of the device.
+Result<std::shared_ptr<DecodeBackend>> decode_backend_for(ModelDevice device, const std::filesystem::path& checkpoint);
+
+}  // namespace nwc::cli
