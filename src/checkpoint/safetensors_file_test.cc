@@ -8,8 +8,6 @@
 #include "support/temp_dir.h"
 
 namespace nwc {
-
-namespace nwc {
 namespace {
 
 using testing::bytes_of;

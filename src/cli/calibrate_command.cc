@@ -37,7 +37,7 @@ Json to_json(const CalibrateReport& r) {
           {"hessians", r.hessians},   {"warnings", r.warnings}};
 }
 
-Status merge(const Arguments& a, const GlobalOptions& global) {
+Status merge_all(const Arguments& a, const GlobalOptions& global) {
   NWC_ASSIGN_OR_RETURN(const MergeReport report, merge_calibrations(a.merge, a.options.output, a.options.force));
   {
     ProgressLine line(global.quiet);
@@ -84,7 +84,7 @@ void add_calibrate(CLI::App& app, Command& command) {
     if (a->texts.empty() && a->images.empty()) throw CLI::RequiredError("--text");
   });
   command.run = [a, &command]() -> Status {
-    if (!a->merge.empty()) return merge(*a, command.global);
+    if (!a->merge.empty()) return merge_all(*a, command.global);
     a->options.threads = command.global.threads;
     NWC_ASSIGN_OR_RETURN(a->options.device, open_device(a->device));
     Result<CalibrateReport> report = CalibrateReport{};

@@ -124,7 +124,7 @@ TEST_F(DensityParity, IntegerTables) {
       if (count > 0) histogram.emplace_back(static_cast<int32_t>(i) - static_cast<int32_t>(n / 2), count);
     }
     ASSERT_GT(histogram.size(), 20u);
-    EXPECT_EQ(tables.set.at(0, static_cast<unsigned>(c)), fit_table(histogram)) << "channel " << c;
+    EXPECT_EQ(tables.set.at(c), fit_table(histogram)) << "channel " << c;
   }
 }
 

@@ -103,7 +103,7 @@ FixedLengthPoint train_fixed(const TrainOptions& o, const char* method, int64_t 
 
 Result<FixedLengthPoint> train_entropy(TrainOptions o, double lambda, const ChunkSet& data) {
   o.lambda = lambda;
-  NWC_ASSIGN_OR_RETURN(Trainer trainer, Trainer::make(o, data, nullptr, std::nullopt));
+  NWC_ASSIGN_OR_RETURN(Trainer trainer, Trainer::make(o, /*run=*/"", data, nullptr, std::nullopt));
   while (trainer.step() < o.steps) trainer.advance();
   std::vector<LevelQuality> levels;
   trainer.validate(levels);

@@ -24,7 +24,7 @@ uint32_t free_steps(size_t text_size) {
   return static_cast<uint32_t>(std::clamp(kBytesPassedOver / (text_size + 1), kFewestFreeSteps, kMostFreeSteps));
 }
 
-std::string quoted(std::string_view pattern) {
+std::string in_quotes(std::string_view pattern) {
   return "regular expression '" + std::string(pattern.substr(0, 200)) + (pattern.size() > 200 ? "...'" : "'");
 }
 
@@ -71,7 +71,7 @@ Result<std::optional<Range>> Regex::Program::match_at(std::string_view text, siz
   thread_local Workspace workspace;
   if (workspace.match == nullptr || workspace.context == nullptr)
     return Error(ErrorCode::kInternal, "PCRE2 is out of memory");
-  const auto too_much = [&](const char* what) { return Error(ErrorCode::kLimit, quoted(pattern) + " " + what); };
+  const auto too_much = [&](const char* what) { return Error(ErrorCode::kLimit, in_quotes(pattern) + " " + what); };
 
   // What an attempt took is not known, only that it was below its limit: the limit doubles until it is enough, and each
   // attempt with more than the free steps is charged.
@@ -88,7 +88,7 @@ Result<std::optional<Range>> Regex::Program::match_at(std::string_view text, siz
     if (rc == PCRE2_ERROR_HEAPLIMIT) return too_much("takes too much memory on this text");
     if (rc == PCRE2_ERROR_DEPTHLIMIT) return too_much("leaves too many choices open on this text");
     if (rc != PCRE2_ERROR_MATCHLIMIT)
-      return Error(ErrorCode::kInternal, quoted(pattern) + " failed in PCRE2: " + pcre2_message(rc));
+      return Error(ErrorCode::kInternal, in_quotes(pattern) + " failed in PCRE2: " + pcre2_message(rc));
     if (step_limit > UINT32_MAX / 2) return too_much("backtracks too much on this text");
     if (step_limit >= kMostFreeSteps && !budget.spend(uint64_t{step_limit} * 2))
       return too_much("backtracks too much on this text");
@@ -98,12 +98,12 @@ Result<std::optional<Range>> Regex::Program::match_at(std::string_view text, siz
 Result<Regex> Regex::compile(std::string_view pattern, Syntax syntax) {
   if (pattern.size() > limits::kMaxRegexPattern) {
     return Error(ErrorCode::kLimit,
-                 quoted(pattern) + " is longer than " + std::to_string(limits::kMaxRegexPattern) + " bytes");
+                 in_quotes(pattern) + " is longer than " + std::to_string(limits::kMaxRegexPattern) + " bytes");
   }
   Translation translation{std::string(pattern), {}};
   if (syntax == Syntax::kOniguruma) {
     Result<Translation> translated = oniguruma_to_pcre2(pattern);
-    if (!translated) return Error(translated.error().code(), quoted(pattern) + ", " + translated.error().message());
+    if (!translated) return Error(translated.error().code(), in_quotes(pattern) + ", " + translated.error().message());
     translation = *std::move(translated);
   }
 
@@ -125,7 +125,7 @@ Result<Regex> Regex::compile(std::string_view pattern, Syntax syntax) {
   if (program->code == nullptr) {
     const size_t position = syntax == Syntax::kOniguruma ? translation.source.origin(error_offset) : error_offset;
     return Error(ErrorCode::kUnsupported,
-                 quoted(pattern) + ", byte " + std::to_string(position) + ": " + pcre2_message(error_code));
+                 in_quotes(pattern) + ", byte " + std::to_string(position) + ": " + pcre2_message(error_code));
   }
   return Regex(std::move(program));
 }

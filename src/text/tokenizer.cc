@@ -169,8 +169,8 @@ Result<std::vector<int32_t>> Tokenizer::encode(std::string_view input, bool add_
         .remedy("give a part of it");
   }
   std::string repaired;
-  if (!text::is_valid_utf8(input)) {
-    repaired = text::to_valid_utf8(input);
+  if (!is_valid_utf8(input)) {
+    repaired = to_valid_utf8(input);
     input = repaired;
   }
   text::Budget budget(input.size());

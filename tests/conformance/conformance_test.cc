@@ -89,14 +89,14 @@ TEST_P(GoldenTest, DecodesToTheRecordedHashes) {
   EXPECT_EQ(weights->list().size(), expected.size());
   for (const WeightInfo& info : weights->list()) {
     const nlohmann::json& entry = expected.at(info.name);
-    EXPECT_EQ(name_of(info.dtype), entry.at("dtype"));
+    EXPECT_EQ(name_of(info.dtype), entry.at("dtype").get<std::string>());
     EXPECT_EQ(info.shape, entry.at("shape").get<std::vector<uint64_t>>());
     if (!info.compressed) {
-      EXPECT_EQ(hash(read(*weights, info, info.dtype)), entry.at("bytes")) << info.name;
+      EXPECT_EQ(hash(read(*weights, info, info.dtype)), entry.at("bytes").get<std::string>()) << info.name;
       continue;
     }
     for (const DType dtype : kWeightDTypes) {
-      EXPECT_EQ(hash(read(*weights, info, dtype)), entry.at(std::string(name_of(dtype))))
+      EXPECT_EQ(hash(read(*weights, info, dtype)), entry.at(std::string(name_of(dtype))).get<std::string>())
           << info.name << " as " << name_of(dtype);
     }
   }

@@ -11,9 +11,9 @@
 
 #include "calibrate/calibrate.h"
 #include "compress/compress.h"
-#include "guide/hessian_store.h"
 #include "evaluate/divergence.h"
 #include "evaluate/generate.h"
+#include "guide/hessian_store.h"
 #include "recover/recover.h"
 #include "support/fixtures.h"
 #include "support/temp_dir.h"
@@ -155,9 +155,10 @@ TEST_F(OnGpu, RecoveryGainsWhatItGainsOnTheCpuAndWritesTheSameBytesEachTime) {
   ASSERT_EQ(on_gpu.tensors.size(), on_cpu.tensors.size());
   double gained = 0, gained_on_cpu = 0;
   for (size_t t = 0; t < on_gpu.tensors.size(); ++t) {
-    ASSERT_TRUE(on_gpu.tensors[t].recovery && on_cpu.tensors[t].recovery);
-    gained += on_gpu.tensors[t].recovery->error_before - on_gpu.tensors[t].recovery->error_after;
-    gained_on_cpu += on_cpu.tensors[t].recovery->error_before - on_cpu.tensors[t].recovery->error_after;
+    ASSERT_TRUE(on_gpu.tensors[t].encoding->recovery && on_cpu.tensors[t].encoding->recovery);
+    gained += on_gpu.tensors[t].encoding->recovery->error_before - on_gpu.tensors[t].encoding->recovery->error_after;
+    gained_on_cpu +=
+        on_cpu.tensors[t].encoding->recovery->error_before - on_cpu.tensors[t].encoding->recovery->error_after;
   }
   std::printf("recovery takes %.4f off the errors, on the CPU %.4f\n", gained, gained_on_cpu);
   EXPECT_GT(gained_on_cpu, 0);

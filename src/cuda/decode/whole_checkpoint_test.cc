@@ -6,6 +6,7 @@
 #include "compress/compress.h"
 #include "cuda/decode/cuda_test.h"
 #include "nwcodec/cuda_checkpoint.h"
+#include "nwcodec/decompress.h"
 #include "nwcodec/weights.h"
 #include "support/tiny_checkpoint.h"
 

@@ -22,7 +22,7 @@ class ByteLevel : public PreTokenizer {
     NWC_ASSIGN_OR_RETURN(byte_level->add_prefix_space_, fields.boolean("add_prefix_space"));
     NWC_ASSIGN_OR_RETURN(const bool use_regex, fields.boolean("use_regex", true));
     if (use_regex) {
-      NWC_ASSIGN_OR_RETURN(byte_level->words_, Regex::compile(kByteLevelPattern));
+      NWC_ASSIGN_OR_RETURN(byte_level->words_, regex::Regex::compile(kByteLevelPattern, regex::Syntax::kOniguruma));
     }
     return Made(std::move(byte_level));
   }
@@ -41,7 +41,7 @@ class ByteLevel : public PreTokenizer {
 
  private:
   bool add_prefix_space_ = false;
-  std::optional<Regex> words_;
+  std::optional<regex::Regex> words_;
 };
 
 class Split : public PreTokenizer {

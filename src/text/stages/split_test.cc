@@ -12,7 +12,7 @@ namespace {
 using Strings = std::vector<std::string>;
 
 Strings split(std::string_view text, std::string_view pattern, SplitBehavior behavior, bool inverted) {
-  Budget budget(text.size());
+  regex::Budget budget(text.size());
   std::vector<Segment> segments = segments_of(text.size(), *Pattern::from_regex(pattern)->find_all(text, budget));
   if (inverted) invert(segments);
   std::vector<Piece> pieces;
