@@ -25,7 +25,7 @@ Error occupied(const fs::path& path) {
 }  // namespace
 
 Result<ResumableDirectory> ResumableDirectory::lock(Request request) {
-  const fs::path& path = request.path;
+  const fs::path path = request.path;
   std::error_code error;
   for (const fs::path& input : request.inputs) {
     if (fs::equivalent(path, input, error)) {
