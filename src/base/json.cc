@@ -112,7 +112,7 @@ Result<Json> parse_json(std::string_view text, JsonDialect dialect, const JsonLi
     return Error(ErrorCode::kCorrupt, "invalid JSON: a NUL byte").at_offset(at);
   }
   PythonFloats python;
-  if (dialect == JsonDialect::kPython) python = replace_python_floats(text);
+  if (dialect == JsonDialect::kPython) python = replace_python_floats(text, allowed.elements);
   if (!python.values.empty()) text = python.text;
   StrictBuilder builder(python.values, allowed);
   const bool accepted = Json::sax_parse(text.begin(), text.end(), &builder);

@@ -25,17 +25,17 @@ Error occupied(const fs::path& path) {
 }  // namespace
 
 Result<ResumableDirectory> ResumableDirectory::lock(Request request) {
-  const fs::path path = request.path;
+  ResumableDirectory out;
+  out.request_ = std::move(request);
+  const fs::path& path = out.request_.path;
   std::error_code error;
-  for (const fs::path& input : request.inputs) {
+  for (const fs::path& input : out.request_.inputs) {
     if (fs::equivalent(path, input, error)) {
       return Error(ErrorCode::kInvalidArgument, "is the input directory too")
           .in_file(path.string())
           .remedy("choose another output directory");
     }
   }
-  ResumableDirectory out;
-  out.request_ = std::move(request);
   for (int attempt = 0; !out.marker_; ++attempt) {
     if (!fs::exists(path, error)) {
       fs::create_directories(path, error);
