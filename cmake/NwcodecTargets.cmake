@@ -94,8 +94,4 @@ function(nwc_fuzzer name)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   target_compile_definitions(${name} PRIVATE NWC_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   target_link_libraries(${name} PRIVATE ${ARG_LIBS})
-  if(NOT TARGET fuzzers)
-    add_custom_target(fuzzers)  # all of them
-  endif()
-  add_dependencies(fuzzers ${name})
 endfunction()

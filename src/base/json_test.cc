@@ -75,6 +75,12 @@ TEST(ParseJson, BoundsTheNumberOfValues) {
   ASSERT_FALSE(value);
   EXPECT_EQ(value.error().code(), ErrorCode::kLimit);
   EXPECT_EQ(value.error().message(), "JSON has more than 4000000 values");
+  const auto of_words = [&](size_t count) {
+    return parse_json(list("NaN", count), JsonDialect::kPython, {.elements = 10}).ok();
+  };
+  EXPECT_TRUE(of_words(9));
+  EXPECT_FALSE(of_words(10));
+  EXPECT_FALSE(of_words(1000));
 }
 
 // The largest header of a safetensors file, of the smallest values: without a limit, 33 million objects in 3 GB.

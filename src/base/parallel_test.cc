@@ -79,7 +79,7 @@ TEST(ParallelFor, DoesWithoutThreadsThatCannotStart) {
   pthread_attr_t usual, huge;
   ASSERT_EQ(pthread_getattr_default_np(&usual), 0);
   ASSERT_EQ(pthread_attr_init(&huge), 0);
-  ASSERT_EQ(pthread_attr_setstacksize(&huge, size_t{1} << 46), 0);
+  ASSERT_EQ(pthread_attr_setstacksize(&huge, size_t{1} << 56), 0);
   ASSERT_EQ(pthread_setattr_default_np(&huge), 0);
   std::vector<int> workers(100, -1);
   const Status status = parallel_for(workers.size(), 4, [&](size_t item, int worker) -> Status {

@@ -31,10 +31,10 @@ bool stands_alone(std::string_view text, size_t begin, size_t end) {
 
 }  // namespace
 
-PythonFloats replace_python_floats(std::string_view text) {
+PythonFloats replace_python_floats(std::string_view text, size_t most) {
   PythonFloats found;
   size_t numbers = 0;
-  for (size_t at = 0; at < text.size();) {
+  for (size_t at = 0; at < text.size() && found.values.size() < most;) {
     if (text[at] == '"') {
       at = end_of_string(text, at);
       continue;

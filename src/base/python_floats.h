@@ -13,8 +13,8 @@ struct PythonFloats {
   std::map<size_t, double> values;  // by their place among all numbers of the text
 };
 
-// Finds NaN, Infinity and -Infinity outside strings. `values` is empty, and so is `text`, if there are none. Whether
-// the rest is JSON is the parser's business.
-PythonFloats replace_python_floats(std::string_view text);
+// Finds NaN, Infinity and -Infinity outside strings, the first `most` of them. `values` is empty, and so is `text`, if
+// there are none. Whether the rest is JSON is the parser's business.
+PythonFloats replace_python_floats(std::string_view text, size_t most);
 
 }  // namespace nwc

@@ -1,4 +1,5 @@
-// Any bytes as JSON under small limits: refused with a message, or within the limits and the same when written again.
+// Any bytes as JSON, or as Python writes it, under small limits: refused with a message, or within the limits and, as
+// JSON, the same when written again.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -34,21 +35,23 @@ Size size_of(const nwc::Json& value) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size < 2) return 0;
   const nwc::JsonLimits allowed{.depth = data[0] % 70u, .elements = data[1]};
+  const bool python = data[0] >= 128;
+  const nwc::JsonDialect dialect = python ? nwc::JsonDialect::kPython : nwc::JsonDialect::kStrict;
   const std::string_view text(reinterpret_cast<const char*>(data) + 2, size - 2);
-  const nwc::Result<nwc::Json> value = nwc::parse_json(text, nwc::JsonDialect::kStrict, allowed);
+  const nwc::Result<nwc::Json> value = nwc::parse_json(text, dialect, allowed);
   if (value) {
     const Size found = size_of(*value);
     require(found.depth <= allowed.depth && found.elements <= allowed.elements);
+    if (python) return 0;
     require(nwc::Json::accept(text));
-    const nwc::Result<nwc::Json> again = nwc::parse_json(value->dump(), nwc::JsonDialect::kStrict, allowed);
+    const nwc::Result<nwc::Json> again = nwc::parse_json(value->dump(), dialect, allowed);
     require(again.ok() && *again == *value);
     return 0;
   }
   require(!value.error().message().empty() && value.error().offset().value_or(0) <= text.size());
   if (value.error().code() != nwc::ErrorCode::kLimit) return 0;
   // Without these limits it may be JSON or not, but nothing smaller was refused.
-  if (const nwc::Result<nwc::Json> whole =
-          nwc::parse_json(text, nwc::JsonDialect::kStrict, {.depth = 1000, .elements = size + 1});
+  if (const nwc::Result<nwc::Json> whole = nwc::parse_json(text, dialect, {.depth = 1000, .elements = size + 1});
       whole) {
     const Size found = size_of(*whole);
     require(found.depth > allowed.depth || found.elements > allowed.elements);

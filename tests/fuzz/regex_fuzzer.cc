@@ -1,5 +1,6 @@
 // Any bytes as a regular expression in either syntax, up to the first newline, and a text to search: refused with a
 // message, or ranges that ascend, do not overlap and hold whole characters.
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -38,6 +39,9 @@ void search(const std::string& pattern, const std::string& text, nwc::regex::Syn
     require(begins_character(text, match.begin) && begins_character(text, match.end));
     end = match.end;
   }
+  nwc::regex::Budget again(text.size());
+  const nwc::Result<bool> found = regex->found_in(text, again);
+  if (found && !matches->empty()) require(*found);
 }
 
 }  // namespace
