@@ -11,9 +11,9 @@
 
 #include "calibrate/calibrate.h"
 #include "compress/compress.h"
-#include "guide/hessian_store.h"
 #include "evaluate/divergence.h"
 #include "evaluate/generate.h"
+#include "guide/hessian_store.h"
 #include "recover/recover.h"
 #include "support/fixtures.h"
 #include "support/temp_dir.h"
