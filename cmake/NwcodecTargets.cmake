@@ -36,7 +36,8 @@ endfunction()
 set(NWCODEC_DECODE_TESTS
   base_test checkpoint_test codec_test conformance_test damage_test decode_test entropy_test format_test transform_test)
 set(NWCODEC_THREADS_TESTS
-  base_test baselines_test compress_test decode_test guide_test quantise_test report_test study_test tensor_test text_test
+  base_test baselines_test compress_test decode_test guide_test quantise_test report_test study_test tensor_test
+  text_test
   weights_test)
 add_custom_target(decode_tests)
 add_custom_target(threads_tests)

@@ -13,7 +13,8 @@ set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
 set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
 set(CMAKE_LIBRARY_ARCHITECTURE aarch64-linux-gnu)
 set(ENV{PKG_CONFIG_SYSROOT_DIR} ${NWCODEC_AARCH64_ROOT})
-set(ENV{PKG_CONFIG_LIBDIR} ${NWCODEC_AARCH64_ROOT}/usr/lib/aarch64-linux-gnu/pkgconfig:${NWCODEC_AARCH64_ROOT}/usr/share/pkgconfig)
+set(ENV{PKG_CONFIG_LIBDIR}
+  ${NWCODEC_AARCH64_ROOT}/usr/lib/aarch64-linux-gnu/pkgconfig:${NWCODEC_AARCH64_ROOT}/usr/share/pkgconfig)
 
 # Our libraries come from that root, the C and C++ library from the compiler's packages.
 set(library_dir ${NWCODEC_AARCH64_ROOT}/usr/lib/aarch64-linux-gnu)

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "weights/weight_matrix.h"
 #include "nwcodec/result.h"
+#include "weights/weight_matrix.h"
 
 namespace nwc {
 

@@ -5,9 +5,9 @@
 
 #include "baselines/dct.h"
 #include "baselines/hadamard.h"
-#include "study/moments.h"
 #include "baselines/rotation.h"
 #include "baselines/sources.h"
+#include "study/moments.h"
 
 namespace nwc {
 namespace {

@@ -20,9 +20,7 @@ std::function<Status()> add_baseline_study(CLI::App& app, Command& command) {
       ->check(in_range(0.0, 1.0))
       ->capture_default_str();
   app.add_flag("!--unsorted", options->sort_columns, "Feedback from the last column on, not from the costliest");
-  app.add_option("-o,--output", options->output, "Directory for the plain checkpoint")
-      ->required()
-      ->check(not_empty());
+  app.add_option("-o,--output", options->output, "Directory for the plain checkpoint")->required()->check(not_empty());
   add_global_options(app, command);
   return [options, &command]() -> Status {
     options->threads = command.global.threads;

@@ -5,8 +5,8 @@
 
 #include <cmath>
 
-#include "support/toy_encoder.h"
 #include "support/safetensors_builder.h"
+#include "support/toy_encoder.h"
 
 namespace nwc {
 namespace {

@@ -7,8 +7,8 @@
 
 #include "evaluate/steps.h"
 #include "evaluate/windows.h"
-#include "model/causal_lm.h"
 #include "libtorch/tensor_fwd.h"
+#include "model/causal_lm.h"
 #include "nwcodec/result.h"
 
 namespace nwc {

@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "weights/normalisation.h"
-#include "weights/selection.h"
 #include "nwcodec/progress.h"
 #include "nwcodec/result.h"
+#include "weights/normalisation.h"
+#include "weights/selection.h"
 
 namespace nwc {
 

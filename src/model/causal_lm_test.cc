@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "libtorch/foreign.h"
-#include "support/toy_checkpoint.h"
 #include "nwcodec/checkpoint.h"
+#include "support/toy_checkpoint.h"
 
 namespace nwc {
 namespace {

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "model/causal_lm.h"
-#include "support/toy_checkpoint.h"
 #include "support/safetensors_builder.h"
+#include "support/toy_checkpoint.h"
 
 namespace nwc {
 namespace {

@@ -5,8 +5,8 @@
 
 #include "decode/tensor_decoder.h"
 #include "guide/hessian_store.h"
-#include "weights/weight_matrix.h"
 #include "nwcodec/result.h"
+#include "weights/weight_matrix.h"
 
 namespace nwc {
 

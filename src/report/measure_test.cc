@@ -4,8 +4,8 @@
 
 #include <cmath>
 
-#include "tensor/tensor_encoder.h"
 #include "support/tiny_codec.h"
+#include "tensor/tensor_encoder.h"
 
 namespace nwc {
 namespace {

@@ -37,8 +37,8 @@ struct BaselineReport {
 Json to_json(const BaselineReport& report);
 
 // Writes `output`, an absent or empty directory, with all tensors of `model` in their dtypes; a run that fails leaves
-// nothing there. The same bytes with any number of threads. Errors: kExists, kBusy; those of reading, of Hessians and of
-// writing.
+// nothing there. The same bytes with any number of threads. Errors: kExists, kBusy; those of reading, of Hessians and
+// of writing.
 Result<BaselineReport> quantise_checkpoint(const BaselineOptions& options, const Progress& progress);
 
 }  // namespace nwc

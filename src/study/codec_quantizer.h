@@ -1,10 +1,10 @@
 // Our codec beside the baseline quantisers: encoded bytes and the decoder's errors.
 #pragma once
 
-#include "codec/encode/encoder_codec.h"
-#include "nwcodec/result.h"
 #include "baselines/rate_point.h"
 #include "baselines/samples.h"
+#include "codec/encode/encoder_codec.h"
+#include "nwcodec/result.h"
 
 namespace nwc {
 

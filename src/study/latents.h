@@ -3,8 +3,8 @@
 
 #include <vector>
 
-#include "codec/encode/encoder_codec.h"
 #include "baselines/samples.h"
+#include "codec/encode/encoder_codec.h"
 
 namespace nwc {
 

@@ -8,10 +8,10 @@
 #include <string>
 #include <vector>
 
-#include "nwcodec/progress.h"
-#include "nwcodec/result.h"
 #include "baselines/rate_point.h"
 #include "baselines/trellis_quantizer.h"
+#include "nwcodec/progress.h"
+#include "nwcodec/result.h"
 
 namespace nwc {
 

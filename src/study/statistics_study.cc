@@ -3,14 +3,14 @@
 #include <algorithm>
 #include <functional>
 
-#include "codec/encode/encoder_codec.h"
-#include "study/output/csv.h"
 #include "baselines/dct.h"
-#include "study/output/depth_panel.h"
 #include "baselines/hadamard.h"
+#include "baselines/rotation.h"
+#include "codec/encode/encoder_codec.h"
 #include "study/latents.h"
 #include "study/model_tensors.h"
-#include "baselines/rotation.h"
+#include "study/output/csv.h"
+#include "study/output/depth_panel.h"
 
 namespace nwc {
 namespace {

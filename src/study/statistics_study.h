@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "weights/selection.h"
 #include "nwcodec/progress.h"
 #include "nwcodec/result.h"
 #include "study/moments.h"
+#include "weights/selection.h"
 
 namespace nwc {
 

@@ -100,8 +100,8 @@ unprivileged() {
 }
 
 # launch COMMAND...: mpirun COMMAND..., whose stderr is what our program said. The launcher and the libraries below it
-# say what they think of the machine (hwloc without /sys, a network that is not there); that is shown only if the command
-# fails.
+# say what they think of the machine (hwloc without /sys, a network that is not there); that is shown only if the
+# command fails.
 launch() {
   local code=0
   # A launcher that is never asked to reach another machine; Open MPI wants one to be there.

@@ -1,9 +1,9 @@
 // Integer tables of a codec from its density (paper, Section 3.2: the entropy model as the coder uses it).
 #pragma once
 
+#include "codec/codec_file.h"
 #include "codec/encode/density.h"
 #include "codec/encode/encoder_codec.h"
-#include "codec/codec_file.h"
 
 namespace nwc {
 

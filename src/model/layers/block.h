@@ -4,11 +4,11 @@
 #include <functional>
 #include <memory>
 
+#include "libtorch/tensor_fwd.h"
 #include "model/config/block_spec.h"
 #include "model/layers/kv_cache.h"
-#include "model/parameters/parameters.h"
 #include "model/layers/rope.h"
-#include "libtorch/tensor_fwd.h"
+#include "model/parameters/parameters.h"
 #include "nwcodec/result.h"
 
 namespace nwc {

@@ -3,9 +3,9 @@
 
 #include <memory>
 
-#include "model/parameters/parameters.h"
-#include "model/config/spec.h"
 #include "libtorch/tensor_fwd.h"
+#include "model/config/spec.h"
+#include "model/parameters/parameters.h"
 #include "nwcodec/result.h"
 
 namespace nwc {

@@ -6,8 +6,8 @@
 #include <mutex>
 #include <vector>
 
-#include "model/config/block_spec.h"
 #include "libtorch/tensor_fwd.h"
+#include "model/config/block_spec.h"
 
 namespace nwc {
 

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "model/config/block_spec.h"
 #include "libtorch/device.h"
 #include "libtorch/tensor_fwd.h"
+#include "model/config/block_spec.h"
 #include "nwcodec/result.h"
 #include "nwcodec/weights.h"
 
