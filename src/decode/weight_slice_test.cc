@@ -203,6 +203,21 @@ class CountingBackend : public DecodeBackend {
 class CompressedSlices : public ::testing::TestWithParam<const char*> {
  protected:
   CompressedSlices() {
+    std::mt19937 random(4);
+    const auto text = [&](DType dtype, const std::vector<uint64_t>& shape) {
+      size_t n = 1;
+      for (const uint64_t d : shape) n *= d;
+      const testing::OwnedMatrix matrix("", dtype, shape, testing::random_values(n, 0.02, random));
+      return testing::text_of(matrix.bytes());
+    };
+    tiny.write_shards(
+        testing::SafetensorsBuilder()
+            .add("model.embed_tokens.weight", "F32", {32, 16}, text(DType::kF32, {32, 16}))
+            .add(wide(0), "F32", {48, 70}, text(DType::kF32, {48, 70})),
+        testing::SafetensorsBuilder()
+            .add(wide(1), "BF16", {40, 20}, text(DType::kBF16, {40, 20}))
+            .add("model.layers.1.self_attn.q_proj.weight", "F16", {2, 16, 33}, text(DType::kF16, {2, 16, 33}))
+            .add("model.position_ids", "I64", {3}, testing::raw<int64_t>({-1, 0, 5})));
     tiny.dir().add("config.json", std::string("{\"model_type\": \"") + GetParam() + "\"}");
     CompressOptions options{.model = tiny.model(), .output = tiny.out(), .codecs = {tiny.codec()}, .threads = 1};
     options.encode.tile_chunks = 32;
@@ -210,6 +225,9 @@ class CompressedSlices : public ::testing::TestWithParam<const char*> {
     EXPECT_TRUE(report.ok()) << report.error().to_string();
   }
   bool transposed() const { return std::string(GetParam()) == "gpt2"; }
+  std::string wide(int layer) const {
+    return "model.layers." + std::to_string(layer) + ".mlp." + (transposed() ? "c_fc" : "up_proj") + ".weight";
+  }
   TinyCheckpoint tiny;
 };
 
@@ -229,7 +247,7 @@ TEST_P(CompressedSlices, AreTheWholesParts) {
 }
 
 TEST_P(CompressedSlices, DecodeOnlyTheirTiles) {
-  const std::string name = "model.layers.0.mlp.up_proj.weight";
+  const std::string name = wide(0);
   uint64_t tiles = 0, last_tile_at = 0;
   std::string shard;
   {
@@ -329,7 +347,7 @@ class ThrowingBackend : public DecodeBackend {
 TEST_P(CompressedSlices, NoExceptionLeavesTheLibrary) {
   const auto backend = std::make_shared<ThrowingBackend>();
   const Weights weights = *Weights::open(tiny.out(), backend);
-  const WeightInfo& info = *weights.find("model.layers.0.mlp.up_proj.weight");
+  const WeightInfo& info = *weights.find(wide(0));
   Bytes out(info.elements() * 4);
   const Status status = weights.read(info.name, DType::kF32, out);
   ASSERT_FALSE(status.ok());
