@@ -1,6 +1,5 @@
 #include "base/json.h"
 
-#include <algorithm>
 #include <map>
 #include <unordered_set>
 #include <utility>
@@ -17,8 +16,8 @@ namespace {
 class StrictBuilder : public nlohmann::json_sax<Json> {
  public:
   // `floats`: the numbers that stand for floats which are not finite, by their place among all numbers.
-  StrictBuilder(size_t text_size, const std::map<size_t, double>& floats, const JsonLimits& allowed)
-      : text_size_(text_size), floats_(floats), allowed_(allowed) {}
+  StrictBuilder(const std::map<size_t, double>& floats, const JsonLimits& allowed)
+      : floats_(floats), allowed_(allowed) {}
   bool null() override { return put(nullptr); }
   bool boolean(bool value) override { return put(value); }
   bool number_integer(number_integer_t value) override { return put_number(value); }
@@ -43,8 +42,7 @@ class StrictBuilder : public nlohmann::json_sax<Json> {
     // The library's text is "[json.exception.parse_error.101] parse error at ...: why"; only the why is for users.
     std::string why = e.what();
     if (const size_t at = why.rfind(": "); at != std::string::npos) why = why.substr(at + 2);
-    // A text that ends early is wrong behind its end.
-    return fail(Error(ErrorCode::kCorrupt, "invalid JSON: " + why).at_offset(std::min(position, text_size_)));
+    return fail(Error(ErrorCode::kCorrupt, "invalid JSON: " + why).at_offset(position));
   }
 
   std::optional<Error> error;
@@ -98,7 +96,6 @@ class StrictBuilder : public nlohmann::json_sax<Json> {
     return false;
   }
 
-  const size_t text_size_;
   const std::map<size_t, double>& floats_;
   size_t numbers_ = 0;
   const JsonLimits allowed_;
@@ -117,7 +114,7 @@ Result<Json> parse_json(std::string_view text, JsonDialect dialect, const JsonLi
   PythonFloats python;
   if (dialect == JsonDialect::kPython) python = replace_python_floats(text, allowed.elements);
   if (!python.values.empty()) text = python.text;
-  StrictBuilder builder(text.size(), python.values, allowed);
+  StrictBuilder builder(python.values, allowed);
   const bool accepted = Json::sax_parse(text.begin(), text.end(), &builder);
   if (builder.error) return *std::move(builder.error);
   if (!accepted) return Error(ErrorCode::kCorrupt, "invalid JSON");

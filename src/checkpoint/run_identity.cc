@@ -80,15 +80,19 @@ std::string RunIdentity::digest() const { return hex64(xxh3(text_)); }
 
 std::string RunIdentity::difference(std::string_view started, std::string_view now) {
   const std::vector<Line> before = lines_of(started), after = lines_of(now);
-  for (const auto& [name, value] : before) {
+  // The first difference is the cause of those behind it: the first new line against the first that changed or went.
+  size_t added = 0;
+  while (added < after.size() && find(before, after[added].first) != nullptr) ++added;
+  for (size_t i = 0; i < before.size(); ++i) {
+    const auto& [name, value] = before[i];
     const Line* const other = find(after, name);
+    if (other != nullptr && other->second == value) continue;
+    if (i >= added && added < after.size()) break;
     if (other == nullptr) return fmt::format("was started with {} {}, this run has none", name, value);
-    if (other->second != value)
-      return fmt::format("was started with {} {}, this run has {}", name, value, other->second);
+    return fmt::format("was started with {} {}, this run has {}", name, value, other->second);
   }
-  for (const auto& [name, value] : after) {
-    if (find(before, name) == nullptr) return fmt::format("was started without {}, this run has {}", name, value);
-  }
+  if (added < after.size())
+    return fmt::format("was started without {}, this run has {}", after[added].first, after[added].second);
   return started == now ? std::string() : "was started with the same lines in another order";
 }
 

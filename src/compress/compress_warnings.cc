@@ -28,8 +28,9 @@ Result<Unconvertible> unconvertible(const Checkpoint& checkpoint, const Selectio
   Unconvertible found;
   for (const SafetensorsFile& shard : checkpoint.shards()) {
     for (const TensorView& tensor : shard.tensors()) {
-      NWC_ASSIGN_OR_RETURN(const bool wanted, selection.wants_but_for_dtype(tensor));
-      if (!wanted) continue;
+      Result<bool> wanted = selection.wants_but_for_dtype(tensor);
+      if (!wanted) return std::move(wanted).error().in_file(shard.path().string());
+      if (!*wanted) continue;
       found.names.push_back(tensor.name);
       found.dtypes.emplace(name_of(tensor.dtype));
     }
@@ -83,8 +84,9 @@ Result<std::vector<std::string>> selection_warnings(const Checkpoint& checkpoint
   }
   for (const SafetensorsFile& shard : checkpoint.shards()) {
     for (const TensorView& tensor : shard.tensors()) {
-      NWC_ASSIGN_OR_RETURN(const bool wanted, selection.wants(tensor));
-      if (wanted && !selection.storage_order(tensor).known) guessed.push_back(tensor.name);
+      Result<bool> wanted = selection.wants(tensor);
+      if (!wanted) return std::move(wanted).error().in_file(shard.path().string());
+      if (*wanted && !selection.storage_order(tensor).known) guessed.push_back(tensor.name);
     }
   }
   if (!guessed.empty()) {

@@ -21,7 +21,9 @@ Result<SelectionList> list_selection(const std::filesystem::path& model, const S
   for (const SafetensorsFile& shard : checkpoint.shards()) {
     for (const TensorView& tensor : shard.tensors()) {
       if (tensor.name == kChecksumTensorName) continue;
-      NWC_ASSIGN_OR_RETURN(const Verdict verdict, selection.judge(tensor));
+      Result<Verdict> judged = selection.judge(tensor);
+      if (!judged) return std::move(judged).error().in_file(shard.path().string());
+      const Verdict verdict = *judged;
       ListedTensor line{
           tensor.name, tensor.dtype, tensor.shape, 1, verdict, explanation_of(verdict, tensor),
       };
