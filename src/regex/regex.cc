@@ -87,6 +87,8 @@ Result<std::optional<Range>> Regex::Program::match_at(std::string_view text, siz
     if (rc == PCRE2_ERROR_NOMATCH) return std::optional<Range>();
     if (rc == PCRE2_ERROR_HEAPLIMIT) return too_much("takes too much memory on this text");
     if (rc == PCRE2_ERROR_DEPTHLIMIT) return too_much("leaves too many choices open on this text");
+    if (rc == PCRE2_ERROR_RECURSELOOP)
+      return Error(ErrorCode::kUnsupported, in_quotes(pattern) + " calls itself again before it has matched anything");
     if (rc != PCRE2_ERROR_MATCHLIMIT)
       return Error(ErrorCode::kInternal, in_quotes(pattern) + " failed in PCRE2: " + pcre2_message(rc));
     if (step_limit > UINT32_MAX / 2) return too_much("backtracks too much on this text");

@@ -36,7 +36,8 @@ class Regex {
   // All matches in `text` (valid UTF-8) from left to right, without overlap; an empty match right behind another match
   // does not count. Empty text has none. kLimit, quoting the pattern, if the budget is spent, or if matching at one
   // position needs more memory or a deeper nesting of choices than limits::kMaxRegexMemory and kMaxRegexDepth allow:
-  // tens of times what the patterns of real tokenizers take.
+  // tens of times what the patterns of real tokenizers take. kUnsupported for a pattern in Perl's syntax that calls
+  // itself again before it has matched anything.
   Result<std::vector<Range>> find_all(std::string_view text, Budget& budget) const;
 
   // Whether the pattern matches anywhere in `text` (valid UTF-8), be it the empty string. Errors: as find_all.

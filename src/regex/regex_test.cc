@@ -98,6 +98,11 @@ TEST(Regex, PerlsSyntaxIsPcre2sOwn) {
   EXPECT_FALSE(found("b", ""));
   EXPECT_FALSE(found("^b", "ab"));
   EXPECT_TRUE(found("\u00e9$", "a\u00e9"));
+  Budget budget(1);
+  const Result<bool> endless = Regex::compile("(?0)a", Syntax::kPerl)->found_in("a", budget);
+  ASSERT_FALSE(endless.ok());
+  EXPECT_EQ(endless.error().code(), ErrorCode::kUnsupported);
+  EXPECT_EQ(endless.error().message(), "regular expression '(?0)a' calls itself again before it has matched anything");
   for (const char* pattern : {"a(?", R"(a\C)", "a\xff", "a**("}) {
     const Result<Regex> regex = Regex::compile(pattern, Syntax::kPerl);
     ASSERT_FALSE(regex.ok()) << pattern;

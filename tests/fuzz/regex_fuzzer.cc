@@ -30,7 +30,8 @@ void search(const std::string& pattern, const std::string& text, nwc::regex::Syn
   nwc::regex::Budget budget(text.size());
   const nwc::Result<std::vector<nwc::regex::Range>> matches = regex->find_all(text, budget);
   if (!matches) {
-    require(matches.error().code() == nwc::ErrorCode::kLimit);
+    const nwc::ErrorCode code = matches.error().code();
+    require(code == nwc::ErrorCode::kLimit || code == nwc::ErrorCode::kUnsupported);
     return;
   }
   size_t end = 0;
