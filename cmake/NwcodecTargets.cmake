@@ -22,7 +22,7 @@ function(nwc_configure_target target)
   if(NWCODEC_SANITIZE)
     target_compile_options(${target} PRIVATE
       "$<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${NWCODEC_SANITIZE};-fno-sanitize-recover=all;-fno-omit-frame-pointer>")
-    # GCC 12 takes the libstdc++ regex for uninitialised once it is instrumented.
+    # GCC 12 takes parts of the C++ library for uninitialised once they are instrumented.
     target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
     target_link_options(${target} PRIVATE -fsanitize=${NWCODEC_SANITIZE})
   endif()
