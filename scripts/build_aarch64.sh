@@ -10,14 +10,12 @@ mkdir -p "$build"
 build=$(cd "$build" && pwd)
 root=$build/root
 
-# The arm64 libraries are unpacked beside the build, not installed: this system's packages stay as they are.
+# The arm64 libraries come from this system's package sources and are unpacked beside the build, not installed: its own
+# packages stay as they are.
 if [ ! -e "$root/complete" ]; then
   state=$build/apt
   mkdir -p "$root" "$state/lists/partial" "$state/cache/archives/partial" "$state/packages"
   : >"$state/status"
-  . /etc/os-release
-  keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-  echo "deb [signed-by=$keyring] http://deb.debian.org/debian $VERSION_CODENAME main" >"$state/sources.list"
   cat >"$state/apt.conf" <<CONF
 APT::Architecture "arm64";
 APT::Architectures { "arm64"; };
@@ -25,8 +23,6 @@ Dir::State "$state";
 Dir::State::Lists "$state/lists";
 Dir::State::status "$state/status";
 Dir::Cache "$state/cache";
-Dir::Etc::SourceList "$state/sources.list";
-Dir::Etc::SourceParts "/dev/null";
 Acquire::Languages "none";
 CONF
   export APT_CONFIG=$state/apt.conf
