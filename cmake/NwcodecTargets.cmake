@@ -31,6 +31,25 @@ function(nwc_configure_target target)
   endif()
 endfunction()
 
+# nwc_precompile(target OWNER owner HEADERS <a> <b> ...): headers that cost more to read than most sources that include
+# them, read once for all targets that name the same owner and are compiled alike (libraries, or tests). The owner is
+# the first of them.
+function(nwc_precompile target)
+  cmake_parse_arguments(ARG "" "OWNER" "HEADERS" ${ARGN})
+  if(target STREQUAL ARG_OWNER)
+    target_precompile_headers(${target} PRIVATE ${ARG_HEADERS})
+  else()
+    target_precompile_headers(${target} REUSE_FROM ${ARG_OWNER})
+  endif()
+endfunction()
+
+# nwc_torch_headers(target [SKIP a.cc ...]): a library that includes <torch/torch.h>, but for its sources a.cc ...
+function(nwc_torch_headers target)
+  cmake_parse_arguments(ARG "" "" "SKIP" ${ARGN})
+  nwc_precompile(${target} OWNER nwcodec_libtorch HEADERS <torch/torch.h>)
+  set_source_files_properties(${ARG_SKIP} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
+endfunction()
+
 # Tests that are also built and run apart from the others: of the decode library on another architecture (make
 # test-aarch64), and of what uses threads under the thread sanitizer (make test-tsan).
 set(NWCODEC_DECODE_TESTS
@@ -56,6 +75,11 @@ function(nwc_test name)
   target_compile_definitions(${name}
     PRIVATE NWC_SOURCE_DIR="${PROJECT_SOURCE_DIR}" NWC_BINARY_DIR="${PROJECT_BINARY_DIR}")
   target_link_libraries(${name} PRIVATE ${ARG_LIBS} GTest::gtest_main ${NWCODEC_FMT})
+  if(torch IN_LIST ARG_LIBS)
+    nwc_precompile(${name} OWNER libtorch_test HEADERS <gtest/gtest.h> <torch/torch.h>)
+  else()
+    nwc_precompile(${name} OWNER base_test HEADERS <gtest/gtest.h> <nlohmann/json.hpp> <filesystem> <fstream>)
+  endif()
   set(properties TIMEOUT 600)
   set(labels)
   foreach(kind DECODE THREADS)

@@ -32,7 +32,7 @@ for command in compress calibrate decompress; do
   sums "$work/$command" >"$work/wanted"
   for ((pair = 1; pair <= pairs; ++pair)); do
     rm -rf "$work/out"
-    delay=$((RANDOM * whole / 32768 * 8 / 10))
+    delay=$((RANDOM * whole / 32768 * 4 / 10))
     start "$work/out" >/dev/null 2>"$work/first" &
     first=$!
     sleep "$(printf '%d.%03d' $((delay / 1000)) $((delay % 1000)))"
@@ -54,8 +54,8 @@ for command in compress calibrate decompress; do
     diff "$work/wanted" <(sums "$work/out") || fail "not the files of a single run"
   done
   echo "$command: $pairs pairs, $whole ms each: $busy times the directory was busy, $late times the other was over"
-  # Pairs miss each other on a busy machine; of many, some must meet, or the test shows nothing.
-  if ((pairs >= 10 && busy * 5 < pairs)); then
+  # A pair whose second comes when the first is over shows nothing; most must meet.
+  if ((pairs >= 10 && busy * 2 < pairs)); then
     echo "FAILED: too few pairs met" >&2
     exit 1
   fi
