@@ -120,6 +120,7 @@ needs_mpi() {
   command -v mpirun >/dev/null || skip "no mpirun"
   launch -n 1 "$NWCODEC" --version >/dev/null 2>&1 || skip "mpirun does not start processes here"
   local said
-  said=$(launch -n 2 "$NWCODEC" compress absent -o absent 2>&1 || true)
+  # Open MPI 5 ends some of its lines with a null byte, which Bash warns of.
+  said=$(launch -n 2 "$NWCODEC" compress absent -o absent 2>&1 | tr -d '\000' || true)
   if [[ $said == *'built without MPI'* ]]; then skip "built without MPI"; fi
 }
