@@ -34,8 +34,8 @@ std::string kernels() {
 #if TORCH_VERSION_MAJOR >= 2
   return at::get_cpu_capability();
 #else
-  // Only its configuration says so, in a line "  - CPU capability usage: AVX2". Later versions, asked for that, load the
-  // libraries of GPUs as well, which takes 0.2 s.
+  // Only its configuration says so, in a line "  - CPU capability usage: AVX2". Later versions, asked for that, load
+  // the libraries of GPUs as well, which takes 0.2 s.
   constexpr std::string_view kLine = "CPU capability usage: ";
   const std::string config = at::show_config();
   const size_t found = config.find(kLine);
