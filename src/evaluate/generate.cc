@@ -34,12 +34,18 @@ Result<GenerateResult> run(const CausalLm& model, std::span<const int32_t> promp
   Steps steps(progress, options.max_new_tokens, "generating");
   KvCache cache(model.blocks());
   std::span<const int32_t> input = prompt;
+  std::vector<int32_t> so_far(prompt.begin(), prompt.end());
+  const std::optional<int64_t> other_angles = length_of_other_angles(model.spec());
   int32_t token = 0;
   GenerateResult result;
   while (static_cast<int64_t>(result.tokens.size()) < options.max_new_tokens) {
     if (!result.tokens.empty() && cache[0].length() + 1 > model.spec().max_positions) {
       result.stop = GenerateResult::Stop::kContextFull;
       return result;
+    }
+    if (other_angles && static_cast<int64_t>(so_far.size()) == *other_angles && !result.tokens.empty()) {
+      cache = KvCache(model.blocks());  // what was computed by the angles of shorter sequences
+      input = so_far;
     }
     NWC_ASSIGN_OR_RETURN(const at::Tensor logits, next_logits(model, input, &cache, steps));
     NWC_ASSIGN_OR_RETURN(token, sampler.next({logits.data_ptr<float>(), static_cast<size_t>(logits.numel())}));
@@ -48,6 +54,7 @@ Result<GenerateResult> run(const CausalLm& model, std::span<const int32_t> promp
       return result;
     }
     result.tokens.push_back(token);
+    so_far.push_back(token);
     if (options.on_token) options.on_token(token);
     NWC_RETURN_IF_ERROR(steps.advance(1));
     input = {&token, 1};

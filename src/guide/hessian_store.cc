@@ -182,7 +182,7 @@ Result<StoredHessian> HessianStore::find(const TensorView& weight) const {
     return Error(ErrorCode::kNotFound, "has no Hessian")
         .in_file(files_[0].path().parent_path().string())
         .in_tensor(weight.name)
-        .remedy("calibrate this model");
+        .remedy("calibrate this model; a tensor that its forward pass does not use, leave out with --exclude");
   }
   const Location& location = found->second;
   if (xxh3(weight.bytes) != location.weight_hash) {

@@ -14,7 +14,11 @@ void add(TensorList* list, const ResidualSpec& path) {
 }
 
 void add(TensorList* list, const AttentionSpec& attention) {
-  for (const LinearSpec* linear : {&attention.q, &attention.k, &attention.v, &attention.o}) list->add(*linear);
+  for (const BlockLinear& linear : linears_of(attention)) list->add(linear.linear);
+  if (attention.latent) {
+    list->add(attention.latent->q_norm);
+    list->add(attention.latent->norm);
+  }
   list->add(attention.q_norm);
   list->add(attention.k_norm);
   list->add(TensorSpec{attention.sinks, {attention.heads}});
@@ -27,6 +31,16 @@ class LinearList {
   void add(std::initializer_list<const LinearSpec*> together) {
     for (const LinearSpec* linear : together) list_.push_back({*linear, inputs_, expert_});
     ++inputs_;
+  }
+  void operator()(const AttentionSpec& attention) {
+    if (attention.latent) {
+      (*this)(attention.q, *attention.latent);
+    } else if (attention.qkv) {
+      add({&*attention.qkv});
+    } else {
+      add({&attention.q, &attention.k, &attention.v});
+    }
+    add({&attention.o});
   }
   void operator()(const PlainMlpSpec& mlp) {
     add({&mlp.up});
@@ -46,16 +60,31 @@ class LinearList {
       std::visit([this](const auto& mlp) { (*this)(mlp); }, mixture.experts[i]);
     }
     expert_.reset();
+    if (mixture.shared) std::visit([this](const auto& mlp) { (*this)(mlp); }, *mixture.shared);
   }
   std::vector<BlockLinear> take() && { return std::move(list_); }
 
  private:
+  void operator()(const LinearSpec& q, const LatentSpec& latent) {
+    if (latent.q_down) {
+      add({&*latent.q_down, &latent.down});
+      add({&q});
+    } else {
+      add({&latent.down, &q});
+    }
+    add({&latent.up});
+  }
+
   std::vector<BlockLinear> list_;
   size_t inputs_ = 0;
   std::optional<int64_t> expert_;
 };
 
 }  // namespace
+
+int64_t RopeSpec::rotary_dim(int64_t head_dim) const {
+  return static_cast<int64_t>(static_cast<double>(head_dim) * partial);
+}
 
 TensorSpec LinearSpec::weight_tensor() const {
   if (!slice) return {weight, {out_features, in_features}};
@@ -73,7 +102,10 @@ std::vector<TensorSpec> tensors_of(const BlockSpec& block) {
   add(&list, block.attention_path);
   add(&list, block.attention);
   add(&list, block.mlp_path);
-  if (const MixtureSpec* mixture = std::get_if<MixtureSpec>(&block.mlp)) list.add(mixture->router);
+  if (const MixtureSpec* mixture = std::get_if<MixtureSpec>(&block.mlp)) {
+    list.add(mixture->router);
+    list.add(TensorSpec{mixture->rule.choice_bias, {mixture->router.out_features}});
+  }
   // What is left are linear layers, whose list starts with the attention's: those are listed already.
   for (const BlockLinear& linear : linears_of(block)) list.add(linear.linear);
   return std::move(list).take();
@@ -81,9 +113,14 @@ std::vector<TensorSpec> tensors_of(const BlockSpec& block) {
 
 std::vector<BlockLinear> linears_of(const BlockSpec& block) {
   LinearList list;
-  list.add({&block.attention.q, &block.attention.k, &block.attention.v});
-  list.add({&block.attention.o});
+  list(block.attention);
   std::visit([&](const auto& mlp) { list(mlp); }, block.mlp);
+  return std::move(list).take();
+}
+
+std::vector<BlockLinear> linears_of(const AttentionSpec& attention) {
+  LinearList list;
+  list(attention);
   return std::move(list).take();
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <limits>
 #include <utility>
 
 #include "base/file.h"
@@ -116,6 +117,21 @@ Result<std::vector<int64_t>> ConfigObject::integers(std::string_view key, int64_
   if (!ok) {
     return error(ErrorCode::kCorrupt, key,
                  fmt::format("must be an integer, or a list of them, between {} and {}", min, max));
+  }
+  return list;
+}
+
+Result<std::vector<double>> ConfigObject::numbers(std::string_view key, double min, double max) const {
+  const Json* value = find(key);
+  if (value == nullptr) return std::vector<double>{};
+  if (!value->is_array()) return error(ErrorCode::kCorrupt, key, "is not a list");
+  std::vector<double> list;
+  for (const Json& item : *value) {
+    const double x = item.is_number() ? item.get<double>() : std::numeric_limits<double>::quiet_NaN();
+    if (!(x >= min && x <= max)) {
+      return error(ErrorCode::kCorrupt, key, fmt::format("must be a list of numbers between {} and {}", min, max));
+    }
+    list.push_back(x);
   }
   return list;
 }

@@ -38,6 +38,8 @@ class ConfigObject {
   Result<std::string> string(std::string_view key, std::string_view fallback) const;
   // An integer or an array of integers; empty if absent.
   Result<std::vector<int64_t>> integers(std::string_view key, int64_t min, int64_t max) const;
+  // An array of numbers; empty if absent.
+  Result<std::vector<double>> numbers(std::string_view key, double min, double max) const;
   // An array of strings; empty if absent.
   Result<std::vector<std::string>> strings(std::string_view key) const;
   // A nested object, whose errors name the whole path ("rope_parameters.factor").

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -46,6 +47,17 @@ Result<LayerWindows> read_layer_windows(const ConfigObject& config) {
   return LayerWindows([sliding, window, first](int64_t layer) {
     const bool slides = sliding.empty() ? layer >= first : sliding[layer];
     return slides ? std::optional(window) : std::nullopt;
+  });
+}
+
+Result<LayerWindows> read_chosen_windows(const ConfigObject& config, std::function<bool(int64_t layer)> slides) {
+  NWC_ASSIGN_OR_RETURN(const std::vector<bool> sliding, read_layer_types(config));
+  NWC_ASSIGN_OR_RETURN(const bool enabled, config.boolean("use_sliding_window", false));
+  if (sliding.empty() && !(enabled && config.has("sliding_window"))) return LayerWindows();
+  if (std::find(sliding.begin(), sliding.end(), true) == sliding.end() && !sliding.empty()) return LayerWindows();
+  NWC_ASSIGN_OR_RETURN(const int64_t window, config.integer("sliding_window", 1, kMaxWindow));
+  return LayerWindows([sliding, slides, window](int64_t layer) {
+    return (sliding.empty() ? slides(layer) : sliding[layer]) ? std::optional(window) : std::nullopt;
   });
 }
 

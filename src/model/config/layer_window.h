@@ -16,6 +16,10 @@ using LayerWindows = std::function<std::optional<int64_t>(int64_t layer)>;
 // (default false) switches all of it off.
 Result<LayerWindows> read_layer_windows(const ConfigObject& config);
 
+// `layer_types` decides where it is given; otherwise the layers that `slides` names slide if there is a window and
+// `use_sliding_window` (default false). Errors: kCorrupt for layers that slide without a window.
+Result<LayerWindows> read_chosen_windows(const ConfigObject& config, std::function<bool(int64_t layer)> slides);
+
 // One window for all layers, if there is one: null, or absence without a default, switches it off.
 Result<LayerWindows> read_common_window(const ConfigObject& config, std::optional<int64_t> default_window);
 

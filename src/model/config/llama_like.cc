@@ -21,8 +21,10 @@ Result<Dimensions> read_dimensions(const ConfigObject& config, const LlamaLike& 
   NWC_ASSIGN_OR_RETURN(d.intermediate, read_width(config, "intermediate_size"));
   NWC_ASSIGN_OR_RETURN(d.blocks, config.integer("num_hidden_layers", 1, kMaxBlocks));
   NWC_ASSIGN_OR_RETURN(d.heads, read_width(config, "num_attention_heads", family.defaults.heads));
+  // null means as many as there are heads, whatever the family assumes where the key is absent.
+  const bool own = config.mentions("num_key_value_heads") || !family.defaults.kv_heads;
   NWC_ASSIGN_OR_RETURN(d.kv_heads,
-                       read_width(config, "num_key_value_heads", family.defaults.kv_heads.value_or(d.heads)));
+                       read_width(config, "num_key_value_heads", own ? d.heads : *family.defaults.kv_heads));
   NWC_ASSIGN_OR_RETURN(d.vocab, read_width(config, "vocab_size", family.defaults.vocab));
   if (d.heads % d.kv_heads != 0) {
     return config.error(ErrorCode::kCorrupt, "num_key_value_heads",
@@ -41,8 +43,8 @@ Result<Dimensions> read_dimensions(const ConfigObject& config, const LlamaLike& 
 }
 
 Result<double> read_eps(const ConfigObject& config, const LlamaLike& family) {
-  if (family.defaults.eps) return config.number("rms_norm_eps", 0, 1, *family.defaults.eps);
-  return config.number("rms_norm_eps", 0, 1);
+  if (family.defaults.eps) return config.number(family.eps_key, 0, 1, *family.defaults.eps);
+  return config.number(family.eps_key, 0, 1);
 }
 
 Result<int64_t> read_positions(const ConfigObject& config, const LlamaLike& family) {
@@ -64,9 +66,13 @@ BlockSpec describe_block(const Dimensions& d, const LlamaLike& family, double ep
 
   BlockSpec block;
   block.attention_path.norm = norm("input_layernorm", d.hidden);
-  block.attention.q = linear("self_attn.q_proj", d.hidden, q_width, family.qkv_bias);
-  block.attention.k = linear("self_attn.k_proj", d.hidden, kv_width, family.qkv_bias);
-  block.attention.v = linear("self_attn.v_proj", d.hidden, kv_width, family.qkv_bias);
+  if (family.fused_qkv) {
+    block.attention.qkv = linear("self_attn.qkv_proj", d.hidden, q_width + 2 * kv_width, family.qkv_bias);
+  } else {
+    block.attention.q = linear("self_attn.q_proj", d.hidden, q_width, family.qkv_bias);
+    block.attention.k = linear("self_attn.k_proj", d.hidden, kv_width, family.qkv_bias);
+    block.attention.v = linear("self_attn.v_proj", d.hidden, kv_width, family.qkv_bias);
+  }
   block.attention.o = linear("self_attn.o_proj", q_width, d.hidden, family.o_bias);
   block.attention.heads = d.heads;
   block.attention.kv_heads = d.kv_heads;
@@ -79,10 +85,16 @@ BlockSpec describe_block(const Dimensions& d, const LlamaLike& family, double ep
     block.attention.k_norm = norm("self_attn.k_norm", d.head_dim);
   }
   block.mlp_path.norm = norm("post_attention_layernorm", d.hidden);
-  block.mlp = GatedMlpSpec{linear("mlp.gate_proj", d.hidden, d.intermediate, family.mlp_bias),
-                           linear("mlp.up_proj", d.hidden, d.intermediate, family.mlp_bias),
-                           linear("mlp.down_proj", d.intermediate, d.hidden, family.mlp_bias),
-                           {activation}};
+  const LinearSpec down = linear("mlp.down_proj", d.intermediate, d.hidden, family.mlp_bias);
+  if (family.fused_gate_up) {
+    const LinearSpec gate_up = linear("mlp.gate_up_proj", d.hidden, 2 * d.intermediate, family.mlp_bias);
+    block.mlp = FusedGateMlpSpec{gate_up, down, /*interleaved=*/false, {activation}};
+  } else {
+    block.mlp = GatedMlpSpec{linear("mlp.gate_proj", d.hidden, d.intermediate, family.mlp_bias),
+                             linear("mlp.up_proj", d.hidden, d.intermediate, family.mlp_bias),
+                             down,
+                             {activation}};
+  }
   return block;
 }
 
@@ -93,7 +105,8 @@ Result<ModelSpec> describe_llama_like(const ConfigObject& config, const LlamaLik
   NWC_ASSIGN_OR_RETURN(const double eps, read_eps(config, family));
   NWC_ASSIGN_OR_RETURN(const Activation activation,
                        read_activation(config, family.activation_key, family.default_activation));
-  NWC_ASSIGN_OR_RETURN(const RopeSpec rope, read_rope(config));
+  NWC_ASSIGN_OR_RETURN(const RopeSpec rope, read_rope(config, family.rope));
+  NWC_RETURN_IF_ERROR(check_rope(config, rope, d.head_dim));
   NWC_ASSIGN_OR_RETURN(const bool tied, config.boolean("tie_word_embeddings", family.defaults.tied));
 
   ModelSpec model;

@@ -7,6 +7,7 @@
 
 #include "model/config/config.h"
 #include "model/config/layer_window.h"
+#include "model/config/rope_config.h"
 #include "model/config/spec.h"
 
 namespace nwc {
@@ -16,8 +17,12 @@ struct LlamaLike {
   bool qkv_bias = false;
   bool o_bias = false;
   bool mlp_bias = false;
-  bool qk_norm = false;      // RMS norm of each query and key head, before RoPE
+  bool qk_norm = false;        // RMS norm of each query and key head, before RoPE
+  bool fused_qkv = false;      // self_attn.qkv_proj
+  bool fused_gate_up = false;  // mlp.gate_up_proj, the gate first
+  RopeRules rope = {};
   LayerWindows window = {};  // the sliding window of each layer
+  std::string eps_key = "rms_norm_eps";
   std::string activation_key = "hidden_act";
   std::string default_activation = "silu";
   std::string prefix = "model.";        // of all tensor names but the head's

@@ -26,10 +26,16 @@ struct ModelSpec {
   double embedding_scale = 1;           // of the embedded tokens
   std::vector<BlockSpec> blocks;
   NormSpec final_norm;
-  LinearSpec head;  // weight == embedding when the two are tied
+  LinearSpec head;                           // weight == embedding when the two are tied
+  double logit_scale = 1;                    // of the head's outputs
+  std::optional<double> logit_softcap = {};  // then: softcap * tanh(logit / softcap)
 };
 
 // Every tensor that the model reads; a tied head is listed once.
 std::vector<TensorSpec> tensors_of(const ModelSpec& model);
+
+// The length of a sequence from which on all of its positions turn by other angles than in a shorter one (LongRoPE), so
+// that keys that were kept from before are wrong; none for most models.
+std::optional<int64_t> length_of_other_angles(const ModelSpec& model);
 
 }  // namespace nwc

@@ -71,7 +71,7 @@ TEST(FamilyTest, ReadsLlama3InItsOlderForm) {
   EXPECT_EQ(attention.rope, (RopeSpec{500000, RopeSpec::Scaling::kLlama3, 8, 1, 4, 8192}));
   EXPECT_EQ(gated(spec->blocks[0]).down.weight, "model.layers.0.mlp.down_proj.weight");
   EXPECT_EQ(gated(spec->blocks[0]).down.in_features, 14336);
-  EXPECT_EQ(spec->blocks[0].mlp_path.norm.eps, 1e-5);
+  EXPECT_EQ(spec->blocks[0].mlp_path.norm->eps, 1e-5);
   // Embedding, head, norm; per block 7 matrices and 2 norms.
   EXPECT_EQ(tensors_of(*spec).size(), 3u + 32 * 9);
 }

@@ -168,7 +168,7 @@ TEST(Gemma3Test, OlderForm) {
   EXPECT_EQ(sliding.attention.scale, 1 / 16.0);
   EXPECT_EQ(sliding.attention.q_norm->weight_offset, 1);
   EXPECT_EQ(sliding.attention_path.post_norm->weight, "model.layers.4.post_attention_layernorm.weight");
-  EXPECT_EQ(sliding.mlp_path.norm.weight, "model.layers.4.pre_feedforward_layernorm.weight");
+  EXPECT_EQ(sliding.mlp_path.norm->weight, "model.layers.4.pre_feedforward_layernorm.weight");
   EXPECT_EQ(sliding.mlp_path.post_norm->weight, "model.layers.4.post_feedforward_layernorm.weight");
   EXPECT_EQ(sliding.mlp_path.post_norm->weight_offset, 1);
   EXPECT_EQ(std::get<GatedMlpSpec>(sliding.mlp).rule.activation, Activation::kGeluTanh);

@@ -26,7 +26,7 @@ Result<LayerWindows> read_windows(const ConfigObject& config) {
 
 void change_block(BlockSpec* block, const std::string& prefix, double query_scalar, const LayerRopes& ropes) {
   const auto norm = [&](const char* name) {
-    NormSpec spec = block->attention_path.norm;
+    NormSpec spec = *block->attention_path.norm;
     spec.weight = prefix + name + ".weight";
     spec.weight_offset = 1;
     return spec;

@@ -26,23 +26,24 @@ Result<AnyMlp> load_any_mlp(const MlpSpec& spec, const ParameterSource& source) 
       spec);
 }
 
-// x + scale * post_norm(f(norm(x))) without f, which is attention or MLP.
+// x + multiplier * scale * post_norm(f(norm(x))) without f, which is attention or MLP.
 struct Residual {
-  Norm norm;
-  std::optional<Norm> post_norm;
+  std::optional<Norm> norm, post_norm;
   at::Tensor scale;  // undefined for none
+  double multiplier = 1;
 
   static Result<Residual> load(const ResidualSpec& spec, const ParameterSource& source) {
-    NWC_ASSIGN_OR_RETURN(Norm norm, Norm::load(spec.norm, source));
+    NWC_ASSIGN_OR_RETURN(std::optional<Norm> norm, load_norm(spec.norm, source));
     NWC_ASSIGN_OR_RETURN(std::optional<Norm> post_norm, load_norm(spec.post_norm, source));
     NWC_ASSIGN_OR_RETURN(at::Tensor scale, load_optional(spec.scale, source));
-    return Residual{std::move(norm), std::move(post_norm), std::move(scale)};
+    return Residual{std::move(norm), std::move(post_norm), std::move(scale), spec.multiplier};
   }
 
   template <class Function>
   at::Tensor forward(const at::Tensor& x, Function&& f) const {
-    at::Tensor y = f(norm.forward(x));
+    at::Tensor y = f(norm ? norm->forward(x) : x);
     if (post_norm) y = post_norm->forward(y);
+    if (multiplier != 1) y = y * multiplier;
     return x + (scale.defined() ? y * scale : y);
   }
 };

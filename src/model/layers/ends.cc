@@ -2,6 +2,7 @@
 
 #include <torch/torch.h>
 
+#include <optional>
 #include <utility>
 
 #include "model/layers/layers.h"
@@ -11,6 +12,8 @@ namespace nwc {
 struct Head::Layers {
   Norm norm;
   Linear linear;
+  double scale = 1;
+  std::optional<double> softcap;
 };
 
 Result<Embedding> Embedding::load(const ModelSpec& model, const ParameterSource& source) {
@@ -31,11 +34,15 @@ Result<Head> Head::load(const ModelSpec& model, const ParameterSource& source, c
   } else {
     NWC_ASSIGN_OR_RETURN(linear, Linear::load(model.head, source));
   }
-  return Head(std::make_shared<const Layers>(Layers{std::move(norm), std::move(linear)}));
+  return Head(std::make_shared<const Layers>(
+      Layers{std::move(norm), std::move(linear), model.logit_scale, model.logit_softcap}));
 }
 
 at::Tensor Head::forward(const at::Tensor& hidden) const {
-  return layers_->linear.forward(layers_->norm.forward(hidden), {});
+  const Layers& l = *layers_;
+  at::Tensor logits = l.linear.forward(l.norm.forward(hidden), {});
+  if (l.scale != 1) logits = logits * l.scale;
+  return l.softcap ? torch::tanh(logits / *l.softcap) * *l.softcap : logits;
 }
 
 }  // namespace nwc

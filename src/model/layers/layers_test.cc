@@ -96,6 +96,41 @@ TEST(RopeTest, RotatesPairsOfTheTwoHalves) {
               1e-6);
 }
 
+TEST(RopeTest, RotatesNeighboursOfAPartOfTheHead) {
+  RopeTables tables;
+  // Of 6 dimensions 4 turn, in pairs of neighbours: (1, 2) by 2 and (3, 4) by 0.02; 5 and 6 pass.
+  const RopeSpec rope{.partial = 0.7, .interleaved = true};
+  const at::Tensor y = tables.rotate(tensor({1, 2, 3, 4, 5, 6}, {1, 1, 1, 6}), rope, 2);
+  expect_near(y,
+              {std::cos(2.0) - 2 * std::sin(2.0), 2 * std::cos(2.0) + std::sin(2.0),
+               3 * std::cos(0.02) - 4 * std::sin(0.02), 4 * std::cos(0.02) + 3 * std::sin(0.02), 5, 6},
+              1e-6);
+}
+
+TEST(RopeTest, LongRopeDividesEachPairByTheLengthOfTheSequence) {
+  RopeSpec rope{.scaling = RopeSpec::Scaling::kLong, .original_positions = 4, .magnitude = 2};
+  rope.short_factors = {1, 2};
+  rope.long_factors = {4, 10};
+  EXPECT_EQ(rope_frequencies(rope, 4, 4), (std::vector<float>{1, 0.005f}));
+  EXPECT_EQ(rope_frequencies(rope, 4, 5), (std::vector<float>{0.25f, 0.001f}));
+  // The last of 4 positions turns by 3; the last of 5 by 4 / 4.
+  RopeTables tables;
+  const at::Tensor x = tensor({1, 0, 0, 0}, {1, 1, 1, 4});
+  expect_near(tables.rotate(x, rope, 3).narrow(3, 0, 1), {2 * std::cos(3.0)}, 1e-6);
+  expect_near(tables.rotate(x, rope, 4).narrow(3, 0, 1), {2 * std::cos(1.0)}, 1e-6);
+}
+
+TEST(AttentionTest, SoftcapAndValuesOfAnotherWidth) {
+  // Query 1 scores its keys 2 tanh(0) and 2 tanh(ln 3 / 2) = 1.
+  const at::Tensor q = tensor({7, 1}, {1, 2, 1, 1}), k = tensor({0, std::log(3.0f)}, {1, 2, 1, 1});
+  const at::Tensor v = tensor({1, 2, 3, 5, 6, 7}, {1, 2, 1, 3});
+  const Visibility capped{.softcap = 2};
+  const double share = 1 / (1 + std::exp(-1.0));
+  for (const at::Tensor& y : {attend(q, k, v, capped), attend_together(q, k, v, capped)}) {
+    expect_near(y, {1, 2, 3, 1 + 4 * share, 2 + 4 * share, 3 + 4 * share}, 1e-6);
+  }
+}
+
 TEST(RopeTest, PositionsContinueAcrossCallsAndTablesGrow) {
   RopeTables tables;
   const at::Tensor x = wave({2, 700, 3, 8}, 0.37);

@@ -14,10 +14,19 @@ struct Mixture {
   int64_t experts_per_token = 1;
   bool renormalise = true;
   std::vector<DenseMlp> experts;
+  RouterRule rule = {};
+  at::Tensor choice_bias = {};  // undefined for none
+  std::optional<DenseMlp> shared = {};
 
   // x [..., in_features] to the same shape. Experts run one after another, each on the tokens routed to it; `hook` sees
   // their inputs, not the router's.
   at::Tensor forward(const at::Tensor& x, const InputHook& hook) const;
+
+  // The chosen experts of each token and their weights, both [tokens, experts_per_token].
+  struct Choice {
+    at::Tensor experts, weights;
+  };
+  Choice choose(const at::Tensor& tokens) const;
 };
 
 // Fused tensors are read once. Errors: those of the source, by tensor name.

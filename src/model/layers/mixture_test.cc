@@ -185,6 +185,92 @@ TEST(MixtureTest, UnusedExpertsAreSilentAndGradientsFlow) {
   EXPECT_GT(x.grad().abs().min().item<double>(), 0);
 }
 
+// Of 6 experts in 3 groups, scores sigmoid(0, 3 | 1, 1 | 2, -9) and a bias for the choice.
+Mixture::Choice choice_of(RouterRule rule, bool renormalise, const at::Tensor& bias = {}) {
+  Mixture mixture;
+  mixture.router.weight = torch::tensor({0.f, 3.f, 1.f, 1.f, 2.f, -9.f}).unsqueeze(1);
+  mixture.experts_per_token = 2;
+  mixture.renormalise = renormalise;
+  mixture.rule = std::move(rule);
+  mixture.choice_bias = bias;
+  return mixture.choose(torch::ones({1, 1}));
+}
+
+std::map<int64_t, double> weights_of(const Mixture::Choice& choice) {
+  std::map<int64_t, double> weights;
+  for (int64_t i = 0; i < choice.experts.size(1); ++i) {
+    weights[choice.experts[0][i].item<int64_t>()] = choice.weights[0][i].item<double>();
+  }
+  return weights;
+}
+
+double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
+
+TEST(RouterRuleTest, GroupsCompeteBeforeExperts) {
+  using Rule = RouterRule;
+  // By their best expert groups 0 and 2 win, by their two best 0 and 1; either way expert 1 is chosen.
+  Rule rule{.scores = Rule::Scores::kSigmoid, .groups = 3, .chosen_groups = 1};
+  EXPECT_TRUE(weights_of(choice_of(rule, false)).contains(0));
+  rule.chosen_groups = 2;
+  EXPECT_TRUE(weights_of(choice_of(rule, false)).contains(4));
+  rule.group_score = Rule::GroupScore::kSumOfTwoLargest;
+  EXPECT_FALSE(weights_of(choice_of(rule, false)).contains(4));
+}
+
+TEST(RouterRuleTest, TheBiasCountsForTheChoiceOnly) {
+  const RouterRule rule{.scores = RouterRule::Scores::kSigmoid, .scale = 2.5};
+  const at::Tensor bias = torch::tensor({9.f, 0.f, 0.f, 0.f, 0.f, 9.f});
+  std::map<int64_t, double> weights = weights_of(choice_of(rule, false, bias));
+  ASSERT_EQ(weights.size(), 2u);
+  EXPECT_NEAR(weights.at(0), 2.5 * sigmoid(0), 1e-6);
+  EXPECT_NEAR(weights.at(5), 2.5 * sigmoid(-9), 1e-6);
+  weights = weights_of(choice_of(rule, true, bias));
+  EXPECT_NEAR(weights.at(0), 2.5 * sigmoid(0) / (sigmoid(0) + sigmoid(-9)), 1e-6);
+}
+
+TEST(SharedExpertsTest, SeeEveryTokenAndAreAnnouncedLast) {
+  const Waves source;
+  MixtureSpec spec = separate_experts(true);
+  const Result<Mixture> alone = load_mlp(spec, source);
+  spec.shared =
+      GatedMlpSpec{{"s.gate", "", kHidden, kWidth}, {"s.up", "", kHidden, kWidth}, {"s.down", "", kWidth, kHidden}};
+  const Result<Mixture> mixture = load_mlp(spec, source);
+  ASSERT_TRUE(alone && mixture);
+  const at::Tensor x = wave({2, 7, kHidden}, 0.83);
+  std::string last;
+  const at::Tensor y = mixture->forward(x, [&](const LinearSpec& linear, const at::Tensor& input) {
+    if (linear.weight == "s.gate") EXPECT_EQ(input.size(0), 14);
+    last = linear.weight;
+  });
+  EXPECT_EQ(last, "s.down");
+  const at::Tensor added = std::get<GatedMlp>(*mixture->shared).forward(x, {});
+  EXPECT_LT((y - alone->forward(x, {}) - added).abs().max().item<double>(), 1e-6);
+  BlockSpec block;
+  block.mlp = spec;
+  EXPECT_EQ(linears_of(block).back().linear.weight, "s.down");
+  EXPECT_FALSE(linears_of(block).back().expert.has_value());
+}
+
+TEST(LinearsOfTest, FusedAndLatentAttention) {
+  const auto listed = [](const AttentionSpec& attention) {
+    std::vector<std::pair<std::string, size_t>> list;
+    for (const BlockLinear& l : linears_of(attention)) list.emplace_back(l.linear.weight, l.input);
+    return list;
+  };
+  using List = std::vector<std::pair<std::string, size_t>>;
+  AttentionSpec fused;
+  fused.qkv = LinearSpec{.weight = "qkv"};
+  fused.o.weight = "o";
+  EXPECT_EQ(listed(fused), (List{{"qkv", 0}, {"o", 1}}));
+  AttentionSpec latent;
+  latent.q.weight = "q";
+  latent.o.weight = "o";
+  latent.latent = LatentSpec{.down = {.weight = "down"}, .up = {.weight = "up"}};
+  EXPECT_EQ(listed(latent), (List{{"down", 0}, {"q", 0}, {"up", 1}, {"o", 2}}));
+  latent.latent->q_down = LinearSpec{.weight = "q_down"};
+  EXPECT_EQ(listed(latent), (List{{"q_down", 0}, {"down", 0}, {"q", 1}, {"up", 2}, {"o", 3}}));
+}
+
 TEST(LinearsOfTest, OrderSharedInputsAndExperts) {
   BlockSpec block;
   block.attention.q.weight = "q";

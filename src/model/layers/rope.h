@@ -11,8 +11,9 @@
 
 namespace nwc {
 
-// The angle per position of each pair of dimensions, scaling applied: head_dim / 2 values, fastest first.
-std::vector<float> rope_frequencies(const RopeSpec& rope, int64_t head_dim);
+// The angle per position of each pair of dimensions, scaling applied: rotary_dim / 2 values, fastest first. `length` is
+// that of the whole sequence.
+std::vector<float> rope_frequencies(const RopeSpec& rope, int64_t head_dim, int64_t length = 0);
 
 // Cosines and sines of all positions up to the largest that was asked for, on each device where they are used, shared
 // by the blocks of a model. They are computed on the CPU, so that all devices turn by the same angles. Thread safety:
@@ -22,7 +23,8 @@ class RopeTables {
   RopeTables();
   ~RopeTables();
 
-  // Rotates x, float32 [batch, length, heads, head_dim], whose first row is at `position`. Returns a new tensor.
+  // Rotates x, float32 [batch, length, heads, head_dim], whose first row is at `position` and whose last is the
+  // sequence's last. Returns a new tensor.
   at::Tensor rotate(const at::Tensor& x, const RopeSpec& rope, int64_t position);
 
  private:
