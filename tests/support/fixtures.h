@@ -1,5 +1,6 @@
-// The fixture checkpoints: tiny models of every family with the outputs that transformers computes. They are not part
-// of the source tree: NWCODEC_FIXTURES names their directory, or they stand in ../shared/fixtures. Includes LibTorch.
+// The fixture checkpoints: tiny models of every family with the outputs that transformers computes. Some stand in
+// tests/data/families; the others are not part of the source tree: NWCODEC_FIXTURES names their directory, or they
+// stand in ../shared/fixtures. Includes LibTorch.
 #pragma once
 
 #include <torch/torch.h>
@@ -24,6 +25,15 @@ inline constexpr const char* kFixtureFamilies[] = {"clip",    "dinov2",  "gemma3
 inline std::filesystem::path fixtures() {
   const char* named = std::getenv("NWCODEC_FIXTURES");
   return named != nullptr ? named : NWC_SOURCE_DIR "/../shared/fixtures";
+}
+
+// Those of the source tree, all of language models.
+inline constexpr const char* kCommittedFamilies[] = {"granite",    "smollm3",     "olmo2",      "olmo3",
+                                                     "starcoder2", "gemma2",      "phi3",       "glm",
+                                                     "glm4"};
+
+inline std::filesystem::path committed_fixture(const std::string& family) {
+  return std::filesystem::path(NWC_SOURCE_DIR "/tests/data/families") / family;
 }
 
 template <class T>

@@ -60,8 +60,10 @@ Result<std::vector<int32_t>> read_eos(const ConfigObject& config, const std::fil
 }  // namespace
 
 const std::vector<const Family*>& families() {
-  static const std::vector<const Family*> all{&kClip,    &kDinov2,  &kGemma3, &kGemma3Text, &kGptOss,   &kLlama,
-                                              &kMistral, &kMixtral, &kQwen2,  &kQwen3,      &kQwen3Moe, &kSiglip};
+  static const std::vector<const Family*> all{
+      &kClip, &kDinov2,   &kGemma2,  &kGemma3,  &kGemma3Text, &kGlm,
+      &kGlm4, &kGptOss,     &kGranite,    &kLlama,    &kMistral, &kMixtral, &kOlmo2,      &kOlmo3,
+      &kPhi3, &kQwen2,      &kQwen3,      &kQwen3Moe, &kSiglip,  &kSmolLm3, &kStarcoder2};
   return all;
 }
 
