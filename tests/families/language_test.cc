@@ -79,7 +79,7 @@ TEST_P(SecondMoments, AreThoseOfTheInputsInTransformers) {
   EXPECT_GT(compared, 0u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Families, SecondMoments, ::testing::Values("phi3", "glm4"),
+INSTANTIATE_TEST_SUITE_P(Families, SecondMoments, ::testing::Values("phi3", "glm4", "deepseek_v2", "deepseek_v3"),
                          [](const auto& info) { return std::string(info.param); });
 
 }  // namespace

@@ -30,7 +30,7 @@ inline std::filesystem::path fixtures() {
 // Those of the source tree, all of language models.
 inline constexpr const char* kCommittedFamilies[] = {"granite",    "smollm3",     "olmo2",      "olmo3",
                                                      "starcoder2", "gemma2",      "phi3",       "glm",
-                                                     "glm4"};
+                                                     "glm4",       "deepseek_v2", "deepseek_v3"};
 
 inline std::filesystem::path committed_fixture(const std::string& family) {
   return std::filesystem::path(NWC_SOURCE_DIR "/tests/data/families") / family;

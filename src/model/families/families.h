@@ -6,6 +6,8 @@
 namespace nwc {
 
 extern const Family kClip;
+extern const Family kDeepseekV2;
+extern const Family kDeepseekV3;
 extern const Family kDinov2;
 extern const Family kGemma2;
 extern const Family kGemma3;

@@ -61,7 +61,7 @@ Result<std::vector<int32_t>> read_eos(const ConfigObject& config, const std::fil
 
 const std::vector<const Family*>& families() {
   static const std::vector<const Family*> all{
-      &kClip, &kDinov2,   &kGemma2,  &kGemma3,  &kGemma3Text, &kGlm,
+      &kClip, &kDeepseekV2, &kDeepseekV3, &kDinov2,   &kGemma2,  &kGemma3,  &kGemma3Text, &kGlm,
       &kGlm4, &kGptOss,     &kGranite,    &kLlama,    &kMistral, &kMixtral, &kOlmo2,      &kOlmo3,
       &kPhi3, &kQwen2,      &kQwen3,      &kQwen3Moe, &kSiglip,  &kSmolLm3, &kStarcoder2};
   return all;
