@@ -1,7 +1,9 @@
 // Every family compressed at about 4 bits, without data and with Hessians of its own (tests/data/families).
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstdio>
+#include <map>
 
 #include "calibrate/calibrate.h"
 #include "compress/compress.h"
@@ -31,13 +33,21 @@ class Compression : public ::testing::TestWithParam<const char*> {
  protected:
   fs::path directory() const { return testing::committed_fixture(GetParam()); }
 
+  // At four bits: a gain of 2 is a bit more. `output` is a folder for the first try and the one that counts.
+  Outcome at_four_bits(const fs::path& output, const fs::path& hessians) const {
+    fs::create_directory(output);
+    const double bits = compress(output / "first", hessians, 1).bits;
+    return compress(output / "second", hessians, std::exp2(4 - bits));
+  }
+
+ private:
   // Every linear layer that the model announces must be among the compressed tensors.
-  Outcome compress(const fs::path& output, const fs::path& hessians) const {
+  Outcome compress(const fs::path& output, const fs::path& hessians, double gain) const {
     const CompressReport report =
         value_of(compress_checkpoint({.model = directory(),
                                       .output = output,
                                       .codecs = {NWC_SOURCE_CODECS "/fast-300.safetensors"},
-                                      .encode = {.normalisation = {.kind = Normalisation::kBoth}},
+                                      .encode = {.normalisation = {.kind = Normalisation::kBoth, .gain = gain}},
                                       .hessians = hessians,
                                       .threads = 1},
                                      {}));
@@ -62,27 +72,27 @@ class Compression : public ::testing::TestWithParam<const char*> {
     const testing::Expected expected(directory());
     outcome.logits = testing::relative_error(testing::outputs_of(output, expected).at("logits"), expected["logits"]);
     const CausalLm small = value_of(CausalLm::open(output, {.threads = 1}));
-    outcome.divergence = value_of(divergence(original, small, random_ids(2, 16 * 64), {.context = 64}, {})).mean_kl;
+    outcome.divergence = value_of(divergence(original, small, random_ids(2, 8 * 64), {.context = 64}, {})).mean_kl;
     return outcome;
   }
 };
 
 TEST_P(Compression, AtFourBits) {
   const testing::TempDir temporary;
-  const CalibrationText text{"random", random_ids(1, 64 * 64)};
+  const CalibrationText text{"random", random_ids(1, 32 * 64)};
   const CalibrateReport calibrated = value_of(
-      calibrate({.model = directory(), .output = temporary / "hessians", .sequences = 64, .length = 64, .threads = 1},
+      calibrate({.model = directory(), .output = temporary / "hessians", .sequences = 32, .length = 64, .threads = 1},
                 {&text, 1}, {}));
   EXPECT_GT(calibrated.hessians, 0u);
-  const Outcome plain = compress(temporary / "plain", {});
-  const Outcome guided = compress(temporary / "guided", temporary / "hessians");
+  const Outcome plain = at_four_bits(temporary / "plain", {});
+  const Outcome guided = at_four_bits(temporary / "guided", temporary / "hessians");
   std::printf("%-12s data-free %.2f bits, logits %.3f, KL %.4f; calibrated %.2f bits, logits %.3f, KL %.4f\n",
               GetParam(), plain.bits, plain.logits, plain.divergence, guided.bits, guided.logits, guided.divergence);
   for (const Outcome& outcome : {plain, guided}) {
-    EXPECT_NEAR(outcome.bits, 4, 1);
-    EXPECT_LT(outcome.logits, 0.5);
+    EXPECT_NEAR(outcome.bits, 4, 0.15);
+    EXPECT_LT(outcome.logits, 1);
   }
-  EXPECT_LT(guided.divergence, 1.5 * plain.divergence);
+  EXPECT_LT(guided.divergence, 1.25 * plain.divergence);
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, Compression, ::testing::ValuesIn(testing::kCommittedFamilies),

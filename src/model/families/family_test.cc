@@ -124,9 +124,11 @@ TEST(FamilyTest, GenerationConfigHasTheLastWordOnEos) {
 
 TEST(FamilyTest, RefusesUnknownFamiliesWithTheKnownOnes) {
   const std::string config = changed("\"llama\"", "\"gpt2\"");
-  EXPECT_EQ(refusal(config),
-            "key 'model_type' is 'gpt2'; known are clip, dinov2, gemma3, gemma3_text, gpt_oss, llama, "
-            "mistral, mixtral, qwen2, qwen3, qwen3_moe, siglip");
+  EXPECT_EQ(
+      refusal(config),
+      "key 'model_type' is 'gpt2'; known are clip, deepseek_v2, deepseek_v3, dinov2, gemma2, gemma3, gemma3_text, "
+      "glm, glm4, gpt_oss, granite, llama, mistral, mixtral, olmo2, olmo3, phi3, qwen2, qwen3, qwen3_moe, siglip, "
+      "smollm3, starcoder2");
   EXPECT_EQ(described(config).error().code(), ErrorCode::kUnsupported);
 }
 
@@ -155,12 +157,12 @@ TEST(FamilyTest, RefusesWrongValuesByKey) {
             "key 'torch_dtype' is 'float8'; known are float32, float16 and bfloat16");
   EXPECT_EQ(refusal(changed("\"rope_theta\": 500000.0", "\"rope_theta\": 0")),
             "key 'rope_theta' is 0; it must lie between 1 and 1000000000000000");
-  EXPECT_EQ(refusal(changed("\"rope_type\": \"llama3\"", "\"rope_type\": \"longrope\"")),
-            "key 'rope_scaling.rope_type' is 'longrope'; known are default, linear, llama3 and yarn");
+  EXPECT_EQ(refusal(changed("\"rope_type\": \"llama3\"", "\"rope_type\": \"ntk\"")),
+            "key 'rope_scaling.rope_type' is 'ntk'; known are default, linear, llama3, longrope and yarn");
   EXPECT_EQ(refusal(changed("\"high_freq_factor\": 4.0", "\"high_freq_factor\": 1.0")),
             "key 'rope_scaling.high_freq_factor' must be larger than low_freq_factor");
   EXPECT_EQ(refusal(changed("\"rope_theta\"", "\"partial_rotary_factor\": 0.5, \"rope_theta\"")),
-            "key 'partial_rotary_factor' must be 1");
+            "key 'partial_rotary_factor' must be 1 in this family");
   EXPECT_EQ(
       refusal(changed("\"rope_theta\"", "\"quantization_config\": {\"quant_method\": \"gptq\"}, \"rope_theta\"")),
       "key 'quantization_config.quant_method' is 'gptq'; only plain checkpoints, mxfp4 and nwcodec's own can be read");

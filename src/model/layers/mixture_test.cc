@@ -239,7 +239,9 @@ TEST(SharedExpertsTest, SeeEveryTokenAndAreAnnouncedLast) {
   const at::Tensor x = wave({2, 7, kHidden}, 0.83);
   std::string last;
   const at::Tensor y = mixture->forward(x, [&](const LinearSpec& linear, const at::Tensor& input) {
-    if (linear.weight == "s.gate") EXPECT_EQ(input.size(0), 14);
+    if (linear.weight == "s.gate") {
+      EXPECT_EQ(input.size(0), 14);
+    }
     last = linear.weight;
   });
   EXPECT_EQ(last, "s.down");
