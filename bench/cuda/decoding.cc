@@ -33,7 +33,7 @@ struct Coder {
     std::normal_distribution<float> gaussian(0.0f, 0.02f);
     for (float& v : values) v = gaussian(random);
     const TensorView view{"w", DType::kF32, {rows, columns}, std::as_bytes(std::span(values)), 0};
-    EncodedTensor tensor = need(encode_tensor(WeightMatrix::of(view, false), {}, encoder, options, 0));
+    EncodedTensor tensor = need(encode_tensor(WeightMatrix::of(view, false, view.bytes), {}, encoder, options, 0));
     last_bits = static_cast<double>(tensor.stream.size()) * 8 / static_cast<double>(values.size());
     return {"w", std::move(tensor.stream), std::move(tensor.scales), std::move(tensor.levels), tensor.header};
   }

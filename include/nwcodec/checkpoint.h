@@ -21,14 +21,19 @@
 
 namespace nwc {
 
+struct StoredFormat;
+
 // One tensor of a safetensors file. `bytes` points into the mapping and lives as long as its SafetensorsFile;
 // it is aligned to nothing in particular.
 struct TensorView {
   std::string name;
   DType dtype;
   std::vector<uint64_t> shape;       // row-major; empty for a scalar
-  std::span<const std::byte> bytes;  // size = product(shape) * bits_of(dtype) / 8
+  std::span<const std::byte> bytes;  // size = product(shape) * bits_of(dtype) / 8, unless `stored` is set
   uint64_t file_offset;              // of bytes[0], for messages and for release()
+  // Set, in a Checkpoint only, where the file stores other numbers than those of `dtype`, FP8 with scales for example.
+  // `bytes` are then what is stored: Weights::read() gives the numbers.
+  std::shared_ptr<const StoredFormat> stored = nullptr;
 };
 
 // A safetensors file, opened with every check of the reference reader plus duplicate names (docs/format.md, section 2):
@@ -68,20 +73,30 @@ class SafetensorsFile {
 // All shards of a checkpoint directory.
 class Checkpoint {
  public:
-  // `directory` holds model.safetensors or an index. Every file that the index names must be a bare file name, exist,
-  // and hold the tensors that the index maps to it; a tensor that no index entry mentions is an error too, and so is
-  // one that stands in two shards. An index wins over a model.safetensors beside it; codec.safetensors is never a
-  // shard.
+  // Files are chosen as transformers chooses them: the one that config.json names in `transformers_weights`, else
+  // model.safetensors, else those that the index names; codec.safetensors is never one. Each is read whole, in the
+  // order of the names, whatever the index says of its tensors: of a tensor in several files the last is taken. A
+  // tensor that the index promises must be in one of them.
   //
   // Errors: kNotFound if there is no such directory or no weights in it (the message says what was found instead);
-  // kInvalidArgument if it is not a directory; kMismatch where index and shards disagree; those of SafetensorsFile.
+  // kInvalidArgument if it is not a directory; kMismatch where index and shards disagree, or weights and their scales;
+  // those of SafetensorsFile.
   static Result<Checkpoint> open(const std::filesystem::path& directory);
 
   const std::filesystem::path& directory() const { return directory_; }
   // In the order of their names; one for an unsharded checkpoint.
   const std::vector<SafetensorsFile>& shards() const { return shards_; }
-  // Whether the directory has an index file.
+  // Whether the files were found through an index.
   bool has_index() const { return has_index_; }
+  // The model's tensors that `shard`, one of shards(), holds. They are those of the file, with these exceptions, which
+  // a compressed checkpoint (one with a codec.safetensors) does not have:
+  //   - FP8 weights are seen as what they stand for, in the dtype that config.json names (BF16 if it names none),
+  //     without the tensors that hold their scales; F64 is seen as F32;
+  //   - a tensor that a later shard replaces is not there.
+  const std::vector<TensorView>& tensors(const SafetensorsFile& shard) const;
+  // Whether tensors() decodes weights that config.json's quantization_config describes, and whether it narrows F64.
+  bool decodes_quantised() const { return decodes_quantised_; }
+  bool narrows_f64() const { return narrows_f64_; }
   // The tensor and the shard that holds it; both nullptr if there is none. `nwcodec.checksums` belongs to its shard,
   // not to the checkpoint: every shard may have one, the index does not list it, and it is not found here.
   struct Location {
@@ -90,14 +105,23 @@ class Checkpoint {
   };
   Location find(const std::string& name) const;
 
+  // What a user should know of how the directory is read, a sentence each: weights that are passed over or decoded,
+  // tensors that the index does not describe.
+  const std::vector<std::string>& notes() const { return notes_; }
+  // Names of other safetensors files beside the weights, which nobody reads.
+  const std::vector<std::string>& unread_files() const { return unread_files_; }
+
  private:
   Checkpoint() = default;
   static Result<Checkpoint> open_checked(const std::filesystem::path& directory);
+  Status change_tensors(bool decode);
 
   std::filesystem::path directory_;
   std::vector<SafetensorsFile> shards_;
-  std::unordered_map<std::string_view, Location> by_name_;  // points into shards_
-  bool has_index_ = false;
+  std::vector<std::vector<TensorView>> changed_;            // tensors() per shard; empty if they are the files'
+  std::unordered_map<std::string_view, Location> by_name_;  // points into shards_ or changed_
+  std::vector<std::string> notes_, unread_files_;
+  bool has_index_ = false, decodes_quantised_ = false, narrows_f64_ = false;
 };
 
 }  // namespace nwc

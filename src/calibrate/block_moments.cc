@@ -32,8 +32,8 @@ void BlockMoments::end_batch() {
   last_ = SIZE_MAX;
 }
 
-HessianFile BlockMoments::file(const Checkpoint& checkpoint, const Json& provenance,
-                               std::vector<std::string>& warnings) const {
+Result<HessianFile> BlockMoments::file(const Checkpoint& checkpoint, const Json& provenance,
+                                       std::vector<std::string>& warnings) const {
   HessianFile file;
   file.calibration = provenance;
   std::map<size_t, size_t> of_input;  // input -> Hessian, for layers that are tensors of their own
@@ -51,7 +51,12 @@ HessianFile BlockMoments::file(const Checkpoint& checkpoint, const Json& provena
       append(file.hessians.back(), l, warnings);
     }
     const Checkpoint::Location weight = checkpoint.find(l.linear.weight);
-    file.weights[l.linear.weight] = {index, weight.tensor == nullptr ? 0 : xxh3(weight.tensor->bytes)};
+    uint64_t hash = 0;
+    if (weight.tensor != nullptr) {
+      NWC_ASSIGN_OR_RETURN(const TensorValues values, values_of(*weight.tensor, 0));
+      hash = xxh3(values.bytes);
+    }
+    file.weights[l.linear.weight] = {index, hash};
     if (weight.tensor != nullptr) weight.shard->release(*weight.tensor);
   }
   return file;

@@ -24,7 +24,8 @@ class BlockMoments {
   void end_batch();
 
   // The means. Experts that saw few tokens are appended to `warnings`.
-  HessianFile file(const Checkpoint& checkpoint, const Json& provenance, std::vector<std::string>& warnings) const;
+  Result<HessianFile> file(const Checkpoint& checkpoint, const Json& provenance,
+                           std::vector<std::string>& warnings) const;
 
  private:
   const BlockLinear& next_of(const LinearSpec& linear);

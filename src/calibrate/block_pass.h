@@ -44,7 +44,7 @@ Status pass_blocks(const Model& model, std::vector<at::Tensor>& batches, Hessian
       moments.end_batch();
     }
     if (!missing) continue;
-    const HessianFile file = moments.file(checkpoint, files.provenance(), report.warnings);
+    NWC_ASSIGN_OR_RETURN(const HessianFile file, moments.file(checkpoint, files.provenance(), report.warnings));
     report.hessians += file.hessians.size();
     NWC_RETURN_IF_ERROR(files.write(first_block + b, file));
   }

@@ -66,7 +66,8 @@ Result<CalibrateReport> run(const CalibrateOptions& options, std::span<const Cal
   NWC_RETURN_IF_ERROR(output.begin(identity));
   HessianFiles files = HessianFiles::open(std::move(output), model.blocks(), provenance);
   CalibrateReport report;
-  report.warnings = files.warnings();
+  report.warnings = checkpoint.notes();
+  report.warnings.insert(report.warnings.end(), files.warnings().begin(), files.warnings().end());
   report.blocks = files.blocks();
   report.blocks_from_earlier_run = files.from_earlier_run();
 

@@ -3,13 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
 #include <system_error>
 #include <utility>
 
 #include "base/exceptions.h"
 #include "checkpoint/checksums.h"
 #include "checkpoint/index.h"
+#include "checkpoint/quantised/decoded_tensors.h"
+#include "checkpoint/weight_choice.h"
 #include "checkpoint/weight_files.h"
 #include "nwcodec/limits.h"
 
@@ -52,27 +53,32 @@ Error no_weights(const fs::path& directory) {
         .remedy("fetch the index that belongs to the shards, or rename a single file to model.safetensors");
   }
   if (!other_formats.empty()) {
-    return Error(ErrorCode::kNotFound,
-                 fmt::format("{}, but {}", message, *std::min_element(other_formats.begin(), other_formats.end())))
-        .in_file(directory.string())
-        .remedy("only safetensors is read: convert the checkpoint first (save_pretrained writes safetensors)");
+    const std::string& first = *std::min_element(other_formats.begin(), other_formats.end());
+    Error error = Error(ErrorCode::kNotFound, fmt::format("{}, but {}", message, first)).in_file(directory.string());
+    if (first.ends_with(".gguf")) {
+      return std::move(error).remedy(
+          fmt::format("GGUF is not read: take the original, or load it with transformers' from_pretrained(..., "
+                      "gguf_file='{}') and save_pretrained()",
+                      first));
+    }
+    return std::move(error).remedy(
+        "only safetensors is read: convert the checkpoint first (save_pretrained writes safetensors)");
   }
   return Error(ErrorCode::kNotFound, message).in_file(directory.string());
 }
 
-// Opens the shards that the index names, in the order of their names.
-Result<std::vector<SafetensorsFile>> open_shards(const fs::path& directory, const WeightMap& weight_map) {
-  std::set<std::string> names;
-  for (const auto& [tensor, file] : weight_map) names.insert(file);
-  if (names.size() > limits::kMaxShards) {
-    return Error(ErrorCode::kLimit, fmt::format("names {} shards; the limit is {}", names.size(), limits::kMaxShards))
+// Opens the chosen files, in the order of their names.
+Result<std::vector<SafetensorsFile>> open_shards(const fs::path& directory, const WeightChoice& choice) {
+  if (choice.files.size() > limits::kMaxShards) {
+    return Error(ErrorCode::kLimit,
+                 fmt::format("names {} shards; the limit is {}", choice.files.size(), limits::kMaxShards))
         .in_file((directory / kIndexFileName).string());
   }
   std::vector<SafetensorsFile> shards;
-  shards.reserve(names.size());
-  for (const std::string& name : names) {
+  shards.reserve(choice.files.size());
+  for (const std::string& name : choice.files) {
     Result<SafetensorsFile> shard = SafetensorsFile::open(directory / name);
-    if (!shard && shard.error().code() == ErrorCode::kNotFound) {
+    if (!shard && choice.index && shard.error().code() == ErrorCode::kNotFound) {
       return std::move(shard).error().remedy("the index names this shard: fetch it");
     }
     if (!shard) return std::move(shard).error();
@@ -81,36 +87,46 @@ Result<std::vector<SafetensorsFile>> open_shards(const fs::path& directory, cons
   return shards;
 }
 
-// Checks that index and shards agree on every tensor, in both directions.
-Status check_index(const std::vector<SafetensorsFile>& shards, const WeightMap& weight_map) {
-  std::map<std::string, const SafetensorsFile*> shard_by_name;
-  for (const SafetensorsFile& shard : shards) shard_by_name.emplace(shard.path().filename().string(), &shard);
-  for (const auto& [tensor, file] : weight_map) {
-    const SafetensorsFile& shard = *shard_by_name.at(file);
-    if (shard.find(tensor) == nullptr) {
-      return Error(ErrorCode::kMismatch, "the index says that this file holds it, but it does not")
-          .in_file(shard.path().string())
-          .in_tensor(tensor);
+// Where index and shards disagree, as sentences; an error for a tensor that no shard holds.
+class IndexCheck {
+ public:
+  IndexCheck(const fs::path& directory, const WeightMap& index) : directory_(directory), index_(index) {}
+
+  // The tensor that `shard` gives. Called for the tensors that are there, once each.
+  void found(const TensorView& tensor, const SafetensorsFile& shard) {
+    const auto entry = index_.find(tensor.name);
+    if (entry == index_.end()) {
+      unmentioned_.push_back(tensor.name);
+      return;
     }
+    ++mentioned_;
+    if (entry->second != shard.path().filename().native()) elsewhere_.push_back(tensor.name);
   }
-  for (const SafetensorsFile& shard : shards) {
-    for (const TensorView& tensor : shard.tensors()) {
-      if (tensor.name == kChecksumTensorName) continue;  // every shard may have its own
-      const auto entry = weight_map.find(tensor.name);
-      const auto refuse = [&](std::string why) {
-        return Error(ErrorCode::kMismatch, std::move(why))
-            .in_file(shard.path().string())
-            .in_tensor(tensor.name)
-            .at_offset(tensor.file_offset);
-      };
-      if (entry == weight_map.end()) return refuse("the index does not mention it");
-      if (entry->second != shard.path().filename()) {
-        return refuse(fmt::format("stands in this file and, as the index says, in {} too", entry->second));
+
+  Status finish(const Checkpoint& checkpoint, std::vector<std::string>& notes) const {
+    if (mentioned_ < index_.size()) {
+      for (const auto& [tensor, file] : index_) {
+        if (checkpoint.find(tensor).tensor != nullptr) continue;
+        return Error(ErrorCode::kMismatch, "the index says that this file holds it, but it does not")
+            .in_file((directory_ / file).string())
+            .in_tensor(tensor)
+            .remedy("fetch this shard again, or take the tensor out of the index if the model has none");
       }
     }
+    const auto note = [&](const std::vector<std::string>& names, const char* what) {
+      if (!names.empty()) notes.push_back(fmt::format("{} tensors {}: {}", names.size(), what, some_of(names)));
+    };
+    note(unmentioned_, "that the index does not mention are read, as they stand in its shards");
+    note(elsewhere_, "are read from another shard than the index says, the last that holds them");
+    return {};
   }
-  return {};
-}
+
+ private:
+  const fs::path& directory_;
+  const WeightMap& index_;
+  std::vector<std::string> unmentioned_, elsewhere_;
+  size_t mentioned_ = 0;
+};
 
 }  // namespace
 
@@ -122,26 +138,80 @@ Result<Checkpoint> Checkpoint::open_checked(const fs::path& directory) {
   NWC_RETURN_IF_ERROR(check_is_directory(directory));
   Checkpoint checkpoint;
   checkpoint.directory_ = directory;
-
-  // Not following links: an index that is a dangling link is a missing file of a sharded checkpoint, not its absence.
-  std::error_code failure;
-  checkpoint.has_index_ = fs::exists(fs::symlink_status(directory / kIndexFileName, failure));
-  if (checkpoint.has_index_) {
-    NWC_ASSIGN_OR_RETURN(const WeightMap weight_map, read_index(directory / kIndexFileName));
-    NWC_ASSIGN_OR_RETURN(checkpoint.shards_, open_shards(directory, weight_map));
-    NWC_RETURN_IF_ERROR(check_index(checkpoint.shards_, weight_map));
-  } else {
-    if (!fs::exists(fs::symlink_status(directory / kSingleFileName, failure))) return no_weights(directory);
-    NWC_ASSIGN_OR_RETURN(SafetensorsFile file, SafetensorsFile::open(directory / kSingleFileName));
-    checkpoint.shards_.push_back(std::move(file));
+  NWC_ASSIGN_OR_RETURN(WeightChoice choice, choose_weights(directory));
+  if (choice.files.empty()) return no_weights(directory);
+  checkpoint.has_index_ = choice.index.has_value();
+  checkpoint.unread_files_ = std::move(choice.others);
+  if (!choice.passed_over.empty()) {
+    checkpoint.notes_.push_back(
+        fmt::format("{} files of other weights are passed over, as {} gives all: {}", choice.passed_over.size(),
+                    choice.index ? std::string(kIndexFileName) : choice.files[0], some_of(choice.passed_over)));
   }
+  NWC_ASSIGN_OR_RETURN(checkpoint.shards_, open_shards(directory, choice));
 
+  size_t tensors = 0, replaced = 0;
+  for (const SafetensorsFile& shard : checkpoint.shards_) tensors += shard.tensors().size();
+  checkpoint.by_name_.reserve(tensors);
+  bool decodable = false;
   for (const SafetensorsFile& shard : checkpoint.shards_) {
     for (const TensorView& tensor : shard.tensors()) {
-      if (tensor.name != kChecksumTensorName) checkpoint.by_name_.emplace(tensor.name, Location{&tensor, &shard});
+      if (tensor.name == kChecksumTensorName) continue;
+      decodable = decodable || may_be_decoded(tensor);
+      const auto [place, is_new] = checkpoint.by_name_.try_emplace(tensor.name, Location{&tensor, &shard});
+      if (is_new) continue;
+      place->second = {&tensor, &shard};
+      ++replaced;
     }
   }
+  if (replaced > 0) {
+    checkpoint.notes_.push_back(
+        fmt::format("{} tensors stand in several shards; of each, the last shard's is taken", replaced));
+  }
+  if (choice.index) {
+    IndexCheck check(directory, *choice.index);
+    for (const SafetensorsFile& shard : checkpoint.shards_) {
+      for (const TensorView& tensor : shard.tensors()) {
+        if (tensor.name == kChecksumTensorName) continue;
+        if (replaced == 0 || checkpoint.find(tensor.name).tensor == &tensor) check.found(tensor, shard);
+      }
+    }
+    NWC_RETURN_IF_ERROR(check.finish(checkpoint, checkpoint.notes_));
+  }
+  std::error_code failure;
+  decodable = decodable && !fs::exists(directory / kCodecFileName, failure);
+  if (replaced > 0 || decodable) NWC_RETURN_IF_ERROR(checkpoint.change_tensors(decodable));
   return checkpoint;
+}
+
+Status Checkpoint::change_tensors(bool decode) {
+  std::vector<std::vector<TensorView>> tensors(shards_.size());
+  for (size_t s = 0; s < shards_.size(); ++s) {
+    for (const TensorView& tensor : shards_[s].tensors()) {
+      if (tensor.name == kChecksumTensorName || by_name_.at(tensor.name).tensor == &tensor)
+        tensors[s].push_back(tensor);
+    }
+  }
+  if (decode) {
+    NWC_ASSIGN_OR_RETURN(DecodedTensors decoded,
+                         decode_tensors(directory_, shards_, std::move(tensors),
+                                        [&](const std::string& name) { return find(name).tensor; }));
+    tensors = std::move(decoded.shards);
+    notes_.insert(notes_.end(), decoded.notes.begin(), decoded.notes.end());
+    decodes_quantised_ = decoded.quantised;
+    narrows_f64_ = decoded.f64;
+  }
+  changed_ = std::move(tensors);
+  by_name_.clear();
+  for (size_t s = 0; s < shards_.size(); ++s) {
+    for (const TensorView& tensor : changed_[s]) {
+      if (tensor.name != kChecksumTensorName) by_name_.emplace(tensor.name, Location{&tensor, &shards_[s]});
+    }
+  }
+  return {};
+}
+
+const std::vector<TensorView>& Checkpoint::tensors(const SafetensorsFile& shard) const {
+  return changed_.empty() ? shard.tensors() : changed_[static_cast<size_t>(&shard - shards_.data())];
 }
 
 Checkpoint::Location Checkpoint::find(const std::string& name) const {

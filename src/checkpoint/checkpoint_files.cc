@@ -1,6 +1,7 @@
 #include "checkpoint/checkpoint_files.h"
 
 #include "checkpoint/index.h"
+#include "checkpoint/weight_files.h"
 
 namespace nwc {
 
@@ -9,6 +10,7 @@ CheckpointFiles CheckpointFiles::of(const std::filesystem::path& directory) {
   if (const Result<WeightMap> map = read_index(directory / kIndexFileName)) {
     for (const auto& [tensor, file] : *map) files.named_.insert(file);
   }
+  if (const auto file = explicit_weight_file(directory); file && *file) files.named_.insert(**file);
   return files;
 }
 

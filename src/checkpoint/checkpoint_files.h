@@ -15,12 +15,12 @@ class CheckpointFiles {
   // Reads the directory's index if there is one; where it cannot be read, its shards are known by their names alone.
   static CheckpointFiles of(const std::filesystem::path& directory);
 
-  // model.safetensors, the index, the codec, shards that the index names, whatever they are called, and those called
-  // model-00001-of-00002.safetensors, which an index of this or of an earlier checkpoint named.
+  // model.safetensors, the index, the codec, files that the index or config.json names, whatever they are called, and
+  // those called model-00001-of-00002.safetensors, which an index of this or of an earlier checkpoint named.
   bool contains(const std::string& file_name) const;
 
  private:
-  std::set<std::string> named_;  // by the index
+  std::set<std::string> named_;  // by the index, or by config.json
 };
 
 // "model-NNNNN-of-NNNNN.safetensors".

@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "base/parallel.h"
+#include "cli/checkpoint_notes.h"
 #include "cli/command.h"
 #include "cli/decode_backend.h"
 #include "cli/eval_images.h"
@@ -132,6 +133,7 @@ void add_eval(CLI::App& app, Command& command) {
     {
       ProgressLine line(command.global.quiet);
       report = evaluate_checkpoint(*o, line.progress());
+      if (report) note_how_it_is_read(o->checkpoint, line);
     }
     if (!report) return std::move(report).error();
     if (command.global.json) {

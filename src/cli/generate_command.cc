@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "base/parallel.h"
+#include "cli/checkpoint_notes.h"
 #include "cli/command.h"
 #include "cli/decode_backend.h"
 #include "cli/language.h"
@@ -87,6 +88,10 @@ void add_generate(CLI::App& app, Command& command) {
     o->threads = command.global.threads;
     NWC_ASSIGN_OR_RETURN(o->device, open_device(o->device_name));
     const Progress progress{.report = {}, .stop = &interrupt_flag()};
+    {
+      ProgressLine line(command.global.quiet);
+      note_how_it_is_read(o->checkpoint, line);
+    }
     if (command.global.json) {
       NWC_ASSIGN_OR_RETURN(const std::string text, generate_text(*o, progress, {}));
       print_json(Json{{"prompt", o->prompt}, {"text", text}});

@@ -1,6 +1,7 @@
 #include "compress/assembly.h"
 
 #include <algorithm>
+#include <set>
 #include <system_error>
 
 #include "base/parallel.h"
@@ -35,6 +36,21 @@ Result<std::vector<Part>> needed_parts(const CompressRun& run, const EarlierShar
 }
 
 std::string file_name(const ShardPlan& shard) { return shard.file->path().filename().string(); }
+
+constexpr const char* kModelOptConfig = "hf_quant_config.json";
+
+// Copies the files beside the weights. What only describes numbers that have been decoded is not true of the output.
+Result<std::vector<std::string>> copy_files_beside(const CompressRun& run) {
+  const fs::path& model = run.options.model;
+  std::set<std::string> exclude{"config.json"};
+  std::error_code ignored;
+  const bool stale = run.checkpoint.decodes_quantised() && fs::exists(model / kModelOptConfig, ignored);
+  if (stale) exclude.insert(kModelOptConfig);
+  NWC_ASSIGN_OR_RETURN(std::vector<std::string> warnings, copy_side_files(model, run.output->path(), exclude));
+  if (stale)
+    warnings.push_back(std::string(kModelOptConfig) + " is not copied: it describes weights that have been decoded");
+  return warnings;
+}
 
 }  // namespace
 
@@ -84,7 +100,8 @@ Status assemble_shard(const ShardPlan& shard, const PartIndex& parts, const std:
   NWC_ASSIGN_OR_RETURN(SafetensorsWriter writer, SafetensorsWriter::create(path, std::move(fixed), std::move(growing),
                                                                            std::move(metadata), {.checksums = true}));
   const auto copy = [&](const Source& source, auto&& write) -> Status {
-    const std::span<const std::byte> bytes = source.tensor->bytes;
+    NWC_ASSIGN_OR_RETURN(const TensorValues values, values_of(*source.tensor, 1));
+    const std::span<const std::byte> bytes = values.bytes;
     for (uint64_t at = 0; at < bytes.size(); at += kCopyPiece) {
       NWC_RETURN_IF_ERROR(progress.check_stop());
       NWC_RETURN_IF_ERROR(write(at, bytes.subspan(at, std::min(kCopyPiece, bytes.size() - at))));
@@ -137,10 +154,11 @@ Status assemble_checkpoint(const CompressRun& run, const EarlierShards& earlier,
     report.output_bytes += fs::file_size(directory / name, ignored);
   }
   if (run.checkpoint.has_index()) NWC_RETURN_IF_ERROR(write_index(directory, total_size, weight_map));
-  NWC_ASSIGN_OR_RETURN(const std::vector<std::string> dropped,
-                       copy_side_files(run.options.model, directory, {"config.json"}));
+  NWC_ASSIGN_OR_RETURN(const std::vector<std::string> dropped, copy_files_beside(run));
   report.warnings.insert(report.warnings.end(), dropped.begin(), dropped.end());
-  NWC_RETURN_IF_ERROR(write_compressed_config(run.options.model, directory, codec_id));
+  NWC_RETURN_IF_ERROR(write_compressed_config(
+      run.options.model, directory, codec_id,
+      {.quantisation = run.checkpoint.decodes_quantised(), .float64 = run.checkpoint.narrows_f64()}));
   return run.output->finish();
 }
 

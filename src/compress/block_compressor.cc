@@ -15,7 +15,10 @@ Status PlainBlockCompressor::compress(const WorkItem& item, const TensorCompress
                                       const Progress& progress) {
   const auto begin = [&](size_t i) {
     const TensorView* const tensor = item.members[i].tensor;
-    return std::async(std::launch::async, [&tensors, tensor] { return tensors.compress(*tensor, tensor->bytes); });
+    return std::async(std::launch::async, [&tensors, tensor]() -> Result<CompressedTensor> {
+      NWC_ASSIGN_OR_RETURN(const TensorValues values, values_of(*tensor, tensors.threads()));
+      return tensors.compress(*tensor, values.bytes);
+    });
   };
   uint64_t done = 0;
   std::future<Result<CompressedTensor>> next;  // its destructor waits

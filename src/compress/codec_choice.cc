@@ -26,8 +26,7 @@ Result<ChosenCodec> choose_codec(const CompressOptions& options, const EncodeOpt
   }
   std::vector<SelectedTensor> tensors;
   for (const ShardPlan& shard : plan.shards) {
-    for (const TensorView* tensor : shard.compressed)
-      tensors.push_back({tensor, WeightMatrix::of(*tensor, selection.stored_transposed(*tensor))});
+    for (const TensorView* tensor : shard.compressed) tensors.push_back({tensor, selection.stored_transposed(*tensor)});
   }
   NWC_ASSIGN_OR_RETURN(RateChoice choice, choose_rate(tensors, candidates, *options.bits, encode, guides,
                                                       options.threads, options.device, team, progress));

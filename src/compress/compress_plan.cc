@@ -1,11 +1,14 @@
 #include "compress/compress_plan.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
+#include <span>
 #include <tuple>
 
 #include "checkpoint/checksums.h"
 #include "checkpoint/content_hash.h"
+#include "checkpoint/quantised/stored_format.h"
 #include "compress/compress_warnings.h"
 #include "format/stream_header.h"
 #include "format/tiling.h"
@@ -22,6 +25,16 @@ ItemKey key_of(const std::string& name) {
   const TensorName parsed = TensorName::parse(name);
   if (!parsed.block) return {true, name, 0};
   return {false, std::string(parsed.stack), *parsed.block};
+}
+
+// All that decides what a tensor is decoded to, beside its own bytes. Returns the bytes of its scales.
+uint64_t add_format(const StoredFormat& stored, DType dtype, ContentHash& content, int threads) {
+  const std::array<uint64_t, 4> format{static_cast<uint64_t>(dtype), stored.block_rows, stored.block_columns,
+                                       stored.rounds_products};
+  content.add(std::as_bytes(std::span(format)), threads);
+  if (stored.scales == nullptr) return 0;
+  content.add(stored.scales->bytes, threads);
+  return stored.scales->bytes.size();
 }
 
 }  // namespace
@@ -45,30 +58,36 @@ Result<CompressPlan> make_plan(const Checkpoint& checkpoint, const Selection& se
                                int threads, const Progress& progress) {
   NWC_RETURN_IF_ERROR(check_not_compressed(checkpoint));
   CompressPlan plan;
-  NWC_ASSIGN_OR_RETURN(plan.warnings, selection_warnings(checkpoint, selection));
+  plan.warnings = checkpoint.notes();
+  NWC_ASSIGN_OR_RETURN(const std::vector<std::string> of_selection, selection_warnings(checkpoint, selection));
+  plan.warnings.insert(plan.warnings.end(), of_selection.begin(), of_selection.end());
   uint64_t checked = 0, total = 0;
   for (const SafetensorsFile& shard : checkpoint.shards()) {
-    for (const TensorView& tensor : shard.tensors()) total += tensor.bytes.size();
+    for (const TensorView& tensor : checkpoint.tensors(shard)) total += tensor.bytes.size();
   }
   for (const SafetensorsFile& shard : checkpoint.shards()) {
+    // One that holds only what others replace, or scales, has nothing for the output.
+    if (checkpoint.tensors(shard).empty() && !shard.tensors().empty()) continue;
     ShardPlan& shard_plan = plan.shards.emplace_back(ShardPlan{&shard, {}, {}, 0});
     ContentHash content;
     content.add(shard.header_bytes(), threads);
-    for (const TensorView& tensor : shard.tensors()) {
+    for (const TensorView& tensor : checkpoint.tensors(shard)) {
       NWC_RETURN_IF_ERROR(progress.check_stop());
       progress.at(checked, total, "checking weights");
       checked += tensor.bytes.size();
       content.add(tensor.bytes, threads);
+      if (tensor.stored != nullptr) plan.input_bytes += add_format(*tensor.stored, tensor.dtype, content, threads);
       if (tensor.name == kChecksumTensorName) continue;
       plan.input_bytes += tensor.bytes.size();
       Result<bool> wanted = selection.wants(tensor);
       if (!wanted) return std::move(wanted).error().in_file(shard.path().string());
       bool compress = *wanted;
       if (compress) {
-        const WeightMatrix weights = WeightMatrix::of(tensor, selection.stored_transposed(tensor));
-        Result<double> squares = sum_of_squares(weights, threads);
+        const Result<WeightMatrix> weights = WeightMatrix::load(tensor, selection.stored_transposed(tensor), threads);
+        if (!weights) return Error(weights.error()).in_file(shard.path().string());
+        Result<double> squares = sum_of_squares(*weights, threads);
         if (squares) {
-          plan.weights += weights.elements();
+          plan.weights += weights->elements();
           plan.squares += *squares;
         } else if (keep_nonfinite && squares.error().code() == ErrorCode::kNonFinite) {
           plan.warnings.push_back(tensor.name + " is stored uncompressed: " + squares.error().message());

@@ -3,20 +3,13 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <algorithm>
 #include <set>
+
+#include "checkpoint/quantised/packed_formats.h"
+#include "checkpoint/weight_choice.h"
 
 namespace nwc {
 namespace {
-
-constexpr size_t kNamed = 3;
-
-std::string some_of(const std::vector<std::string>& names) {
-  const size_t named = std::min(kNamed, names.size());
-  const std::string text =
-      fmt::format("{}", fmt::join(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(named), ", "));
-  return names.size() > named ? fmt::format("{} and {} more", text, names.size() - named) : text;
-}
 
 // Linear weights of a dtype that is not compressed.
 struct Unconvertible {
@@ -27,7 +20,7 @@ struct Unconvertible {
 Result<Unconvertible> unconvertible(const Checkpoint& checkpoint, const Selection& selection) {
   Unconvertible found;
   for (const SafetensorsFile& shard : checkpoint.shards()) {
-    for (const TensorView& tensor : shard.tensors()) {
+    for (const TensorView& tensor : checkpoint.tensors(shard)) {
       Result<bool> wanted = selection.wants_but_for_dtype(tensor);
       if (!wanted) return std::move(wanted).error().in_file(shard.path().string());
       if (!*wanted) continue;
@@ -42,7 +35,7 @@ std::vector<std::string> mxfp4_weights(const Checkpoint& checkpoint) {
   static constexpr std::string_view kBlocks = "_blocks", kScales = "_scales";
   std::vector<std::string> names;
   for (const SafetensorsFile& shard : checkpoint.shards()) {
-    for (const TensorView& tensor : shard.tensors()) {
+    for (const TensorView& tensor : checkpoint.tensors(shard)) {
       if (tensor.dtype != DType::kU8 || tensor.shape.size() != 4 || !tensor.name.ends_with(kBlocks)) continue;
       const std::string name = tensor.name.substr(0, tensor.name.size() - kBlocks.size());
       if (checkpoint.find(name + std::string(kScales)).tensor != nullptr) names.push_back(name);
@@ -70,11 +63,16 @@ std::optional<std::string> unseen_experts_warning(std::span<const TensorRecord> 
 Result<std::vector<std::string>> selection_warnings(const Checkpoint& checkpoint, const Selection& selection) {
   NWC_ASSIGN_OR_RETURN(const Unconvertible other, unconvertible(checkpoint, selection));
   std::vector<std::string> warnings, guessed;
-  if (!other.names.empty()) {
-    warnings.push_back(
-        fmt::format("{} linear weights in {} stay as they are; to compress them too, store the checkpoint "
-                    "in BF16 first: {}",
-                    other.names.size(), fmt::join(other.dtypes, ", "), some_of(other.names)));
+  const std::optional<PackedFormat> packed = packed_weights(checkpoint);
+  const std::string remedy = packed ? std::string(packed->remedy) : "store the checkpoint in BF16 first";
+  if (packed && other.names.empty()) {
+    warnings.push_back(fmt::format("weights packed in {} stay as they are; to compress them too, {}: {}", packed->name,
+                                   remedy, packed->tensor));
+  } else if (!other.names.empty()) {
+    warnings.push_back(fmt::format("{} linear weights in {}{} stay as they are; to compress them too, {}: {}",
+                                   other.names.size(), fmt::join(other.dtypes, ", "),
+                                   packed ? fmt::format(", packed in {},", packed->name) : std::string(), remedy,
+                                   some_of(other.names)));
   }
   if (const std::vector<std::string> names = mxfp4_weights(checkpoint); !names.empty()) {
     warnings.push_back(
@@ -83,7 +81,7 @@ Result<std::vector<std::string>> selection_warnings(const Checkpoint& checkpoint
                     names.size(), some_of(names)));
   }
   for (const SafetensorsFile& shard : checkpoint.shards()) {
-    for (const TensorView& tensor : shard.tensors()) {
+    for (const TensorView& tensor : checkpoint.tensors(shard)) {
       Result<bool> wanted = selection.wants(tensor);
       if (!wanted) return std::move(wanted).error().in_file(shard.path().string());
       if (*wanted && !selection.storage_order(tensor).known) guessed.push_back(tensor.name);
@@ -100,6 +98,7 @@ Result<std::vector<std::string>> selection_warnings(const Checkpoint& checkpoint
 
 Error nothing_to_compress(const Checkpoint& checkpoint, const Selection& selection) {
   const std::string file = checkpoint.directory().string();
+  if (std::optional<Error> packed = packed_weights_error(checkpoint)) return *std::move(packed);
   std::vector<std::string> names = mxfp4_weights(checkpoint);
   std::set<std::string> dtypes;
   if (!names.empty()) dtypes.insert("MXFP4");

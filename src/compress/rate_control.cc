@@ -33,7 +33,8 @@ class RateEstimator {
   RateEstimator(const std::vector<SelectedTensor>& tensors, const EncodeOptions& options, int threads,
                 EncodeDevice* device, Team& team, const Progress& progress)
       : tensors_(tensors), options_(options), threads_(threads), device_(device), team_(team), progress_(progress) {
-    for (const SelectedTensor& t : tensors) total_ += static_cast<double>(t.weights.elements());
+    for (const SelectedTensor& t : tensors)
+      total_ += static_cast<double>(WeightMatrix::of(*t.view, t.transposed, {}).elements());
   }
 
   // Data-free if `guides` is null.
@@ -52,17 +53,18 @@ class RateEstimator {
       const SelectedTensor& t = tensors_[i];
       NWC_RETURN_IF_ERROR(progress_.check_stop());
       progress_.at(guides == nullptr ? 0 : i, tensors_.size(), "choosing the rate");
+      NWC_ASSIGN_OR_RETURN(const WeightMatrix weights, WeightMatrix::load(*t.view, t.transposed, threads_));
       std::shared_ptr<const DeviceWeights> device_weights;
       if (device != nullptr) {
-        NWC_ASSIGN_OR_RETURN(device_weights, device->upload(t.weights));
+        NWC_ASSIGN_OR_RETURN(device_weights, device->upload(weights));
       }
       TensorGuide guide;
       if (guides != nullptr) {
-        NWC_ASSIGN_OR_RETURN(
-            guide, guides->guide_of(*t.view, t.weights, encoder.level_errors(), nullptr, device_weights.get()));
+        NWC_ASSIGN_OR_RETURN(guide,
+                             guides->guide_of(*t.view, weights, encoder.level_errors(), nullptr, device_weights.get()));
       }
       NWC_ASSIGN_OR_RETURN(
-          samples[i], sample_tensor(t.weights, guide, encoder, options, kSampleTiles, threads_, device_weights.get()));
+          samples[i], sample_tensor(weights, guide, encoder, options, kSampleTiles, threads_, device_weights.get()));
     }
     NWC_RETURN_IF_ERROR(share_samples(samples, team_));
     DecoderCodec written = codec.decoder;

@@ -23,10 +23,10 @@ struct RateChoice {
   double expected_bits = 0.0;  // per compressed weight, everything that decoding needs included
 };
 
-// A tensor to be compressed: its view for the guide, its matrix for the encoder.
+// A tensor to be compressed, and whether it is stored [.., inputs, outputs].
 struct SelectedTensor {
   const TensorView* view;
-  WeightMatrix weights;
+  bool transposed;
 };
 
 // A codec's rate moves by about log2(gain) bits when normalised weights are multiplied by a gain that the column scales

@@ -17,9 +17,11 @@ Result<SelectionList> list_selection(const std::filesystem::path& model, const S
   NWC_ASSIGN_OR_RETURN(const ModelKind kind, ModelKind::read(model));
   NWC_ASSIGN_OR_RETURN(const Selection selection, Selection::make(options, kind));
   SelectionList list;
-  NWC_ASSIGN_OR_RETURN(list.warnings, selection_warnings(checkpoint, selection));
+  list.warnings = checkpoint.notes();
+  NWC_ASSIGN_OR_RETURN(const std::vector<std::string> of_selection, selection_warnings(checkpoint, selection));
+  list.warnings.insert(list.warnings.end(), of_selection.begin(), of_selection.end());
   for (const SafetensorsFile& shard : checkpoint.shards()) {
-    for (const TensorView& tensor : shard.tensors()) {
+    for (const TensorView& tensor : checkpoint.tensors(shard)) {
       if (tensor.name == kChecksumTensorName) continue;
       Result<Verdict> judged = selection.judge(tensor);
       if (!judged) return std::move(judged).error().in_file(shard.path().string());

@@ -41,7 +41,7 @@ TEST(SelectionList, OfACompressedCheckpointIsRefused) {
 
 const std::string kMatrix(1024, '\0');  // of 8-bit weights
 
-// FP8 beside BF16: what is left alone is named.
+// FP8 beside BF16: decoded if nothing else is packed; what is left alone is named.
 TEST(SelectionWarnings, MixedDtypes) {
   const TempDir dir;
   const auto warnings = [&](const SafetensorsBuilder& file) {
@@ -50,12 +50,13 @@ TEST(SelectionWarnings, MixedDtypes) {
   };
   SafetensorsBuilder file;
   file.add("l.0.a.weight", "BF16", {16, 32}, kMatrix).add("l.0.b.weight", "F8_E4M3", {32, 32}, kMatrix);
-  EXPECT_EQ(warnings(file), std::vector<std::string>{"1 linear weights in F8_E4M3 stay as they are; to compress them "
-                                                     "too, store the checkpoint in BF16 first: l.0.b.weight"});
+  EXPECT_EQ(warnings(file), std::vector<std::string>{"1 tensors in F8_E4M3 are decoded to BF16 which have no "
+                                                     "scales: l.0.b.weight"});
   file.add("l.0.c.qweight", "I32", {16, 16}, kMatrix).add("l.0.norm.weight", "F8_E4M3", {32, 32}, kMatrix);
   EXPECT_EQ(warnings(file),
-            std::vector<std::string>{"2 linear weights in F8_E4M3, I32 stay as they are; to compress them too, store "
-                                     "the checkpoint in BF16 first: l.0.b.weight, l.0.c.qweight"});
+            std::vector<std::string>{"2 linear weights in F8_E4M3, I32, packed in GPTQ, stay as they are; to compress "
+                                     "them too, take the model before its quantisation (its model card names it), in "
+                                     "BF16: l.0.b.weight, l.0.c.qweight"});
 }
 
 TEST(SelectionWarnings, Mxfp4) {
@@ -97,10 +98,13 @@ TEST(NothingToCompress, SaysWhatWouldHelp) {
         compress_checkpoint({.model = tiny.model(), .output = tiny.out(), .codecs = {tiny.codec()}}, {});
     return report ? std::string() : report.error().to_string();
   };
-  EXPECT_EQ(refusal(SafetensorsBuilder().add("l.0.b.weight", "F8_E4M3", {32, 32}, kMatrix)),
-            tiny.model().string() +
-                ": has linear weights in F8_E4M3 only: l.0.b.weight; store the checkpoint in BF16 "
-                "first");
+  EXPECT_EQ(refusal(SafetensorsBuilder().add("l.0.b.qweight", "I32", {16, 16}, kMatrix)),
+            (tiny.model() / testing::kShards[1]).string() +
+                ": tensor 'l.0.b.qweight': its weights are packed in a format that is not read, GPTQ; take the model "
+                "before its quantisation (its model card names it), in BF16");
+  EXPECT_EQ(
+      refusal(SafetensorsBuilder().add("l.0.b.weight", "I32", {16, 16}, kMatrix)),
+      tiny.model().string() + ": has linear weights in I32 only: l.0.b.weight; store the checkpoint in BF16 first");
   EXPECT_EQ(refusal(SafetensorsBuilder().add("b", "U8", {1}, "x")),
             tiny.model().string() +
                 ": has no linear weights to compress; name tensors with --include; --list says why "

@@ -11,9 +11,7 @@ namespace nwc {
 
 Result<CompressedTensor> TensorCompressor::compress(const TensorView& tensor, std::span<const std::byte> values) const {
   const auto started = std::chrono::steady_clock::now();
-  TensorView changed = tensor;
-  changed.bytes = values;
-  const WeightMatrix weights = WeightMatrix::of(changed, selection_.stored_transposed(tensor));
+  const WeightMatrix weights = WeightMatrix::of(tensor, selection_.stored_transposed(tensor), values);
   std::shared_ptr<const DeviceWeights> device_weights;
   if (device_ != nullptr) {
     Result<std::shared_ptr<const DeviceWeights>> uploaded = device_->upload(weights);
@@ -54,7 +52,7 @@ Status TensorCompressor::decode(const std::string& name, const EncodedTensor& en
 }
 
 std::vector<PlannedTensor> TensorCompressor::side_tensors(const TensorView& tensor) const {
-  const WeightMatrix weights = WeightMatrix::of(tensor, selection_.stored_transposed(tensor));
+  const WeightMatrix weights = WeightMatrix::of(tensor, selection_.stored_transposed(tensor), {});
   std::vector<PlannedTensor> side{
       {tensor.name + kScalesSuffix, DType::kF16, {stored_scales(weights, settings_.encode.normalisation.kind)}}};
   if (settings_.has_levels) {

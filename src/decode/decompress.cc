@@ -155,8 +155,10 @@ Result<DecompressReport> decompress(const DecompressOptions& options, const Prog
     total_size += weight.info.elements() * bits_of(target_dtype(weight, options)) / 8;
   }
   if (checkpoint.has_index()) NWC_RETURN_IF_ERROR(write_index(output.path(), total_size, weight_map));
-  NWC_ASSIGN_OR_RETURN(report.warnings,
+  report.warnings = checkpoint.notes();
+  NWC_ASSIGN_OR_RETURN(const std::vector<std::string> dropped,
                        copy_side_files(options.input, output.path(), {"config.json", std::string(kCodecFileName)}));
+  report.warnings.insert(report.warnings.end(), dropped.begin(), dropped.end());
   NWC_RETURN_IF_ERROR(write_plain_config(options.input, output.path(), options.dtype));
   NWC_RETURN_IF_ERROR(output.finish());
   return report;

@@ -29,7 +29,7 @@ Status check_vector(const TensorView& tensor, DType dtype, const SafetensorsFile
 
 bool has_streams(const Checkpoint& checkpoint) {
   for (const SafetensorsFile& shard : checkpoint.shards()) {
-    for (const TensorView& tensor : shard.tensors()) {
+    for (const TensorView& tensor : checkpoint.tensors(shard)) {
       if (tensor.name.ends_with(kStreamSuffix)) return true;
     }
   }
@@ -67,7 +67,7 @@ Status WeightStore::tie_tensors() {
   for (size_t s = 0; s < checkpoint_.shards().size(); ++s) {
     const SafetensorsFile& shard = checkpoint_.shards()[s];
     // First the streams, so that scales and levels find theirs.
-    for (const TensorView& tensor : shard.tensors()) {
+    for (const TensorView& tensor : checkpoint_.tensors(shard)) {
       const std::optional<std::string> name = without_suffix(tensor.name, kStreamSuffix);
       if (!is_compressed() || !name) continue;
       NWC_RETURN_IF_ERROR(check_vector(tensor, DType::kU8, shard));
@@ -88,7 +88,7 @@ Status WeightStore::tie_tensors() {
             .in_tensor(*name);
       }
     }
-    for (const TensorView& tensor : shard.tensors()) {
+    for (const TensorView& tensor : checkpoint_.tensors(shard)) {
       if (tensor.name == kChecksumTensorName || (is_compressed() && tensor.name.ends_with(kStreamSuffix))) continue;
       const std::optional<std::string> scaled = without_suffix(tensor.name, kScalesSuffix),
                                        levelled = without_suffix(tensor.name, kLevelsSuffix);

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "base/exceptions.h"
+#include "checkpoint/quantised/stored_format.h"
 #include "decode/plain_slice.h"
 #include "decode/weight_store.h"
 
@@ -35,6 +36,9 @@ struct Weights::State {
   Status read_all(const StoredWeight& weight, DType dtype, std::span<std::byte> out, int threads) const;
   Status read_slice(const StoredWeight& weight, const WeightSlice& slice, DType dtype, std::span<std::byte> out,
                     int threads) const;
+  // Whole rows, counted through all matrices, of a tensor that has to be decoded (TensorView::stored).
+  Status read_rows(const StoredWeight& weight, uint64_t first, uint64_t count, DType dtype, std::span<std::byte> out,
+                   int threads) const;
 };
 
 namespace {
@@ -80,6 +84,9 @@ Status Weights::State::read_all(const StoredWeight& weight, DType dtype, std::sp
   if (weight.stream != nullptr) {
     NWC_ASSIGN_OR_RETURN(const TensorDecoder decoder, store.open_stream(weight));
     NWC_RETURN_IF_ERROR(store.decode_all(weight, decoder, dtype, out, threads));
+  } else if (weight.plain->stored != nullptr && is_weight_dtype(dtype)) {
+    const uint64_t columns = weight.plain->stored->columns;
+    NWC_RETURN_IF_ERROR(read_rows(weight, 0, columns == 0 ? 0 : elements / columns, dtype, out, threads));
   } else {
     NWC_RETURN_IF_ERROR(store.verify_plain(weight));
     const WeightInfo one_row{{}, weight.info.dtype, {elements}, false};
@@ -91,6 +98,18 @@ Status Weights::State::read_all(const StoredWeight& weight, DType dtype, std::sp
   return {};
 }
 
+// The numbers are those of the tensor's own dtype, whatever they are converted to.
+Status Weights::State::read_rows(const StoredWeight& weight, uint64_t first, uint64_t count, DType dtype,
+                                 std::span<std::byte> out, int threads) const {
+  std::vector<std::byte> own;
+  if (dtype != weight.info.dtype) own.resize(out.size() / (bits_of(dtype) / 8) * (bits_of(weight.info.dtype) / 8));
+  const std::span<std::byte> decoded = own.empty() ? out : std::span(own);
+  if (Status status = decode_rows(*weight.plain, first, count, weight.info.dtype, decoded, threads); !status)
+    return store.locate(std::move(status).error(), weight, *weight.plain);
+  if (!own.empty()) convert_floats(weight.info.dtype, own, dtype, out);
+  return {};
+}
+
 Status Weights::State::read_slice(const StoredWeight& weight, const WeightSlice& slice, DType dtype,
                                   std::span<std::byte> out, int threads) const {
   NWC_ASSIGN_OR_RETURN(const WeightSlice s, resolve(slice, weight.info));
@@ -98,6 +117,14 @@ Status Weights::State::read_slice(const StoredWeight& weight, const WeightSlice&
   if (elements == weight.info.elements()) return read_all(weight, dtype, out, threads);
   if (elements * bits_of(dtype) % 8 != 0 || out.size() != elements * bits_of(dtype) / 8)
     return wrong_size(out.size(), "slice's");
+  if (weight.stream == nullptr && weight.plain->stored != nullptr && is_weight_dtype(dtype)) {
+    const uint64_t count = s.row_end - s.row_begin, columns = weight.info.columns();
+    std::vector<std::byte> rows(count * columns * bits_of(dtype) / 8);
+    NWC_RETURN_IF_ERROR(read_rows(weight, s.matrix * weight.info.rows() + s.row_begin, count, dtype, rows, threads));
+    const WeightInfo decoded{{}, dtype, {count, columns}, false};
+    const WeightSlice part{.row_end = count, .column_begin = s.column_begin, .column_end = s.column_end};
+    return copy_plain_slice(rows, decoded, part, dtype, out);
+  }
   if (weight.stream == nullptr) return copy_plain_slice(weight.plain->bytes, weight.info, s, dtype, out);
   NWC_ASSIGN_OR_RETURN(const TensorDecoder decoder, store.open_stream(weight));
   const Slice part = decoder.header().transposed

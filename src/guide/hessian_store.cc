@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "checkpoint/quantised/stored_format.h"
 #include "checkpoint/resumable_directory.h"
 #include "checkpoint/safetensors_writer.h"
 
@@ -185,7 +186,8 @@ Result<StoredHessian> HessianStore::find(const TensorView& weight) const {
         .remedy("calibrate this model; a tensor that its forward pass does not use, leave out with --exclude");
   }
   const Location& location = found->second;
-  if (xxh3(weight.bytes) != location.weight_hash) {
+  NWC_ASSIGN_OR_RETURN(const TensorValues values, values_of(weight, 1));
+  if (xxh3(values.bytes) != location.weight_hash) {
     return Error(ErrorCode::kMismatch, "has the Hessian of other weights")
         .in_file(files_[location.file].path().string())
         .in_tensor(weight.name)

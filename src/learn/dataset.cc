@@ -56,7 +56,7 @@ void add_chunks(const WeightMatrix& weights, const WeightScales& scales, uint64_
 Result<std::vector<double>> root_mean_squares(const std::vector<Source>& sources, size_t models, int threads) {
   std::vector<double> squares(models), weights(models);
   for (const Source& source : sources) {
-    const WeightMatrix matrix = WeightMatrix::of(*source.tensor, source.transposed);
+    NWC_ASSIGN_OR_RETURN(const WeightMatrix matrix, WeightMatrix::load(*source.tensor, source.transposed, threads));
     Result<double> sum = sum_of_squares(matrix, threads);
     if (!sum) return std::move(sum).error().in_file(source.file->path().string());
     squares[source.model] += *sum;
@@ -84,10 +84,10 @@ Result<ChunkSet> load_chunks(const std::vector<std::filesystem::path>& models,
     const Checkpoint& checkpoint = checkpoints.emplace_back(std::move(opened));
     const size_t before = sources.size();
     for (const SafetensorsFile& shard : checkpoint.shards()) {
-      for (const TensorView& tensor : shard.tensors()) {
+      for (const TensorView& tensor : checkpoint.tensors(shard)) {
         NWC_ASSIGN_OR_RETURN(const bool wanted, selection.wants(tensor));
         if (!wanted) continue;
-        const WeightMatrix weights = WeightMatrix::of(tensor, selection.stored_transposed(tensor));
+        const WeightMatrix weights = WeightMatrix::of(tensor, selection.stored_transposed(tensor), {});
         const uint64_t chunks = weights.matrices * weights.columns * (weights.rows / static_cast<uint64_t>(chunk));
         if (chunks == 0) continue;
         sources.push_back({&shard, &tensor, weights.transposed, chunks, checkpoints.size() - 1});
@@ -110,7 +110,7 @@ Result<ChunkSet> load_chunks(const std::vector<std::filesystem::path>& models,
     NWC_RETURN_IF_ERROR(progress.check_stop());
     progress.at(i, sources.size(), "reading weights");
     const Source& source = sources[i];
-    const WeightMatrix weights = WeightMatrix::of(*source.tensor, source.transposed);
+    NWC_ASSIGN_OR_RETURN(const WeightMatrix weights, WeightMatrix::load(*source.tensor, source.transposed, threads));
     Result<WeightScales> scales = weight_scales(weights, {normalisation, 1.0, model_rms[source.model]}, {}, threads);
     if (!scales) return std::move(scales).error().in_file(source.file->path().string());
     add_chunks(weights, *scales, source.chunks, std::min(share, source.chunks), set);

@@ -150,9 +150,11 @@ class RecoveringCompressor : public BlockCompressor {
         NWC_RETURN_IF_ERROR(progress.check_stop());
         progress.at(done, item.bytes, tensor->name);
         const bool trained = parameters && parameters->has(tensor->name);
+        Result<TensorValues> values = trained ? TensorValues() : values_of(*tensor, threads_);
+        if (!values) return std::move(values).error().in_file(shard->path().string());
         Result<CompressedTensor> compressed =
             trained ? tensors.compress(*tensor, stored_as(tensor->dtype, parameters->tensor(tensor->name)))
-                    : tensors.compress(*tensor, tensor->bytes);
+                    : tensors.compress(*tensor, values->bytes);
         if (!compressed) return std::move(compressed).error().in_file(shard->path().string());
         if (trained) {
           at::Tensor& values = parameters->tensor(tensor->name);

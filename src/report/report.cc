@@ -63,7 +63,8 @@ class Measurer {
           .in_tensor(inspected.name)
           .remedy("report on a compressed checkpoint with the model that it was made from");
     }
-    const WeightMatrix weights = WeightMatrix::of(*source.tensor, selection_.stored_transposed(*source.tensor));
+    NWC_ASSIGN_OR_RETURN(const WeightMatrix weights,
+                         WeightMatrix::load(*source.tensor, selection_.stored_transposed(*source.tensor), threads_));
     const StoredWeight& stored = store_.weights().at(inspected.name);
     NWC_ASSIGN_OR_RETURN(const TensorDecoder decoder, store_.open_stream(stored));
     std::optional<StoredHessian> hessian;

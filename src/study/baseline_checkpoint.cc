@@ -11,6 +11,7 @@
 #include "checkpoint/safetensors_writer.h"
 #include "checkpoint/side_files.h"
 #include "compress/compress_plan.h"
+#include "format/checkpoint_config.h"
 #include "guide/guide_source.h"
 #include "guide/hessian_store.h"
 #include "quantise/feedback.h"
@@ -73,13 +74,19 @@ std::vector<std::byte> quantise_tensor(const WeightMatrix& weights, const Tensor
 Status write_shard(const ShardPlan& shard, const fs::path& path, const Selection& selection, const GuideSource& guides,
                    const Baseline& baseline, int threads, const Progress& progress, BaselineReport& report) {
   std::vector<PlannedTensor> planned;
-  for (const TensorView& tensor : shard.file->tensors()) planned.push_back({tensor.name, tensor.dtype, tensor.shape});
+  for (const auto* tensors : {&shard.plain, &shard.compressed}) {
+    for (const TensorView* tensor : *tensors) planned.push_back({tensor->name, tensor->dtype, tensor->shape});
+  }
   NWC_ASSIGN_OR_RETURN(SafetensorsWriter writer,
                        SafetensorsWriter::create(path, std::move(planned), {}, shard.file->metadata(), {}));
-  for (const TensorView* tensor : shard.plain) NWC_RETURN_IF_ERROR(writer.write(tensor->name, 0, tensor->bytes));
+  for (const TensorView* tensor : shard.plain) {
+    NWC_ASSIGN_OR_RETURN(const TensorValues values, values_of(*tensor, threads));
+    NWC_RETURN_IF_ERROR(writer.write(tensor->name, 0, values.bytes));
+  }
   for (const TensorView* tensor : shard.compressed) {
     NWC_RETURN_IF_ERROR(progress.check_stop());
-    const WeightMatrix weights = WeightMatrix::of(*tensor, selection.stored_transposed(*tensor));
+    NWC_ASSIGN_OR_RETURN(const WeightMatrix weights,
+                         WeightMatrix::load(*tensor, selection.stored_transposed(*tensor), threads));
     NWC_ASSIGN_OR_RETURN(const TensorGuide guide, guides.guide_of(*tensor, weights, LevelErrors(1, 1.0), nullptr));
     NWC_RETURN_IF_ERROR(writer.write(tensor->name, 0, quantise_tensor(weights, guide, baseline, threads, report)));
     shard.file->release(*tensor);
@@ -124,14 +131,20 @@ Result<BaselineReport> quantise_checkpoint(const BaselineOptions& options, const
     progress.at(done++, plan.shards.size(), name);
     NWC_RETURN_IF_ERROR(write_shard(shard, options.output / name, selection, guides, *baseline,
                                     resolve_threads(options.threads), progress, report));
-    for (const TensorView& tensor : shard.file->tensors()) {
-      weight_map.emplace(tensor.name, name);
-      total_size += tensor.bytes.size();
+    for (const auto* tensors : {&shard.plain, &shard.compressed}) {
+      for (const TensorView* tensor : *tensors) {
+        weight_map.emplace(tensor->name, name);
+        total_size += WeightInfo{{}, tensor->dtype, tensor->shape, false}.elements() * bits_of(tensor->dtype) / 8;
+      }
     }
   }
   if (checkpoint.has_index()) NWC_RETURN_IF_ERROR(write_index(options.output, total_size, weight_map));
-  NWC_ASSIGN_OR_RETURN(const std::vector<std::string> dropped, copy_side_files(options.model, options.output, {}));
+  NWC_ASSIGN_OR_RETURN(const std::vector<std::string> dropped,
+                       copy_side_files(options.model, options.output, {"config.json"}));
   report.warnings.insert(report.warnings.end(), dropped.begin(), dropped.end());
+  NWC_RETURN_IF_ERROR(
+      write_decoded_config(options.model, options.output,
+                           {.quantisation = checkpoint.decodes_quantised(), .float64 = checkpoint.narrows_f64()}));
   NWC_RETURN_IF_ERROR(output.finish());
   return report;
 }

@@ -19,10 +19,10 @@ Result<ModelTensors> ModelTensors::open(const std::filesystem::path& directory,
   NWC_ASSIGN_OR_RETURN(const Selection selection, Selection::make(selection_options, kind));
   ModelTensors model(std::move(checkpoint));
   for (const SafetensorsFile& shard : model.checkpoint_.shards()) {
-    for (const TensorView& view : shard.tensors()) {
+    for (const TensorView& view : model.checkpoint_.tensors(shard)) {
       NWC_ASSIGN_OR_RETURN(const bool wanted, selection.wants(view));
       if (!wanted) continue;
-      const WeightMatrix weights = WeightMatrix::of(view, selection.stored_transposed(view));
+      NWC_ASSIGN_OR_RETURN(const WeightMatrix weights, WeightMatrix::load(view, selection.stored_transposed(view), 0));
       model.tensors_.push_back({weights, view.shape, TensorPlace::of(view.name), shard.path().string(), &shard, &view});
     }
   }

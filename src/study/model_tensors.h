@@ -25,7 +25,7 @@ struct TensorPlace {
 class ModelTensors {
  public:
   struct Tensor {
-    WeightMatrix weights;  // points into the checkpoint's mapping
+    WeightMatrix weights;  // points into the checkpoint's mapping, unless it had to be decoded
     std::vector<uint64_t> shape;
     TensorPlace place;
     std::string file;  // for messages

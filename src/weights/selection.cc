@@ -2,13 +2,13 @@
 
 #include <algorithm>
 
+#include "checkpoint/quantised/packed_formats.h"
 #include "weights/tensor_name.h"
 
 namespace nwc {
 namespace {
 
 constexpr uint64_t kSmallestSide = 16;
-constexpr std::string_view kPackedWeights[] = {"qweight", "weight_packed"};  // GPTQ and AWQ, compressed-tensors
 
 struct Reason {
   std::string_view name, explanation;
@@ -99,7 +99,7 @@ Result<bool> Selection::wants_but_for_dtype(const TensorView& tensor) const {
   NWC_ASSIGN_OR_RETURN(const Verdict verdict, judge(tensor));
   if (verdict != Verdict::kDtype || !is_matrix(tensor) || tensor.bytes.empty()) return false;
   const std::string_view parameter = module_of(tensor.name).parameter;
-  if (std::find(std::begin(kPackedWeights), std::end(kPackedWeights), parameter) == std::end(kPackedWeights)) {
+  if (!is_packed_weight(parameter)) {
     NWC_ASSIGN_OR_RETURN(const bool included, include_.match(tensor.name));
     return included || judge_by_name(TensorName::parse(tensor.name), tensor) == Verdict::kCompressed;
   }

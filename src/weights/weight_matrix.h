@@ -3,18 +3,22 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/half.h"
+#include "checkpoint/quantised/stored_format.h"
 #include "nwcodec/checkpoint.h"
 #include "nwcodec/dtype.h"
 
 namespace nwc {
 
-// In this machine's memory; for a copy in a device's, see weights/device_weights.h. `bytes` is referenced, not owned,
-// and unaligned.
+// In this machine's memory; for a copy in a device's, see weights/device_weights.h. `bytes` is unaligned, and
+// referenced, not owned, unless `decoded` owns it.
 struct WeightMatrix {
   std::string name;
   DType dtype;
@@ -22,9 +26,11 @@ struct WeightMatrix {
   bool transposed;     // stored [.., columns, rows]
   uint64_t matrices, rows, columns;
   std::span<const std::byte> bytes;
+  std::shared_ptr<const std::vector<std::byte>> decoded = nullptr;
 
-  // Precondition: 2 or 3 dimensions and a weight dtype.
-  static WeightMatrix of(const TensorView& view, bool transposed) {
+  // The tensor with these values in its dtype; none for its shape alone. Precondition: 2 or 3 dimensions and a weight
+  // dtype.
+  static WeightMatrix of(const TensorView& view, bool transposed, std::span<const std::byte> values) {
     const bool batch = view.shape.size() == 3;
     const uint64_t first = view.shape[batch ? 1 : 0], second = view.shape[batch ? 2 : 1];
     return {view.name,
@@ -34,7 +40,14 @@ struct WeightMatrix {
             batch ? view.shape[0] : 1,
             transposed ? second : first,
             transposed ? first : second,
-            view.bytes};
+            values};
+  }
+  // The tensor with its own values. Errors: those of values_of() (checkpoint/quantised/stored_format.h).
+  static Result<WeightMatrix> load(const TensorView& view, bool transposed, int threads) {
+    NWC_ASSIGN_OR_RETURN(TensorValues values, values_of(view, threads));
+    WeightMatrix weights = of(view, transposed, values.bytes);
+    weights.decoded = std::move(values.decoded);
+    return weights;
   }
 
   uint64_t elements() const { return matrices * rows * columns; }

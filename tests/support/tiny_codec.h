@@ -137,7 +137,7 @@ class OwnedMatrix {
   OwnedMatrix(const OwnedMatrix&) = delete;
   OwnedMatrix& operator=(const OwnedMatrix&) = delete;
 
-  WeightMatrix matrix() const { return WeightMatrix::of(view_, transposed_); }
+  WeightMatrix matrix() const { return WeightMatrix::of(view_, transposed_, view_.bytes); }
   const std::vector<std::byte>& bytes() const { return bytes_; }
 
  private:

@@ -65,7 +65,8 @@ TEST(Cuda, TensorsOfARealModel) {
     const std::vector<CudaDecoder> devices = pair.devices();
     for (const char* name : {"model.layers.0.self_attn.k_proj.weight", "model.layers.5.mlp.down_proj.weight"}) {
       SCOPED_TRACE(std::string(codec) + ", " + name);
-      const WeightMatrix weights = WeightMatrix::of(*model->find(name).tensor, false);
+      const TensorView& tensor = *model->find(name).tensor;
+      const WeightMatrix weights = WeightMatrix::of(tensor, false, tensor.bytes);
       Result<EncodedTensor> encoded =
           encode_tensor(weights, {}, pair.encoder, {.tile_chunks = 512, .run_groups = 1}, 0);
       ASSERT_TRUE(encoded.ok());

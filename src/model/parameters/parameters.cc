@@ -9,6 +9,7 @@
 #include <span>
 
 #include "base/parallel.h"
+#include "checkpoint/quantised/packed_formats.h"
 #include "libtorch/foreign.h"
 #include "model/parameters/mxfp4.h"
 
@@ -29,6 +30,15 @@ std::optional<Mxfp4Tensors> in_mxfp4(const TensorSpec& tensor) {
 
 bool is_stored_in_mxfp4(const Weights& weights, const TensorSpec& tensor) {
   return weights.find(tensor.name) == nullptr && in_mxfp4(tensor) && weights.find(tensor.name + "_blocks") != nullptr;
+}
+
+Status check_is_float(const Weights& weights, const TensorSpec& tensor) {
+  const DType dtype = weights.find(tensor.name)->dtype;
+  if (is_weight_dtype(dtype)) return {};
+  return Error(ErrorCode::kUnsupported, fmt::format("is {}, from which no weights can be read", name_of(dtype)))
+      .in_file(weights.directory().string())
+      .in_tensor(tensor.name)
+      .remedy("take the original checkpoint in BF16");
 }
 
 }  // namespace
@@ -52,7 +62,16 @@ Status WeightsSource::check_stored(const TensorSpec& tensor) const {
 }
 
 Status WeightsSource::check(const TensorSpec& tensor) const {
-  if (!is_stored_in_mxfp4(weights_, tensor)) return check_stored(tensor);
+  if (!is_stored_in_mxfp4(weights_, tensor)) {
+    Status status = check_stored(tensor);
+    if (status) status = check_is_float(weights_, tensor);
+    if (status) return status;
+    // Weights that are packed have other names, shapes or dtypes; say so instead of what is missing.
+    const Result<Checkpoint> checkpoint = Checkpoint::open(weights_.directory());
+    if (!checkpoint) return status;
+    if (std::optional<Error> packed = packed_weights_error(*checkpoint)) return *std::move(packed);
+    return status;
+  }
   const Mxfp4Tensors stored = *in_mxfp4(tensor);
   NWC_RETURN_IF_ERROR(check_stored(stored.blocks));
   return check_stored(stored.scales);
