@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "model/config/stored_names.h"
 #include "model/families/family.h"
 
 namespace nwc {
@@ -40,9 +41,11 @@ CausalLm& CausalLm::operator=(CausalLm&&) noexcept = default;
 CausalLm::~CausalLm() = default;
 
 Result<CausalLm> CausalLm::open(const std::filesystem::path& directory, const Options& options) {
-  NWC_ASSIGN_OR_RETURN(ModelSpec spec, describe_model(directory));
+  NWC_ASSIGN_OR_RETURN(ModelSpec described, describe_model(directory));
   NWC_ASSIGN_OR_RETURN(Weights weights, Weights::open(directory, options.decode_backend));
-  return create(std::move(spec),
+  Result<ModelSpec> spec = with_stored_names(std::move(described), StoredNames(weights.list()));
+  if (!spec) return std::move(spec).error().in_file(directory.string());
+  return create(*std::move(spec),
                 std::make_shared<const WeightsSource>(std::move(weights), options.threads, options.device), options);
 }
 

@@ -4,6 +4,7 @@
 #include <torch/torch.h>
 
 #include <cstring>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -19,6 +20,7 @@ namespace {
 using testing::kToyConfig;
 using testing::TempDir;
 using testing::toy_tensors;
+using testing::ToyTensor;
 using testing::ToyTensors;
 using testing::write_toy_checkpoint;
 
@@ -239,6 +241,115 @@ TEST(CausalLmTest, ATiedModelNeedsNoHead) {
     ASSERT_TRUE(tied) << tied.error().to_string();
     ASSERT_TRUE(untied) << untied.error().to_string();
     EXPECT_TRUE(torch::equal(logits_of(*tied, ids), logits_of(*untied, ids)));
+  }
+}
+
+// The toy model under other names.
+ToyTensors renamed(const std::function<std::string(std::string)>& rename) {
+  ToyTensors tensors;
+  for (const auto& [name, tensor] : toy_tensors(1)) tensors[rename(name)] = tensor;
+  return tensors;
+}
+
+TEST(CausalLmTest, OtherNamesGiveTheSameModel) {
+  const TempDir plain;
+  write_toy_checkpoint(plain, toy_tensors(1));
+  const at::Tensor ids = torch::arange(16).unsqueeze(0);
+  const at::Tensor wanted = logits_of(*CausalLm::open(plain.path(), {}), ids);
+  const auto behind = [](const std::string& prefix) {
+    return [prefix](const std::string& name) { return name.starts_with("model.") ? prefix + name.substr(6) : name; };
+  };
+  for (const auto& rename : std::vector<std::function<std::string(std::string)>>{
+           behind(""), behind("transformer."), behind("model.language_model."), behind("language_model.model."),
+           [](const std::string& name) { return "model." + name; },
+           [](const std::string& name) { return "base_model.model." + name; },
+           [](const std::string& name) { return "module._orig_mod." + name; },
+           [](std::string name) {
+             const size_t at = name.find("mlp.");
+             return at == std::string::npos ? name : name.insert(at, "_fsdp_wrapped_module.");
+           }}) {
+    const TempDir dir;
+    write_toy_checkpoint(dir, renamed(rename));
+    const Result<CausalLm> model = CausalLm::open(dir.path(), {});
+    ASSERT_TRUE(model) << model.error().to_string();
+    EXPECT_TRUE(torch::equal(logits_of(*model, ids), wanted)) << rename("model.layers.0.mlp.up_proj.weight");
+  }
+}
+
+// Joins the rows of two tensors, as fused layers have them.
+ToyTensor joined(const ToyTensor& first, const ToyTensor& second) {
+  ToyTensor both = first;
+  both.shape[0] += second.shape[0];
+  both.values.insert(both.values.end(), second.values.begin(), second.values.end());
+  return both;
+}
+
+TEST(CausalLmTest, FusedGatesAndQueriesGiveTheSameModel) {
+  ToyTensors tensors = toy_tensors(1);
+  const TempDir plain, fused;
+  write_toy_checkpoint(plain, tensors);
+  for (const std::string layer : {"model.layers.0.", "model.layers.1."}) {
+    const std::string attention = layer + "self_attn.", mlp = layer + "mlp.";
+    tensors[attention + "qkv_proj.weight"] =
+        joined(joined(tensors[attention + "q_proj.weight"], tensors[attention + "k_proj.weight"]),
+               tensors[attention + "v_proj.weight"]);
+    for (const char* part : {"q_proj.weight", "k_proj.weight", "v_proj.weight"}) tensors.erase(attention + part);
+    tensors[mlp + "gate_up_proj.weight"] = joined(tensors[mlp + "gate_proj.weight"], tensors[mlp + "up_proj.weight"]);
+    tensors.erase(mlp + "gate_proj.weight");
+    tensors.erase(mlp + "up_proj.weight");
+  }
+  write_toy_checkpoint(fused, tensors);
+  const Result<CausalLm> model = CausalLm::open(fused.path(), {});
+  ASSERT_TRUE(model) << model.error().to_string();
+  const at::Tensor ids = torch::arange(16).unsqueeze(0);
+  EXPECT_TRUE(torch::allclose(logits_of(*model, ids), logits_of(*CausalLm::open(plain.path(), {}), ids)));
+}
+
+// Experts of Mixtral and Qwen3-MoE, one by one as they are published, and in two tensors as transformers 5 has them.
+TEST(CausalLmTest, FusedExpertsGiveTheSameModel) {
+  struct Family {
+    std::string type, keys, folder, gate, up, down;
+  };
+  for (const Family& family : {Family{"mixtral", "\"num_local_experts\": 3", "block_sparse_moe.", "w1", "w3", "w2"},
+                               Family{"qwen3_moe", "\"num_experts\": 3, \"moe_intermediate_size\": 12, \"head_dim\": 4",
+                                      "mlp.", "gate_proj", "up_proj", "down_proj"}}) {
+    std::string config = testing::toy_config(family.keys + ", \"num_experts_per_tok\": 2");
+    config.replace(config.find("\"llama\""), 7, "\"" + family.type + "\"");
+    ToyTensors apart, together;
+    for (const auto& [name, tensor] : toy_tensors(1)) {
+      if (name.find(".mlp.") == std::string::npos) apart[name] = together[name] = tensor;
+    }
+    uint32_t seed = 100;
+    for (const std::string layer : {"model.layers.0.", "model.layers.1."}) {
+      if (family.type == "qwen3_moe") {
+        for (const char* norm : {"self_attn.q_norm.weight", "self_attn.k_norm.weight"})
+          apart[layer + norm] = together[layer + norm] = testing::toy_tensor({4}, 2, ++seed);
+      }
+      apart[layer + family.folder + "gate.weight"] = together[layer + "mlp.gate.weight"] =
+          testing::toy_tensor({3, 8}, 1, ++seed);
+      ToyTensor& gate_up = together[layer + "mlp.experts.gate_up_proj"];
+      ToyTensor& down = together[layer + "mlp.experts.down_proj"];
+      gate_up.shape = {3, 24, 8};
+      down.shape = {3, 8, 12};
+      for (int expert = 0; expert < 3; ++expert) {
+        const std::string folder = layer + family.folder + "experts." + std::to_string(expert) + ".";
+        const auto add = [&](const std::string& name, std::vector<uint64_t> shape, ToyTensor& fused) {
+          const ToyTensor& tensor = apart[folder + name + ".weight"] = testing::toy_tensor(std::move(shape), 1, ++seed);
+          fused.values.insert(fused.values.end(), tensor.values.begin(), tensor.values.end());
+        };
+        add(family.gate, {12, 8}, gate_up);
+        add(family.up, {12, 8}, gate_up);
+        add(family.down, {8, 12}, down);
+      }
+    }
+    const TempDir published, fused;
+    write_toy_checkpoint(published, apart, config);
+    write_toy_checkpoint(fused, together, config);
+    const Result<CausalLm> wanted = CausalLm::open(published.path(), {}), model = CausalLm::open(fused.path(), {});
+    ASSERT_TRUE(wanted) << wanted.error().to_string();
+    ASSERT_TRUE(model) << model.error().to_string();
+    const at::Tensor ids = torch::arange(16).unsqueeze(0);
+    EXPECT_TRUE(torch::allclose(logits_of(*model, ids), logits_of(*wanted, ids))) << family.type;
   }
 }
 

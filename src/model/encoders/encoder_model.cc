@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "model/config/stored_names.h"
 #include "model/families/family.h"
 
 namespace nwc {
@@ -34,9 +35,11 @@ EncoderModel::EncoderModel(EncoderModelSpec spec, std::shared_ptr<const Paramete
 
 Result<EncoderModel> EncoderModel::open(const std::filesystem::path& directory, int threads, ModelDevice device,
                                         std::shared_ptr<DecodeBackend> backend) {
-  NWC_ASSIGN_OR_RETURN(EncoderModelSpec spec, describe_encoder_model(directory));
+  NWC_ASSIGN_OR_RETURN(EncoderModelSpec described, describe_encoder_model(directory));
   NWC_ASSIGN_OR_RETURN(Weights weights, Weights::open(directory, std::move(backend)));
-  return create(std::move(spec), std::make_shared<const WeightsSource>(std::move(weights), threads, device));
+  Result<EncoderModelSpec> spec = with_stored_names(std::move(described), StoredNames(weights.list()));
+  if (!spec) return std::move(spec).error().in_file(directory.string());
+  return create(*std::move(spec), std::make_shared<const WeightsSource>(std::move(weights), threads, device));
 }
 
 Result<EncoderModel> EncoderModel::create(EncoderModelSpec spec, std::shared_ptr<const ParameterSource> source) {
