@@ -65,7 +65,12 @@ Result<CompressReport> compress_checkpoint(const CompressOptions& options, const
                        make_plan(checkpoint, selection, options.keep_nonfinite, options.threads, progress));
   report.input_bytes = plan.input_bytes;
   if (team->leads()) report.warnings = plan.warnings;
-  if (plan.compressed_bytes == 0 && !options.selection.exclude.empty() && !options.bits) {
+  if (plan.compressed_bytes == 0 && plan.spared > 0) {  // each with a warning
+    if (options.bits) {
+      return Error(ErrorCode::kInvalidArgument, "has nothing to compress to a rate: " + plan.warnings.back())
+          .in_file(options.model.string());
+    }
+  } else if (plan.compressed_bytes == 0 && !options.selection.exclude.empty() && !options.bits) {
     if (team->leads()) report.warnings.push_back("nothing is compressed: no weight is left by --exclude");
   } else if (plan.compressed_bytes == 0) {
     return nothing_to_compress(checkpoint, selection);

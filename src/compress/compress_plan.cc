@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <optional>
 #include <span>
 #include <tuple>
 
@@ -12,6 +13,7 @@
 #include "compress/compress_warnings.h"
 #include "format/stream_header.h"
 #include "format/tiling.h"
+#include "weights/lost_columns.h"
 #include "weights/normalisation.h"
 #include "weights/tensor_name.h"
 
@@ -35,6 +37,25 @@ uint64_t add_format(const StoredFormat& stored, DType dtype, ContentHash& conten
   if (stored.scales == nullptr) return 0;
   content.add(stored.scales->bytes, threads);
   return stored.scales->bytes.size();
+}
+
+struct WeightCheck {
+  double squares = 0;
+  std::string obstacle;  // why the tensor stays plain; empty: it does not
+};
+
+Result<WeightCheck> check_weights(const WeightMatrix& weights, bool keep_nonfinite, int threads) {
+  Result<std::vector<double>> rms = column_rms(weights, threads);
+  if (!rms) {
+    if (!keep_nonfinite || rms.error().code() != ErrorCode::kNonFinite) return std::move(rms).error();
+    return WeightCheck{.obstacle = rms.error().message()};
+  }
+  if (const std::optional<LostColumns> lost = find_lost_columns(weights, *rms)) {
+    return WeightCheck{.obstacle = describe(*lost) + "; compress it when such weights are set right"};
+  }
+  WeightCheck check;
+  for (const double v : *rms) check.squares += v * v * static_cast<double>(weights.rows);
+  return check;
 }
 
 }  // namespace
@@ -85,15 +106,15 @@ Result<CompressPlan> make_plan(const Checkpoint& checkpoint, const Selection& se
       if (compress) {
         const Result<WeightMatrix> weights = WeightMatrix::load(tensor, selection.stored_transposed(tensor), threads);
         if (!weights) return Error(weights.error()).in_file(shard.path().string());
-        Result<double> squares = sum_of_squares(*weights, threads);
-        if (squares) {
+        Result<WeightCheck> checked_weights = check_weights(*weights, keep_nonfinite, threads);
+        if (!checked_weights) return std::move(checked_weights).error().in_file(shard.path().string());
+        compress = checked_weights->obstacle.empty();
+        if (compress) {
           plan.weights += weights->elements();
-          plan.squares += *squares;
-        } else if (keep_nonfinite && squares.error().code() == ErrorCode::kNonFinite) {
-          plan.warnings.push_back(tensor.name + " is stored uncompressed: " + squares.error().message());
-          compress = false;
+          plan.squares += checked_weights->squares;
         } else {
-          return std::move(squares).error().in_file(shard.path().string());
+          ++plan.spared;
+          plan.warnings.push_back(tensor.name + " is stored uncompressed: " + checked_weights->obstacle);
         }
       }
       shard.release(tensor);

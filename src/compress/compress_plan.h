@@ -26,6 +26,7 @@ struct CompressPlan {
   uint64_t compressed_bytes = 0;  // of the originals of those to be compressed
   uint64_t weights = 0;           // in them
   double squares = 0;             // of the weights
+  uint64_t spared = 0;            // tensors that stay plain because of their values; a warning each
   std::vector<std::string> warnings;
 
   double rms() const { return weights > 0 ? std::sqrt(squares / static_cast<double>(weights)) : 0.0; }
@@ -48,8 +49,9 @@ struct WorkItem {
 // Errors: kInvalidArgument naming a tensor that says so, for a checkpoint that is compressed already.
 Status check_not_compressed(const Checkpoint& checkpoint);
 
-// Looks for weights that cannot be compressed. Errors: kNonFinite by tensor name, unless `keep_nonfinite`, which leaves
-// such tensors plain with a warning; kInvalidArgument for a compressed checkpoint.
+// Looks for weights that cannot be compressed. Tensors of which columns would be lost (weights/lost_columns.h) stay
+// plain, with a warning. Errors: kNonFinite by tensor name, unless `keep_nonfinite`, which leaves such tensors plain
+// with a warning; kInvalidArgument for a compressed checkpoint.
 Result<CompressPlan> make_plan(const Checkpoint& checkpoint, const Selection& selection, bool keep_nonfinite,
                                int threads, const Progress& progress);
 

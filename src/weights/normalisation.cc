@@ -178,8 +178,12 @@ Result<WeightScales> weight_scales(const WeightMatrix& w, const NormalisationOpt
   return scales;
 }
 
+Result<std::vector<double>> column_rms(const WeightMatrix& w, int threads) {
+  return line_rms(w, nullptr, Lines::kColumns, {}, threads);
+}
+
 Result<double> sum_of_squares(const WeightMatrix& w, int threads) {
-  NWC_ASSIGN_OR_RETURN(const std::vector<double> rms, line_rms(w, nullptr, Lines::kColumns, {}, threads));
+  NWC_ASSIGN_OR_RETURN(const std::vector<double> rms, column_rms(w, threads));
   double sum = 0;
   for (const double v : rms) sum += v * v * static_cast<double>(w.rows);
   return sum;

@@ -58,6 +58,9 @@ Result<WeightScales> weight_scales(const WeightMatrix& weights, const Normalisat
                                    std::span<const double> column_gains, int threads,
                                    const DeviceWeights* device = nullptr);
 
+// The root mean square of each column, [matrices * columns]. Errors as above.
+Result<std::vector<double>> column_rms(const WeightMatrix& weights, int threads);
+
 // The sum of the squares of all weights. Errors as above.
 Result<double> sum_of_squares(const WeightMatrix& weights, int threads);
 

@@ -31,7 +31,7 @@ struct Options {
   uint64_t zero_columns = 0;  // every so many-th column of the linear weights is zero; 0: none
   double deviation = 0.02;
   std::string dtype = "BF16";
-  std::vector<std::string> nan, infinite;  // tensors whose last weight is none
+  std::vector<std::string> nan, infinite, garbage;  // tensors whose last weight is none
 };
 
 struct Tensor {
@@ -119,6 +119,7 @@ nwc::Status write_tensor(const Options& o, nwc::DType dtype, const Tensor& tenso
       if (linear && o.zero_columns > 0 && i % columns % o.zero_columns == 0) value = 0.0f;
       if (i + 1 == elements && is_among(o.nan)) value = std::bit_cast<float>(0x7FC00000u);
       if (i + 1 == elements && is_among(o.infinite)) value = std::bit_cast<float>(0xFF800000u);
+      if (i + 1 == elements && is_among(o.garbage)) value = 1e15f;
       store(dtype, value, piece.data() + (i - begin) * size);
     }
     NWC_RETURN_IF_ERROR(writer.write(tensor.name, begin * size, piece));
@@ -192,6 +193,7 @@ int main(int argc, char** argv) {
   app.add_option("--zero-columns", o.zero_columns, "Every so many-th column of the linear weights is zero");
   app.add_option("--nan", o.nan, "Tensors whose last weight is NaN");
   app.add_option("--inf", o.infinite, "Tensors whose last weight is minus infinity");
+  app.add_option("--garbage", o.garbage, "Tensors whose last weight is 1e15");
   CLI11_PARSE(app, argc, argv);
   if (const nwc::Status status = make(o); !status) {
     std::fprintf(stderr, "make_checkpoint: %s\n", status.error().to_string().c_str());
