@@ -26,6 +26,9 @@ struct DecompressOptions {
 
 struct DecompressReport {
   uint64_t input_bytes = 0, output_bytes = 0;  // of all weight files
+  // Weights that `dtype` cannot hold: too large, they became its largest number; too small, they became 0. Where that
+  // may matter, a warning names the tensor.
+  uint64_t saturated = 0, flushed = 0;
   std::vector<std::string> warnings;
 };
 

@@ -37,8 +37,11 @@ void add_decompress(CLI::App& app, Command& command) {
       for (const std::string& warning : report->warnings) line.note("warning: " + warning);
     }
     if (command.global.json) {
-      const Json json{
-          {"input_bytes", report->input_bytes}, {"output_bytes", report->output_bytes}, {"warnings", report->warnings}};
+      const Json json{{"input_bytes", report->input_bytes},
+                      {"output_bytes", report->output_bytes},
+                      {"saturated", report->saturated},
+                      {"flushed", report->flushed},
+                      {"warnings", report->warnings}};
       print_json(json);
     } else {
       fmt::print("weight files  {} -> {}\n", human_bytes(report->input_bytes), human_bytes(report->output_bytes));

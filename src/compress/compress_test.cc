@@ -6,6 +6,7 @@
 #include <cmath>
 #include <fstream>
 #include <map>
+#include <optional>
 #include <random>
 #include <set>
 #include <string>
@@ -20,6 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 using testing::compressed;
 using testing::contents_of;
+using testing::decompressed;
 using testing::expect_refused;
 using testing::kCompressed;
 using testing::kShards;
@@ -114,6 +116,83 @@ TEST(Compress, IncludeAndExclude) {
   const CompressReport nothing = compressed(options);
   EXPECT_TRUE(nothing.tensors.empty());
   EXPECT_EQ(nothing.warnings, (std::vector<std::string>{"nothing is compressed: no weight is left by --exclude"}));
+}
+
+TEST(Compress, ATensorThatGarbageWouldRuinStaysPlain) {
+  const TinyCheckpoint tiny;
+  std::mt19937 random(3);
+  std::vector<float> values = testing::random_values(48 * 70, 0.02, random);
+  const testing::OwnedMatrix sound("", DType::kF32, {48, 70}, values);
+  values[7 * 70 + 9] = 1e15f;
+  const testing::OwnedMatrix ruined("", DType::kF32, {48, 70}, values);
+  const auto shard_of = [](const std::string& name, const testing::OwnedMatrix& matrix) {
+    return SafetensorsBuilder().add(name, "F32", {48, 70}, testing::text_of(matrix.bytes()));
+  };
+  const std::string first = "model.layers.0.mlp.up_proj.weight", second = "model.layers.1.mlp.up_proj.weight";
+  tiny.write_shards(shard_of(first, ruined), shard_of(second, sound));
+  const CompressReport report = compressed(options_for(tiny));
+  ASSERT_EQ(report.tensors.size(), 1u);
+  EXPECT_EQ(report.tensors[0].name, second);
+  ASSERT_EQ(report.warnings.size(), 1u);
+  EXPECT_TRUE(report.warnings[0].starts_with(first + " is stored uncompressed: weight [7, 9] is 1e+15 where most are "))
+      << report.warnings[0];
+  EXPECT_NE(report.warnings[0].find("; 70 of 70 columns would be lost beside it"), std::string::npos);
+  const SafetensorsFile stored = open_file(tiny.out() / kShards[0]);
+  ASSERT_NE(stored.find(first), nullptr);
+  EXPECT_EQ(testing::text_of(stored.find(first)->bytes), testing::text_of(ruined.bytes()));
+
+  // Where nothing else is left, the checkpoint is as it was, but there is no rate to hit.
+  tiny.write_shards(shard_of(first, ruined), shard_of(second, ruined));
+  CompressOptions options = options_for(tiny, "only");
+  EXPECT_EQ(compressed(options).warnings.size(), 2u);
+  decompressed({.input = tiny.out("only"), .output = tiny.out("plain"), .dtype = {}, .backend = nullptr, .threads = 1});
+  EXPECT_EQ(testing::read_file(tiny.out("plain") / kShards[0]).find("nwc_stream"), std::string::npos);
+  options.output = tiny.out("rate");
+  options.bits = 4.0;
+  const Error error = refusal(compress_checkpoint(options, {}), ErrorCode::kInvalidArgument);
+  EXPECT_NE(error.message().find(second + " is stored uncompressed: weight [7, 9] is 1e+15"), std::string::npos);
+}
+
+TEST(Compress, DecompressingToANarrowerRangeIsCounted) {
+  const TinyCheckpoint tiny;
+  std::mt19937 random(3);
+  const std::vector<float> large = testing::random_values(48 * 70, 1e8, random),
+                           small = testing::random_values(48 * 70, 1e-10, random),
+                           fitting = testing::random_values(40 * 20, 0.02, random);
+  const auto bytes_of_matrix = [](const std::vector<float>& values) {
+    return testing::text_of(testing::OwnedMatrix("", DType::kBF16, {1, values.size()}, values).bytes());
+  };
+  tiny.write_shards(SafetensorsBuilder()
+                        .add("model.layers.0.mlp.gate_proj.weight", "BF16", {48, 70}, bytes_of_matrix(large))
+                        .add("model.layers.0.mlp.up_proj.weight", "BF16", {48, 70}, bytes_of_matrix(small)),
+                    SafetensorsBuilder()
+                        .add("model.layers.1.mlp.up_proj.weight", "BF16", {40, 20}, bytes_of_matrix(fitting))
+                        .add("model.norm.weight", "F32", {3}, testing::raw<float>({1.0f, 7e4f, -7e4f})));
+  compressed(options_for(tiny));
+  const auto to = [&](const std::string& name, std::optional<DType> dtype) {
+    return decompressed(
+        {.input = tiny.out(), .output = tiny.out(name), .dtype = dtype, .backend = nullptr, .threads = 1});
+  };
+  const DecompressReport f16 = to("f16", DType::kF16);
+  EXPECT_EQ(f16.flushed, 48 * 70u);
+  EXPECT_GT(f16.saturated, 48 * 70 * 0.99);
+  ASSERT_EQ(f16.warnings.size(), 3u);
+  EXPECT_EQ(
+      f16.warnings[0],
+      "model.layers.0.mlp.up_proj.weight does not fit F16: of 3360 weights 3360 too small, now 0; --dtype BF16 or "
+      "F32 holds them");
+  EXPECT_TRUE(f16.warnings[1].starts_with("model.layers.0.mlp.gate_proj.weight does not fit F16: ")) << f16.warnings[1];
+  EXPECT_EQ(f16.warnings[2],
+            "model.norm.weight does not fit F16: of 3 weights 2 too large, cut to the largest number; --dtype BF16 or "
+            "F32 holds them");
+  const SafetensorsFile file = open_file(tiny.out("f16") / kShards[0]);
+  for (const std::byte b : file.find("model.layers.0.mlp.up_proj.weight")->bytes)
+    EXPECT_EQ(std::to_integer<int>(b) & 0x7F, 0);  // 0 or -0
+  for (const std::optional<DType> dtype : {std::optional<DType>(), std::optional(DType::kF32)}) {
+    const DecompressReport fits = to(dtype ? "f32" : "same", dtype);
+    EXPECT_TRUE(fits.warnings.empty());
+    EXPECT_EQ(fits.saturated + fits.flushed, 0u);
+  }
 }
 
 TEST(Compress, HitsARate) {

@@ -1,5 +1,7 @@
 #include "nwcodec/decompress.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <filesystem>
 
@@ -9,6 +11,8 @@
 #include "checkpoint/resumable_directory.h"
 #include "checkpoint/safetensors_writer.h"
 #include "checkpoint/side_files.h"
+#include "decode/narrowing.h"
+#include "decode/range_losses.h"
 #include "decode/weight_store.h"
 #include "format/checkpoint_config.h"
 
@@ -26,7 +30,7 @@ DType target_dtype(const StoredWeight& weight, const DecompressOptions& options)
 class ShardReader {
  public:
   ShardReader(const WeightStore& store, const DecompressOptions& options, const Progress& progress)
-      : store_(store), options_(options), progress_(progress) {
+      : store_(store), options_(options), progress_(progress), losses_(options.dtype.value_or(DType::kF32)) {
     for (const auto& [name, weight] : store.weights()) total_ += weight.info.elements();
   }
 
@@ -51,6 +55,8 @@ class ShardReader {
     return writer.finish();
   }
 
+  const RangeLosses& losses() const { return losses_; }
+
  private:
   // Decodes pieces of whole rows or, of a transposed tensor, whole columns: those are contiguous in the file.
   Status decode(const StoredWeight& weight, const SafetensorsFile& file, SafetensorsWriter& writer) {
@@ -62,6 +68,9 @@ class ShardReader {
     const uint64_t granularity = h.transposed ? 1 : decoder.row_granularity();
     const uint64_t step =
         std::max<uint64_t>(1, kPieceBytes / std::max<uint64_t>(1, line_elements * element * granularity)) * granularity;
+    // Counting needs the numbers before they are rounded; rounded afterwards, they are the same.
+    const bool narrowing = has_wider_range(weight.info.dtype, dtype);
+    NarrowingLoss loss;
     uint64_t offset = 0;
     for (uint64_t matrix = 0; matrix < h.matrices && h.elements() > 0; ++matrix) {
       for (uint64_t begin = 0; begin < lines; begin += step) {
@@ -69,12 +78,21 @@ class ShardReader {
         const uint64_t end = std::min(lines, begin + step);
         const Slice slice =
             h.transposed ? Slice{matrix, 0, h.rows, begin, end} : Slice{matrix, begin, end, 0, h.columns};
-        buffer_.resize((end - begin) * line_elements * element);
-        NWC_RETURN_IF_ERROR(store_.decode(weight, decoder, slice, dtype, buffer_, options_.threads));
+        const uint64_t count = (end - begin) * line_elements;
+        buffer_.resize(count * element);
+        if (narrowing) {
+          wide_.resize(count * sizeof(float));
+          NWC_RETURN_IF_ERROR(store_.decode(weight, decoder, slice, DType::kF32, wide_, options_.threads));
+          NWC_ASSIGN_OR_RETURN(const NarrowingLoss piece, narrow(DType::kF32, wide_, dtype, buffer_, options_.threads));
+          loss += piece;
+        } else {
+          NWC_RETURN_IF_ERROR(store_.decode(weight, decoder, slice, dtype, buffer_, options_.threads));
+        }
         NWC_RETURN_IF_ERROR(writer.write(weight.info.name, offset, buffer_));
         offset += buffer_.size();
       }
     }
+    losses_.add(weight.info, loss);
     file.release(*weight.stream);
     return {};
   }
@@ -83,18 +101,26 @@ class ShardReader {
     NWC_RETURN_IF_ERROR(store_.verify_plain(weight));
     const DType from = weight.info.dtype, to = target_dtype(weight, options_);
     const std::span<const std::byte> bytes = weight.plain->bytes;
+    const bool narrowing = is_weight_dtype(from) && has_wider_range(from, to);
+    NarrowingLoss loss;
     uint64_t offset = 0;
     for (uint64_t at = 0; at < bytes.size(); at += kPieceBytes) {
       NWC_RETURN_IF_ERROR(progress_.check_stop());
       std::span<const std::byte> piece = bytes.subspan(at, std::min(kPieceBytes, bytes.size() - at));
       if (from != to) {
         buffer_.resize(piece.size() * bits_of(to) / bits_of(from));
-        convert_floats(from, piece, to, buffer_);
+        if (narrowing) {
+          NWC_ASSIGN_OR_RETURN(const NarrowingLoss lost, narrow(from, piece, to, buffer_, options_.threads));
+          loss += lost;
+        } else {
+          convert_floats(from, piece, to, buffer_);
+        }
         piece = buffer_;
       }
       NWC_RETURN_IF_ERROR(writer.write(weight.info.name, offset, piece));
       offset += piece.size();
     }
+    losses_.add(weight.info, loss);
     file.release(*weight.plain);
     return {};
   }
@@ -103,7 +129,8 @@ class ShardReader {
   const DecompressOptions& options_;
   const Progress& progress_;
   uint64_t done_ = 0, total_ = 0;
-  std::vector<std::byte> buffer_;
+  std::vector<std::byte> buffer_, wide_;
+  RangeLosses losses_;
 };
 
 // Checksums stand for the contents of compressed shards: every byte is compared with them when it is read.
@@ -139,11 +166,14 @@ Result<DecompressReport> decompress(const DecompressOptions& options, const Prog
   ShardReader reader(store, options, progress);
   WeightMap weight_map;
   uint64_t total_size = 0;
+  size_t kept = 0;  // shards of an earlier run
   std::error_code ignored;
   for (size_t s = 0; s < checkpoint.shards().size(); ++s) {
     const std::string name = checkpoint.shards()[s].path().filename().string();
     const fs::path path = output.path() / name;
-    if (!output.has_from_earlier_run(name)) {
+    if (output.has_from_earlier_run(name)) {
+      ++kept;
+    } else {
       NWC_RETURN_IF_ERROR(reader.write(s, path));
       output.keep_progress();
     }
@@ -159,6 +189,15 @@ Result<DecompressReport> decompress(const DecompressOptions& options, const Prog
   NWC_ASSIGN_OR_RETURN(const std::vector<std::string> dropped,
                        copy_side_files(options.input, output.path(), {"config.json", std::string(kCodecFileName)}));
   report.warnings.insert(report.warnings.end(), dropped.begin(), dropped.end());
+  report.saturated = reader.losses().sum().saturated;
+  report.flushed = reader.losses().sum().flushed;
+  for (std::string& line : reader.losses().warnings()) report.warnings.push_back(std::move(line));
+  if (kept > 0 && options.dtype && *options.dtype != DType::kF32) {
+    report.warnings.push_back(
+        fmt::format("{} files were complete before: weights in them that {} cannot hold are not "
+                    "counted",
+                    kept, name_of(*options.dtype)));
+  }
   NWC_RETURN_IF_ERROR(write_plain_config(options.input, output.path(), options.dtype));
   NWC_RETURN_IF_ERROR(output.finish());
   return report;
