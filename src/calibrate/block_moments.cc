@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 
 #include "base/hash.h"
@@ -30,6 +31,10 @@ void BlockMoments::see(const LinearSpec& linear, const at::Tensor& x) {
 void BlockMoments::end_batch() {
   next_ = 0;
   last_ = SIZE_MAX;
+}
+
+bool BlockMoments::are_finite() const {
+  return std::all_of(inputs_.begin(), inputs_.end(), [](const SecondMoment& moment) { return moment.is_finite(); });
 }
 
 Result<HessianFile> BlockMoments::file(const Checkpoint& checkpoint, const Json& provenance,

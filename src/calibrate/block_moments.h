@@ -22,6 +22,8 @@ class BlockMoments {
   // Called for every linear layer in the order of linears_of(); of layers with a common input, the first counts.
   void see(const LinearSpec& linear, const at::Tensor& x);
   void end_batch();
+  // Of all batches until now.
+  bool are_finite() const;
 
   // The means. Experts that saw few tokens are appended to `warnings`.
   Result<HessianFile> file(const Checkpoint& checkpoint, const Json& provenance,

@@ -71,7 +71,7 @@ Result<CalibrateReport> run(const CalibrateOptions& options, std::span<const Cal
   report.blocks = files.blocks();
   report.blocks_from_earlier_run = files.from_earlier_run();
 
-  std::vector<at::Tensor> batches;
+  std::vector<Batch> batches;
   CalibrationSequences drawn{.calibration = provenance};
   NWC_ASSIGN_OR_RETURN(auto embedding, model.embedding());
   for (const CalibrationText& text : texts) {
@@ -88,7 +88,9 @@ Result<CalibrateReport> run(const CalibrateOptions& options, std::span<const Cal
           torch::tensor(at::ArrayRef<int32_t>(text.ids.data() + begin, static_cast<size_t>(options.length)),
                         torch::kInt64)
               .unsqueeze(0);
-      batches.push_back(embedding->forward(ids));
+      batches.push_back({embedding->forward(ids), fmt::format("sequence {} of {}", of_text.size(), text.name)});
+      if (!is_finite(batches.back().hidden))
+        return input_not_finite(batches.back().name, model.spec().embedding, checkpoint);
     }
   }
   embedding.reset();  // only the blocks are needed from here on

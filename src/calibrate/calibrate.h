@@ -41,8 +41,8 @@ struct CalibrateReport {
 // soon as it is complete, so that an interrupted run goes on with the first block that is missing, and the sequences
 // themselves (guide/calibration_sequences.h). Memory, on the device: the hidden states of all sequences, one block,
 // its second moments in binary64. The same class of machines (libtorch/machine.h) gives the same bytes. Errors: those
-// of the model; kInvalidArgument for a text shorter than one sequence; kBusy, kExists
-// (checkpoint/resumable_directory.h); kInterrupted.
+// of the model; kInvalidArgument for a text shorter than one sequence; kNonFinite where activations stop being finite,
+// by block, layer and sequence; kBusy, kExists (checkpoint/resumable_directory.h); kInterrupted.
 Result<CalibrateReport> calibrate(const CalibrateOptions& options, std::span<const CalibrationText> texts,
                                   const Progress& progress);
 

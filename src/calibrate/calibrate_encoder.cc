@@ -81,16 +81,21 @@ Result<CalibrateReport> run(const CalibrateOptions& options, const std::filesyst
     const std::string& name = tower.spec().name;
     const int64_t count = inputs.count(name);
     if (count == 0) continue;
-    std::vector<at::Tensor> batches;
+    std::vector<Batch> batches;
     {
       NWC_ASSIGN_OR_RETURN(const auto input, tower.input());
       for (int64_t begin = 0; begin < count; begin += kBatch) {
         NWC_RETURN_IF_ERROR(progress.check_stop());
-        batches.push_back(input->forward(inputs.batch(name, begin, std::min(kBatch, count - begin))));
+        const int64_t some = std::min(kBatch, count - begin);
+        batches.push_back({input->forward(inputs.batch(name, begin, some)),
+                           fmt::format("inputs {} to {} of the {} tower", begin + 1, begin + some, name)});
+        if (!is_finite(batches.back().hidden)) {
+          return input_not_finite(batches.back().name, tensors_of(tower.spec().input).front().name, checkpoint);
+        }
       }
     }
     report.sequences += count;
-    for (const at::Tensor& hidden : batches) report.tokens += hidden.size(0) * hidden.size(1);
+    for (const Batch& batch : batches) report.tokens += batch.hidden.size(0) * batch.hidden.size(1);
     NWC_RETURN_IF_ERROR(pass_blocks(tower, batches, files, first, checkpoint, steps, report));
     first += tower.blocks();
   }

@@ -3,8 +3,12 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <functional>
+#include <set>
+#include <string>
 
 #include "calibrate/second_moment.h"
 #include "calibrate/sequences.h"
@@ -103,6 +107,104 @@ TEST_F(Calibrate, HessiansAreTheMeanOfTheInputsOuterProducts) {
       }
     }
     EXPECT_LT(std::sqrt(error / size), 1e-5) << name;
+  }
+}
+
+// What stops calibration, on the toy model with some tensors changed.
+struct Stopped {
+  Error error{ErrorCode::kInternal, "not stopped"};
+  std::set<std::string> files;
+};
+Stopped stopped(const CalibrationText& text, const std::function<void(testing::ToyTensors&)>& change) {
+  testing::ToyTensors tensors = testing::toy_tensors(1);
+  change(tensors);
+  const testing::TempDir model, directory;
+  testing::write_toy_checkpoint(model, tensors);
+  const Result<CalibrateReport> report =
+      calibrate({.model = model.path(), .output = directory.path() / "h", .sequences = 4, .length = 16, .threads = 1},
+                {&text, 1}, {});
+  Stopped result;
+  if (!report) result.error = report.error();
+  EXPECT_EQ(result.error.file(), model.path().string());
+  result.files = directory.files();
+  return result;
+}
+std::string line_of(const Error& error) { return error.to_string().substr(error.file().size() + 2); }
+
+TEST_F(Calibrate, StopsWhereActivationsOverflow) {
+  const Stopped at = stopped(text_, [](testing::ToyTensors& tensors) {
+    for (const char* name : {"model.layers.1.mlp.gate_proj.weight", "model.layers.1.mlp.up_proj.weight"}) {
+      for (float& v : tensors[name].values) v *= 1e25f;
+    }
+  });
+  EXPECT_EQ(at.error.code(), ErrorCode::kNonFinite);
+  EXPECT_EQ(at.error.tensor(), "model.layers.1.mlp.down_proj.weight");
+  EXPECT_EQ(at.error.message(), "the input of this layer is not finite in block 1, sequence 1 of text, token 0");
+  EXPECT_NE(line_of(at.error).find("; look at 'model.layers.1.mlp.gate_proj.weight', whose largest weight, "),
+            std::string::npos)
+      << line_of(at.error);
+  EXPECT_TRUE(at.files.contains("h/hessians-00000.safetensors")) << "complete blocks stay";
+  EXPECT_FALSE(at.files.contains("h/hessians-00001.safetensors"));
+}
+
+TEST_F(Calibrate, NamesTensorsThatAreNotFinite) {
+  const float nan = std::nanf("");
+  EXPECT_EQ(line_of(stopped(text_,
+                            [&](testing::ToyTensors& tensors) {
+                              tensors["model.layers.0.input_layernorm.weight"].values[3] = nan;
+                            })
+                        .error),
+            "tensor 'model.layers.0.self_attn.q_proj.weight': the input of this layer is not finite in block 0, "
+            "sequence 1 of text, token 0; repair 'model.layers.0.input_layernorm.weight', of which weight 3 is NaN or "
+            "infinite");
+  EXPECT_EQ(line_of(stopped(text_,
+                            [&](testing::ToyTensors& tensors) {
+                              tensors["model.layers.1.mlp.down_proj.weight"].values[5] = -INFINITY;
+                            })
+                        .error),
+            "tensor 'model.layers.1.mlp.down_proj.weight': what block 1 makes with it, its last layer, is not finite "
+            "in sequence 1 of text, token 0; repair 'model.layers.1.mlp.down_proj.weight', of which weight 5 is NaN or "
+            "infinite");
+}
+
+TEST_F(Calibrate, NamesTheSequenceOfAnEmbeddingThatIsNotFinite) {
+  for (int32_t& id : text_.ids) id = 2;
+  const std::vector<int64_t> begins = *draw_sequences(text_.ids, 16, 4, 1);
+  text_.ids[static_cast<size_t>(begins[2]) + 11] = 7;
+  const Stopped at = stopped(
+      text_, [](testing::ToyTensors& tensors) { tensors["model.embed_tokens.weight"].values[7 * 8] = std::nanf(""); });
+  EXPECT_EQ(line_of(at.error),
+            "tensor 'model.embed_tokens.weight': what it gives to the first block is not finite in sequence 3 of text; "
+            "repair 'model.embed_tokens.weight', of which weight 56 is NaN or infinite");
+}
+
+TEST_F(Calibrate, ActivationsTooLargeForAHessianAreNamed) {
+  const Stopped at = stopped(text_, [](testing::ToyTensors& tensors) {
+    for (float& v : tensors["model.layers.1.post_attention_layernorm.weight"].values) v *= 1e22f;
+  });
+  EXPECT_EQ(at.error.code(), ErrorCode::kNonFinite);
+  EXPECT_EQ(at.error.tensor(), "model.layers.1.mlp.gate_proj.weight");
+  EXPECT_TRUE(at.error.message().starts_with("the input of this layer reaches ")) << at.error.message();
+  EXPECT_NE(at.error.message().find("too much for a Hessian, in block 1, sequence 1 of text"), std::string::npos);
+}
+
+TEST_F(Calibrate, HessiansHaveTheCheckpointsNames) {
+  testing::ToyTensors renamed;
+  for (const auto& [name, tensor] : testing::toy_tensors(1)) renamed["base_model." + name] = tensor;
+  const testing::TempDir other;
+  testing::write_toy_checkpoint(other, renamed);
+  CalibrateOptions of_other = options("other");
+  of_other.model = other.path();
+  ASSERT_TRUE(calibrate(options("h"), {&text_, 1}, {}));
+  const Result<CalibrateReport> report = calibrate(of_other, {&text_, 1}, {});
+  ASSERT_TRUE(report) << report.error().to_string();
+  const HessianStore plain = *HessianStore::open(directory_.path() / "h"),
+                     store = *HessianStore::open(directory_.path() / "other");
+  const Checkpoint checkpoint = *Checkpoint::open(model_.path()), stored = *Checkpoint::open(other.path());
+  for (const char* name : {"model.layers.0.self_attn.v_proj.weight", "model.layers.1.mlp.down_proj.weight"}) {
+    const Result<StoredHessian> found = store.find(*stored.find("base_model." + std::string(name)).tensor);
+    ASSERT_TRUE(found) << found.error().to_string();
+    EXPECT_EQ(found->triangles, plain.find(*checkpoint.find(name).tensor)->triangles);
   }
 }
 

@@ -10,6 +10,12 @@ void SecondMoment::add(const at::Tensor& x) {
   tokens_ += rows.size(0);
 }
 
+bool SecondMoment::is_finite() const {
+  // No entry is larger than the larger of two on the diagonal.
+  return !sum_.defined() ||
+         (sum_.diagonal() / static_cast<double>(tokens_)).to(torch::kFloat32).isfinite().all().item<bool>();
+}
+
 void SecondMoment::append_triangle(std::vector<float>& out) const {
   const int64_t n = features_;
   if (!sum_.defined()) return out.resize(out.size() + static_cast<size_t>(n * (n + 1) / 2), 0.0f);

@@ -16,6 +16,8 @@ class SecondMoment {
   // x: float32 [..., features].
   void add(const at::Tensor& x);
   int64_t tokens() const { return tokens_; }
+  // Whether the mean can be stored: x and its squares fit binary32.
+  bool is_finite() const;
   // The lower triangle of the mean, row by row; zeros if there was no token.
   void append_triangle(std::vector<float>& out) const;
 

@@ -128,7 +128,8 @@ Result<double> checked_diagonal_mean(std::span<const float> triangle, uint64_t n
                                                   std::to_string(n * (n + 1) / 2));
   }
   if (!std::all_of(triangle.begin(), triangle.end(), [](float v) { return std::isfinite(v); })) {
-    return Error(ErrorCode::kNonFinite, "Hessian has entries that are not finite").remedy("calibrate again");
+    return Error(ErrorCode::kNonFinite, "Hessian has entries that are not finite")
+        .remedy("calibrate again, which stops where activations are not finite and names the tensor");
   }
   double mean = 0;
   for (uint64_t i = 0; i < n; ++i) mean += triangle[i * (i + 1) / 2 + i];
