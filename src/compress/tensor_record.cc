@@ -79,6 +79,7 @@ Json to_json(const TensorRecord& r) {
             {"columns_per_level", r.columns_per_level},
             {"own_tables", r.own_tables},
             {"nmse", nmse_of(r)},
+            {"worst_column_nmse", r.measured ? json_number(r.measured->worst_column_nmse) : Json()},
             {"hessian_weighted_error", r.measured ? or_null(r.measured->hessian_error) : Json()},
             {"diagonal_error_correlation", r.measured ? or_null(r.measured->diagonal_error_correlation) : Json()}};
   const Encoding* e = r.encoding ? &*r.encoding : nullptr;

@@ -34,8 +34,9 @@ struct TensorRecord : TensorReport {  // what the file says: all records have it
 
   // What the decoded weights show beside the original's.
   struct Measured {
-    double nmse = 0;                                   // sum (decoded - original)^2 / sum original^2
-    std::optional<double> hessian_error;               // tr(E H E^T) / tr(W H W^T), E = decoded - original
+    double nmse = 0;                      // sum (decoded - original)^2 / sum original^2
+    double worst_column_nmse = 0;         // the largest of a column that is not all zeros: one near 1 is lost
+    std::optional<double> hessian_error;  // tr(E H E^T) / tr(W H W^T), E = decoded - original
     std::optional<double> diagonal_error_correlation;  // of log diag(H) and log 1 / column error (report/figures.h)
   };
   std::optional<Measured> measured = {};
@@ -52,10 +53,10 @@ CompressionTotals totals_of(std::span<const TensorRecord> tensors);
 // (base/json_number.h):
 //   name, dtype, shape, weights; block (null outside blocks), layer (weights/tensor_name.h)
 //   payload_bytes (tiles), side_bytes (all else), payload_bits_per_weight, bits_per_weight, columns_per_level,
-//   own_tables nmse: relative squared error, measured, or as the encoder saw it hessian_weighted_error,
-//   diagonal_error_correlation: of Measured squared_error, squared_weight, normalised_squared_error, weighted_error,
-//   table_bits, escapes, patches, damping, unseen_matrices, seconds, block_error {before_recovery, after_recovery}: of
-//   Encoding
+//   own_tables nmse: relative squared error, measured, or as the encoder saw it worst_column_nmse,
+//   hessian_weighted_error, diagonal_error_correlation: of Measured squared_error, squared_weight,
+//   normalised_squared_error, weighted_error, table_bits, escapes, patches, damping, unseen_matrices, seconds,
+//   block_error {before_recovery, after_recovery}: of Encoding
 Json to_json(const TensorRecord& record);
 
 // The way back, for the parts of an unfinished run: all but Measured. Errors: kCorrupt.

@@ -85,8 +85,9 @@ class Measurer {
     if (measured->weighted_weight > 0) shown.hessian_error = measured->weighted_error / measured->weighted_weight;
     for (size_t k = 0; k < measured->column_error.size(); ++k) {
       const double weight = measured->column_weight[k];
-      line.column_error.push_back(weight > 0 ? static_cast<float>(measured->column_error[k] / weight)
-                                             : std::numeric_limits<float>::quiet_NaN());
+      const double nmse = weight > 0 ? measured->column_error[k] / weight : std::numeric_limits<double>::quiet_NaN();
+      line.column_error.push_back(static_cast<float>(nmse));
+      if (weight > 0) shown.worst_column_nmse = std::max(shown.worst_column_nmse, nmse);
     }
     if (hessian) line.diagonal = diagonal_of(*hessian, weights.matrices);
     shown.diagonal_error_correlation = diagonal_correlation(line);

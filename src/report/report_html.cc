@@ -135,14 +135,16 @@ std::string table(const std::vector<std::vector<std::string>>& rows) {
 }
 
 std::string tensors_section(const CompressionReport& r) {
-  std::vector<std::vector<std::string>> rows{{"tensor", "shape", "payload", "bits", "NMSE dB", "Hessian-weighted dB",
-                                              "columns by level", "tables", "patches", "seconds"}};
+  std::vector<std::vector<std::string>> rows{{"tensor", "shape", "payload", "bits", "NMSE dB", "worst column dB",
+                                              "Hessian-weighted dB", "columns by level", "tables", "patches",
+                                              "seconds"}};
   for (size_t i = 0; i < std::min(kMaxRows, r.tensors.size()); ++i) {
     const TensorRecord& t = r.tensors[i].record;
     const std::optional<double>& hessian_error = t.measured->hessian_error;
     rows.push_back({t.name, fmt::format("{}", fmt::join(t.shape, " x ")),
                     fmt::format("{:.4f}", t.payload_bits_per_weight()), fmt::format("{:.4f}", t.bits_per_weight()),
-                    decibels_text(t.measured->nmse), hessian_error ? decibels_text(*hessian_error) : "",
+                    decibels_text(t.measured->nmse), decibels_text(t.measured->worst_column_nmse),
+                    hessian_error ? decibels_text(*hessian_error) : "",
                     fmt::format("{}", fmt::join(t.columns_per_level, " / ")), t.own_tables ? "own" : "codec",
                     t.encoding ? std::to_string(t.encoding->statistics.patches) : "",
                     t.encoding ? fmt::format("{:.2f}", t.encoding->seconds) : ""});

@@ -93,6 +93,8 @@ TEST_F(Report, AgreesWithTheEncoderAndTheFiles) {
     EXPECT_EQ(t.record.columns_per_level, encoded->columns_per_level);
     EXPECT_EQ(t.record.encoding->statistics.patches, seen.patches);
     EXPECT_EQ(t.record.encoding->seconds, encoded->encoding->seconds);
+    EXPECT_GT(measured.worst_column_nmse, measured.nmse) << "columns differ";
+    EXPECT_LT(measured.worst_column_nmse, 0.5);
     ASSERT_TRUE(measured.hessian_error);
     EXPECT_GT(*measured.hessian_error, 0);
     EXPECT_LT(*measured.hessian_error, measured.nmse) << "levels follow the diagonal";
@@ -128,6 +130,31 @@ TEST_F(Report, LeavesTheCheckpointAlone) {
   EXPECT_EQ(testing::contents_of(tiny_.out()), before);
   EXPECT_TRUE(fs::exists(tiny_.out("deep/report") / kReportJson));
   EXPECT_TRUE(fs::exists(tiny_.out("deep/report") / kReportHtml));
+}
+
+// A column far below the others' range is lost, which the tensor's error does not show.
+TEST(ReportOfColumns, TheWorstColumnIsToldEvenWhereTheTensorLooksFine) {
+  const TinyCheckpoint tiny;
+  std::mt19937 random(7);
+  std::vector<float> values = testing::random_values(48 * 70, 0.02, random);
+  for (size_t r = 0; r < 48; ++r) values[r * 70 + 3] *= 1e-9f;
+  for (size_t r = 0; r < 48; ++r) values[r * 70 + 11] = 2e6f * (r % 2 == 0 ? 1.0f : -1.0f);
+  const testing::OwnedMatrix matrix("", DType::kF32, {48, 70}, values);
+  tiny.write_shards(
+      testing::SafetensorsBuilder().add("model.layers.0.a.weight", "F32", {48, 70}, testing::text_of(matrix.bytes())),
+      testing::SafetensorsBuilder().add("model.norm.weight", "F32", {1}, testing::raw<float>({1})));
+  const CompressReport run = *compress_checkpoint({.model = tiny.model(),
+                                                   .output = tiny.out(),
+                                                   .codecs = {tiny.codec()},
+                                                   .encode = {.tile_chunks = 64},
+                                                   .threads = 1},
+                                                  {});
+  ASSERT_EQ(run.tensors.size(), 1u);
+  const CompressionReport report = *make_report({tiny.model(), tiny.out(), {}, {}, 1}, run, {});
+  ASSERT_EQ(report.tensors.size(), 1u);
+  EXPECT_LT(report.tensors[0].record.measured->nmse, 0.01);
+  EXPECT_GT(report.tensors[0].record.measured->worst_column_nmse, 0.5);
+  EXPECT_GT((*parse_json(report_json(report)))["tensors"][0]["worst_column_nmse"].get<double>(), 0.5);
 }
 
 TEST_F(Report, JsonHasTheNumbers) {
