@@ -6,6 +6,7 @@
 #include <map>
 
 #include "base/hash.h"
+#include "checkpoint/quantised/stored_format.h"
 
 namespace nwc {
 namespace {

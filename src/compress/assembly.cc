@@ -100,8 +100,9 @@ Status assemble_shard(const ShardPlan& shard, const PartIndex& parts, const std:
   NWC_ASSIGN_OR_RETURN(SafetensorsWriter writer, SafetensorsWriter::create(path, std::move(fixed), std::move(growing),
                                                                            std::move(metadata), {.checksums = true}));
   const auto copy = [&](const Source& source, auto&& write) -> Status {
-    NWC_ASSIGN_OR_RETURN(const TensorValues values, values_of(*source.tensor, 1));
-    const std::span<const std::byte> bytes = values.bytes;
+    const Result<TensorValues> values = values_of(*source.tensor, 1);
+    if (!values) return Error(values.error()).in_file(source.file->path().string());
+    const std::span<const std::byte> bytes = values->bytes;
     for (uint64_t at = 0; at < bytes.size(); at += kCopyPiece) {
       NWC_RETURN_IF_ERROR(progress.check_stop());
       NWC_RETURN_IF_ERROR(write(at, bytes.subspan(at, std::min(kCopyPiece, bytes.size() - at))));

@@ -117,6 +117,10 @@ Result<CompressPlan> make_plan(const Checkpoint& checkpoint, const Selection& se
           plan.warnings.push_back(tensor.name + " is stored uncompressed: " + checked_weights->obstacle);
         }
       }
+      if (tensor.stored != nullptr && !compress) {  // rather found now than when everything else is done
+        if (const auto values = values_of(tensor, threads); !values)
+          return Error(values.error()).in_file(shard.path().string());
+      }
       shard.release(tensor);
       (compress ? shard_plan.compressed : shard_plan.plain).push_back(&tensor);
       if (compress) plan.compressed_bytes += tensor.bytes.size();

@@ -14,6 +14,7 @@
 #include "format/checkpoint_config.h"
 #include "guide/guide_source.h"
 #include "guide/hessian_store.h"
+#include "nwcodec/weights.h"
 #include "quantise/feedback.h"
 
 namespace nwc {
