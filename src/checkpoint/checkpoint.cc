@@ -87,26 +87,38 @@ Result<std::vector<SafetensorsFile>> open_shards(const fs::path& directory, cons
   return shards;
 }
 
-// Where index and shards disagree, as sentences; an error for a tensor that no shard holds.
+// Where index and shards disagree, as sentences; an error for a tensor that no shard holds. Of a compressed checkpoint,
+// whose index and shards one program has written, every difference is one.
 class IndexCheck {
  public:
-  IndexCheck(const fs::path& directory, const WeightMap& index) : directory_(directory), index_(index) {}
+  IndexCheck(const fs::path& directory, const WeightMap& index, bool compressed)
+      : directory_(directory), index_(index), compressed_(compressed) {}
 
   // The tensor that `shard` gives. Called for the tensors that are there, once each.
-  void found(const TensorView& tensor, const SafetensorsFile& shard) {
+  Status found(const TensorView& tensor, const SafetensorsFile& shard) {
     const auto entry = index_.find(tensor.name);
+    const bool elsewhere = entry != index_.end() && entry->second != shard.path().filename().native();
+    if (compressed_ && (elsewhere || entry == index_.end())) {
+      return Error(ErrorCode::kMismatch, elsewhere ? fmt::format("the index says that it stands in {}", entry->second)
+                                                   : "the index does not mention it")
+          .in_file(shard.path().string())
+          .in_tensor(tensor.name)
+          .at_offset(tensor.file_offset)
+          .remedy("fetch the compressed checkpoint again");
+    }
     if (entry == index_.end()) {
       unmentioned_.push_back(tensor.name);
-      return;
+      return {};
     }
     ++mentioned_;
-    if (entry->second != shard.path().filename().native()) elsewhere_.push_back(tensor.name);
+    if (elsewhere) elsewhere_.push_back(tensor.name);
+    return {};
   }
 
   Status finish(const Checkpoint& checkpoint, std::vector<std::string>& notes) const {
     if (mentioned_ < index_.size()) {
       for (const auto& [tensor, file] : index_) {
-        if (checkpoint.find(tensor).tensor != nullptr) continue;
+        if (checkpoint.find(tensor).tensor != nullptr || tensor == kChecksumTensorName) continue;
         return Error(ErrorCode::kMismatch, "the index says that this file holds it, but it does not")
             .in_file((directory_ / file).string())
             .in_tensor(tensor)
@@ -124,6 +136,7 @@ class IndexCheck {
  private:
   const fs::path& directory_;
   const WeightMap& index_;
+  bool compressed_;
   std::vector<std::string> unmentioned_, elsewhere_;
   size_t mentioned_ = 0;
 };
@@ -149,6 +162,8 @@ Result<Checkpoint> Checkpoint::open_checked(const fs::path& directory) {
   }
   NWC_ASSIGN_OR_RETURN(checkpoint.shards_, open_shards(directory, choice));
 
+  std::error_code failure;
+  const bool compressed = fs::exists(directory / kCodecFileName, failure);
   size_t tensors = 0, replaced = 0;
   for (const SafetensorsFile& shard : checkpoint.shards_) tensors += shard.tensors().size();
   checkpoint.by_name_.reserve(tensors);
@@ -159,6 +174,14 @@ Result<Checkpoint> Checkpoint::open_checked(const fs::path& directory) {
       decodable = decodable || may_be_decoded(tensor);
       const auto [place, is_new] = checkpoint.by_name_.try_emplace(tensor.name, Location{&tensor, &shard});
       if (is_new) continue;
+      if (compressed) {
+        return Error(ErrorCode::kMismatch,
+                     fmt::format("stands in {} too", place->second.shard->path().filename().string()))
+            .in_file(shard.path().string())
+            .in_tensor(tensor.name)
+            .at_offset(tensor.file_offset)
+            .remedy("fetch the compressed checkpoint again");
+      }
       place->second = {&tensor, &shard};
       ++replaced;
     }
@@ -168,17 +191,17 @@ Result<Checkpoint> Checkpoint::open_checked(const fs::path& directory) {
         fmt::format("{} tensors stand in several shards; of each, the last shard's is taken", replaced));
   }
   if (choice.index) {
-    IndexCheck check(directory, *choice.index);
+    IndexCheck check(directory, *choice.index, compressed);
     for (const SafetensorsFile& shard : checkpoint.shards_) {
       for (const TensorView& tensor : shard.tensors()) {
         if (tensor.name == kChecksumTensorName) continue;
-        if (replaced == 0 || checkpoint.find(tensor.name).tensor == &tensor) check.found(tensor, shard);
+        if (replaced == 0 || checkpoint.find(tensor.name).tensor == &tensor)
+          NWC_RETURN_IF_ERROR(check.found(tensor, shard));
       }
     }
     NWC_RETURN_IF_ERROR(check.finish(checkpoint, checkpoint.notes_));
   }
-  std::error_code failure;
-  decodable = decodable && !fs::exists(directory / kCodecFileName, failure);
+  decodable = decodable && !compressed;
   if (replaced > 0 || decodable) NWC_RETURN_IF_ERROR(checkpoint.change_tensors(decodable));
   return checkpoint;
 }
