@@ -58,6 +58,26 @@ TEST(RecoveryGroups, EveryLayerOfADenseBlockAndFourStagesOfAMixture) {
   EXPECT_EQ(recovery_groups(block), (Groups{{"q", "k", "v", "o"}, {"gate_up"}, {"down"}}));
 }
 
+TEST(RecoveryGroups, LatentAttentionAndSharedExperts) {
+  BlockSpec block = attention_only();
+  block.attention_path.norm.emplace();
+  block.attention_path.norm->weight = "norm";
+  block.attention.latent = LatentSpec{.down = linear("kv_down"), .up = linear("kv_up"), .norm = {"kv_norm"}};
+  block.attention.latent->q_down = linear("q_down");
+  block.attention.latent->q_norm.emplace();
+  block.attention.latent->q_norm->weight = "q_norm";
+  MixtureSpec mixture{.router = linear("router")};
+  mixture.experts.push_back(PlainMlpSpec{linear("0.up"), linear("0.down")});
+  mixture.shared = PlainMlpSpec{linear("shared.up"), linear("shared.down")};
+  block.mlp = mixture;
+  EXPECT_EQ(recovery_groups(block),
+            (std::vector<std::vector<std::string>>{
+                {"q_down", "kv_down", "q", "kv_up", "o"}, {"0.up", "shared.up"}, {"0.down", "shared.down"}}));
+  std::vector<std::string> norms;
+  for (const NormSpec& norm : norms_of(block)) norms.push_back(norm.weight);
+  EXPECT_EQ(norms, (std::vector<std::string>{"norm", "kv_norm", "q_norm"}));
+}
+
 // A toy model with its calibration, and a codec that is coarse enough for recovery to have something to do.
 class Recover : public ::testing::Test {
  protected:
