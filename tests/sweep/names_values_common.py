@@ -1,5 +1,11 @@
 """What name_variants.py and value_variants.py share: checkpoints on disk, runs of nwcodec, the list of variants."""
-import json, os, random, subprocess, tempfile, warnings
+import json
+import logging
+import os
+import random
+import subprocess
+import tempfile
+import warnings
 
 warnings.filterwarnings("ignore")
 os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_VERBOSITY="error", OMP_NUM_THREADS="1",
@@ -11,6 +17,7 @@ from safetensors.torch import load_file, save_file
 
 torch.set_num_threads(1)
 transformers.utils.logging.disable_progress_bar()
+logging.disable(logging.CRITICAL)  # what from_pretrained() has to say of variants that it does not load
 NW = os.environ["NW"]
 ROOT = tempfile.mkdtemp(prefix="nwcodec-sweep-")
 VOCABULARY, CONTEXT, WINDOWS = 300, 48, 3

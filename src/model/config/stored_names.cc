@@ -185,11 +185,12 @@ std::set<std::string> StoredNames::prefixes_of(std::string_view ending) const {
 }
 
 std::string StoredNames::adapter() const {
+  std::string first;
   for (const auto& [name, stored] : stored_) {
-    if (name.find(".lora_A.") != std::string::npos || name.find(".base_layer.") != std::string::npos)
-      return stored.front();
+    if (name.find(".lora_A.") == std::string::npos) continue;
+    if (first.empty() || stored.front() < first) first = stored.front();
   }
-  return {};
+  return first;
 }
 
 Result<ModelSpec> with_stored_names(ModelSpec model, const StoredNames& stored) {

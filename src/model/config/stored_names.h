@@ -34,7 +34,7 @@ class StoredNames {
   Result<std::string> find(const std::string& name) const;
   // What stands before `ending` in the names that end with it, wrappers' parts left out.
   std::set<std::string> prefixes_of(std::string_view ending) const;
-  // A tensor of a LoRA adapter that is not merged into the weights; empty if there is none.
+  // The first tensor, by name, of a LoRA adapter that is not merged into the weights; empty if there is none.
   std::string adapter() const;
 
  private:
