@@ -1,10 +1,11 @@
 #include "base/json.h"
 
 #include <map>
-#include <unordered_set>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "base/json_repeated_keys.h"
 #include "base/python_floats.h"
 #include "nwcodec/limits.h"
 
@@ -16,8 +17,9 @@ namespace {
 class StrictBuilder : public nlohmann::json_sax<Json> {
  public:
   // `floats`: the numbers that stand for floats which are not finite, by their place among all numbers.
-  StrictBuilder(const std::map<size_t, double>& floats, const JsonLimits& allowed)
-      : floats_(floats), allowed_(allowed) {}
+  // `repeated`: where equal keys are noted; null refuses them.
+  StrictBuilder(const std::map<size_t, double>& floats, const JsonLimits& allowed, std::vector<std::string>* repeated)
+      : floats_(floats), allowed_(allowed), repeated_(repeated) {}
   bool null() override { return put(nullptr); }
   bool boolean(bool value) override { return put(value); }
   bool number_integer(number_integer_t value) override { return put_number(value); }
@@ -31,9 +33,13 @@ class StrictBuilder : public nlohmann::json_sax<Json> {
   bool end_array() override { return close(); }
 
   bool key(string_t& name) override {
-    if (!open_.back().keys.insert(name).second) {
+    Container& object = open_.back();
+    const auto [known, is_new] = object.keys.emplace(name, object.value->size());
+    replaced_ = is_new ? kNone : known->second;
+    if (!is_new && repeated_ == nullptr)
       return fail(Error(ErrorCode::kCorrupt, "JSON key '" + name.substr(0, 200) + "' appears twice in one object"));
-    }
+    if (!is_new && repeated_->size() < kNotedKeys)
+      repeated_->push_back(name.substr(0, 200));
     key_ = std::move(name);
     return true;
   }
@@ -51,8 +57,10 @@ class StrictBuilder : public nlohmann::json_sax<Json> {
  private:
   struct Container {
     Json* value;
-    std::unordered_set<std::string> keys;  // of an object
+    std::unordered_map<std::string, size_t> keys;  // of an object: where its members are
   };
+  static constexpr size_t kNone = ~size_t{0};
+  static constexpr size_t kNotedKeys = 3;
 
   // Adds a value to the innermost open container. Returns its address there.
   Json* add(Json value) {
@@ -61,6 +69,7 @@ class StrictBuilder : public nlohmann::json_sax<Json> {
     if (parent.is_array()) return &parent.get_ref<Json::array_t&>().emplace_back(std::move(value));
     // On the vector that ordered_map derives from, which does not search for the key: key() has seen that it is new.
     auto& members = parent.get_ref<Json::object_t&>();
+    if (replaced_ != kNone) return &(members.begin()[static_cast<ptrdiff_t>(replaced_)].second = std::move(value));
     return &members.Json::object_t::Container::emplace_back(std::move(key_), std::move(value)).second;
   }
   // Before a value is stored: as text it takes two bytes, in memory some hundred times as many.
@@ -99,14 +108,15 @@ class StrictBuilder : public nlohmann::json_sax<Json> {
   const std::map<size_t, double>& floats_;
   size_t numbers_ = 0;
   const JsonLimits allowed_;
+  std::vector<std::string>* const repeated_;
   std::vector<Container> open_;
   std::string key_;
+  size_t replaced_ = kNone;  // the member of the innermost object that has this key already
   size_t elements_ = 0;
 };
 
-}  // namespace
-
-Result<Json> parse_json(std::string_view text, JsonDialect dialect, const JsonLimits& allowed) {
+Result<Json> build(std::string_view text, JsonDialect dialect, const JsonLimits& allowed,
+                   std::vector<std::string>* repeated) {
   // The library takes a NUL for the end of its input, whatever follows; JSON text has none.
   if (const size_t at = text.find('\0'); at != std::string_view::npos) {
     return Error(ErrorCode::kCorrupt, "invalid JSON: a NUL byte").at_offset(at);
@@ -114,11 +124,21 @@ Result<Json> parse_json(std::string_view text, JsonDialect dialect, const JsonLi
   PythonFloats python;
   if (dialect == JsonDialect::kPython) python = replace_python_floats(text, allowed.elements);
   if (!python.values.empty()) text = python.text;
-  StrictBuilder builder(python.values, allowed);
+  StrictBuilder builder(python.values, allowed, repeated);
   const bool accepted = Json::sax_parse(text.begin(), text.end(), &builder);
   if (builder.error) return *std::move(builder.error);
   if (!accepted) return Error(ErrorCode::kCorrupt, "invalid JSON");
   return std::move(builder.root);
+}
+
+}  // namespace
+
+Result<Json> parse_json(std::string_view text, JsonDialect dialect, const JsonLimits& allowed) {
+  return build(text, dialect, allowed, nullptr);
+}
+
+Result<Json> parse_json_with_repeated_keys(std::string_view text, std::vector<std::string>& repeated) {
+  return build(text, JsonDialect::kStrict, {}, &repeated);
 }
 
 }  // namespace nwc

@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "base/json_repeated_keys.h"
 #include "nwcodec/limits.h"
 
 namespace nwc {
@@ -95,6 +96,15 @@ TEST(ParseJson, SmallValuesDoNotFillTheMemory) {
   EXPECT_EQ(value.error().code(), ErrorCode::kLimit);
   ASSERT_EQ(getrusage(RUSAGE_SELF, &after), 0);
   EXPECT_LT(after.ru_maxrss - before.ru_maxrss, 1 << 20) << "KiB";
+}
+
+TEST(Json, TakesTheLastOfRepeatedKeysWhereThatIsAskedFor) {
+  std::vector<std::string> repeated;
+  const Result<Json> value =
+      parse_json_with_repeated_keys(R"({"a":1,"b":{"c":[2],"d":3,"c":{"e":4,"e":5}},"a":6})", repeated);
+  ASSERT_TRUE(value) << value.error().to_string();
+  EXPECT_EQ(value->dump(), R"({"a":6,"b":{"c":{"e":5},"d":3}})");
+  EXPECT_EQ(repeated, (std::vector<std::string>{"c", "e", "a"}));
 }
 
 }  // namespace

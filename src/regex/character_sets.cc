@@ -1,11 +1,9 @@
 #include "regex/character_sets.h"
 
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
-
 #include <span>
 #include <utility>
 
+#include "regex/property_members.h"
 #include "regex/scanner.h"
 
 namespace nwc::regex {
@@ -13,20 +11,26 @@ namespace {
 
 using NamedSet = std::pair<std::string_view, std::string_view>;
 
+// With categories and properties that written_out() replaces.
+constexpr std::string_view kWord = R"(\p{alphabetic}\p{M}\p{Nd}\p{Pc}\x{b2}\x{b3}\x{b9}\x{bc}-\x{be})";
+constexpr std::string_view kWordInClass = R"(\p{alphabetic}\p{M}\p{Nd}\p{Pc})";
+constexpr std::string_view kSpace = R"(\p{whitespace})";
+constexpr std::string_view kDigit = R"(\p{Nd})";
+
 constexpr NamedSet kPosixSets[] = {
-    {"alnum", R"(\p{Alphabetic}\p{Nd})"},
-    {"alpha", R"(\p{Alphabetic})"},
+    {"alnum", R"(\p{alphabetic}\p{Nd})"},
+    {"alpha", R"(\p{alphabetic})"},
     {"ascii", R"(\x{0}-\x{7f})"},
     {"blank", R"(\p{Zs}\x{9})"},
     {"cntrl", R"(\p{Cc})"},
-    {"digit", kDigitSet},
+    {"digit", kDigit},
     {"graph", R"(\p{L}\p{M}\p{N}\p{P}\p{S}\p{Cf}\p{Co})"},
-    {"lower", R"(\p{Lowercase})"},
+    {"lower", R"(\p{lowercase})"},
     {"print", R"(\p{L}\p{M}\p{N}\p{P}\p{S}\p{Cf}\p{Co}\p{Zs})"},
     {"punct", R"(\p{P}\p{S})"},
-    {"space", kSpaceSet},
-    {"upper", R"(\p{Uppercase})"},
-    {"word", kWordSetInClass},
+    {"space", kSpace},
+    {"upper", R"(\p{uppercase})"},
+    {"word", kWordInClass},
     {"xdigit", kHexSet},
 };
 
@@ -36,8 +40,8 @@ constexpr NamedSet kPropertySets[] = {
     {"any", R"(\x{0}-\x{10ffff})"},
     {"assigned", R"(\p{L}\p{M}\p{N}\p{P}\p{S}\p{Z}\p{Cc}\p{Cf}\p{Co}\p{Cs})"},
     {"punct", R"(\p{P})"},
-    {"lowercase", R"(\p{Lowercase})"},
-    {"uppercase", R"(\p{Uppercase})"},
+    {"lowercase", R"(\p{lowercase})"},
+    {"uppercase", R"(\p{uppercase})"},
 };
 
 // Short and long names of Unicode's general categories, plain.
@@ -99,7 +103,7 @@ std::optional<std::string> plain_name(std::string_view name) {
 
 std::optional<std::string> find_in(std::span<const NamedSet> sets, std::string_view name) {
   for (const auto& [known, set] : sets) {
-    if (name == known) return std::string(set);
+    if (name == known) return written_out(set);
   }
   return std::nullopt;
 }
@@ -108,43 +112,50 @@ std::optional<std::string> category(std::string_view plain) {
   for (const auto& [short_name, long_name] : kCategories) {
     const bool is_short = plain.size() == short_name.size() && plain[0] == to_lower(short_name[0]) &&
                           plain.substr(1) == short_name.substr(1);
-    if (is_short || plain == long_name) return "\\p{" + std::string(short_name) + "}";
+    if (is_short || plain == long_name) return category_members(short_name);
   }
   return std::nullopt;
 }
 
-bool known_to_pcre2(const std::string& item) {
-  int error_code = 0;
-  PCRE2_SIZE error_offset = 0;
-  pcre2_code* code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(item.data()), item.size(), PCRE2_UTF | PCRE2_UCP,
-                                   &error_code, &error_offset, nullptr);
-  pcre2_code_free(code);
-  return code != nullptr;
+}  // namespace
+
+const std::string& word_set() {
+  static const std::string set = written_out(kWord);
+  return set;
 }
 
-}  // namespace
+const std::string& word_set_in_class() {
+  static const std::string set = written_out(kWordInClass);
+  return set;
+}
+
+const std::string& space_set() {
+  static const std::string set = written_out(kSpace);
+  return set;
+}
+
+const std::string& digit_set() {
+  static const std::string set = written_out(kDigit);
+  return set;
+}
 
 std::optional<std::string> posix_set(std::string_view name) { return find_in(kPosixSets, name); }
 
 std::optional<std::string> property_set(std::string_view name, bool in_class) {
   const std::optional<std::string> plain = plain_name(name);
   if (!plain || plain->empty()) return std::nullopt;
-  if (*plain == "word" && !in_class) return std::string(kWordSet);
+  if (*plain == "word" && !in_class) return word_set();
   if (std::optional<std::string> set = find_in(kPropertySets, *plain)) return set;
   if (std::optional<std::string> set = posix_set(*plain)) return set;
   if (std::optional<std::string> set = category(*plain)) return set;
-  for (const char* kind : {"script:", ""}) {
-    const std::string item = "\\p{" + (kind + *plain) + "}";
-    if (known_to_pcre2(item)) return item;
-  }
-  return std::nullopt;
+  return property_members(*plain);
 }
 
 bool depends_on_case(std::string_view set) {
-  for (const std::string_view cased : {R"(\p{Lu})", R"(\p{Ll})", R"(\p{Lt})", R"(\p{Lowercase})", R"(\p{Uppercase})"}) {
-    if (set == cased) return true;
+  for (const char* cased : {"Lu", "Ll", "Lt"}) {
+    if (set == category_members(cased)) return true;
   }
-  return false;
+  return set == property_members("lowercase") || set == property_members("uppercase");
 }
 
 }  // namespace nwc::regex

@@ -1,4 +1,5 @@
-// The named character sets of Oniguruma's regular expressions, written as members of a PCRE2 character class.
+// The named character sets of Oniguruma's regular expressions, written as members of a PCRE2 character class that is
+// the same whatever version of Unicode PCRE2 knows (property_members.h).
 #pragma once
 
 #include <optional>
@@ -8,17 +9,17 @@
 namespace nwc::regex {
 
 // \w outside and inside brackets: Oniguruma counts superscript digits and fractions of Latin-1 only outside.
-inline constexpr std::string_view kWordSet = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{b2}\x{b3}\x{b9}\x{bc}-\x{be})";
-inline constexpr std::string_view kWordSetInClass = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc})";
+const std::string& word_set();
+const std::string& word_set_in_class();
+const std::string& space_set();
+const std::string& digit_set();
 inline constexpr std::string_view kHexSet = "0-9A-Fa-f";
-inline constexpr std::string_view kSpaceSet = R"(\p{White_Space})";
-inline constexpr std::string_view kDigitSet = R"(\p{Nd})";
 
 // The set of [:name:]; nullopt for an unknown name.
 std::optional<std::string> posix_set(std::string_view name);
 
-// The set of \p{name}: POSIX names, general categories, and the scripts and binary properties that PCRE2 knows; upper
-// and lower case, spaces, '-' and '_' make no difference. nullopt for an unknown name.
+// The set of \p{name}: POSIX names, general categories, scripts, and the binary properties of characters/properties.cc;
+// upper and lower case, spaces, '-' and '_' make no difference. nullopt for an unknown name.
 std::optional<std::string> property_set(std::string_view name, bool in_class);
 
 // Whether (?i) changes the set.

@@ -81,11 +81,11 @@ Result<std::optional<Set>> read_set_escape(Scanner& scanner, bool in_class) {
   std::string_view members;
   switch (c) {
     case 's':
-    case 'S': members = kSpaceSet; break;
+    case 'S': members = space_set(); break;
     case 'w':
-    case 'W': members = in_class ? kWordSetInClass : kWordSet; break;
+    case 'W': members = in_class ? word_set_in_class() : word_set(); break;
     case 'd':
-    case 'D': members = kDigitSet; break;
+    case 'D': members = digit_set(); break;
     case 'h':
     case 'H': members = kHexSet; break;
     case 'p':

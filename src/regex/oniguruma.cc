@@ -231,7 +231,7 @@ class Translator {
   Status escape() {
     const char c = in_.peek(1);
     if (in_.rest().size() < 2) return in_.corrupt("it ends in a backslash");
-    static const std::string kWord = "[" + std::string(kWordSet) + "]";
+    static const std::string kWord = "[" + word_set() + "]";
     switch (c) {
       case 'A':
       case 'Z':

@@ -1,17 +1,15 @@
 #include "text/tokenizer.h"
 
 #include <algorithm>
-#include <unordered_map>
-#include <unordered_set>
 #include <utility>
 
 #include "base/file.h"
-#include "base/json.h"
+#include "base/json_repeated_keys.h"
 #include "nwcodec/limits.h"
 #include "regex/utf8.h"
-#include "text/bpe.h"
-#include "text/stages/added_tokens.h"
-#include "text/stages/component.h"
+#include "text/added_vocabulary.h"
+#include "text/component.h"
+#include "text/models/model.h"
 #include "text/stages/decoder.h"
 #include "text/stages/normalizer.h"
 #include "text/stages/post_processor.h"
@@ -24,34 +22,26 @@ using text::AddedTokenFinder;
 using text::Piece;
 
 struct Tokenizer::State {
-  explicit State(text::Bpe bpe) : model(std::move(bpe)) {}
+  State(std::unique_ptr<text::Model> loaded, text::AddedVocabulary tokens)
+      : model(std::move(loaded)), added(std::move(tokens)) {}
 
-  text::Bpe model;
-  text::Vocabulary added;  // tokens that only added_tokens has
-  std::unordered_set<int32_t> special;
-  std::unordered_map<int32_t, std::string>
-      normalized_text;             // of added tokens that are normalised, as decode() writes them
-  AddedTokenFinder in_text;        // added tokens that are looked for in the text as it is,
-  AddedTokenFinder in_normalized;  // and after the normalizer
+  std::unique_ptr<text::Model> model;  // never null
+  text::AddedVocabulary added;
   // Null where the file has null.
   std::unique_ptr<text::Normalizer> normalizer;
   std::unique_ptr<text::PreTokenizer> pre_tokenizer;
   std::unique_ptr<text::PostProcessor> post_processor;
   std::unique_ptr<text::Decoder> decoder;
+  std::vector<std::string> warnings;
 
   static Result<std::unique_ptr<State>> from_json(const Json& json);
-  Status add_tokens(const std::vector<AddedToken>& tokens);
   Status encode_between_tokens(Piece piece, text::Budget& budget, text::WordCache& cache,
                                std::vector<int32_t>& ids) const;
   Status encode_words(Piece piece, text::Budget& budget, text::WordCache& cache, std::vector<int32_t>& ids) const;
 
-  std::optional<int32_t> id_of(std::string_view token) const {
-    const std::optional<int32_t> id = model.vocabulary().id_of(token);
-    return id ? id : added.id_of(token);
-  }
   const std::string* token_of(int32_t id) const {
-    const std::string* token = model.vocabulary().token_of(id);
-    return token != nullptr ? token : added.token_of(id);
+    const std::string* token = added.token_of(id);
+    return token != nullptr ? token : model->token_of(id);
   }
 };
 
@@ -62,57 +52,27 @@ Result<std::unique_ptr<Tokenizer::State>> Tokenizer::State::from_json(const Json
     const Json* value = fields.find(name);
     return value != nullptr ? *value : kNull;
   };
-  NWC_ASSIGN_OR_RETURN(const Json* model, fields.require("model"));
-  NWC_ASSIGN_OR_RETURN(text::Bpe bpe, text::Bpe::from_json(*model));
-  auto state = std::make_unique<State>(std::move(bpe));
-  NWC_ASSIGN_OR_RETURN(state->normalizer, text::make_normalizer(member("normalizer")));
+  NWC_ASSIGN_OR_RETURN(const Json* model_json, fields.require("model"));
+  NWC_ASSIGN_OR_RETURN(std::unique_ptr<text::Model> model, text::make_model(*model_json));
+  NWC_ASSIGN_OR_RETURN(std::unique_ptr<text::Normalizer> normalizer, text::make_normalizer(member("normalizer")));
+  NWC_ASSIGN_OR_RETURN(const std::vector<AddedToken> tokens, text::read_added_tokens(member("added_tokens")));
+  NWC_ASSIGN_OR_RETURN(text::AddedVocabulary added, text::AddedVocabulary::make(tokens, *model, normalizer.get()));
+  auto state = std::make_unique<State>(std::move(model), std::move(added));
+  state->normalizer = std::move(normalizer);
   NWC_ASSIGN_OR_RETURN(state->pre_tokenizer, text::make_pre_tokenizer(member("pre_tokenizer")));
   NWC_ASSIGN_OR_RETURN(state->post_processor, text::make_post_processor(member("post_processor")));
   NWC_ASSIGN_OR_RETURN(state->decoder, text::make_decoder(member("decoder")));
-  NWC_ASSIGN_OR_RETURN(const std::vector<AddedToken> added, text::read_added_tokens(member("added_tokens")));
-  NWC_RETURN_IF_ERROR(state->add_tokens(added));
+  state->warnings = state->added.warnings();
+  if (const std::string& repeated = state->model->vocabulary().repeated(); !repeated.empty())
+    state->warnings.push_back("model.vocab: " + repeated);
   return state;
-}
-
-Status Tokenizer::State::add_tokens(const std::vector<AddedToken>& tokens) {
-  for (const AddedToken& token : tokens) {
-    const std::string name = "added token '" + token.content.substr(0, 100) + "'";
-    if (const std::optional<int32_t> id = model.vocabulary().id_of(token.content)) {
-      if (*id != token.id) {
-        return Error(ErrorCode::kCorrupt,
-                     name + " has id " + std::to_string(token.id) + ", but " + std::to_string(*id) + " in model.vocab");
-      }
-    } else if (const std::string* other = token_of(token.id)) {
-      return Error(ErrorCode::kCorrupt,
-                   name + " has id " + std::to_string(token.id) + ", which belongs to '" + other->substr(0, 100) + "'");
-    } else {
-      NWC_RETURN_IF_ERROR(added.add(token.content, token.id));
-    }
-    if (token.special) special.insert(token.id);
-    if (!token.normalized) {
-      in_text.add(token.content, token);
-      continue;
-    }
-    Piece content{token.content, true};
-    text::Budget budget(token.content.size());
-    if (normalizer != nullptr) NWC_RETURN_IF_ERROR(normalizer->apply(content, budget));
-    if (content.text.size() > limits::kMaxAddedToken) {
-      return Error(ErrorCode::kLimit,
-                   name + " is longer than " + std::to_string(limits::kMaxAddedToken) + " bytes when normalised");
-    }
-    normalized_text.emplace(token.id, content.text);
-    in_normalized.add(std::move(content.text), token);
-  }
-  in_text.prepare();
-  in_normalized.prepare();
-  return {};
 }
 
 // A stretch between added tokens that are not normalised.
 Status Tokenizer::State::encode_between_tokens(Piece piece, text::Budget& budget, text::WordCache& cache,
                                                std::vector<int32_t>& ids) const {
   if (normalizer != nullptr) NWC_RETURN_IF_ERROR(normalizer->apply(piece, budget));
-  for (const AddedTokenFinder::Part& part : in_normalized.find(piece.text)) {
+  for (const AddedTokenFinder::Part& part : added.in_normalized().find(piece.text)) {
     if (part.id) {
       ids.push_back(*part.id);
       continue;
@@ -125,10 +85,10 @@ Status Tokenizer::State::encode_between_tokens(Piece piece, text::Budget& budget
 
 Status Tokenizer::State::encode_words(Piece piece, text::Budget& budget, text::WordCache& cache,
                                       std::vector<int32_t>& ids) const {
-  if (pre_tokenizer == nullptr) return model.encode(piece.text, cache, ids);
+  if (pre_tokenizer == nullptr) return model->encode(piece.text, budget, cache, ids);
   std::vector<Piece> words;
   NWC_RETURN_IF_ERROR(pre_tokenizer->split(std::move(piece), budget, words));
-  for (const Piece& word : words) NWC_RETURN_IF_ERROR(model.encode(word.text, cache, ids));
+  for (const Piece& word : words) NWC_RETURN_IF_ERROR(model->encode(word.text, budget, cache, ids));
   return {};
 }
 
@@ -143,10 +103,15 @@ Result<Tokenizer> Tokenizer::open(const std::filesystem::path& path) {
 }
 
 Result<Tokenizer> Tokenizer::parse(std::string_view json_text, const std::string& label) {
-  Result<Json> json = parse_json(json_text);
+  std::vector<std::string> repeated;
+  Result<Json> json = parse_json_with_repeated_keys(json_text, repeated);
   if (!json) return std::move(json).error().in_file(label);
   Result<std::unique_ptr<State>> state = State::from_json(*json);
   if (!state) return std::move(state).error().in_file(label);
+  std::vector<std::string>& warnings = (*state)->warnings;
+  for (const std::string& key : repeated)
+    warnings.push_back("JSON key '" + key + "' appears twice in one object; the last one counts");
+  for (std::string& warning : warnings) warning.insert(0, label + ": ");
   return Tokenizer(*std::move(state));
 }
 
@@ -176,7 +141,7 @@ Result<std::vector<int32_t>> Tokenizer::encode(std::string_view input, bool add_
   text::Budget budget(input.size());
   text::WordCache cache;
   std::vector<int32_t> ids;
-  for (const AddedTokenFinder::Part& part : state_->in_text.find(input)) {
+  for (const AddedTokenFinder::Part& part : state_->added.in_text().find(input)) {
     if (part.id) {
       ids.push_back(*part.id);
       continue;
@@ -193,9 +158,9 @@ std::string Tokenizer::decode(std::span<const int32_t> ids, bool skip_special_to
   tokens.reserve(ids.size());
   for (const int32_t id : ids) {
     const std::string* token = state_->token_of(id);
-    if (token == nullptr || (skip_special_tokens && state_->special.contains(id))) continue;
-    const auto normalized = state_->normalized_text.find(id);
-    tokens.push_back(normalized != state_->normalized_text.end() ? normalized->second : *token);
+    if (token == nullptr || (skip_special_tokens && state_->added.is_special(*token))) continue;
+    const std::string* text = state_->added.text_of(id);
+    tokens.push_back(text != nullptr ? *text : *token);
   }
   if (state_->decoder != nullptr) state_->decoder->apply(tokens);
   const std::string_view separator = state_->decoder != nullptr ? "" : " ";
@@ -207,18 +172,25 @@ std::string Tokenizer::decode(std::span<const int32_t> ids, bool skip_special_to
   return joined;
 }
 
-size_t Tokenizer::vocab_size() const { return state_->model.vocabulary().size() + state_->added.size(); }
-
-int32_t Tokenizer::id_limit() const {
-  return std::max(state_->model.vocabulary().id_limit(), state_->added.id_limit());
+size_t Tokenizer::vocab_size() const {
+  return state_->model->vocabulary().size() + state_->added.tokens_beside_model();
 }
 
-std::optional<int32_t> Tokenizer::token_to_id(std::string_view token) const { return state_->id_of(token); }
+int32_t Tokenizer::id_limit() const {
+  return std::max(state_->model->vocabulary().id_limit(), state_->added.id_limit());
+}
+
+std::optional<int32_t> Tokenizer::token_to_id(std::string_view token) const {
+  const std::optional<int32_t> id = state_->added.id_of(std::string(token));
+  return id ? id : state_->model->vocabulary().id_of(token);
+}
 
 std::optional<std::string> Tokenizer::id_to_token(int32_t id) const {
   const std::string* token = state_->token_of(id);
   if (token == nullptr) return std::nullopt;
   return *token;
 }
+
+const std::vector<std::string>& Tokenizer::warnings() const { return state_->warnings; }
 
 }  // namespace nwc

@@ -1,12 +1,12 @@
 // Text to token ids and back, as a Hugging Face tokenizer.json says.
 //
-// Reads BPE models, byte-level (GPT-2, Llama 3, Qwen, ...) and with byte fallback (Llama 2, Mistral, Gemma, ...), and
-// gives the ids that the `tokenizers` library gives. component tables in
-// src/text/{normalizer,pre_tokenizer,post_processor,decoder}.cc list what is supported; anything else in the file is
-// refused by name. The file's "truncation" and "padding" are ignored, as transformers ignores them by default.
+// Reads BPE models, byte-level (GPT-2, Llama 3, Qwen, ...) and with byte fallback (Llama 2, Mistral, Gemma, ...),
+// Unigram (T5, XLM-R), WordPiece (BERT) and WordLevel models, and gives the ids that the `tokenizers` library gives, on
+// every system: sets of characters are our own (characters/sets.h). Component tables in src/text/stages list what is
+// supported; anything else in the file is refused by name. The file's "truncation" and "padding" are ignored, as
+// transformers ignores them by default.
 //
-// Differences from that library: Unicode properties are those of the ICU and PCRE2 libraries in use, which may know a
-// later or earlier version of Unicode; the limits of nwcodec/limits.h hold; see also regex/oniguruma.h.
+// Differences from that library: the limits of nwcodec/limits.h hold; see also regex/oniguruma.h.
 //
 // Thread safety: immutable after loading; const members may be called from several threads at once.
 #pragma once
@@ -56,6 +56,10 @@ class Tokenizer {
   std::optional<int32_t> token_to_id(std::string_view token) const;
   // The token as it is written in the file ("\u0120the" for " the"); nullopt if no token has the id.
   std::optional<std::string> id_to_token(int32_t id) const;
+
+  // What the file says and the reference does otherwise: ids of added tokens that it does not give them, equal ids or
+  // keys. Each names the file.
+  const std::vector<std::string>& warnings() const;
 
  private:
   struct State;

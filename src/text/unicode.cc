@@ -2,27 +2,19 @@
 
 #include <unicode/bytestream.h>
 #include <unicode/normalizer2.h>
-#include <unicode/uchar.h>
+#include <unicode/uniset.h>
 
+#include "characters/sets.h"
 #include "regex/utf8.h"
 
 namespace nwc::text {
 
-bool is_white_space(char32_t c) { return u_isUWhiteSpace(static_cast<UChar32>(c)); }
+using characters::ReferenceSet;
 
-bool is_word(char32_t c) {
-  const auto code_point = static_cast<UChar32>(c);
-  return (U_GET_GC_MASK(code_point) & (U_GC_M_MASK | U_GC_ND_MASK | U_GC_PC_MASK)) != 0 ||
-         u_hasBinaryProperty(code_point, UCHAR_ALPHABETIC) || u_hasBinaryProperty(code_point, UCHAR_JOIN_CONTROL);
-}
-
-bool is_numeric(char32_t c) { return (U_GET_GC_MASK(static_cast<UChar32>(c)) & U_GC_N_MASK) != 0; }
-
-bool is_punctuation(char32_t c) {
-  if (c < 0x80)
-    return (c > 0x20 && c < 0x30) || (c > 0x39 && c < 0x41) || (c > 0x5A && c < 0x61) || (c > 0x7A && c < 0x7F);
-  return (U_GET_GC_MASK(static_cast<UChar32>(c)) & U_GC_P_MASK) != 0;
-}
+bool is_white_space(char32_t c) { return characters::reference_set(ReferenceSet::kWhiteSpace).contains(c); }
+bool is_word(char32_t c) { return characters::reference_set(ReferenceSet::kWord).contains(c); }
+bool is_numeric(char32_t c) { return characters::reference_set(ReferenceSet::kNumeric).contains(c); }
+bool is_punctuation(char32_t c) { return characters::reference_set(ReferenceSet::kPunctuation).contains(c); }
 
 Result<std::string> normalize(std::string_view text, NormalForm form) {
   UErrorCode status = U_ZERO_ERROR;
@@ -33,12 +25,19 @@ Result<std::string> normalize(std::string_view text, NormalForm form) {
     case NormalForm::kNfkc: normalizer = icu::Normalizer2::getNFKCInstance(status); break;
     case NormalForm::kNfkd: normalizer = icu::Normalizer2::getNFKDInstance(status); break;
   }
+  static const icu::UnicodeSet assigned = [] {
+    UErrorCode failed = U_ZERO_ERROR;
+    icu::UnicodeSet set(icu::UnicodeString(u"[:age=9.0:]"), failed);
+    set.freeze();
+    return set;
+  }();
   std::string normalized;
-  if (U_SUCCESS(status)) {
+  if (U_SUCCESS(status) && !assigned.isEmpty()) {
     icu::StringByteSink<std::string> sink(&normalized);
-    normalizer->normalizeUTF8(0, icu::StringPiece(text), sink, nullptr, status);
+    icu::FilteredNormalizer2(*normalizer, assigned)
+        .normalizeUTF8(0, icu::StringPiece(text.data(), static_cast<int32_t>(text.size())), sink, nullptr, status);
   }
-  if (U_FAILURE(status)) {
+  if (U_FAILURE(status) || assigned.isEmpty()) {
     return Error(ErrorCode::kInternal, std::string("Unicode normalisation failed: ") + u_errorName(status));
   }
   return normalized;
@@ -52,7 +51,7 @@ std::string lower_case(std::string_view text) {
     if (c == 0x130) {
       lowered += "i\xCC\x87";  // the one character whose full mapping is longer than its simple one
     } else {
-      append_utf8(static_cast<char32_t>(u_tolower(static_cast<UChar32>(c))), lowered);
+      append_utf8(characters::lower_case(c), lowered);
     }
   }
   return lowered;

@@ -1,5 +1,5 @@
-// The Unicode properties and normal forms that tokenizers ask for, those of the ICU library that is linked. Text is
-// valid UTF-8 (regex/utf8.h).
+// The Unicode properties and normal forms that the stages of tokenizers ask for: those of the `tokenizers` library, the
+// same on every system (characters/sets.h). Text is valid UTF-8 (regex/utf8.h).
 #pragma once
 
 #include <cstddef>
@@ -10,13 +10,14 @@
 
 namespace nwc::text {
 
-bool is_white_space(char32_t c);  // White_Space
-bool is_word(char32_t c);         // \w of UTS 18: Alphabetic, M, Nd, Pc, Join_Control
-bool is_numeric(char32_t c);      // N
+bool is_white_space(char32_t c);
+bool is_word(char32_t c);  // \w of UTS 18: Alphabetic, M, Nd, Pc, Join_Control
+bool is_numeric(char32_t c);
 bool is_punctuation(char32_t c);  // P, and the ASCII symbols
 
 enum class NormalForm { kNfc, kNfd, kNfkc, kNfkd };
-// kInternal if the library fails (for example on text over 2 GiB).
+// Characters newer than Unicode 9 stay as they are: that is the version of the reference's tables, and normal forms of
+// older characters never change. kInternal if ICU fails (for example on text over 2 GiB).
 Result<std::string> normalize(std::string_view text, NormalForm form);
 
 // Every character by itself, without regard to its neighbours or a language.

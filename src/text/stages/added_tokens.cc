@@ -1,11 +1,10 @@
 #include "text/stages/added_tokens.h"
 
 #include <algorithm>
-#include <unordered_set>
 
 #include "nwcodec/limits.h"
 #include "regex/utf8.h"
-#include "text/stages/component.h"
+#include "text/component.h"
 #include "text/unicode.h"
 
 namespace nwc::text {
@@ -59,7 +58,6 @@ Result<std::vector<AddedToken>> read_added_tokens(const Json& json) {
   std::vector<AddedToken> tokens;
   if (json.is_null()) return tokens;
   if (!json.is_array()) return Error(ErrorCode::kCorrupt, "added_tokens is not an array");
-  std::unordered_set<std::string> contents;
   for (size_t i = 0; i < json.size(); ++i) {
     NWC_ASSIGN_OR_RETURN(const Fields fields, Fields::of(json[i], "added_tokens[" + std::to_string(i) + "]"));
     AddedToken token;
@@ -70,17 +68,12 @@ Result<std::vector<AddedToken>> read_added_tokens(const Json& json) {
     NWC_ASSIGN_OR_RETURN(token.lstrip, fields.boolean("lstrip", false));
     NWC_ASSIGN_OR_RETURN(token.rstrip, fields.boolean("rstrip", false));
     NWC_ASSIGN_OR_RETURN(token.normalized, fields.boolean("normalized", !token.special));
-    if (token.content.empty()) return fields.error(ErrorCode::kCorrupt, "'content' is empty");
     if (token.content.size() > limits::kMaxAddedToken) {
       return fields.error(ErrorCode::kLimit,
                           "'content' is longer than " + std::to_string(limits::kMaxAddedToken) + " bytes");
     }
-    if (!contents.insert(token.content).second) {
-      return fields.error(ErrorCode::kCorrupt, "'" + token.content.substr(0, 100) + "' appears twice");
-    }
     tokens.push_back(std::move(token));
   }
-  std::stable_partition(tokens.begin(), tokens.end(), [](const AddedToken& token) { return token.special; });
   return tokens;
 }
 

@@ -16,16 +16,16 @@ namespace nwc::text {
 
 struct AddedToken {
   std::string content;
-  int32_t id;
+  int32_t id;        // as the file has it, until AddedVocabulary numbers it
   bool single_word;  // not inside of a word
   bool lstrip;       // takes the white space before it along
   bool rstrip;       // takes the white space behind it along
   bool normalized;   // is looked for in the normalised text, in its own normalised form
   bool special;      // is left out by decode() on request
+  bool operator==(const AddedToken&) const = default;
 };
 
-// The "added_tokens" array, special tokens first, otherwise in its order. Errors: kCorrupt, also for an empty content
-// or one that appears twice; kLimit.
+// The "added_tokens" array. Errors: kCorrupt, kLimit.
 Result<std::vector<AddedToken>> read_added_tokens(const Json& json);
 
 // Finds added tokens in a text.

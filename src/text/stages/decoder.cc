@@ -5,8 +5,8 @@
 
 #include "nwcodec/limits.h"
 #include "regex/utf8.h"
+#include "text/component.h"
 #include "text/stages/byte_level.h"
-#include "text/stages/component.h"
 #include "text/stages/metaspace.h"
 #include "text/stages/pattern.h"
 
@@ -143,12 +143,61 @@ class Replace : public Decoder {
   std::string content_;
 };
 
+// Tokens with the prefix continue the word before them, others begin one; "cleanup" mends English punctuation.
+class WordPiece : public Decoder {
+ public:
+  static Made make(const Fields& fields) {
+    auto pieces = std::make_unique<WordPiece>();
+    NWC_ASSIGN_OR_RETURN(pieces->prefix_, fields.string("prefix"));
+    NWC_ASSIGN_OR_RETURN(pieces->cleanup_, fields.boolean("cleanup"));
+    return Made(std::move(pieces));
+  }
+  void apply(std::vector<std::string>& tokens) const override {
+    for (size_t i = 0; i < tokens.size(); ++i) {
+      std::string& token = tokens[i];
+      if (i > 0 && token.starts_with(prefix_)) {
+        token.erase(0, prefix_.size());
+      } else if (i > 0) {
+        token.insert(0, 1, ' ');
+      }
+      if (!cleanup_) continue;
+      for (const auto& [dirty, clean] : kCleanups) token = replace_ranges(token, find_literal(token, dirty), clean);
+    }
+  }
+  double growth() const override { return 2; }  // a space before each token
+
+ private:
+  static constexpr std::pair<std::string_view, std::string_view> kCleanups[] = {
+      {" .", "."},   {" ?", "?"},           {" !", "!"},   {" ,", ","},     {" ' ", "'"},   {" n't", "n't"},
+      {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
+  std::string prefix_;
+  bool cleanup_ = false;
+};
+
+// The suffix that ends a word becomes a space, except at the end.
+class Bpe : public Decoder {
+ public:
+  static Made make(const Fields& fields) {
+    auto bpe = std::make_unique<Bpe>();
+    NWC_ASSIGN_OR_RETURN(bpe->suffix_, fields.string("suffix"));
+    if (bpe->suffix_.empty()) return fields.error(ErrorCode::kUnsupported, "an empty suffix is not supported");
+    return Made(std::move(bpe));
+  }
+  void apply(std::vector<std::string>& tokens) const override {
+    for (std::string& token : tokens)
+      token = replace_ranges(token, find_literal(token, suffix_), &token == &tokens.back() ? "" : " ");
+  }
+
+ private:
+  std::string suffix_;
+};
+
 Made make_sequence_decoder(const Fields& fields);
 
 constexpr std::pair<std::string_view, Factory<Decoder>> kDecoders[] = {
     {"Sequence", make_sequence_decoder},  {"ByteLevel", ByteLevel::make}, {"Metaspace", Metaspace::make},
     {"ByteFallback", ByteFallback::make}, {"Fuse", Fuse::make},           {"Strip", Strip::make},
-    {"Replace", Replace::make},
+    {"Replace", Replace::make},           {"WordPiece", WordPiece::make}, {"BPEDecoder", Bpe::make},
 };
 
 class SequenceDecoder : public Decoder {

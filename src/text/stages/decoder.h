@@ -1,5 +1,6 @@
 // Decoders of tokenizer.json: how tokens become text again.
-// Supported: Sequence, ByteLevel, Metaspace, ByteFallback, Fuse, Strip, Replace (of literal strings).
+// Supported: Sequence, ByteLevel, Metaspace, ByteFallback, Fuse, Strip, Replace (of literal strings), WordPiece,
+// BPEDecoder.
 //
 // Thread safety: const members may be called from several threads at once.
 #pragma once

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "text/stages/component.h"
+#include "text/component.h"
 
 namespace nwc::text {
 

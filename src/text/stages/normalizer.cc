@@ -1,19 +1,17 @@
 #include "text/stages/normalizer.h"
 
 #include "regex/utf8.h"
-#include "text/stages/component.h"
+#include "text/component.h"
+#include "text/stages/bert_normalizer.h"
+#include "text/stages/byte_level.h"
 #include "text/stages/pattern.h"
+#include "text/stages/precompiled.h"
 #include "text/unicode.h"
 
 namespace nwc::text {
 namespace {
 
 using Made = Result<std::unique_ptr<Normalizer>>;
-
-Error too_long(const Budget& budget) {
-  return Error(ErrorCode::kLimit,
-               "the normalizer lengthens the text beyond " + std::to_string(budget.max_bytes()) + " bytes");
-}
 
 class Prepend : public Normalizer {
  public:
@@ -113,6 +111,41 @@ class ToNormalForm : public Normalizer {
   }
 };
 
+// Every byte as its character of the byte-level alphabet.
+class ByteLevel : public Normalizer {
+ public:
+  static Made make(const Fields&) { return Made(std::make_unique<ByteLevel>()); }
+  Status apply(Piece& piece, Budget& budget) const override {
+    piece.text = to_byte_level(piece.text);
+    if (piece.text.size() > budget.max_bytes()) return too_long(budget);
+    return {};
+  }
+};
+
+// What SentencePiece's nmt_ rules do beside a normal form: control characters go, kinds of space become spaces.
+class Nmt : public Normalizer {
+ public:
+  static Made make(const Fields&) { return Made(std::make_unique<Nmt>()); }
+  Status apply(Piece& piece, Budget&) const override {
+    std::string kept;
+    kept.reserve(piece.text.size());
+    for (size_t pos = 0; pos < piece.text.size();) {
+      const size_t begin = pos;
+      const char32_t c = next_code_point(piece.text, pos);
+      if ((c >= 0x01 && c <= 0x08) || c == 0x0B || (c >= 0x0E && c <= 0x1F) || c == 0x7F || c == 0x8F || c == 0x9F) {
+        if (kept.empty()) piece.at_start = false;
+      } else if (c == 0x09 || c == 0x0A || c == 0x0C || c == 0x0D || c == 0x1680 || (c >= 0x200B && c <= 0x200F) ||
+                 c == 0x2028 || c == 0x2029 || c == 0x2581 || c == 0xFEFF || c == 0xFFFD) {
+        kept += ' ';
+      } else {
+        kept.append(piece.text, begin, pos - begin);
+      }
+    }
+    piece.text = std::move(kept);
+    return {};
+  }
+};
+
 Made make_sequence_normalizer(const Fields& fields);
 
 constexpr std::pair<std::string_view, Factory<Normalizer>> kNormalizers[] = {
@@ -120,7 +153,12 @@ constexpr std::pair<std::string_view, Factory<Normalizer>> kNormalizers[] = {
     {"Prepend", Prepend::make},
     {"Replace", Replace::make},
     {"Strip", Strip::make},
+    {"StripAccents", make_strip_accents},
     {"Lowercase", Lowercase::make},
+    {"BertNormalizer", make_bert_normalizer},
+    {"ByteLevel", ByteLevel::make},
+    {"Nmt", Nmt::make},
+    {"Precompiled", make_precompiled},
     {"NFC", ToNormalForm<NormalForm::kNfc>::make},
     {"NFD", ToNormalForm<NormalForm::kNfd>::make},
     {"NFKC", ToNormalForm<NormalForm::kNfkc>::make},
@@ -145,6 +183,11 @@ Made make_sequence_normalizer(const Fields& fields) {
 }
 
 }  // namespace
+
+Error too_long(const Budget& budget) {
+  return Error(ErrorCode::kLimit,
+               "the normalizer lengthens the text beyond " + std::to_string(budget.max_bytes()) + " bytes");
+}
 
 Result<std::unique_ptr<Normalizer>> make_normalizer(const Json& json) {
   return make_component<Normalizer>(json, "normalizer", kNormalizers);

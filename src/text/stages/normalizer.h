@@ -1,5 +1,6 @@
 // Normalizers of tokenizer.json: what happens to a text before it is split.
-// Supported: Sequence, Prepend, Replace, Strip, Lowercase, NFC, NFD, NFKC, NFKD.
+// Supported: Sequence, Prepend, Replace, Strip, StripAccents, Lowercase, BertNormalizer, ByteLevel, Nmt, Precompiled,
+// NFC, NFD, NFKC, NFKD.
 //
 // Thread safety: const members may be called from several threads at once.
 #pragma once
@@ -19,6 +20,9 @@ class Normalizer {
   // Errors: kLimit if the text would become longer than the budget allows or a regular expression backtracks too much.
   virtual Status apply(Piece& piece, Budget& budget) const = 0;
 };
+
+// What a normalizer says when the text becomes longer than the budget allows.
+Error too_long(const Budget& budget);
 
 // A null pointer for null.
 Result<std::unique_ptr<Normalizer>> make_normalizer(const Json& json);

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "regex/regex.h"
-#include "text/stages/component.h"
+#include "text/component.h"
 
 namespace nwc::text {
 

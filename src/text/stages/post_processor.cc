@@ -1,7 +1,7 @@
 #include "text/stages/post_processor.h"
 
 #include "nwcodec/limits.h"
-#include "text/stages/component.h"
+#include "text/component.h"
 
 namespace nwc::text {
 namespace {
@@ -71,12 +71,38 @@ class ByteLevel : public PostProcessor {
   void add_special_tokens(std::vector<int32_t>&) const override {}
 };
 
+// A token before the text and one behind it: ["[CLS]", 101].
+class Around : public PostProcessor {
+ public:
+  static Made make(const Fields& fields) {
+    auto around = std::make_unique<Around>();
+    NWC_ASSIGN_OR_RETURN(around->before_, id_in(fields, "cls"));
+    NWC_ASSIGN_OR_RETURN(around->behind_, id_in(fields, "sep"));
+    return Made(std::move(around));
+  }
+  void add_special_tokens(std::vector<int32_t>& ids) const override {
+    ids.insert(ids.begin(), before_);
+    ids.push_back(behind_);
+  }
+
+ private:
+  static Result<int32_t> id_in(const Fields& fields, std::string_view name) {
+    NWC_ASSIGN_OR_RETURN(const std::vector<const Json*> pair, fields.array(name));
+    if (pair.size() != 2)
+      return fields.error(ErrorCode::kCorrupt, "'" + std::string(name) + "' is not a token and its id");
+    return token_id_from(*pair[1], fields.place() + "." + std::string(name));
+  }
+
+  int32_t before_ = 0;
+  int32_t behind_ = 0;
+};
+
 Made make_sequence_processor(const Fields& fields);
 
 constexpr std::pair<std::string_view, Factory<PostProcessor>> kPostProcessors[] = {
-    {"Sequence", make_sequence_processor},
-    {"TemplateProcessing", TemplateProcessing::make},
-    {"ByteLevel", ByteLevel::make},
+    {"Sequence", make_sequence_processor}, {"TemplateProcessing", TemplateProcessing::make},
+    {"ByteLevel", ByteLevel::make},        {"BertProcessing", Around::make},
+    {"RobertaProcessing", Around::make},
 };
 
 class SequenceProcessor : public PostProcessor {

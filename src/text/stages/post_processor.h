@@ -1,5 +1,6 @@
 // Post-processors of tokenizer.json: the special tokens that are put around a text's tokens.
-// Supported: TemplateProcessing (its template for single texts), ByteLevel (which changes offsets only), Sequence.
+// Supported: TemplateProcessing (its template for single texts), ByteLevel (which changes offsets only),
+// BertProcessing, RobertaProcessing, Sequence.
 //
 // Thread safety: const members may be called from several threads at once.
 #pragma once

@@ -2,9 +2,10 @@
 
 #include <optional>
 
+#include "nwcodec/limits.h"
 #include "regex/utf8.h"
+#include "text/component.h"
 #include "text/stages/byte_level.h"
-#include "text/stages/component.h"
 #include "text/stages/metaspace.h"
 #include "text/stages/pattern.h"
 #include "text/stages/split.h"
@@ -152,6 +153,64 @@ class Whitespace : public PreTokenizer {
   }
 };
 
+// At white space, which goes, and at punctuation.
+class Bert : public PreTokenizer {
+ public:
+  static Made make(const Fields&) { return Made(std::make_unique<Bert>()); }
+  Status split(Piece piece, Budget&, std::vector<Piece>& out) const override {
+    std::vector<Piece> words;
+    split_piece(piece, segments_of(piece.text, is_white_space), SplitBehavior::kRemoved, words);
+    for (const Piece& word : words)
+      split_piece(word, segments_of(word.text, is_punctuation), SplitBehavior::kIsolated, out);
+    return {};
+  }
+};
+
+// At one character, which goes.
+class AtDelimiter : public PreTokenizer {
+ public:
+  static Made make(const Fields& fields) {
+    auto at = std::make_unique<AtDelimiter>();
+    NWC_ASSIGN_OR_RETURN(at->delimiter_, fields.character("delimiter"));
+    return Made(std::move(at));
+  }
+  Status split(Piece piece, Budget&, std::vector<Piece>& out) const override {
+    split_piece(piece, segments_of(piece.text.size(), find_literal(piece.text, delimiter_)), SplitBehavior::kRemoved,
+                out);
+    return {};
+  }
+
+ private:
+  std::string delimiter_;
+};
+
+// Into pieces of so many characters.
+class FixedLength : public PreTokenizer {
+ public:
+  static Made make(const Fields& fields) {
+    auto fixed = std::make_unique<FixedLength>();
+    if (fields.find("length") != nullptr) {
+      NWC_ASSIGN_OR_RETURN(fixed->length_, fields.count("length", limits::kMaxText));
+    }
+    if (fixed->length_ == 0) return fields.error(ErrorCode::kCorrupt, "'length' is 0");
+    return Made(std::move(fixed));
+  }
+  Status split(Piece piece, Budget&, std::vector<Piece>& out) const override {
+    std::vector<Segment> segments;
+    size_t characters = 0;
+    for (size_t pos = 0; pos < piece.text.size(); ++characters) {
+      if (characters % length_ == 0) segments.push_back({pos, pos, false});
+      pos += utf8_length(piece.text[pos]);
+      segments.back().end = pos;
+    }
+    split_piece(piece, segments, SplitBehavior::kIsolated, out);
+    return {};
+  }
+
+ private:
+  size_t length_ = 5;
+};
+
 Made make_sequence_pre_tokenizer(const Fields& fields);
 
 constexpr std::pair<std::string_view, Factory<PreTokenizer>> kPreTokenizers[] = {
@@ -163,6 +222,9 @@ constexpr std::pair<std::string_view, Factory<PreTokenizer>> kPreTokenizers[] = 
     {"Punctuation", AtCharacters::punctuation},
     {"Whitespace", Whitespace::make},
     {"WhitespaceSplit", AtCharacters::white_space},
+    {"BertPreTokenizer", Bert::make},
+    {"CharDelimiterSplit", AtDelimiter::make},
+    {"FixedLength", FixedLength::make},
 };
 
 class SequencePreTokenizer : public PreTokenizer {

@@ -1,5 +1,6 @@
 // Pre-tokenizers of tokenizer.json: how normalised text is split into the words that the model sees one by one.
-// Supported: Sequence, ByteLevel, Split, Metaspace, Digits, Whitespace, WhitespaceSplit, Punctuation.
+// Supported: Sequence, ByteLevel, Split, Metaspace, Digits, Whitespace, WhitespaceSplit, Punctuation, BertPreTokenizer,
+// CharDelimiterSplit, FixedLength.
 //
 // Thread safety: const members may be called from several threads at once.
 #pragma once

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "regex/regex.h"
+#include "text/component.h"
 #include "text/piece.h"
-#include "text/stages/component.h"
 
 namespace nwc::text {
 

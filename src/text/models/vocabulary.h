@@ -10,14 +10,22 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "base/json.h"
 #include "nwcodec/result.h"
 
 namespace nwc::text {
 
 class Vocabulary {
  public:
-  // kCorrupt if the token or the id is there already.
-  Status add(std::string token, int32_t id);
+  // From "model.vocab", an object of ids by token. Errors: kCorrupt, kLimit.
+  static Result<Vocabulary> from_json(const Json& json);
+
+  // As the reference does, a token that is there already gets the new id, and an id that is there already stands for
+  // the new token when it is decoded. The old token keeps the id too.
+  void add(std::string token, int32_t id);
+
+  // The first token or id that was there already, as a sentence; empty if there was none.
+  const std::string& repeated() const { return repeated_; }
 
   size_t size() const { return ids_.size(); }
   std::optional<int32_t> id_of(std::string_view token) const;
@@ -25,6 +33,11 @@ class Vocabulary {
   const std::string* token_of(int32_t id) const;
   // One above the highest id; 0 for an empty vocabulary.
   int32_t id_limit() const { return id_limit_; }
+
+  template <class Visit>
+  void for_each(const Visit& visit) const {
+    for (const auto& [token, id] : ids_) visit(token, id);
+  }
 
  private:
   struct Hash {
@@ -34,6 +47,7 @@ class Vocabulary {
   std::unordered_map<std::string, int32_t, Hash, std::equal_to<>> ids_;
   std::unordered_map<int32_t, const std::string*> tokens_;  // keys of ids_, which never move
   int32_t id_limit_ = 0;
+  std::string repeated_;
 };
 
 }  // namespace nwc::text

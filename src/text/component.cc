@@ -1,4 +1,4 @@
-#include "text/stages/component.h"
+#include "text/component.h"
 
 #include "nwcodec/limits.h"
 #include "regex/utf8.h"

@@ -1,17 +1,15 @@
-#include "text/bpe.h"
+#include "text/models/bpe.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
 #include "regex/utf8.h"
-#include "text/stages/component.h"
+#include "text/component.h"
+#include "text/models/unknown_token.h"
 
 namespace nwc::text {
 namespace {
-
-constexpr size_t kMaxCachedWord = 256;  // bytes
-constexpr size_t kMaxCachedWords = 1 << 17;
 
 std::string shortened(std::string_view text) { return std::string(text.substr(0, 100)); }
 
@@ -39,11 +37,6 @@ uint64_t queue_entry(int32_t rank, size_t position) { return uint64_t{static_cas
 
 Result<Bpe> Bpe::from_json(const Json& json) {
   NWC_ASSIGN_OR_RETURN(const Fields fields, Fields::of(json, "model"));
-  NWC_ASSIGN_OR_RETURN(const std::string type, fields.string("type", fields.find("merges") != nullptr ? "BPE" : ""));
-  if (type != "BPE") {
-    return fields.error(ErrorCode::kUnsupported, "type '" + shortened(type) + "' is not supported")
-        .remedy("supported is: BPE");
-  }
   if (const Json* dropout = fields.find("dropout"); dropout != nullptr && *dropout != 0) {
     return fields.error(ErrorCode::kUnsupported, "dropout is not supported").remedy("set it to null");
   }
@@ -54,7 +47,7 @@ Result<Bpe> Bpe::from_json(const Json& json) {
   NWC_ASSIGN_OR_RETURN(bpe.prefix_, fields.string("continuing_subword_prefix", ""));
   NWC_ASSIGN_OR_RETURN(bpe.suffix_, fields.string("end_of_word_suffix", ""));
   NWC_ASSIGN_OR_RETURN(const Json* vocabulary, fields.require("vocab"));
-  NWC_RETURN_IF_ERROR(bpe.read_vocabulary(*vocabulary));
+  NWC_ASSIGN_OR_RETURN(bpe.vocabulary_, Vocabulary::from_json(*vocabulary));
   NWC_ASSIGN_OR_RETURN(const Json* merges, fields.require("merges"));
   NWC_RETURN_IF_ERROR(bpe.read_merges(*merges));
   if (fields.find("unk_token") != nullptr) {
@@ -65,18 +58,6 @@ Result<Bpe> Bpe::from_json(const Json& json) {
     bpe.byte_ids_[byte] = bpe.vocabulary_.id_of(fmt::format("<0x{:02X}>", byte)).value_or(-1);
   }
   return bpe;
-}
-
-Status Bpe::read_vocabulary(const Json& json) {
-  if (!json.is_object()) return Error(ErrorCode::kCorrupt, "model.vocab is not a JSON object");
-  for (const auto& entry : json.items()) {
-    NWC_ASSIGN_OR_RETURN(const int32_t id,
-                         token_id_from(entry.value(), "model.vocab['" + shortened(entry.key()) + "']"));
-    if (Status added = vocabulary_.add(entry.key(), id); !added) {
-      return Error(added.error().code(), "model.vocab: " + added.error().message());
-    }
-  }
-  return {};
 }
 
 Status Bpe::read_merges(const Json& json) {
@@ -105,25 +86,16 @@ Status Bpe::read_merges(const Json& json) {
   return {};
 }
 
-Status Bpe::encode(std::string_view word, WordCache& cache, std::vector<int32_t>& ids) const {
+Status Bpe::encode_word(std::string_view word, Budget&, std::vector<int32_t>& ids) const {
   if (ignore_merges_) {
     if (const std::optional<int32_t> id = vocabulary_.id_of(word)) {
       ids.push_back(*id);
       return {};
     }
   }
-  if (const auto known = cache.words_.find(word); known != cache.words_.end()) {
-    const auto begin = cache.ids_.begin() + static_cast<ptrdiff_t>(known->second.begin);
-    ids.insert(ids.end(), begin, begin + static_cast<ptrdiff_t>(known->second.count));
-    return {};
-  }
   NWC_ASSIGN_OR_RETURN(std::vector<int32_t> symbols, characters_of(word));
   merge(symbols);
   ids.insert(ids.end(), symbols.begin(), symbols.end());
-  if (word.size() <= kMaxCachedWord && cache.words_.size() < kMaxCachedWords) {
-    cache.words_.emplace(word, WordCache::Entry{cache.ids_.size(), symbols.size()});
-    cache.ids_.insert(cache.ids_.end(), symbols.begin(), symbols.end());
-  }
   return {};
 }
 
@@ -157,10 +129,7 @@ Result<std::vector<int32_t>> Bpe::characters_of(std::string_view word) const {
       continue;
     }
     if (!unknown_token_) continue;
-    if (!unknown_id_) {
-      return Error(ErrorCode::kCorrupt, "the text has '" + std::string(character) + "', which needs unk_token '" +
-                                            shortened(*unknown_token_) + "', but that is not in the vocabulary");
-    }
+    if (!unknown_id_) return unknown_token_is_missing(character, *unknown_token_);
     if (!fuse_unknown_) flush();
     pending_unknown = true;
   }
