@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "base/hash.h"
+#include "base/lfs_pointer.h"
 
 namespace nwc {
 namespace {
@@ -108,6 +109,7 @@ Result<std::string> read_text_file(const std::filesystem::path& path, uint64_t m
     if (n == 0) return Error(ErrorCode::kIo, "became shorter while being read").in_file(path.string());
     done += static_cast<uint64_t>(n);
   }
+  if (is_lfs_pointer(text)) return lfs_pointer_error().in_file(path.string());
   return text;
 }
 

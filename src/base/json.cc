@@ -38,8 +38,7 @@ class StrictBuilder : public nlohmann::json_sax<Json> {
     replaced_ = is_new ? kNone : known->second;
     if (!is_new && repeated_ == nullptr)
       return fail(Error(ErrorCode::kCorrupt, "JSON key '" + name.substr(0, 200) + "' appears twice in one object"));
-    if (!is_new && repeated_->size() < kNotedKeys)
-      repeated_->push_back(name.substr(0, 200));
+    if (!is_new && repeated_->size() < kNotedKeys) repeated_->push_back(name.substr(0, 200));
     key_ = std::move(name);
     return true;
   }

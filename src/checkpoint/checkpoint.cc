@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/exceptions.h"
+#include "checkpoint/checkpoint_path.h"
 #include "checkpoint/checksums.h"
 #include "checkpoint/index.h"
 #include "checkpoint/quantised/decoded_tensors.h"
@@ -18,54 +19,6 @@ namespace nwc {
 namespace {
 
 namespace fs = std::filesystem;
-
-Status check_is_directory(const fs::path& directory) {
-  std::error_code failure;
-  const fs::file_status status = fs::status(directory, failure);
-  if (!fs::exists(status)) {
-    return Error(ErrorCode::kNotFound, "there is no such directory").in_file(directory.string());
-  }
-  if (!fs::is_directory(status)) {
-    return Error(ErrorCode::kInvalidArgument, "is not a directory")
-        .in_file(directory.string())
-        .remedy("give the checkpoint directory that holds config.json and the weights");
-  }
-  return {};
-}
-
-// Why a directory without model.safetensors and without an index cannot be opened.
-Error no_weights(const fs::path& directory) {
-  std::vector<std::string> other_formats, safetensors;
-  std::error_code failure;
-  for (fs::directory_iterator entry(directory, failure), end; !failure && entry != end; entry.increment(failure)) {
-    const std::string name = entry->path().filename().string();
-    if (is_foreign_weight_file(name)) other_formats.push_back(name);
-    if (name.ends_with(".safetensors") && name != kCodecFileName) safetensors.push_back(name);
-  }
-  if (failure) {
-    return Error(ErrorCode::kIo, "cannot list the directory: " + failure.message()).in_file(directory.string());
-  }
-  const std::string message = fmt::format("has neither {} nor {}", kSingleFileName, kIndexFileName);
-  if (!safetensors.empty()) {
-    return Error(ErrorCode::kNotFound,
-                 fmt::format("{}, but {}", message, *std::min_element(safetensors.begin(), safetensors.end())))
-        .in_file(directory.string())
-        .remedy("fetch the index that belongs to the shards, or rename a single file to model.safetensors");
-  }
-  if (!other_formats.empty()) {
-    const std::string& first = *std::min_element(other_formats.begin(), other_formats.end());
-    Error error = Error(ErrorCode::kNotFound, fmt::format("{}, but {}", message, first)).in_file(directory.string());
-    if (first.ends_with(".gguf")) {
-      return std::move(error).remedy(
-          fmt::format("GGUF is not read: take the original, or load it with transformers' from_pretrained(..., "
-                      "gguf_file='{}') and save_pretrained()",
-                      first));
-    }
-    return std::move(error).remedy(
-        "only safetensors is read: convert the checkpoint first (save_pretrained writes safetensors)");
-  }
-  return Error(ErrorCode::kNotFound, message).in_file(directory.string());
-}
 
 // Opens the chosen files, in the order of their names.
 Result<std::vector<SafetensorsFile>> open_shards(const fs::path& directory, const WeightChoice& choice) {

@@ -102,8 +102,9 @@ TEST(Checkpoint, SaysWhichOtherWeightsItFound) {
   const TempDir dir;
   dir.add("config.json", "{}");
   dir.add("codec.safetensors", one_tensor("decoder", "1"));
-  EXPECT_EQ(refusal(dir.path(), ErrorCode::kNotFound),
-            "has neither model.safetensors nor model.safetensors.index.json");
+  EXPECT_EQ(
+      refusal(dir.path(), ErrorCode::kNotFound),
+      "has neither model.safetensors nor model.safetensors.index.json; give the directory that holds the weights");
   dir.add("pytorch_model-00002-of-00002.bin", "");
   dir.add("pytorch_model-00001-of-00002.bin", "");
   EXPECT_EQ(

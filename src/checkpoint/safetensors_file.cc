@@ -8,6 +8,7 @@
 #include "base/exceptions.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/lfs_pointer.h"
 #include "checkpoint/safetensors_layout.h"
 #include "nwcodec/checkpoint.h"
 #include "nwcodec/limits.h"
@@ -47,6 +48,7 @@ Result<std::string_view> header_text(std::span<const std::byte> file) {
     return corrupt("is " + std::to_string(file.size()) +
                    " bytes long, too short for the length of a safetensors header");
   }
+  if (is_lfs_pointer({reinterpret_cast<const char*>(file.data()), file.size()})) return lfs_pointer_error();
   const uint64_t length = load_le<uint64_t>(file.data());
   if (length > limits::kMaxSafetensorsHeader) {
     return Error(ErrorCode::kLimit, "declares a header of " + std::to_string(length) + " bytes; the limit is " +

@@ -25,10 +25,15 @@ Result<CalibrateReport> calibrate_on_files(const Arguments& a, const Progress& p
   for (const std::filesystem::path& path : a.texts) {
     NWC_RETURN_IF_ERROR(progress.check_stop());
     progress.at(texts.size(), a.texts.size(), "tokenizing");
-    NWC_ASSIGN_OR_RETURN(std::vector<int32_t> ids, tokenize_file(tokenizer, path));
+    NWC_ASSIGN_OR_RETURN(std::vector<int32_t> ids, tokenize_file(tokenizer, path, progress));
     texts.push_back({path.filename().string(), std::move(ids)});
   }
-  return calibrate(a.options, texts, progress);
+  Result<CalibrateReport> report = calibrate(a.options, texts, progress);
+  if (report) {
+    const std::vector<std::string>& warnings = tokenizer.warnings();
+    report->warnings.insert(report->warnings.begin(), warnings.begin(), warnings.end());
+  }
+  return report;
 }
 
 Json to_json(const CalibrateReport& r) {
@@ -80,6 +85,12 @@ void add_calibrate(CLI::App& app, Command& command) {
   add_global_options(app, command);
   app.callback([a] {
     if (!a->merge.empty()) return;
+    // --text takes all words up to the next option, so also a model behind its files. A directory is no text.
+    std::error_code failure;
+    if (a->options.model.empty() && a->texts.size() > 1 && std::filesystem::is_directory(a->texts.back(), failure)) {
+      a->options.model = a->texts.back();
+      a->texts.pop_back();
+    }
     if (a->options.model.empty()) throw CLI::RequiredError("model");
     if (a->texts.empty() && a->images.empty()) throw CLI::RequiredError("--text");
   });

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <map>
-
 namespace nwc::cli {
 
 void add_global_options(CLI::App& app, Command& command) {
@@ -13,16 +11,22 @@ void add_global_options(CLI::App& app, Command& command) {
 }
 
 CLI::Validator not_empty() {
-  return {[](std::string& text) { return text.empty() ? "must not be empty" : std::string(); }, "", "not empty"};
+  return {[](std::string& text) -> std::string {
+            if (text.empty()) return "must not be empty";
+            if (text.front() == '-')
+              return "'" + text + "' is an option, not a path; for a path of that name write ./" + text;
+            return {};
+          },
+          "", "not empty"};
 }
 
-CLI::CheckedTransformer normalisations() {
-  std::map<std::string, Normalisation> names;
+CLI::Validator normalisations() {
+  std::vector<std::pair<std::string, Normalisation>> names;
   for (const Normalisation n : {Normalisation::kColumn, Normalisation::kRow, Normalisation::kBoth,
                                 Normalisation::kTensor, Normalisation::kModel}) {
-    names.emplace(name_of(n), n);
+    names.emplace_back(name_of(n), n);
   }
-  return CLI::CheckedTransformer(names);
+  return one_of(names);
 }
 
 void add_device_option(CLI::App& app, std::string& device) {

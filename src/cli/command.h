@@ -10,6 +10,8 @@
 #include <functional>
 #include <string>
 #include <type_traits>
+#include <utility>
+#include <vector>
 
 #include "base/json.h"
 #include "nwcodec/progress.h"
@@ -46,8 +48,25 @@ void add_study(CLI::App& app, Command& command);  // has commands of its own: cl
 // --json, --quiet and --threads.
 void add_global_options(CLI::App& app, Command& command);
 
-// For options that name a file or directory: an empty one would only fail later, with a message that names nothing.
+// For options that name a file or directory: an empty one would only fail later, with a message that names nothing, and
+// one that begins with '-' is an option that stands where a value is missing.
 CLI::Validator not_empty();
+
+// For options that take one of a few names, each for an enumerator: accepts those alone, and lists them in the help.
+template <class Enum>
+CLI::Validator one_of(const std::vector<std::pair<std::string, Enum>>& names) {
+  std::string known;
+  for (const auto& [name, value] : names) known += (known.empty() ? "" : ", ") + name;
+  return {[names, known](std::string& text) -> std::string {
+            for (const auto& [name, value] : names) {
+              if (text != name) continue;
+              text = std::to_string(static_cast<long>(value));  // CLI11 reads enumerators as numbers
+              return {};
+            }
+            return "'" + text + "' is not one of " + known;
+          },
+          "one of " + known, "one_of"};
+}
 
 // For every option that is a number: decimal, finite, and least <= value <= most.
 template <class Number>
@@ -58,6 +77,8 @@ CLI::Validator in_range(Number least, Number most) {
             const char* const end = text.data() + text.size();
             const auto [parsed, error] = std::from_chars(text.data(), end, value);
             const bool number = error == std::errc() && parsed == end;
+            if (!number && error != std::errc::result_out_of_range)
+              return "'" + text + "' is not a number from " + range;
             if (!number || !(value >= least && value <= most)) return "Value " + text + " not in range " + range;
             if constexpr (std::is_integral_v<Number>) text = std::to_string(value);  // CLI11 reads 010 as octal
             return {};
@@ -70,7 +91,7 @@ inline constexpr int64_t kManyTokens = int64_t{1} << 24;     // no option asks f
 inline constexpr int64_t kManySequences = int64_t{1} << 30;  // nor for more of these
 
 // The names of --normalisation and its help text.
-CLI::CheckedTransformer normalisations();
+CLI::Validator normalisations();
 inline constexpr const char* kNormalisationHelp =
     "What weights are divided by: a scale per column, row, both, tensor, or one for the model";
 

@@ -3,7 +3,6 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <map>
 #include <memory>
 
 #include "base/json.h"
@@ -168,8 +167,7 @@ void add_compress(CLI::App& app, Command& command) {
                               ->check(not_empty());
   app.add_option("--steps", a->options.guide.steps,
                  "How finely columns are quantised: levels by quantiles, or a step for each column by water filling")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, StepRule>{{"levels", StepRule::kLevels}, {"water-fill", StepRule::kWaterFill}}))
+      ->transform(one_of<StepRule>({{"levels", StepRule::kLevels}, {"water-fill", StepRule::kWaterFill}}))
       ->needs(hessians);
   app.add_option("--shares", a->options.guide.importance.shares, "Shares of columns of the finer levels, finest first")
       ->check(in_range(0.0, 1.0))
@@ -177,8 +175,7 @@ void add_compress(CLI::App& app, Command& command) {
       ->capture_default_str();
   app.add_option("--sensitivity", a->options.guide.importance.sensitivity,
                  "What levels go by: the Hessian's diagonal, or that of its inverse")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, Sensitivity>{{"diagonal", Sensitivity::kDiagonal}, {"inverse", Sensitivity::kInverse}}))
+      ->transform(one_of<Sensitivity>({{"diagonal", Sensitivity::kDiagonal}, {"inverse", Sensitivity::kInverse}}))
       ->needs(hessians);
   app.add_option("--damping", a->options.guide.ldl.damping, "Added to the Hessian's diagonal, as a share of its mean")
       ->check(in_range(0.0, 1.0))

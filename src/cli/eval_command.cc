@@ -67,8 +67,9 @@ Result<EvalReport> evaluate_checkpoint(const EvalOptions& options, const Progres
   const int threads = resolve_threads(options.threads);
   set_compute_threads(threads);
   NWC_ASSIGN_OR_RETURN(const Tokenizer tokenizer, open_tokenizer(options.checkpoint));
-  NWC_ASSIGN_OR_RETURN(const std::vector<int32_t> ids, tokenize_file(tokenizer, options.text));
+  NWC_ASSIGN_OR_RETURN(const std::vector<int32_t> ids, tokenize_file(tokenizer, options.text, progress));
   EvalReport report;
+  report.warnings = tokenizer.warnings();
   report.tokens = static_cast<int64_t>(ids.size());
   if (report.tokens < options.context) {
     return Error(ErrorCode::kInvalidArgument,
@@ -133,7 +134,10 @@ void add_eval(CLI::App& app, Command& command) {
     {
       ProgressLine line(command.global.quiet);
       report = evaluate_checkpoint(*o, line.progress());
-      if (report) note_how_it_is_read(o->checkpoint, line);
+      if (report) {
+        note_how_it_is_read(o->checkpoint, line);
+        for (const std::string& warning : report->warnings) line.note("warning: " + warning);
+      }
     }
     if (!report) return std::move(report).error();
     if (command.global.json) {

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "evaluate/divergence.h"
 #include "evaluate/embeddings.h"
@@ -31,6 +32,7 @@ struct EvalReport {
   std::optional<PerplexityResult> perplexity;  // without a reference
   std::optional<DivergenceResult> divergence;  // with one; holds both models' perplexities
   std::optional<EmbeddingResult> embeddings;   // of an encoder; nothing else then
+  std::vector<std::string> warnings;
 };
 
 Result<EvalReport> evaluate_checkpoint(const EvalOptions& options, const Progress& progress);

@@ -36,7 +36,11 @@ Result<std::string> generate_text(const GenerateTextOptions& options, const Prog
   const int threads = resolve_threads(options.threads);
   set_compute_threads(threads);
   NWC_ASSIGN_OR_RETURN(const Tokenizer tokenizer, open_tokenizer(options.checkpoint));
-  NWC_ASSIGN_OR_RETURN(std::vector<int32_t> ids, tokenizer.encode(options.prompt, /*add_special_tokens=*/true));
+  for (const std::string& warning : tokenizer.warnings()) {
+    if (options.on_warning) options.on_warning(warning);
+  }
+  NWC_ASSIGN_OR_RETURN(std::vector<int32_t> ids,
+                       tokenizer.encode(options.prompt, /*add_special_tokens=*/true, progress));
   NWC_ASSIGN_OR_RETURN(std::shared_ptr<DecodeBackend> backend, decode_backend_for(options.device, options.checkpoint));
   NWC_ASSIGN_OR_RETURN(
       const CausalLm model,
@@ -92,18 +96,23 @@ void add_generate(CLI::App& app, Command& command) {
       ProgressLine line(command.global.quiet);
       note_how_it_is_read(o->checkpoint, line);
     }
+    if (!command.global.quiet) {
+      o->on_warning = [](const std::string& warning) { fmt::print(stderr, "warning: {}\n", warning); };
+    }
     if (command.global.json) {
       NWC_ASSIGN_OR_RETURN(const std::string text, generate_text(*o, progress, {}));
       print_json(Json{{"prompt", o->prompt}, {"text", text}});
       return {};
     }
-    fmt::print("{}", o->prompt);
-    Result<std::string> text = generate_text(*o, progress, [](const std::string& piece) {
-      fmt::print("{}", piece);
+    // The prompt is printed with the first piece of what follows it, not before all has been opened.
+    std::string before = o->prompt;
+    Result<std::string> text = generate_text(*o, progress, [&](const std::string& piece) {
+      fmt::print("{}{}", before, piece);
       std::fflush(stdout);
+      before.clear();
     });
     if (!text) return std::move(text).error();
-    fmt::print("\n");
+    fmt::print("{}\n", before);
     return {};
   };
 }

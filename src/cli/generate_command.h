@@ -19,6 +19,7 @@ struct GenerateTextOptions {
   SamplingOptions sampling;
   int threads = 0;
   ModelDevice device = {};
+  std::function<void(const std::string&)> on_warning = {};  // may be empty
 };
 
 // Returns the continuation; `on_text` (may be empty) gets its pieces as they come.

@@ -1,15 +1,48 @@
 #include "cli/language.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "base/file.h"
+#include "checkpoint/checkpoint_path.h"
+
 namespace nwc::cli {
-Result<Tokenizer> open_tokenizer(const std::filesystem::path& checkpoint) {
-  Result<Tokenizer> tokenizer = Tokenizer::open(checkpoint / "tokenizer.json");
-  if (!tokenizer && tokenizer.error().code() == ErrorCode::kNotFound)
-    return std::move(tokenizer).error().remedy("copy the model's tokenizer.json there");
-  return tokenizer;
+namespace {
+
+// Which other file of a tokenizer the directory has.
+std::optional<std::string> other_tokenizer(const std::filesystem::path& checkpoint) {
+  const Result<std::vector<std::string>> names = list_directory(checkpoint);
+  if (!names) return std::nullopt;
+  const auto has = [&](std::string_view name) { return std::find(names->begin(), names->end(), name) != names->end(); };
+  for (const char* name : {"tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "spm.model", "vocab.txt"}) {
+    if (has(name)) return name;
+  }
+  if (has("vocab.json") && has("merges.txt")) return "vocab.json and merges.txt";
+  for (const std::string& name : *names) {
+    if (name.ends_with(".tiktoken") || name == "tiktoken.model") return name;
+  }
+  return std::nullopt;
 }
 
-Result<std::vector<int32_t>> tokenize_file(const Tokenizer& tokenizer, const std::filesystem::path& path) {
-  return tokenizer.encode_file(path, /*add_special_tokens=*/true);
+}  // namespace
+
+Result<Tokenizer> open_tokenizer(const std::filesystem::path& checkpoint) {
+  NWC_RETURN_IF_ERROR(check_is_directory(checkpoint));
+  Result<Tokenizer> tokenizer = Tokenizer::open(checkpoint / "tokenizer.json");
+  if (tokenizer || tokenizer.error().code() != ErrorCode::kNotFound) return tokenizer;
+  const std::optional<std::string> other = other_tokenizer(checkpoint);
+  if (!other) return std::move(tokenizer).error().remedy("copy the model's tokenizer.json there");
+  return std::move(tokenizer).error().remedy(
+      fmt::format("there is {}, from which transformers writes it: python -c \"from transformers import AutoTokenizer; "
+                  "AutoTokenizer.from_pretrained('{}').save_pretrained('{}')\"",
+                  *other, checkpoint.string(), checkpoint.string()));
+}
+
+Result<std::vector<int32_t>> tokenize_file(const Tokenizer& tokenizer, const std::filesystem::path& path,
+                                           const Progress& progress) {
+  return tokenizer.encode_file(path, /*add_special_tokens=*/true, progress);
 }
 
 }  // namespace nwc::cli

@@ -6,15 +6,19 @@
 #include <vector>
 
 #include "model/causal_lm.h"
+#include "nwcodec/progress.h"
 #include "nwcodec/result.h"
 #include "text/tokenizer.h"
 
 namespace nwc::cli {
 
-// tokenizer.json of a checkpoint directory. Errors: as Tokenizer::open(); a missing one says where it comes from.
+// tokenizer.json of a checkpoint directory. Errors: as Tokenizer::open(), and those of a path that is no directory; a
+// missing file says where it comes from.
 Result<Tokenizer> open_tokenizer(const std::filesystem::path& checkpoint);
 
 // The whole file as token ids, in one tokenizer call, without special tokens beyond those that the tokenizer adds.
-Result<std::vector<int32_t>> tokenize_file(const Tokenizer& tokenizer, const std::filesystem::path& text);
+// kInterrupted when `progress` asks to stop.
+Result<std::vector<int32_t>> tokenize_file(const Tokenizer& tokenizer, const std::filesystem::path& text,
+                                           const Progress& progress);
 
 }  // namespace nwc::cli

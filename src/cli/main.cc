@@ -8,6 +8,7 @@
 
 #include "cli/command.h"
 #include "cli/terminal.h"
+#include "cli/usage.h"
 #include "nwcodec/isa.h"
 #include "nwcodec/version.h"
 #include "team/team.h"
@@ -25,22 +26,6 @@ std::string message_of(const Error& error) {
   const std::string hint = separate_processes_hint();
   if (error.code() != ErrorCode::kBusy || hint.empty()) return error.to_string();
   return Error(error.code(), error.message()).in_file(error.file()).remedy(hint).to_string();
-}
-
-// What is wrong with the command line, and where to read on.
-std::string usage_message(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
-  const std::vector<CLI::App*> chosen = app.get_subcommands();
-  if (!chosen.empty()) {
-    std::string names = chosen.front()->get_name();
-    const bool lacks_inner = !chosen.front()->get_subcommands({}).empty() && chosen.front()->get_subcommands().empty();
-    if (lacks_inner && argc > 2 && argv[2][0] != '-')
-      return fmt::format("'{}' is not a {}; see nwcodec {} --help", argv[2], names, names);
-    for (const CLI::App* inner : chosen.front()->get_subcommands()) names += " " + inner->get_name();
-    return fmt::format("{}; see nwcodec {} --help", error.what(), names);
-  }
-  const std::string first = argc > 1 ? argv[1] : "";
-  if (first.empty()) return fmt::format("{}; see nwcodec --help", error.what());
-  return fmt::format("'{}' is not a command; see nwcodec --help", first);
 }
 
 int run(int argc, char** argv) {
@@ -83,9 +68,10 @@ int run(int argc, char** argv) {
   if (const Result<Isa> isa = isa_from_environment(); !isa) {
     return fail(kUsage, isa.error().to_string());
   }
-  install_interrupt_handler();
   for (const auto& [sub, command] : commands) {
     if (!sub->parsed()) continue;
+    if (sub->get_name() != "inspect")
+      install_interrupt_handler();  // inspect leaves nothing: a signal may end it at once
     Status status;
     try {
       status = command.run();

@@ -1,7 +1,5 @@
 #include <fmt/format.h>
 
-#include <map>
-
 #include "ablation/ablation.h"
 #include "base/parallel.h"
 #include "cli/language.h"
@@ -64,10 +62,9 @@ std::function<Status()> add_ablation_study(CLI::App& app, Command& command) {
   app.add_option("--of", a->of,
                  "What varies: normalisation (Figure 9a); calibration, i.e. levels and feedback (Figures 9b, 9c); "
                  "codec (Table 7)")
-      ->transform(
-          CLI::CheckedTransformer(std::map<std::string, AblationOf>{{"normalisation", AblationOf::kNormalisation},
-                                                                    {"calibration", AblationOf::kCalibration},
-                                                                    {"codec", AblationOf::kCodec}}));
+      ->transform(one_of<AblationOf>({{"normalisation", AblationOf::kNormalisation},
+                                      {"calibration", AblationOf::kCalibration},
+                                      {"codec", AblationOf::kCodec}}));
   app.add_option("--bits", a->options.bits, "Rates: bits per compressed weight on disk, everything included")
       ->check(in_range(0.5, 12.0))
       ->capture_default_str();

@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include <map>
 #include <memory>
 
 #include "base/json.h"
@@ -67,8 +66,7 @@ void add_train(CLI::App& app, Command& command) {
                "Learn the density only: both transforms stay multiplications (a uniform quantiser)");
   app.add_option("--recipe", o->recipe,
                  "linear: start as scaled identities, cosine decay; paper: random start, constant rate")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, TrainRecipe>{{"linear", TrainRecipe::kLinearStart}, {"paper", TrainRecipe::kPaper}}));
+      ->transform(one_of<TrainRecipe>({{"linear", TrainRecipe::kLinearStart}, {"paper", TrainRecipe::kPaper}}));
   app.add_option("--steps", o->steps, "Training steps")->check(in_range(int64_t{1}, kMostSteps))->capture_default_str();
   app.add_option("--batch", o->batch, "Chunks per step")
       ->check(in_range(int64_t{1}, kMostBatch))
@@ -100,8 +98,7 @@ void add_train(CLI::App& app, Command& command) {
       ->check(in_range(int64_t{1}, kMostSteps))
       ->capture_default_str();
   app.add_option("--device", o->device, "cpu, or cuda")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, TrainDevice>{{"cpu", TrainDevice::kCpu}, {"cuda", TrainDevice::kCuda}}));
+      ->transform(one_of<TrainDevice>({{"cpu", TrainDevice::kCpu}, {"cuda", TrainDevice::kCuda}}));
   app.add_option("--seed", o->seed, "Seed of all random numbers")->check(any_seed())->capture_default_str();
   app.add_flag("--resume", o->resume,
                "Refuse to start anew: OUTPUT.training must hold an interrupted run of the same command");

@@ -14,6 +14,7 @@
 #include "compress/compress_run.h"
 #include "compress/compress_warnings.h"
 #include "compress/part_file.h"
+#include "compress/pattern_warnings.h"
 #include "compress/tensor_compressor.h"
 #include "format/checkpoint_config.h"
 #include "nwcodec/version.h"
@@ -65,6 +66,8 @@ Result<CompressReport> compress_checkpoint(const CompressOptions& options, const
                        make_plan(checkpoint, selection, options.keep_nonfinite, options.threads, progress));
   report.input_bytes = plan.input_bytes;
   if (team->leads()) report.warnings = plan.warnings;
+  NWC_ASSIGN_OR_RETURN(const std::vector<std::string> idle, pattern_warnings(checkpoint, options.selection));
+  if (team->leads()) report.warnings.insert(report.warnings.end(), idle.begin(), idle.end());
   if (plan.compressed_bytes == 0 && plan.spared > 0) {  // each with a warning
     if (options.bits) {
       return Error(ErrorCode::kInvalidArgument, "has nothing to compress to a rate: " + plan.warnings.back())

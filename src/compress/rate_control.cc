@@ -1,5 +1,7 @@
 #include "compress/rate_control.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -21,12 +23,6 @@ struct Estimate {
   double log2_gain = 0, bits = 0;  // per weight
   TableSet tables;
 };
-
-Error out_of_reach(double bits) {
-  return Error(ErrorCode::kInvalidArgument,
-               "no gain gives " + std::to_string(bits) + " bits per weight with this codec")
-      .remedy("choose another codec or rate");
-}
 
 class RateEstimator {
  public:
@@ -86,12 +82,23 @@ class RateEstimator {
   double total_ = 0;
 };
 
+// Names the rates from the lowest gain to the highest, as samples of the data-free tensors give them.
+Error out_of_reach(RateEstimator& estimator, const EncoderCodec& codec, double bits) {
+  NWC_ASSIGN_OR_RETURN(const Estimate lowest, estimator.at(codec, -kMaxLog2Gain, nullptr));
+  NWC_ASSIGN_OR_RETURN(const Estimate highest, estimator.at(codec, kMaxLog2Gain, nullptr));
+  return Error(ErrorCode::kInvalidArgument,
+               fmt::format(
+                   "{} bits per weight are out of reach: this codec gives about {:.1f} to {:.1f} on these weights",
+                   bits, lowest.bits, highest.bits))
+      .remedy("choose a rate within, or another codec");
+}
+
 // Secants from `at` on, whose slope (bits per unit of log2(gain)) is kept.
 Status approach(RateEstimator& estimator, const EncoderCodec& codec, double bits, const GuideSource* guides, int steps,
                 Estimate& at, double& slope) {
   for (int step = 0; step < steps && std::abs(at.bits - bits) > kTolerance * bits; ++step) {
     const double next = at.log2_gain + (bits - at.bits) / slope;
-    if (!(std::abs(next) <= kMaxLog2Gain)) return out_of_reach(bits);
+    if (!(std::abs(next) <= kMaxLog2Gain)) return out_of_reach(estimator, codec, bits);
     NWC_ASSIGN_OR_RETURN(Estimate moved, estimator.at(codec, next, guides));
     slope = std::clamp((moved.bits - at.bits) / (next - at.log2_gain), 0.1, 2.0);
     at = std::move(moved);
@@ -120,7 +127,8 @@ Result<RateChoice> choose_rate(const std::vector<SelectedTensor>& tensors, const
     NWC_RETURN_IF_ERROR(approach(estimator, candidates[chosen], bits, guides, 1, estimate, slope));
     // What is left is too little to change tables, and is not worth another look at all tensors.
     const double rest = (bits - estimate.bits) / slope;
-    if (!(std::abs(rest) < 0.1 && std::abs(estimate.log2_gain + rest) <= kMaxLog2Gain)) return out_of_reach(bits);
+    if (!(std::abs(rest) < 0.1 && std::abs(estimate.log2_gain + rest) <= kMaxLog2Gain))
+      return out_of_reach(estimator, candidates[chosen], bits);
     estimate.log2_gain += rest;
     estimate.bits = bits;
   }

@@ -7,6 +7,7 @@
 #include "checkpoint/checksums.h"
 #include "compress/compress_plan.h"
 #include "compress/compress_warnings.h"
+#include "compress/pattern_warnings.h"
 #include "weights/tensor_name.h"
 
 namespace nwc {
@@ -20,6 +21,8 @@ Result<SelectionList> list_selection(const std::filesystem::path& model, const S
   list.warnings = checkpoint.notes();
   NWC_ASSIGN_OR_RETURN(const std::vector<std::string> of_selection, selection_warnings(checkpoint, selection));
   list.warnings.insert(list.warnings.end(), of_selection.begin(), of_selection.end());
+  NWC_ASSIGN_OR_RETURN(const std::vector<std::string> idle, pattern_warnings(checkpoint, options));
+  list.warnings.insert(list.warnings.end(), idle.begin(), idle.end());
   for (const SafetensorsFile& shard : checkpoint.shards()) {
     for (const TensorView& tensor : checkpoint.tensors(shard)) {
       if (tensor.name == kChecksumTensorName) continue;

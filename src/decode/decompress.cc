@@ -157,7 +157,8 @@ Result<DecompressReport> decompress(const DecompressOptions& options, const Prog
   NWC_ASSIGN_OR_RETURN(const WeightStore store, WeightStore::open(options.input, options.backend));
   if (!store.is_compressed()) {
     return Error(ErrorCode::kInvalidArgument, "is not a checkpoint compressed by nwcodec")
-        .in_file(options.input.string());
+        .in_file(options.input.string())
+        .remedy("give what nwcodec compress wrote");
   }
   const Checkpoint& checkpoint = store.checkpoint();
   NWC_ASSIGN_OR_RETURN(const RunIdentity identity, identity_of(options, checkpoint));

@@ -12,7 +12,9 @@ namespace {
 Result<CheckpointReport> inspect(const std::filesystem::path& directory, bool verify) {
   NWC_ASSIGN_OR_RETURN(const WeightStore store, WeightStore::open(directory));
   if (!store.is_compressed()) {
-    return Error(ErrorCode::kInvalidArgument, "is not a checkpoint compressed by nwcodec").in_file(directory.string());
+    return Error(ErrorCode::kInvalidArgument, "is not a checkpoint compressed by nwcodec")
+        .in_file(directory.string())
+        .remedy("give what nwcodec compress wrote");
   }
   CheckpointReport report;
   report.codec_id = hex64(store.codec().id());

@@ -18,8 +18,9 @@ double thread_seconds() {
 
 }  // namespace
 
-Budget::Budget(size_t bytes)
-    : steps_(limits::kMaxRegexSteps + limits::kMaxRegexStepsPerByte * uint64_t{bytes}),
+Budget::Budget(size_t bytes, const std::atomic<bool>* stop)
+    : stop_(stop),
+      steps_(limits::kMaxRegexSteps + limits::kMaxRegexStepsPerByte * uint64_t{bytes}),
       deadline_(thread_seconds() + limits::kMaxRegexSeconds + static_cast<double>(bytes) / kBytesPerSecond),
       next_look_(Clock::now() + kBetweenLooks) {}
 
@@ -33,7 +34,7 @@ bool Budget::out_of_time() {
   const Clock::time_point now = Clock::now();
   if (now < next_look_) return false;
   next_look_ = now + kBetweenLooks;
-  return thread_seconds() > deadline_;
+  return stopped() || thread_seconds() > deadline_;
 }
 
 }  // namespace nwc::regex

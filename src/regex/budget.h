@@ -1,6 +1,7 @@
 // What searching one text may cost, so that a hostile pattern cannot hang.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -13,15 +14,18 @@ namespace nwc::regex {
 class Budget {
  public:
   // For a text of `bytes`, in any number of searches.
-  explicit Budget(size_t bytes);
+  explicit Budget(size_t bytes, const std::atomic<bool>* stop = nullptr);
 
   // Takes so many backtracking steps; false if they are not left.
   bool spend(uint64_t steps);
-  // Whether the time is over. Cheap: the processor's clock is read every few milliseconds.
+  // Whether `stop` has been set: the caller wants no result any more.
+  bool stopped() const { return stop_ != nullptr && stop_->load(std::memory_order_relaxed); }
+  // Whether the time is over, or stopped(). Cheap: the processor's clock is read every few milliseconds.
   bool out_of_time();
 
  private:
   using Clock = std::chrono::steady_clock;
+  const std::atomic<bool>* stop_;
   uint64_t steps_;
   double deadline_;  // other work on the machine makes no text fail
   Clock::time_point next_look_;

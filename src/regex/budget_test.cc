@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <time.h>
 
+#include <atomic>
+
 #include "nwcodec/limits.h"
 
 namespace nwc::regex {
@@ -33,6 +35,16 @@ TEST(Budget, TimeIsTheThreadsProcessorTime) {
   const double start = thread_seconds();
   while (!budget.out_of_time()) ASSERT_LT(thread_seconds() - start, limits::kMaxRegexSeconds + 1.0);
   EXPECT_GT(thread_seconds() - start, limits::kMaxRegexSeconds - 0.1);
+}
+
+TEST(Budget, EndsWhenTheCallerStops) {
+  std::atomic<bool> stop{false};
+  Budget budget(1, &stop);
+  EXPECT_FALSE(budget.stopped());
+  stop = true;
+  EXPECT_TRUE(budget.stopped());
+  while (!budget.out_of_time()) {
+  }  // at the next look at the clock
 }
 
 }  // namespace

@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include "characters/sets.h"
 #include "nwcodec/limits.h"
+#include "regex/utf8.h"
 
 namespace nwc::regex {
 namespace {
@@ -49,6 +51,49 @@ TEST(Regex, KnowsWhatOnigurumaCallsSpaceAndWord) {
   EXPECT_EQ(matches(R"(\p{Han}+)", "\u6f22\u3005\u3006\u3001\u304b\u30fc\u4e00"), (Strings{"\u6f22\u3005", "\u4e00"}));
   EXPECT_EQ(matches(R"([[:punct:]]+)", "a$+\u00a7b"), Strings{"$+\u00a7"});
   EXPECT_EQ(matches("(?i:k)", "kK\u212a"), (Strings{"k", "K", "\u212a"}));
+}
+
+// DeepSeek's pattern, whose words take one character along that is no letter, punctuation or symbol.
+TEST(Regex, KnowsCharactersThatTheSystemMayNotKnow) {
+  const char* pattern = R"([^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+  EXPECT_EQ(matches(pattern, "\U0001fa77world"), (Strings{"\U0001fa77", "world"}));  // Unicode 15
+  EXPECT_EQ(matches(pattern, "\U0001fae9world"), (Strings{"\U0001fae9", "world"}));  // 16
+  EXPECT_EQ(matches(pattern, "\U00010d50x"), Strings{"\U00010d50x"});                // 16, a letter
+  EXPECT_EQ(matches(pattern, "\U00016ea0x"), Strings{"\U00016ea0x"});                // 17, unassigned: taken along
+  EXPECT_EQ(matches(R"(\p{Han}+)", "\U0002ebf0a\U00031350"), (Strings{"\U0002ebf0", "\U00031350"}));
+  EXPECT_EQ(matches(R"(\p{Garay}+)", "a\U00010d50\U00010d41"), Strings{"\U00010d50\U00010d41"});
+}
+
+// At the edges of every range of a set, in brackets and without.
+TEST(Regex, SetsAreThoseOfOurTables) {
+  const std::pair<const char*, const characters::CodePointSet*> sets[] = {
+      {"L", characters::general_category("L")},        {"Lo", characters::general_category("Lo")},
+      {"Mn", characters::general_category("Mn")},      {"N", characters::general_category("N")},
+      {"P", characters::general_category("P")},        {"So", characters::general_category("So")},
+      {"Cn", characters::general_category("Cn")},      {"Han", characters::script("han")},
+      {"Common", characters::script("common")},        {"Alphabetic", characters::binary_property("alphabetic")},
+      {"Emoji", characters::binary_property("emoji")}, {"Lowercase", characters::binary_property("lowercase")},
+  };
+  for (const auto& [name, set] : sets) {
+    ASSERT_NE(set, nullptr) << name;
+    std::string text;
+    Strings members;
+    const auto add = [&](char32_t c) {
+      if (c >= 0x110000 || (c >= 0xD800 && c < 0xE000)) return;
+      std::string character;
+      append_utf8(c, character);
+      text += character;
+      if (set->contains(c)) members.push_back(character);
+    };
+    for (const characters::CodePointSet::Range& range : set->ranges()) {
+      if (range.begin > 0) add(range.begin - 1);
+      add(range.begin);
+      add(range.end - 1);
+      add(range.end);
+    }
+    EXPECT_EQ(matches("\\p{" + std::string(name) + "}", text), members) << name;
+    EXPECT_EQ(matches("[^\\P{" + std::string(name) + "}]", text), members) << name;
+  }
 }
 
 TEST(Regex, KnowsWhereLinesBeginAndEnd) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 
 #include "nwcodec/limits.h"
@@ -14,8 +15,8 @@ namespace nwc::text {
 class Budget : public regex::Budget {
  public:
   // For a text of `bytes`.
-  explicit Budget(size_t bytes)
-      : regex::Budget(bytes),
+  explicit Budget(size_t bytes, const std::atomic<bool>* stop = nullptr)
+      : regex::Budget(bytes, stop),
         max_bytes_(std::min(bytes * limits::kMaxTextGrowth, 4 * limits::kMaxText) + kFreeGrowth) {}
 
   // How long the text may grow while it is normalised and split.

@@ -88,7 +88,10 @@ Status Tokenizer::State::encode_words(Piece piece, text::Budget& budget, text::W
   if (pre_tokenizer == nullptr) return model->encode(piece.text, budget, cache, ids);
   std::vector<Piece> words;
   NWC_RETURN_IF_ERROR(pre_tokenizer->split(std::move(piece), budget, words));
-  for (const Piece& word : words) NWC_RETURN_IF_ERROR(model->encode(word.text, budget, cache, ids));
+  for (const Piece& word : words) {
+    NWC_RETURN_IF_ERROR(model->encode(word.text, budget, cache, ids));
+    if (budget.stopped()) break;
+  }
   return {};
 }
 
@@ -115,19 +118,22 @@ Result<Tokenizer> Tokenizer::parse(std::string_view json_text, const std::string
   return Tokenizer(*std::move(state));
 }
 
-Result<std::vector<int32_t>> Tokenizer::encode_file(const std::filesystem::path& path, bool add_special_tokens) const {
+Result<std::vector<int32_t>> Tokenizer::encode_file(const std::filesystem::path& path, bool add_special_tokens,
+                                                    const Progress& progress) const {
   Result<std::string> text = read_text_file(path, limits::kMaxText);
   if (!text && text.error().code() == ErrorCode::kLimit) {
     return std::move(text).error().remedy("use its beginning: head -c " + std::to_string(limits::kMaxText) + " " +
                                           path.string());
   }
-  if (!text) return std::move(text).error();
-  Result<std::vector<int32_t>> ids = encode(*text, add_special_tokens);
+  if (!text) return std::move(text).error().remedy("give a text file");
+  Result<std::vector<int32_t>> ids = encode(*text, add_special_tokens, progress);
+  if (!ids && ids.error().code() == ErrorCode::kInterrupted) return ids;
   if (!ids) return std::move(ids).error().in_file(path.string());
   return ids;
 }
 
-Result<std::vector<int32_t>> Tokenizer::encode(std::string_view input, bool add_special_tokens) const {
+Result<std::vector<int32_t>> Tokenizer::encode(std::string_view input, bool add_special_tokens,
+                                               const Progress& progress) const {
   if (input.size() > limits::kMaxText) {
     return Error(ErrorCode::kLimit, "the text is " + std::to_string(input.size()) + " bytes long; the limit is " +
                                         std::to_string(limits::kMaxText))
@@ -138,7 +144,7 @@ Result<std::vector<int32_t>> Tokenizer::encode(std::string_view input, bool add_
     repaired = to_valid_utf8(input);
     input = repaired;
   }
-  text::Budget budget(input.size());
+  text::Budget budget(input.size(), progress.stop);
   text::WordCache cache;
   std::vector<int32_t> ids;
   for (const AddedTokenFinder::Part& part : state_->added.in_text().find(input)) {
@@ -147,7 +153,9 @@ Result<std::vector<int32_t>> Tokenizer::encode(std::string_view input, bool add_
       continue;
     }
     Piece between{std::string(input.substr(part.begin, part.end - part.begin)), part.begin == 0};
-    NWC_RETURN_IF_ERROR(state_->encode_between_tokens(std::move(between), budget, cache, ids));
+    const Status encoded = state_->encode_between_tokens(std::move(between), budget, cache, ids);
+    NWC_RETURN_IF_ERROR(progress.check_stop());  // whatever the budget's end was taken for
+    NWC_RETURN_IF_ERROR(encoded);
   }
   if (add_special_tokens && state_->post_processor != nullptr) state_->post_processor->add_special_tokens(ids);
   return ids;

@@ -21,6 +21,7 @@
 #include <string_view>
 #include <vector>
 
+#include "nwcodec/progress.h"
 #include "nwcodec/result.h"
 
 namespace nwc {
@@ -41,10 +42,12 @@ class Tokenizer {
   // each maximal part of an ill-formed sequence. A character that has no token, no byte tokens and no unk_token is
   // dropped. Empty text has no ids but the special tokens. Errors: kLimit for text over limits::kMaxText bytes, text
   // that the file's normalizer lengthens too much, or regular expressions that backtrack too much on it; kCorrupt if
-  // the file's unk_token is needed but has no id.
-  Result<std::vector<int32_t>> encode(std::string_view text, bool add_special_tokens) const;
+  // the file's unk_token is needed but has no id; kInterrupted when `progress` asks to stop.
+  Result<std::vector<int32_t>> encode(std::string_view text, bool add_special_tokens,
+                                      const Progress& progress = {}) const;
   // The same for a whole file, which is not read if it is too long. Errors name it; kNotFound, kIo too.
-  Result<std::vector<int32_t>> encode_file(const std::filesystem::path& path, bool add_special_tokens) const;
+  Result<std::vector<int32_t>> encode_file(const std::filesystem::path& path, bool add_special_tokens,
+                                           const Progress& progress = {}) const;
 
   // The text of `ids`, always valid UTF-8; ids that no token has are skipped, as are special tokens if asked for.
   std::string decode(std::span<const int32_t> ids, bool skip_special_tokens) const;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <ctime>
 #include <filesystem>
 #include <thread>
 
@@ -142,6 +144,30 @@ TEST(Tokenizer, SaysWhatTheReferenceDoesOtherwise) {
                 "t.json: JSON key 'a' appears twice in one object; the last one counts"}));
   EXPECT_EQ(*tokenizer->encode("abc<s>", false), (Ids{7, 1, 1, 3}));
   EXPECT_TRUE(Tokenizer::parse(kTiny, "tiny")->warnings().empty());
+}
+
+TEST(Tokenizer, StopsWhenAskedTo) {
+  const Tokenizer tokenizer = *Tokenizer::parse(kTiny, "tiny");
+  std::atomic<bool> stop{true};
+  const Result<Ids> ids = tokenizer.encode("ab ab", true, {.report = {}, .stop = &stop});
+  ASSERT_FALSE(ids);
+  EXPECT_EQ(ids.error().code(), ErrorCode::kInterrupted);
+  EXPECT_EQ(ids.error().to_string(), "interrupted");
+}
+
+// A normalizer and a pre-tokenizer that match the empty string everywhere, in a file of 667 bytes
+// (tests/fuzz/corpus/tokenizer_json/slow.json): its fuzz target took six seconds.
+TEST(Tokenizer, HostileFilesAreBoundedInTime) {
+  const Result<Tokenizer> tokenizer =
+      Tokenizer::open(std::filesystem::path(NWC_SOURCE_DIR) / "tests/fuzz/corpus/tokenizer_json/slow.json");
+  ASSERT_TRUE(tokenizer) << tokenizer.error().to_string();
+  const std::clock_t begin = std::clock();
+  for (int32_t id = 0; id < 32; ++id) {
+    const std::optional<std::string> token = tokenizer->id_to_token(id);
+    if (token) (void)tokenizer->encode(*token, false).ok();
+  }
+  (void)tokenizer->encode(std::string(1000, 'a'), false).ok();
+  EXPECT_LT(static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC, 2.0);
 }
 
 }  // namespace

@@ -20,7 +20,8 @@ Result<const Family*> find_family(const ConfigObject& config) {
     if (family->model_type == model_type) return family;
   }
   return config.error(ErrorCode::kUnsupported, "model_type",
-                      fmt::format("is '{}'; known are {}", model_type, known_model_types()));
+                      fmt::format("is '{}'; known are {}", model_type, known_model_types()))
+      .remedy("compress, inspect and decompress work for any family");
 }
 
 // The family, of which `describes` is set.

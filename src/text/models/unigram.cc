@@ -13,6 +13,7 @@ namespace nwc::text {
 namespace {
 
 constexpr double kUnknownPenalty = 10.0;  // below the lowest score: SentencePiece's
+constexpr size_t kUnreached = ~size_t{0};
 
 }  // namespace
 
@@ -59,13 +60,12 @@ Status Unigram::encode_word(std::string_view word, Budget& budget, std::vector<i
     double score = 0;
     size_t begin = kUnreached;
     int32_t id = 0;
-    static constexpr size_t kUnreached = ~size_t{0};
   };
   std::vector<Node> ends(word.size() + 1);
   const auto reach = [&](size_t begin, size_t end, double score, int32_t id) {
     Node& node = ends[end];
     const double total = score + ends[begin].score;
-    if (node.begin == Node::kUnreached || total > node.score) node = {total, begin, id};
+    if (node.begin == kUnreached || total > node.score) node = {total, begin, id};
   };
   for (size_t pos = 0; pos < word.size();) {
     const size_t character = utf8_length(word[pos]);
@@ -75,7 +75,7 @@ Status Unigram::encode_word(std::string_view word, Budget& budget, std::vector<i
       single = single || length == character;
     });
     if (!single) {
-      const bool better = ends[pos + character].begin == Node::kUnreached ||
+      const bool better = ends[pos + character].begin == kUnreached ||
                           unknown_score_ + ends[pos].score > ends[pos + character].score;
       if (better && !unknown_id_) {
         return Error(ErrorCode::kCorrupt, "the text has '" + std::string(word.substr(pos, character)) +

@@ -56,11 +56,17 @@ TEST(Decoder, DecodesAsLlama2) {
             "a\u53eb b");
 }
 
+TEST(Decoder, ReadsWordPieces) {
+  const char* clean = R"({"type":"WordPiece","prefix":"##","cleanup":true})";
+  EXPECT_EQ(decoded(clean, {"##un", "##able", "to", ".", "do", "n't", "'", "x"}), "##unable to. don't ' x");
+  EXPECT_EQ(decoded(R"({"type":"WordPiece","prefix":"##","cleanup":false})", {"a", "##b", "."}), "ab .");
+  EXPECT_EQ(decoded(R"({"type":"BPEDecoder","suffix":"</w>"})", {"a", "b</w>", "c</w>"}), "ab c");
+}
+
 TEST(Decoder, RefusesWhatItDoesNotKnow) {
-  EXPECT_EQ(decoded(R"({"type":"WordPiece"})", {}),
-            "error: decoder: type 'WordPiece' is not supported; supported are: Sequence, ByteLevel, Metaspace, "
-            "ByteFallback, Fuse, Strip, "
-            "Replace");
+  EXPECT_EQ(decoded(R"({"type":"CTC"})", {}),
+            "error: decoder: type 'CTC' is not supported; supported are: Sequence, ByteLevel, Metaspace, ByteFallback, "
+            "Fuse, Strip, Replace, WordPiece, BPEDecoder");
   EXPECT_EQ(decoded(R"({"type":"Replace","pattern":{"Regex":"a"},"content":""})", {}),
             "error: decoder: a decoder with a regular expression is not supported");
   EXPECT_EQ(decoded(R"({"type":"Strip","content":" ","start":-1,"stop":0})", {}),

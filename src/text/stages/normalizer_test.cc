@@ -62,11 +62,22 @@ TEST(Normalizer, KeepsTrackOfTheStart) {
   EXPECT_FALSE(stays_at_start(R"({"type":"Replace","pattern":{"String":"ab"},"content":"_"})", "abc"));
 }
 
+TEST(Normalizer, CleansAsBert) {
+  const auto bert = [](const char* strip, const char* lower) {
+    return R"({"type":"BertNormalizer","clean_text":true,"handle_chinese_chars":true,"strip_accents":)" +
+           std::string(strip) + ",\"lowercase\":" + lower + "}";
+  };
+  EXPECT_EQ(normalized(bert("null", "true"), "\u00c9\u200b\ta\u4e2d\x7f"), "e a \u4e2d ");
+  EXPECT_EQ(normalized(bert("null", "false"), "\u00c9"), "\u00c9");
+  EXPECT_EQ(normalized(bert("true", "false"), "\u00c9"), "E");
+  EXPECT_EQ(normalized(R"({"type":"StripAccents"})", "e\u0301\u00e9\u0903"), "e\u00e9");
+  EXPECT_EQ(normalized(R"({"type":"Nmt"})", "a\x01\u200bb\ufeff"), "a b ");
+}
+
 TEST(Normalizer, RefusesWhatItDoesNotKnow) {
-  EXPECT_EQ(normalized(R"({"type":"Precompiled"})", ""),
-            "error: normalizer: type 'Precompiled' is not supported; supported are: Sequence, Prepend, Replace, Strip, "
-            "Lowercase, NFC, "
-            "NFD, NFKC, NFKD");
+  EXPECT_EQ(normalized(R"({"type":"Unknown"})", ""),
+            "error: normalizer: type 'Unknown' is not supported; supported are: Sequence, Prepend, Replace, Strip, "
+            "StripAccents, Lowercase, BertNormalizer, ByteLevel, Nmt, Precompiled, NFC, NFD, NFKC, NFKD");
   EXPECT_EQ(normalized(R"({"type":"Sequence","normalizers":[{"type":"NFC"},{"type":"Prepend"}]})", ""),
             "error: normalizer.normalizers[1]: 'prepend' is missing");
   EXPECT_EQ(normalized(R"({"type":"Replace","pattern":{"String":""},"content":"x"})", ""),

@@ -30,10 +30,20 @@ TEST(PostProcessor, RunsASequence) {
   EXPECT_EQ(ids, (Ids{1, 1, 7, 2, 3, 2, 3}));
 }
 
+TEST(PostProcessor, PutsBertsTokensAround) {
+  Ids ids = {7};
+  (*make_post_processor(Json::parse(R"({"type":"BertProcessing","sep":["[SEP]",102],"cls":["[CLS]",101]})")))
+      ->add_special_tokens(ids);
+  EXPECT_EQ(ids, (Ids{101, 7, 102}));
+}
+
 TEST(PostProcessor, RefusesWhatItDoesNotKnow) {
-  EXPECT_EQ(
-      error_of(R"({"type":"BertProcessing"})"),
-      "post_processor: type 'BertProcessing' is not supported; supported are: Sequence, TemplateProcessing, ByteLevel");
+  EXPECT_EQ(error_of(R"({"type":"T"})"),
+            "post_processor: type 'T' is not supported; supported are: Sequence, TemplateProcessing, ByteLevel, "
+            "BertProcessing, RobertaProcessing");
+  EXPECT_EQ(error_of(R"({"type":"BertProcessing","cls":["[CLS]",1]})"), "post_processor: 'sep' is missing");
+  EXPECT_EQ(error_of(R"({"type":"BertProcessing","cls":["[CLS]"],"sep":["[SEP]",2]})"),
+            "post_processor: 'cls' is not a token and its id");
   EXPECT_EQ(error_of(R"({"type":"TemplateProcessing","single":[{"Sequence":{"id":"B"}}]})"),
             "post_processor.single[0].Sequence: only one text, 'A', is supported");
   EXPECT_EQ(error_of(R"({"type":"TemplateProcessing","single":[{"Sequence":{"id":"A"}},{"Sequence":{"id":"A"}}]})"),

@@ -69,11 +69,18 @@ TEST(PreTokenizer, RunsASequence) {
   EXPECT_EQ(words(R"({"type":"Sequence","pretokenizers":[]})", "a b"), Strings{"a b"});
 }
 
+TEST(PreTokenizer, SplitsAsBert) {
+  EXPECT_EQ(words(R"({"type":"BertPreTokenizer"})", "Hey, you! $5\u3002 x"),
+            (Strings{"Hey", ",", "you", "!", "$", "5", "\u3002", "x"}));
+  EXPECT_EQ(words(R"({"type":"CharDelimiterSplit","delimiter":"|"})", "|a||b c"), (Strings{"a", "b c"}));
+  EXPECT_EQ(words(R"({"type":"FixedLength","length":2})", "a\u00e9bcd"), (Strings{"a\u00e9", "bc", "d"}));
+}
+
 TEST(PreTokenizer, RefusesWhatItDoesNotKnow) {
-  EXPECT_EQ(words(R"({"type":"BertPreTokenizer"})", "a"),
-            Strings{"error: pre_tokenizer: type 'BertPreTokenizer' is not supported; supported are: Sequence, "
-                    "ByteLevel, Split, Metaspace, "
-                    "Digits, Punctuation, Whitespace, WhitespaceSplit"});
+  EXPECT_EQ(words(R"({"type":"UnicodeScripts"})", "a"),
+            Strings{"error: pre_tokenizer: type 'UnicodeScripts' is not supported; supported are: Sequence, "
+                    "ByteLevel, Split, Metaspace, Digits, Punctuation, Whitespace, WhitespaceSplit, BertPreTokenizer, "
+                    "CharDelimiterSplit, FixedLength"});
   EXPECT_EQ(words(R"({"type":"Split","pattern":{"Regex":"("},"behavior":"Isolated"})", "a"),
             Strings{"error: pre_tokenizer.pattern: regular expression '(', byte 1: a parenthesis is not closed"});
   EXPECT_EQ(words(R"({"type":"Split","pattern":{"String":"a"},"behavior":"isolated"})", "a"),

@@ -1,0 +1,18 @@
+// What someone may have meant by a path that is no checkpoint.
+#pragma once
+
+#include <filesystem>
+
+#include "nwcodec/result.h"
+
+namespace nwc {
+
+// Errors: kNotFound, kInvalidArgument; a name on the Hugging Face Hub ("org/name") is told from a path that is missing,
+// with the place in the local cache where that model lies, if it does.
+Status check_is_directory(const std::filesystem::path& directory);
+
+// Why a directory without model.safetensors and without an index cannot be opened: it is the root of a cache of the
+// Hub, holds an adapter only, weights in other formats, or nothing.
+Error no_weights(const std::filesystem::path& directory);
+
+}  // namespace nwc
