@@ -19,8 +19,9 @@ Result<const Family*> find_family(const ConfigObject& config) {
   for (const Family* family : families()) {
     if (family->model_type == model_type) return family;
   }
-  return config.error(ErrorCode::kUnsupported, "model_type",
-                      fmt::format("is '{}'; known are {}", model_type, known_model_types()))
+  return config
+      .error(ErrorCode::kUnsupported, "model_type",
+             fmt::format("is '{}'; known are {}", model_type, known_model_types()))
       .remedy("compress, inspect and decompress work for any family");
 }
 

@@ -75,8 +75,8 @@ Status Unigram::encode_word(std::string_view word, Budget& budget, std::vector<i
       single = single || length == character;
     });
     if (!single) {
-      const bool better = ends[pos + character].begin == kUnreached ||
-                          unknown_score_ + ends[pos].score > ends[pos + character].score;
+      const bool better =
+          ends[pos + character].begin == kUnreached || unknown_score_ + ends[pos].score > ends[pos + character].score;
       if (better && !unknown_id_) {
         return Error(ErrorCode::kCorrupt, "the text has '" + std::string(word.substr(pos, character)) +
                                               "', which needs model.unk_id, but that is not set");
