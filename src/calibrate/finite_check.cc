@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "checkpoint/quantised/stored_format.h"
 #include "weights/weight_matrix.h"
 
 namespace nwc {
@@ -22,9 +23,11 @@ struct Suspect {
 std::optional<Suspect> look_at(const std::string& name, const Checkpoint& checkpoint) {
   const auto [tensor, shard] = checkpoint.find(name);
   if (tensor == nullptr || !is_weight_dtype(tensor->dtype)) return std::nullopt;
+  const Result<TensorValues> values = values_of(*tensor, 0);
+  if (!values) return std::nullopt;
   Suspect suspect{name, 0, std::nullopt};
   const WeightMatrix weights{
-      name, tensor->dtype, 2, false, 1, 1, tensor->bytes.size() * 8 / bits_of(tensor->dtype), tensor->bytes};
+      name, tensor->dtype, 2, false, 1, 1, values->bytes.size() * 8 / bits_of(tensor->dtype), values->bytes};
   for (uint64_t i = 0; i < weights.columns; ++i) {
     const float v = weights.at(i);
     if (std::isfinite(v)) {

@@ -43,9 +43,8 @@ CausalLm::~CausalLm() = default;
 Result<CausalLm> CausalLm::open(const std::filesystem::path& directory, const Options& options) {
   NWC_ASSIGN_OR_RETURN(ModelSpec described, describe_model(directory));
   NWC_ASSIGN_OR_RETURN(Weights weights, Weights::open(directory, options.decode_backend));
-  Result<ModelSpec> spec = with_stored_names(std::move(described), StoredNames(weights.list()));
-  if (!spec) return std::move(spec).error().in_file(directory.string());
-  return create(*std::move(spec),
+  NWC_ASSIGN_OR_RETURN(ModelSpec spec, with_stored_names(std::move(described), weights));
+  return create(std::move(spec),
                 std::make_shared<const WeightsSource>(std::move(weights), options.threads, options.device), options);
 }
 

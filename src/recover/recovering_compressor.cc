@@ -247,9 +247,7 @@ Result<std::unique_ptr<BlockCompressor>> make_recovery(const fs::path& model, co
           .remedy("compress without --recover, or insist with --recover-anyway");
     }
     NWC_ASSIGN_OR_RETURN(Weights weights, Weights::open(model));
-    Result<ModelSpec> named = with_stored_names(std::move(spec), StoredNames(weights.list()));
-    if (!named) return std::move(named).error().in_file(model.string());
-    spec = *std::move(named);
+    NWC_ASSIGN_OR_RETURN(spec, with_stored_names(std::move(spec), weights));
     const auto source = std::make_shared<const WeightsSource>(std::move(weights), threads, options.device);
     const int64_t vocabulary = spec.vocab_size, positions = spec.max_positions;
     NWC_ASSIGN_OR_RETURN(CausalLm opened, CausalLm::create(std::move(spec), source, {}));

@@ -134,6 +134,16 @@ Status rename_all(Spec& spec, const Renamer& renamer) {
   return {};
 }
 
+template <class Spec>
+Result<Spec> named_as_in(const Weights& weights, Spec spec) {
+  const std::vector<TensorSpec> tensors = tensors_of(spec);
+  const auto is_there = [&](const TensorSpec& t) { return weights.find(t.name) != nullptr; };
+  if (std::all_of(tensors.begin(), tensors.end(), is_there)) return spec;
+  Result<Spec> named = with_stored_names(std::move(spec), StoredNames(weights.list()));
+  if (!named) return std::move(named).error().in_file(weights.directory().string());
+  return named;
+}
+
 Status refuse_adapter(const std::string& tensor) {
   return Error(ErrorCode::kUnsupported, "belongs to a LoRA adapter that is not merged into the weights")
       .in_tensor(tensor)
@@ -215,6 +225,14 @@ Result<EncoderModelSpec> with_stored_names(EncoderModelSpec model, const StoredN
     for (BlockSpec& block : tower.blocks) NWC_RETURN_IF_ERROR(fuse_as_stored(block, stored));
   }
   return model;
+}
+
+Result<ModelSpec> with_stored_names(ModelSpec model, const Weights& weights) {
+  return named_as_in(weights, std::move(model));
+}
+
+Result<EncoderModelSpec> with_stored_names(EncoderModelSpec model, const Weights& weights) {
+  return named_as_in(weights, std::move(model));
 }
 
 }  // namespace nwc

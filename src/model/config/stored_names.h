@@ -47,4 +47,9 @@ class StoredNames {
 Result<ModelSpec> with_stored_names(ModelSpec model, const StoredNames& stored);
 Result<EncoderModelSpec> with_stored_names(EncoderModelSpec model, const StoredNames& stored);
 
+// The same for an opened checkpoint, whose list of names is not looked through if all tensors have the description's.
+// Errors name the directory, too.
+Result<ModelSpec> with_stored_names(ModelSpec model, const Weights& weights);
+Result<EncoderModelSpec> with_stored_names(EncoderModelSpec model, const Weights& weights);
+
 }  // namespace nwc

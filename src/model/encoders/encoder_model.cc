@@ -37,9 +37,8 @@ Result<EncoderModel> EncoderModel::open(const std::filesystem::path& directory, 
                                         std::shared_ptr<DecodeBackend> backend) {
   NWC_ASSIGN_OR_RETURN(EncoderModelSpec described, describe_encoder_model(directory));
   NWC_ASSIGN_OR_RETURN(Weights weights, Weights::open(directory, std::move(backend)));
-  Result<EncoderModelSpec> spec = with_stored_names(std::move(described), StoredNames(weights.list()));
-  if (!spec) return std::move(spec).error().in_file(directory.string());
-  return create(*std::move(spec), std::make_shared<const WeightsSource>(std::move(weights), threads, device));
+  NWC_ASSIGN_OR_RETURN(EncoderModelSpec spec, with_stored_names(std::move(described), weights));
+  return create(std::move(spec), std::make_shared<const WeightsSource>(std::move(weights), threads, device));
 }
 
 Result<EncoderModel> EncoderModel::create(EncoderModelSpec spec, std::shared_ptr<const ParameterSource> source) {
