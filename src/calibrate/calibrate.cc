@@ -54,8 +54,9 @@ Result<CalibrateReport> run(const CalibrateOptions& options, std::span<const Cal
   set_compute_threads(resolve_threads(options.threads));
   NWC_ASSIGN_OR_RETURN(ResumableDirectory output, lock_hessians(options.output, {options.model}, options.force));
   NWC_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::open(options.model));
-  NWC_ASSIGN_OR_RETURN(const CausalLm model,
-                       CausalLm::open(options.model, {.threads = options.threads, .device = options.device}));
+  NWC_ASSIGN_OR_RETURN(
+      const CausalLm model,
+      CausalLm::open(options.model, {.head = false, .threads = options.threads, .device = options.device}));
   if (options.length > model.spec().max_positions) {
     return Error(ErrorCode::kInvalidArgument, fmt::format("the model was made for {} positions, fewer than --length {}",
                                                           model.spec().max_positions, options.length))

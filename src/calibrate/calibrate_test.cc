@@ -208,6 +208,21 @@ TEST_F(Calibrate, HessiansHaveTheCheckpointsNames) {
   }
 }
 
+TEST_F(Calibrate, NeedsNoHead) {
+  ASSERT_TRUE(calibrate(options("whole"), {&text_, 1}, {}).ok());
+  testing::ToyTensors tensors = testing::toy_tensors(1);
+  tensors.erase("lm_head.weight");
+  tensors.erase("model.norm.weight");
+  testing::write_toy_checkpoint(model_, tensors);
+  const Result<CalibrateReport> report = calibrate(options("h"), {&text_, 1}, {});
+  ASSERT_TRUE(report.ok()) << report.error().to_string();
+  const HessianStore store = *HessianStore::open(directory_.path() / "h"),
+                     whole = *HessianStore::open(directory_.path() / "whole");
+  const Checkpoint checkpoint = *Checkpoint::open(model_.path());
+  const TensorView& down = *checkpoint.find("model.layers.1.mlp.down_proj.weight").tensor;
+  EXPECT_EQ(store.find(down)->triangles, whole.find(down)->triangles);
+}
+
 TEST_F(Calibrate, AnInterruptedRunGoesOn) {
   std::atomic<bool> stop = false;
   Progress progress;

@@ -83,7 +83,11 @@ Result<EvalReport> evaluate_checkpoint(const EvalOptions& options, const Progres
     return CausalLm::open(checkpoint,
                           {.threads = threads, .device = options.device, .decode_backend = std::move(backend)});
   };
+  const auto note = [&](const std::filesystem::path& checkpoint, const CausalLm& opened) {
+    for (const std::string& line : opened.warnings()) report.warnings.push_back(checkpoint.string() + ": " + line);
+  };
   NWC_ASSIGN_OR_RETURN(const CausalLm model, open(options.checkpoint));
+  note(options.checkpoint, model);
   if (!options.reference) {
     Result<PerplexityResult> result = perplexity(model, ids, windows, progress);
     if (!result) return std::move(result).error().in_file(options.checkpoint.string());
@@ -91,6 +95,7 @@ Result<EvalReport> evaluate_checkpoint(const EvalOptions& options, const Progres
     return report;
   }
   NWC_ASSIGN_OR_RETURN(const CausalLm reference, open(*options.reference));
+  note(*options.reference, reference);
   Result<DivergenceResult> result = divergence(reference, model, ids, windows, progress);
   if (!result) return std::move(result).error().in_file(options.checkpoint.string());
   report.divergence = *result;

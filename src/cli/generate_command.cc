@@ -47,6 +47,9 @@ Result<std::string> generate_text(const GenerateTextOptions& options, const Prog
       CausalLm::open(
           options.checkpoint,
           {.resident = true, .threads = threads, .device = options.device, .decode_backend = std::move(backend)}));
+  for (const std::string& warning : model.warnings()) {
+    if (options.on_warning) options.on_warning(options.checkpoint.string() + ": " + warning);
+  }
   // Decoded together with the prompt, because the first new token's text may depend on what is before it.
   const size_t prompt_length = tokenizer.decode(ids, true).size();
   size_t shown = prompt_length;

@@ -1,11 +1,16 @@
 #include "model/causal_lm.h"
 
+#include <fmt/format.h>
+
 #include <mutex>
+#include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "model/config/stored_names.h"
 #include "model/families/family.h"
+#include "model/parameters/stored_head.h"
 
 namespace nwc {
 namespace {
@@ -21,12 +26,33 @@ Result<std::shared_ptr<const Part>> kept_or_loaded(std::shared_ptr<const Part>* 
   return part;
 }
 
+Status check_tensors(const ModelSpec& spec, const ParameterSource& source, bool with_head) {
+  for (const TensorSpec& tensor : tensors_of(spec)) {
+    const bool only_of_head =
+        tensor.name == spec.final_norm.weight || tensor.name == spec.final_norm.bias || tensor.name == spec.head.weight;
+    if (!with_head && only_of_head && tensor.name != spec.embedding) continue;
+    Status found = source.check(tensor);
+    if (found) continue;
+    if (found.error().code() == ErrorCode::kMismatch && !spec.sizes_left_out.empty()) {
+      return Error(found.error())
+          .remedy(fmt::format("config.json leaves out {}, the family's default", spec.sizes_left_out));
+    }
+    if (tensor.name != spec.head.weight || found.error().code() != ErrorCode::kNotFound) return found;
+    return Error(ErrorCode::kNotFound, "is missing: without a head no tokens are predicted")
+        .in_file(found.error().file())
+        .in_tensor(tensor.name)
+        .remedy("if the embedding is the head, set tie_word_embeddings to true; compress and calibrate need no head");
+  }
+  return {};
+}
+
 }  // namespace
 
 struct CausalLm::State {
   ModelSpec spec;
   std::shared_ptr<const ParameterSource> source;
   bool resident = false;
+  std::vector<std::string> warnings;
   std::shared_ptr<RopeTables> rope = std::make_shared<RopeTables>();
 
   std::mutex mutex;  // guards what follows
@@ -50,8 +76,10 @@ Result<CausalLm> CausalLm::open(const std::filesystem::path& directory, const Op
 
 Result<CausalLm> CausalLm::create(ModelSpec spec, std::shared_ptr<const ParameterSource> source,
                                   const Options& options) {
-  for (const TensorSpec& tensor : tensors_of(spec)) NWC_RETURN_IF_ERROR(source->check(tensor));
   auto state = std::make_unique<State>();
+  NWC_ASSIGN_OR_RETURN(const std::optional<std::string> warning, settle_tied_head(spec, *source, options.head));
+  if (warning) state->warnings.push_back(*warning);
+  NWC_RETURN_IF_ERROR(check_tensors(spec, *source, options.head));
   state->blocks.resize(spec.blocks.size());
   state->spec = std::move(spec);
   state->source = std::move(source);
@@ -60,6 +88,7 @@ Result<CausalLm> CausalLm::create(ModelSpec spec, std::shared_ptr<const Paramete
 }
 
 const ModelSpec& CausalLm::spec() const { return state_->spec; }
+const std::vector<std::string>& CausalLm::warnings() const { return state_->warnings; }
 bool CausalLm::resident() const { return state_->resident; }
 
 Result<std::shared_ptr<const Embedding>> CausalLm::embedding() const {

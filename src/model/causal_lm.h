@@ -10,6 +10,8 @@
 #include <cstddef>
 #include <filesystem>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "libtorch/device.h"
 #include "model/config/spec.h"
@@ -28,6 +30,8 @@ class CausalLm {
     // Keep every part once loaded, as generation needs; otherwise each call of embedding(), block() and head() reads
     // the part anew and nothing but the caller's pointer holds it.
     bool resident = false;
+    // Whether head() will be called: calibration and recovery need none, and models of other tasks have none.
+    bool head = true;
     // For decoding compressed tensors; <= 0 means all cores.
     int threads = 0;
     // Where the parts compute; what goes into them follows.
@@ -37,8 +41,8 @@ class CausalLm {
   };
 
   // Opens a checkpoint directory, plain or compressed. The presence and shape of every tensor are checked here, so that
-  // a long pass does not fail in its middle. Errors: those of describe_model() and Weights::open(); kNotFound and
-  // kMismatch by tensor name.
+  // a long pass does not fail in its middle. Of a tied model the tensors that are there decide (stored_head.h). Errors:
+  // those of describe_model() and Weights::open(); kNotFound and kMismatch by tensor name.
   static Result<CausalLm> open(const std::filesystem::path& directory, const Options& options);
   // The same from parts; options.threads, device and decode_backend are the source's business.
   static Result<CausalLm> create(ModelSpec spec, std::shared_ptr<const ParameterSource> source, const Options& options);
@@ -49,10 +53,12 @@ class CausalLm {
 
   const ModelSpec& spec() const;
   bool resident() const;
+  // What the checkpoint does not say as one would expect, a line each.
+  const std::vector<std::string>& warnings() const;
   size_t blocks() const { return spec().blocks.size(); }
   Result<std::shared_ptr<const Embedding>> embedding() const;
   Result<std::shared_ptr<const Block>> block(size_t index) const;  // index < blocks()
-  Result<std::shared_ptr<const Head>> head() const;
+  Result<std::shared_ptr<const Head>> head() const;                // not without Options::head
 
  private:
   struct State;

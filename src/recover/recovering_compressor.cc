@@ -250,7 +250,7 @@ Result<std::unique_ptr<BlockCompressor>> make_recovery(const fs::path& model, co
     NWC_ASSIGN_OR_RETURN(spec, with_stored_names(std::move(spec), weights));
     const auto source = std::make_shared<const WeightsSource>(std::move(weights), threads, options.device);
     const int64_t vocabulary = spec.vocab_size, positions = spec.max_positions;
-    NWC_ASSIGN_OR_RETURN(CausalLm opened, CausalLm::create(std::move(spec), source, {}));
+    NWC_ASSIGN_OR_RETURN(CausalLm opened, CausalLm::create(std::move(spec), source, {.head = false}));
     const fs::path path = sequences_file(hessians);
     NWC_ASSIGN_OR_RETURN(CalibrationSequences all, read_sequences(path));
     ChosenSequences chosen = choose_sequences(std::move(all), options.sequences);

@@ -7,7 +7,6 @@
 
 #include "model/config/block_spec.h"
 #include "model/config/config.h"
-#include "nwcodec/dtype.h"
 
 namespace nwc {
 
@@ -16,14 +15,11 @@ inline constexpr int64_t kMaxWidth = int64_t{1} << 24;
 inline constexpr int64_t kMaxBlocks = 4096;
 inline constexpr int64_t kMaxPositions = int64_t{1} << 31;
 
-// A width or a count from 1 to kMaxWidth. Without a fallback the key is required.
-Result<int64_t> read_width(const ConfigObject& config, std::string_view key, std::optional<int64_t> fallback = {});
-
-// `dtype`, or `torch_dtype` of older files; none if neither is there.
-Result<std::optional<DType>> read_dtype(const ConfigObject& config);
+// A width or a count from 1 to kMaxWidth.
+Result<int64_t> read_width(const ConfigObject& config, std::string_view key);
 
 // An activation by its name in transformers. Errors: kUnsupported for one that we do not compute.
-Result<Activation> read_activation(const ConfigObject& config, std::string_view key, std::string_view fallback);
+Result<Activation> read_activation(const ConfigObject& config, std::string_view key);
 
 // Refuses a model in which `key` switches something on that we do not compute; null, false and absence are fine.
 Status refuse_if_set(const ConfigObject& config, std::string_view key);

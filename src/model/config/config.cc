@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <limits>
 #include <utility>
 
@@ -11,10 +12,28 @@
 namespace nwc {
 namespace {
 
+// Beyond it not every integer is a double.
+constexpr double kMaxExactInteger = 9007199254740992;  // 2^53
+
 std::optional<int64_t> as_integer(const Json& value) {
+  if (value.is_number_float()) {
+    const double x = value.get<double>();
+    if (std::abs(x) > kMaxExactInteger || x != std::floor(x)) return std::nullopt;
+    return static_cast<int64_t>(x);
+  }
   if (value.is_number_unsigned() && value.get<uint64_t>() > static_cast<uint64_t>(INT64_MAX)) return std::nullopt;
   if (!value.is_number_integer()) return std::nullopt;
   return value.get<int64_t>();
+}
+
+std::optional<double> as_number(const Json& value) {
+  if (value.is_number()) return value.get<double>();
+  if (!value.is_object() || value.size() != 1 || !value.contains("__float__")) return std::nullopt;
+  const Json& word = value["__float__"];
+  if (word == "Infinity") return std::numeric_limits<double>::infinity();
+  if (word == "-Infinity") return -std::numeric_limits<double>::infinity();
+  if (word == "NaN") return std::numeric_limits<double>::quiet_NaN();
+  return std::nullopt;
 }
 
 }  // namespace
@@ -31,6 +50,12 @@ Result<ConfigObject> ConfigObject::parse(std::string_view text, const std::strin
   auto root = std::make_shared<const Json>(*std::move(json));
   const Json* object = root.get();
   return ConfigObject(std::move(root), object, label, "");
+}
+
+ConfigObject ConfigObject::with(Json contents) const {
+  auto root = std::make_shared<const Json>(std::move(contents));
+  const Json* object = root.get();
+  return ConfigObject(std::move(root), object, file_, prefix_);
 }
 
 Error ConfigObject::error(ErrorCode code, std::string_view key, std::string_view what) const {
@@ -67,12 +92,12 @@ Result<int64_t> ConfigObject::integer(std::string_view key, int64_t min, int64_t
 
 Result<double> ConfigObject::number(std::string_view key, double min, double max) const {
   NWC_ASSIGN_OR_RETURN(const Json* value, require(key));
-  if (!value->is_number()) return error(ErrorCode::kCorrupt, key, "is not a number");
-  const double x = value->get<double>();
-  if (!(x >= min && x <= max)) {
-    return error(ErrorCode::kCorrupt, key, fmt::format("is {}; it must lie between {} and {}", x, min, max));
+  const std::optional<double> x = as_number(*value);
+  if (!x) return error(ErrorCode::kCorrupt, key, "is not a number");
+  if (!(*x >= min && *x <= max)) {
+    return error(ErrorCode::kCorrupt, key, fmt::format("is {}; it must lie between {} and {}", *x, min, max));
   }
-  return x;
+  return *x;
 }
 
 Result<double> ConfigObject::number(std::string_view key, double min, double max, double fallback) const {
@@ -127,7 +152,7 @@ Result<std::vector<double>> ConfigObject::numbers(std::string_view key, double m
   if (!value->is_array()) return error(ErrorCode::kCorrupt, key, "is not a list");
   std::vector<double> list;
   for (const Json& item : *value) {
-    const double x = item.is_number() ? item.get<double>() : std::numeric_limits<double>::quiet_NaN();
+    const double x = as_number(item).value_or(std::numeric_limits<double>::quiet_NaN());
     if (!(x >= min && x <= max)) {
       return error(ErrorCode::kCorrupt, key, fmt::format("must be a list of numbers between {} and {}", min, max));
     }

@@ -16,8 +16,10 @@
 
 namespace nwc {
 
-// One JSON object of a configuration file. Keys that are null count as absent, as transformers treats them.
-// Errors of all readers: kNotFound for a missing key, kCorrupt for a wrong type or a value out of range.
+// One JSON object of a configuration file. Keys that are null count as absent; what that means is the family's business
+// (config_keys.h). A whole number may be written as a float (32.0) and a float as an integer. A float that is not
+// finite may be written as Python's word or, as transformers writes it, as {"__float__": "Infinity"}. Errors of all
+// readers: kNotFound for a missing key, kCorrupt for a wrong type or a value out of range.
 class ConfigObject {
  public:
   // Reads a file, or text whose name in errors is `label`; the top level must be an object.
@@ -44,6 +46,10 @@ class ConfigObject {
   Result<std::vector<std::string>> strings(std::string_view key) const;
   // A nested object, whose errors name the whole path ("rope_parameters.factor").
   Result<ConfigObject> object(std::string_view key) const;
+
+  // The object itself, and the same place of the same file with other contents: for what completes a configuration.
+  const Json& json() const { return *object_; }
+  ConfigObject with(Json contents) const;
 
   // An error about one key of this object.
   Error error(ErrorCode code, std::string_view key, std::string_view what) const;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 namespace nwc {
 namespace {
 
@@ -65,6 +67,22 @@ TEST(ConfigTest, RefusesValuesOutOfRange) {
   EXPECT_EQ(message_of(config.number("x", 0, 1)), "config.json: key 'x' is -0.5; it must lie between 0 and 1");
   EXPECT_EQ(message_of(config.integers("n", 1, 10)),
             "config.json: key 'n' must be an integer, or a list of them, between 1 and 10");
+}
+
+TEST(ConfigTest, NumbersInTheSpellingsOfPython) {
+  const ConfigObject config = parsed(
+      R"({"whole": 32.0, "part": 32.5, "huge": 1e300, "inf": Infinity, "tag": {"__float__": "-Infinity"},
+          "nan": {"__float__": "NaN"}, "odd": {"__float__": "1"}, "many": [1.0, 2]})");
+  EXPECT_EQ(*config.integer("whole", 1, 64), 32);
+  EXPECT_EQ(*config.integers("many", 1, 64), (std::vector<int64_t>{1, 2}));
+  EXPECT_EQ(message_of(config.integer("part", 1, 64)), "config.json: key 'part' is not an integer");
+  EXPECT_EQ(message_of(config.integer("huge", 1, 64)), "config.json: key 'huge' is not an integer");
+  EXPECT_EQ(message_of(config.integer("inf", 1, 64)), "config.json: key 'inf' is not an integer");
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  EXPECT_EQ(*config.number("inf", 0, kInfinity), kInfinity);
+  EXPECT_EQ(*config.number("tag", -kInfinity, 0), -kInfinity);
+  EXPECT_EQ(message_of(config.number("nan", 0, 1)), "config.json: key 'nan' is nan; it must lie between 0 and 1");
+  EXPECT_EQ(message_of(config.number("odd", 0, 1)), "config.json: key 'odd' is not a number");
 }
 
 TEST(ConfigTest, NestedKeysAreNamedWhole) {

@@ -14,14 +14,16 @@ const EncoderNames kClipNames{"layer_norm1",        "self_attn.q_proj", "self_at
 
 }  // namespace
 
-Result<EncoderSize> read_encoder_size(const ConfigObject& config, const EncoderSize& defaults) {
+Result<EncoderSize> read_encoder_size(const ConfigObject& config) {
   EncoderSize size;
-  NWC_ASSIGN_OR_RETURN(size.hidden, read_width(config, "hidden_size", defaults.hidden));
-  NWC_ASSIGN_OR_RETURN(size.intermediate, read_width(config, "intermediate_size", defaults.intermediate));
-  NWC_ASSIGN_OR_RETURN(size.blocks, config.integer("num_hidden_layers", 1, kMaxBlocks, defaults.blocks));
-  NWC_ASSIGN_OR_RETURN(size.heads, read_width(config, "num_attention_heads", defaults.heads));
-  NWC_ASSIGN_OR_RETURN(size.activation, config.string("hidden_act", defaults.activation));
-  NWC_ASSIGN_OR_RETURN(size.eps, config.number("layer_norm_eps", 0, 1, defaults.eps));
+  NWC_ASSIGN_OR_RETURN(size.hidden, read_width(config, "hidden_size"));
+  if (config.has("intermediate_size")) {
+    NWC_ASSIGN_OR_RETURN(size.intermediate, read_width(config, "intermediate_size"));
+  }
+  NWC_ASSIGN_OR_RETURN(size.blocks, config.integer("num_hidden_layers", 1, kMaxBlocks));
+  NWC_ASSIGN_OR_RETURN(size.heads, read_width(config, "num_attention_heads"));
+  NWC_ASSIGN_OR_RETURN(size.activation, config.string("hidden_act"));
+  NWC_ASSIGN_OR_RETURN(size.eps, config.number("layer_norm_eps", 0, 1));
   if (size.hidden % size.heads != 0) {
     return config.error(ErrorCode::kCorrupt, "num_attention_heads",
                         fmt::format("is {}, which does not divide the hidden size of {}", size.heads, size.hidden));
@@ -29,11 +31,11 @@ Result<EncoderSize> read_encoder_size(const ConfigObject& config, const EncoderS
   return size;
 }
 
-Result<ImageSize> read_image_size(const ConfigObject& config, const ImageSize& defaults) {
+Result<ImageSize> read_image_size(const ConfigObject& config) {
   ImageSize size;
-  NWC_ASSIGN_OR_RETURN(size.channels, read_width(config, "num_channels", defaults.channels));
-  NWC_ASSIGN_OR_RETURN(size.image, read_width(config, "image_size", defaults.image));
-  NWC_ASSIGN_OR_RETURN(size.patch, read_width(config, "patch_size", defaults.patch));
+  NWC_ASSIGN_OR_RETURN(size.channels, read_width(config, "num_channels"));
+  NWC_ASSIGN_OR_RETURN(size.image, read_width(config, "image_size"));
+  NWC_ASSIGN_OR_RETURN(size.patch, read_width(config, "patch_size"));
   if (size.patch > size.image) {
     return config.error(ErrorCode::kCorrupt, "patch_size",
                         fmt::format("is {}, larger than the images of {}", size.patch, size.image));
@@ -52,7 +54,7 @@ LinearSpec biased_linear(const std::string& name, int64_t in_features, int64_t o
 Result<std::vector<BlockSpec>> describe_encoder_blocks(const ConfigObject& config, const EncoderSize& size,
                                                        const std::string& prefix, const EncoderNames& names,
                                                        bool causal) {
-  NWC_ASSIGN_OR_RETURN(const Activation activation, read_activation(config, "hidden_act", size.activation));
+  NWC_ASSIGN_OR_RETURN(const Activation activation, read_activation(config, "hidden_act"));
   std::vector<BlockSpec> blocks;
   for (int64_t i = 0; i < size.blocks; ++i) {
     const auto name = [&](const std::string& layer) { return fmt::format("{}{}.{}", prefix, i, layer); };

@@ -15,7 +15,7 @@ struct EncoderNames {
   std::string norm1, q, k, v, o, norm2, up, down;
 };
 
-// The sizes of a tower. A family gives its defaults, and the configuration overwrites what it mentions.
+// The sizes of a tower.
 struct EncoderSize {
   int64_t hidden = 0, intermediate = 0, blocks = 0, heads = 0;
   std::string activation;
@@ -28,12 +28,12 @@ struct ImageSize {
   int64_t patches() const { return (image / patch) * (image / patch); }
 };
 
-// Reads hidden_size, num_hidden_layers, num_attention_heads, layer_norm_eps, and intermediate_size. Errors: as
-// ConfigObject; kCorrupt for heads that do not divide the width.
-Result<EncoderSize> read_encoder_size(const ConfigObject& config, const EncoderSize& defaults);
+// Reads hidden_size, num_hidden_layers, num_attention_heads, hidden_act, layer_norm_eps, and intermediate_size where
+// there is one. Errors: as ConfigObject; kCorrupt for heads that do not divide the width.
+Result<EncoderSize> read_encoder_size(const ConfigObject& config);
 
 // Reads num_channels, image_size and patch_size. Errors: as ConfigObject; kCorrupt for an image without a patch.
-Result<ImageSize> read_image_size(const ConfigObject& config, const ImageSize& defaults);
+Result<ImageSize> read_image_size(const ConfigObject& config);
 
 // Layer norm with bias, under NAME.weight and NAME.bias.
 NormSpec layer_norm(const std::string& name, int64_t features, double eps);

@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "model/config/block_spec.h"
-#include "nwcodec/dtype.h"
 
 namespace nwc {
 
@@ -81,8 +80,7 @@ struct SimilaritySpec {
 
 struct EncoderModelSpec {
   std::string model_type;
-  std::optional<DType> declared_dtype;  // what config.json says; the tensors themselves decide
-  std::vector<EncoderSpec> towers;      // each name once
+  std::vector<EncoderSpec> towers;  // each name once
   std::optional<SimilaritySpec> similarity;
 };
 

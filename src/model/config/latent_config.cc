@@ -10,21 +10,19 @@
 namespace nwc {
 namespace {
 
-constexpr int64_t kDefaultQueryRank = 1536, kDefaultRank = 512;
-constexpr int64_t kDefaultFixed = 128, kDefaultRotary = 64, kDefaultValue = 128;
 constexpr double kEps = 1e-6;  // of the norms of latents, whatever rms_norm_eps says
 
 }  // namespace
 
 Result<LatentSize> read_latent_size(const ConfigObject& config) {
   LatentSize size;
-  if (config.has("q_lora_rank") || !config.mentions("q_lora_rank")) {
-    NWC_ASSIGN_OR_RETURN(size.q_rank, read_width(config, "q_lora_rank", kDefaultQueryRank));
+  if (config.has("q_lora_rank")) {
+    NWC_ASSIGN_OR_RETURN(size.q_rank, read_width(config, "q_lora_rank"));
   }
-  NWC_ASSIGN_OR_RETURN(size.kv_rank, read_width(config, "kv_lora_rank", kDefaultRank));
-  NWC_ASSIGN_OR_RETURN(size.fixed_dim, read_width(config, "qk_nope_head_dim", kDefaultFixed));
-  NWC_ASSIGN_OR_RETURN(size.rotary_dim, read_width(config, "qk_rope_head_dim", kDefaultRotary));
-  NWC_ASSIGN_OR_RETURN(size.value_dim, read_width(config, "v_head_dim", kDefaultValue));
+  NWC_ASSIGN_OR_RETURN(size.kv_rank, read_width(config, "kv_lora_rank"));
+  NWC_ASSIGN_OR_RETURN(size.fixed_dim, read_width(config, "qk_nope_head_dim"));
+  NWC_ASSIGN_OR_RETURN(size.rotary_dim, read_width(config, "qk_rope_head_dim"));
+  NWC_ASSIGN_OR_RETURN(size.value_dim, read_width(config, "v_head_dim"));
   if (size.rotary_dim % 2 != 0) {
     return config.error(ErrorCode::kCorrupt, "qk_rope_head_dim",
                         fmt::format("is {}; RoPE needs an even one", size.rotary_dim));

@@ -12,9 +12,6 @@ namespace nwc {
 namespace {
 
 constexpr int64_t kMaxWindow = int64_t{1} << 31;
-// What transformers assumes where the key is absent.
-constexpr int64_t kDefaultWindow = 4096;
-constexpr int64_t kDefaultFirstWindowLayer = 28;
 
 Result<std::vector<bool>> read_layer_types(const ConfigObject& config) {
   NWC_ASSIGN_OR_RETURN(const std::vector<std::string> types, config.strings("layer_types"));
@@ -25,13 +22,22 @@ Result<std::vector<bool>> read_layer_types(const ConfigObject& config) {
   }
   std::vector<bool> sliding;
   for (const std::string& type : types) {
-    if (type != "sliding_attention" && type != "full_attention") {
+    const bool slides = type == "sliding_attention";
+    if (!slides && type != "full_attention" && type != "attention") {  // the last is an older name
       return config.error(ErrorCode::kUnsupported, "layer_types",
                           fmt::format("holds '{}'; known are full_attention and sliding_attention", type));
     }
-    sliding.push_back(type == "sliding_attention");
+    sliding.push_back(slides);
   }
   return sliding;
+}
+
+// Sliding layers without a window are no model.
+Status check_none_slides(const ConfigObject& config, const std::vector<bool>& sliding) {
+  if (std::find(sliding.begin(), sliding.end(), true) == sliding.end()) return {};
+  return config
+      .error(ErrorCode::kCorrupt, "layer_types", "has layers of sliding_attention, but no sliding window is in force")
+      .remedy("set sliding_window (and use_sliding_window where the family has it), or full_attention");
 }
 
 }  // namespace
@@ -39,11 +45,12 @@ Result<std::vector<bool>> read_layer_types(const ConfigObject& config) {
 Result<LayerWindows> read_layer_windows(const ConfigObject& config) {
   NWC_ASSIGN_OR_RETURN(const std::vector<bool> sliding, read_layer_types(config));
   NWC_ASSIGN_OR_RETURN(const bool enabled, config.boolean("use_sliding_window", false));
-  const bool switched_off = config.mentions("sliding_window") && !config.has("sliding_window");
-  if (!enabled || switched_off) return LayerWindows();
-  NWC_ASSIGN_OR_RETURN(const int64_t window, config.integer("sliding_window", 1, kMaxWindow, kDefaultWindow));
-  NWC_ASSIGN_OR_RETURN(const int64_t first,
-                       config.integer("max_window_layers", 0, kMaxBlocks, kDefaultFirstWindowLayer));
+  if (!enabled || !config.has("sliding_window")) {
+    NWC_RETURN_IF_ERROR(check_none_slides(config, sliding));
+    return LayerWindows();
+  }
+  NWC_ASSIGN_OR_RETURN(const int64_t window, config.integer("sliding_window", 1, kMaxWindow));
+  NWC_ASSIGN_OR_RETURN(const int64_t first, config.integer("max_window_layers", 0, kMaxBlocks));
   return LayerWindows([sliding, window, first](int64_t layer) {
     const bool slides = sliding.empty() ? layer >= first : sliding[layer];
     return slides ? std::optional(window) : std::nullopt;
@@ -61,21 +68,25 @@ Result<LayerWindows> read_chosen_windows(const ConfigObject& config, std::functi
   });
 }
 
-Result<LayerWindows> read_common_window(const ConfigObject& config, std::optional<int64_t> default_window) {
-  const bool given = config.has("sliding_window");
-  if (!given && (!default_window || config.mentions("sliding_window"))) return LayerWindows();
-  NWC_ASSIGN_OR_RETURN(const int64_t window,
-                       config.integer("sliding_window", 1, kMaxWindow, default_window.value_or(kMaxWindow)));
+Result<LayerWindows> read_common_window(const ConfigObject& config) {
+  if (!config.has("sliding_window")) return LayerWindows();
+  NWC_ASSIGN_OR_RETURN(const int64_t window, config.integer("sliding_window", 1, kMaxWindow));
   return LayerWindows([window](int64_t) { return window; });
 }
 
-Result<LayerWindows> read_periodic_windows(const ConfigObject& config, int64_t period, int64_t default_window) {
-  NWC_ASSIGN_OR_RETURN(const std::vector<bool> sliding, read_layer_types(config));
-  NWC_ASSIGN_OR_RETURN(const int64_t window, config.integer("sliding_window", 1, kMaxWindow, default_window));
-  return LayerWindows([sliding, window, period](int64_t layer) {
-    const bool slides = sliding.empty() ? (layer + 1) % period != 0 : sliding[layer];
-    return slides ? std::optional(window) : std::nullopt;
-  });
+Result<LayerWindows> read_periodic_windows(const ConfigObject& config, int64_t period) {
+  NWC_ASSIGN_OR_RETURN(std::vector<bool> sliding, read_layer_types(config));
+  if (sliding.empty()) {
+    NWC_ASSIGN_OR_RETURN(const int64_t layers, config.integer("num_hidden_layers", 1, kMaxBlocks));
+    for (int64_t layer = 0; layer < layers; ++layer) sliding.push_back((layer + 1) % period != 0);
+  }
+  if (!config.has("sliding_window")) {
+    NWC_RETURN_IF_ERROR(check_none_slides(config, sliding));
+    return LayerWindows();
+  }
+  NWC_ASSIGN_OR_RETURN(const int64_t window, config.integer("sliding_window", 1, kMaxWindow));
+  return LayerWindows(
+      [sliding, window](int64_t layer) { return sliding[layer] ? std::optional(window) : std::nullopt; });
 }
 
 }  // namespace nwc

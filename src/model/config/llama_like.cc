@@ -15,45 +15,30 @@ struct Dimensions {
   int64_t hidden, intermediate, blocks, heads, kv_heads, head_dim, vocab;
 };
 
-Result<Dimensions> read_dimensions(const ConfigObject& config, const LlamaLike& family) {
+Result<Dimensions> read_dimensions(const ConfigObject& config) {
   Dimensions d{};
   NWC_ASSIGN_OR_RETURN(d.hidden, read_width(config, "hidden_size"));
   NWC_ASSIGN_OR_RETURN(d.intermediate, read_width(config, "intermediate_size"));
   NWC_ASSIGN_OR_RETURN(d.blocks, config.integer("num_hidden_layers", 1, kMaxBlocks));
-  NWC_ASSIGN_OR_RETURN(d.heads, read_width(config, "num_attention_heads", family.defaults.heads));
-  // null means as many as there are heads, whatever the family assumes where the key is absent.
-  const bool own = config.mentions("num_key_value_heads") || !family.defaults.kv_heads;
-  NWC_ASSIGN_OR_RETURN(d.kv_heads,
-                       read_width(config, "num_key_value_heads", own ? d.heads : *family.defaults.kv_heads));
-  NWC_ASSIGN_OR_RETURN(d.vocab, read_width(config, "vocab_size", family.defaults.vocab));
+  NWC_ASSIGN_OR_RETURN(d.heads, read_width(config, "num_attention_heads"));
+  NWC_ASSIGN_OR_RETURN(d.kv_heads, read_width(config, "num_key_value_heads"));
+  NWC_ASSIGN_OR_RETURN(d.vocab, read_width(config, "vocab_size"));
   if (d.heads % d.kv_heads != 0) {
     return config.error(ErrorCode::kCorrupt, "num_key_value_heads",
                         fmt::format("is {}, which does not divide the {} attention heads", d.kv_heads, d.heads));
   }
-  if (!config.has("head_dim") && !family.defaults.head_dim && d.hidden % d.heads != 0) {
+  if (!config.has("head_dim") && d.hidden % d.heads != 0) {
     return config.error(ErrorCode::kCorrupt, "num_attention_heads",
                         fmt::format("is {}, which does not divide the hidden size of {}", d.heads, d.hidden));
   }
-  NWC_ASSIGN_OR_RETURN(d.head_dim,
-                       config.integer("head_dim", 2, kMaxWidth, family.defaults.head_dim.value_or(d.hidden / d.heads)));
+  NWC_ASSIGN_OR_RETURN(d.head_dim, config.integer("head_dim", 2, kMaxWidth));
   if (d.head_dim % 2 != 0) {
     return config.error(ErrorCode::kCorrupt, "head_dim", fmt::format("is {}; RoPE needs an even one", d.head_dim));
   }
   return d;
 }
 
-Result<double> read_eps(const ConfigObject& config, const LlamaLike& family) {
-  if (family.defaults.eps) return config.number(family.eps_key, 0, 1, *family.defaults.eps);
-  return config.number(family.eps_key, 0, 1);
-}
-
-Result<int64_t> read_positions(const ConfigObject& config, const LlamaLike& family) {
-  constexpr const char* kKey = "max_position_embeddings";
-  if (family.defaults.positions) return config.integer(kKey, 1, kMaxPositions, *family.defaults.positions);
-  return config.integer(kKey, 1, kMaxPositions);
-}
-
-BlockSpec describe_block(const Dimensions& d, const LlamaLike& family, double eps, const RopeSpec& rope,
+BlockSpec describe_block(const Dimensions& d, const LlamaLike& family, double eps, const std::optional<RopeSpec>& rope,
                          Activation activation, int64_t layer) {
   const std::string prefix = fmt::format("{}layers.{}.", family.prefix, layer);
   const auto linear = [&](const char* name, int64_t in, int64_t out, bool bias) {
@@ -101,26 +86,27 @@ BlockSpec describe_block(const Dimensions& d, const LlamaLike& family, double ep
 }  // namespace
 
 Result<ModelSpec> describe_llama_like(const ConfigObject& config, const LlamaLike& family) {
-  NWC_ASSIGN_OR_RETURN(const Dimensions d, read_dimensions(config, family));
-  NWC_ASSIGN_OR_RETURN(const double eps, read_eps(config, family));
-  NWC_ASSIGN_OR_RETURN(const Activation activation,
-                       read_activation(config, family.activation_key, family.default_activation));
-  NWC_ASSIGN_OR_RETURN(const RopeSpec rope, read_rope(config, family.rope));
-  NWC_RETURN_IF_ERROR(check_rope(config, rope, d.head_dim));
-  NWC_ASSIGN_OR_RETURN(const bool tied, config.boolean("tie_word_embeddings", family.defaults.tied));
+  NWC_ASSIGN_OR_RETURN(const Dimensions d, read_dimensions(config));
+  NWC_ASSIGN_OR_RETURN(const double eps, config.number(family.eps_key, 0, 1));
+  NWC_ASSIGN_OR_RETURN(const Activation activation, read_activation(config, family.activation_key));
+  std::optional<RopeSpec> rope;
+  if (!family.layer_ropes) {
+    NWC_ASSIGN_OR_RETURN(rope, read_rope(config, family.rope));
+    NWC_RETURN_IF_ERROR(check_rope(config, *rope, d.head_dim));
+  }
+  NWC_ASSIGN_OR_RETURN(const bool tied, config.boolean("tie_word_embeddings", false));
 
   ModelSpec model;
   model.hidden_size = d.hidden;
   model.vocab_size = d.vocab;
-  NWC_ASSIGN_OR_RETURN(model.max_positions, read_positions(config, family));
-  NWC_ASSIGN_OR_RETURN(model.declared_dtype, read_dtype(config));
+  NWC_ASSIGN_OR_RETURN(model.max_positions, config.integer("max_position_embeddings", 1, kMaxPositions));
   model.embedding = family.prefix + "embed_tokens.weight";
   model.blocks.reserve(d.blocks);
   for (int64_t layer = 0; layer < d.blocks; ++layer) {
     model.blocks.push_back(describe_block(d, family, eps, rope, activation, layer));
   }
   model.final_norm = {family.prefix + "norm.weight", d.hidden, eps};
-  model.head = {tied ? model.embedding : family.head, "", d.hidden, d.vocab};
+  set_head(model, family.head, tied);
   return model;
 }
 

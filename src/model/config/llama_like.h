@@ -21,22 +21,15 @@ struct LlamaLike {
   bool fused_qkv = false;      // self_attn.qkv_proj
   bool fused_gate_up = false;  // mlp.gate_up_proj, the gate first
   RopeRules rope = {};
+  bool layer_ropes = false;  // the family gives its layers their rotary embedding itself
   LayerWindows window = {};  // the sliding window of each layer
   std::string eps_key = "rms_norm_eps";
   std::string activation_key = "hidden_act";
-  std::string default_activation = "silu";
   std::string prefix = "model.";        // of all tensor names but the head's
   std::string head = "lm_head.weight";  // tensor name
-  // What a missing key of config.json means to the family. None: the key is required, but for head_dim, which is
-  // hidden_size / num_attention_heads, and num_key_value_heads, which is num_attention_heads.
-  struct Defaults {
-    std::optional<int64_t> head_dim, heads, kv_heads, vocab, positions;
-    std::optional<double> eps;
-    bool tied = false;
-  } defaults = {};
 };
 
-// Reads everything that these families share from config.json: dimensions, norms, RoPE, tying, dtype, eos.
+// Reads everything that these families share from config.json: dimensions, norms, RoPE, tying.
 // Errors: as ConfigObject; kUnsupported for options that we do not compute.
 Result<ModelSpec> describe_llama_like(const ConfigObject& config, const LlamaLike& family);
 

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "model/config/common_config.h"
 
@@ -11,34 +13,78 @@ namespace {
 
 constexpr double kMinTheta = 1;
 constexpr double kMaxTheta = 1e15;
+constexpr double kMinFactor = 1e-6;
 constexpr double kMaxFactor = 1e6;
-constexpr double kMinFrequencyFactor = 1e-6;
-
 constexpr double kMinPart = 1e-6;
+constexpr const char* kLayerTypes[] = {"full_attention", "sliding_attention"};
 
-// `fallback` is what holds where the key is absent.
-Status read_partial(const ConfigObject& object, const RopeRules& rules, double fallback, RopeSpec* rope) {
-  NWC_ASSIGN_OR_RETURN(rope->partial, object.number("partial_rotary_factor", kMinPart, 1, fallback));
-  if (rope->partial == 1 || rules.partial) return {};
-  return object.error(ErrorCode::kUnsupported, "partial_rotary_factor", "must be 1 in this family");
+// Python's falsehood: such a value gives way to another.
+bool is_empty(const Json& value) {
+  if (value.is_null()) return true;
+  if (value.is_boolean()) return !value.get<bool>();
+  if (value.is_number()) return value.get<double>() == 0;
+  if (value.is_string()) return value.get_ref<const std::string&>().empty();
+  return value.empty();
 }
 
-Status read_llama3(const ConfigObject& scaling, RopeSpec* rope) {
-  NWC_ASSIGN_OR_RETURN(rope->low_freq_factor, scaling.number("low_freq_factor", kMinFrequencyFactor, kMaxFactor));
-  NWC_ASSIGN_OR_RETURN(rope->high_freq_factor, scaling.number("high_freq_factor", kMinFrequencyFactor, kMaxFactor));
-  if (rope->high_freq_factor <= rope->low_freq_factor) {
-    return scaling.error(ErrorCode::kCorrupt, "high_freq_factor", "must be larger than low_freq_factor");
+bool is_scaled(const ConfigObject& config) {
+  return config.has("rope_scaling") && !is_empty(config.json()["rope_scaling"]);
+}
+
+// Keys that are there, if only as null, keep what they have.
+void add_if_absent(Json& object, const char* key, Json value) {
+  if (!object.contains(key)) object[key] = std::move(value);
+}
+
+// From beside the parameters, where they have none. One that is null there is none.
+Status add_theta(const ConfigObject& config, const char* key, double default_theta, Json& parameters) {
+  if (parameters.contains("rope_theta")) return {};
+  if (!config.mentions(key)) {
+    parameters["rope_theta"] = default_theta;
+    return {};
   }
-  NWC_ASSIGN_OR_RETURN(rope->original_positions,
-                       scaling.integer("original_max_position_embeddings", 1, int64_t{1} << 31));
+  NWC_RETURN_IF_ERROR(config.number(key, kMinTheta, kMaxTheta));  // an error names this key
+  parameters["rope_theta"] = config.json()[key];
   return {};
 }
 
-Status read_yarn(const ConfigObject& scaling, RopeSpec* rope) {
+void add_type(Json& parameters) {
+  add_if_absent(parameters, "rope_type", parameters.contains("type") ? parameters["type"] : Json("default"));
+}
+
+bool has_original_length(const Json& parameters) {
+  const Json& type = parameters["rope_type"];
+  return type == "llama3" || type == "yarn" || type == "longrope";
+}
+
+// `key`, or nothing where it holds nothing.
+Result<ConfigObject> object_or_empty(const ConfigObject& config, const char* key) {
+  if (config.has(key)) return config.object(key);
+  return config.with(Json::object());
+}
+
+Status read_llama3(const ConfigObject& scaling, RopeSpec* rope) {
+  NWC_ASSIGN_OR_RETURN(rope->low_freq_factor, scaling.number("low_freq_factor", kMinFactor, kMaxFactor));
+  NWC_ASSIGN_OR_RETURN(rope->high_freq_factor, scaling.number("high_freq_factor", kMinFactor, kMaxFactor));
+  if (rope->high_freq_factor <= rope->low_freq_factor) {
+    return scaling.error(ErrorCode::kCorrupt, "high_freq_factor", "must be larger than low_freq_factor");
+  }
   NWC_ASSIGN_OR_RETURN(rope->original_positions, scaling.integer("original_max_position_embeddings", 1, kMaxPositions));
-  NWC_ASSIGN_OR_RETURN(rope->beta_fast, scaling.number("beta_fast", kMinFrequencyFactor, kMaxFactor, rope->beta_fast));
-  NWC_ASSIGN_OR_RETURN(rope->beta_slow, scaling.number("beta_slow", kMinFrequencyFactor, kMaxFactor, rope->beta_slow));
-  NWC_ASSIGN_OR_RETURN(rope->whole_dimensions, scaling.boolean("truncate", true));
+  return {};
+}
+
+// 0 counts as absent, as in transformers.
+Result<double> read_beta(const ConfigObject& scaling, std::string_view key, double fallback) {
+  NWC_ASSIGN_OR_RETURN(const double beta, scaling.number(key, 0, kMaxFactor, 0));
+  return beta == 0 ? fallback : beta;
+}
+
+// `whole` has the key "truncate", which transformers looks for beside the layer types where there are any.
+Status read_yarn(const ConfigObject& scaling, const ConfigObject& whole, RopeSpec* rope) {
+  NWC_ASSIGN_OR_RETURN(rope->original_positions, scaling.integer("original_max_position_embeddings", 1, kMaxPositions));
+  NWC_ASSIGN_OR_RETURN(rope->beta_fast, read_beta(scaling, "beta_fast", rope->beta_fast));
+  NWC_ASSIGN_OR_RETURN(rope->beta_slow, read_beta(scaling, "beta_slow", rope->beta_slow));
+  NWC_ASSIGN_OR_RETURN(rope->whole_dimensions, whole.boolean("truncate", !whole.mentions("truncate")));
   NWC_ASSIGN_OR_RETURN(const double mscale, scaling.number("mscale", 0, kMaxFactor, 0));
   const double recommended =
       mscale != 0 && rope->mscale_all_dim != 0
@@ -48,65 +94,77 @@ Status read_yarn(const ConfigObject& scaling, RopeSpec* rope) {
   return {};
 }
 
-// The context before scaling stands at the top level, in `scaling`, or is the model's.
-Result<int64_t> read_long_positions(const ConfigObject& config, const ConfigObject& scaling, const RopeRules& rules) {
-  constexpr const char* kKey = "original_max_position_embeddings";
-  if (config.has(kKey)) return config.integer(kKey, 2, kMaxPositions);
-  if (rules.only_long_positions) return *rules.only_long_positions;
-  if (scaling.has(kKey)) return scaling.integer(kKey, 2, kMaxPositions);
-  return config.integer("max_position_embeddings", 2, kMaxPositions);
+// Of YaRN it may be null, of LongRoPE absent: the ratio of the context lengths.
+Result<double> read_factor(const ConfigObject& scaling, const ConfigObject& config, const RopeSpec& rope) {
+  const bool is_long = rope.scaling == RopeSpec::Scaling::kLong;
+  const bool may_be_null = is_long || rope.scaling == RopeSpec::Scaling::kYarn;
+  const bool is_ratio = !scaling.has("factor") && (scaling.mentions("factor") ? may_be_null : is_long);
+  if (!is_ratio) return scaling.number("factor", kMinFactor, kMaxFactor);
+  NWC_ASSIGN_OR_RETURN(const int64_t original, scaling.integer("original_max_position_embeddings", 1, kMaxPositions));
+  NWC_ASSIGN_OR_RETURN(const int64_t positions, config.integer("max_position_embeddings", 1, kMaxPositions));
+  return static_cast<double>(positions) / static_cast<double>(original);
 }
 
-Status read_long(const ConfigObject& config, const ConfigObject& scaling, const RopeRules& rules, RopeSpec* rope) {
-  rope->scaling = RopeSpec::Scaling::kLong;
-  NWC_ASSIGN_OR_RETURN(rope->original_positions, read_long_positions(config, scaling, rules));
-  NWC_ASSIGN_OR_RETURN(rope->short_factors, scaling.numbers("short_factor", 1 / kMaxFactor, kMaxFactor));
-  NWC_ASSIGN_OR_RETURN(rope->long_factors, scaling.numbers("long_factor", 1 / kMaxFactor, kMaxFactor));
-  NWC_ASSIGN_OR_RETURN(const int64_t positions,
-                       config.integer("max_position_embeddings", 1, kMaxPositions, rope->original_positions));
+Status read_long(const ConfigObject& scaling, RopeSpec* rope) {
+  NWC_ASSIGN_OR_RETURN(rope->original_positions, scaling.integer("original_max_position_embeddings", 2, kMaxPositions));
+  NWC_ASSIGN_OR_RETURN(rope->short_factors, scaling.numbers("short_factor", kMinFactor, kMaxFactor));
+  NWC_ASSIGN_OR_RETURN(rope->long_factors, scaling.numbers("long_factor", kMinFactor, kMaxFactor));
   const double original = static_cast<double>(rope->original_positions);
-  NWC_ASSIGN_OR_RETURN(const double factor,
-                       scaling.number("factor", 1 / kMaxFactor, kMaxFactor, static_cast<double>(positions) / original));
-  const double recommended = factor <= 1 ? 1 : std::sqrt(1 + std::log(factor) / std::log(original));
+  const double recommended = rope->factor <= 1 ? 1 : std::sqrt(1 + std::log(rope->factor) / std::log(original));
   NWC_ASSIGN_OR_RETURN(rope->magnitude, scaling.number("attention_factor", 0, kMaxFactor, recommended));
+  rope->factor = 1;
   return {};
 }
 
-// `type_key` is the one that holds `type`, for errors.
-Status read_scaling(const ConfigObject& config, const ConfigObject& scaling, std::string_view type_key,
-                    const std::string& type, const RopeRules& rules, RopeSpec* rope) {
-  NWC_RETURN_IF_ERROR(read_partial(scaling, rules, rope->partial, rope));
-  if (type == "default") return {};
-  if (type == "longrope" || (rules.only_long_positions && (type == "su" || type == "yarn"))) {
-    return read_long(config, scaling, rules, rope);
+// transformers' forms of scaling, by name. "dynamic" changes frequencies only beyond max_position_embeddings, where no
+// model of ours goes: the context that it was made for is the longest.
+Result<RopeSpec::Scaling> read_scaling(const ConfigObject& parameters, const RopeRules& rules) {
+  using Scaling = RopeSpec::Scaling;
+  NWC_ASSIGN_OR_RETURN(const std::string type, parameters.string("rope_type"));
+  // The one that is written down.
+  const bool is_old = parameters.has("type") && parameters.json()["type"] == type;
+  const std::string_view key = is_old ? "type" : "rope_type";
+  if (type == "longrope") return Scaling::kLong;
+  if (rules.only_long && type != "default") {
+    return parameters.error(ErrorCode::kUnsupported, key,
+                            fmt::format("is '{}'; this family knows default and longrope", type));
   }
-  if (rules.only_long_positions) {
-    return scaling.error(ErrorCode::kUnsupported, type_key,
-                         fmt::format("is '{}'; this family knows default and longrope", type));
-  }
-  if (type == "linear") {
-    rope->scaling = RopeSpec::Scaling::kLinear;
-  } else if (type == "llama3") {
-    rope->scaling = RopeSpec::Scaling::kLlama3;
-  } else if (type == "yarn") {
-    rope->scaling = RopeSpec::Scaling::kYarn;
-  } else {
-    return scaling.error(ErrorCode::kUnsupported, type_key,
-                         fmt::format("is '{}'; known are default, linear, llama3, longrope and yarn", type));
-  }
-  NWC_ASSIGN_OR_RETURN(rope->mscale_all_dim, scaling.number("mscale_all_dim", 0, kMaxFactor, 0));
-  NWC_ASSIGN_OR_RETURN(rope->factor, scaling.number("factor", 1, kMaxFactor));
-  if (rope->scaling == RopeSpec::Scaling::kLlama3) return read_llama3(scaling, rope);
-  if (rope->scaling == RopeSpec::Scaling::kYarn) return read_yarn(scaling, rope);
-  return {};
+  if (type == "default" || type == "dynamic") return Scaling::kNone;
+  if (type == "linear") return Scaling::kLinear;
+  if (type == "llama3") return Scaling::kLlama3;
+  if (type == "yarn") return Scaling::kYarn;
+  return parameters.error(ErrorCode::kUnsupported, key,
+                          fmt::format("is '{}'; known are default, linear, dynamic, llama3, longrope and yarn", type));
 }
 
-// The form of transformers 5, over what holds where its keys are absent.
-Result<RopeSpec> read_parameters(const ConfigObject& config, const ConfigObject& parameters, const RopeRules& rules,
-                                 RopeSpec rope) {
-  NWC_ASSIGN_OR_RETURN(rope.theta, parameters.number("rope_theta", kMinTheta, kMaxTheta, rope.theta));
-  NWC_ASSIGN_OR_RETURN(const std::string type, parameters.string("rope_type", "default"));
-  NWC_RETURN_IF_ERROR(read_scaling(config, parameters, "rope_type", type, rules, &rope));
+// The share of a head that turns. Families that turn whole heads ignore the key where nothing scales, as transformers
+// does, which fails where something does.
+Result<double> read_partial(const ConfigObject& parameters, const ConfigObject& config, const RopeRules& rules) {
+  constexpr const char* kKey = "partial_rotary_factor";
+  const Json& type = parameters.json()["rope_type"];
+  if (!rules.partial && type == "default") return 1.0;
+  NWC_ASSIGN_OR_RETURN(const double beside, config.number(kKey, kMinPart, 1, 1));
+  NWC_ASSIGN_OR_RETURN(const double share, parameters.number(kKey, kMinPart, 1, beside));
+  if (rules.partial || share == 1) return share;
+  const ConfigObject& place = config.has(kKey) ? config : parameters;
+  return place.error(ErrorCode::kUnsupported, kKey,
+                     fmt::format("must be 1 in this family where rope_type is {}", type.dump()));
+}
+
+// Reads what standard_rope() or one half of standard_layer_ropes() returned; `whole` is all of it.
+Result<RopeSpec> read_standard(const ConfigObject& parameters, const ConfigObject& whole, const ConfigObject& config,
+                               const RopeRules& rules) {
+  RopeSpec rope;
+  rope.interleaved = rules.interleaved;
+  NWC_ASSIGN_OR_RETURN(rope.theta, parameters.number("rope_theta", kMinTheta, kMaxTheta));
+  NWC_ASSIGN_OR_RETURN(rope.scaling, read_scaling(parameters, rules));
+  NWC_ASSIGN_OR_RETURN(rope.partial, read_partial(parameters, config, rules));
+  if (parameters.json()["rope_type"] == "default") return rope;
+  NWC_ASSIGN_OR_RETURN(rope.factor, read_factor(parameters, config, rope));
+  NWC_ASSIGN_OR_RETURN(rope.mscale_all_dim, parameters.number("mscale_all_dim", 0, kMaxFactor, 0));
+  if (rope.scaling == RopeSpec::Scaling::kLlama3) NWC_RETURN_IF_ERROR(read_llama3(parameters, &rope));
+  if (rope.scaling == RopeSpec::Scaling::kYarn) NWC_RETURN_IF_ERROR(read_yarn(parameters, whole, &rope));
+  if (rope.scaling == RopeSpec::Scaling::kLong) NWC_RETURN_IF_ERROR(read_long(parameters, &rope));
   return rope;
 }
 
@@ -114,22 +172,39 @@ Result<RopeSpec> read_parameters(const ConfigObject& config, const ConfigObject&
 
 double yarn_magnitude(double factor, double mscale) { return factor <= 1 ? 1 : 0.1 * mscale * std::log(factor) + 1; }
 
+Result<ConfigObject> standard_rope(const ConfigObject& config, const RopeRules& rules) {
+  const char* key = is_scaled(config) ? "rope_scaling" : "rope_parameters";
+  NWC_ASSIGN_OR_RETURN(const ConfigObject stated, object_or_empty(config, key));
+  for (const char* type : kLayerTypes) {
+    if (!stated.mentions(type)) continue;
+    return stated.error(ErrorCode::kUnsupported, type,
+                        "gives a layer type parameters of its own, which this family does not have");
+  }
+  Json parameters = stated.json();
+  NWC_RETURN_IF_ERROR(add_theta(config, "rope_theta", rules.theta, parameters));
+  if (config.has("partial_rotary_factor")) {
+    add_if_absent(parameters, "partial_rotary_factor", config.json()["partial_rotary_factor"]);
+  } else if (rules.partial && !config.mentions("partial_rotary_factor")) {
+    add_if_absent(parameters, "partial_rotary_factor", *rules.partial);
+  }
+  add_type(parameters);
+  const Json& type = parameters["rope_type"];
+  if (rules.only_long && (type == "su" || type == "yarn")) parameters["rope_type"] = "longrope";
+  if (has_original_length(parameters)) {
+    // Beside the parameters it has the last word (Phi-3 has it there).
+    constexpr const char* kOriginal = "original_max_position_embeddings";
+    if (config.mentions(kOriginal)) {
+      parameters[kOriginal] = config.json()[kOriginal];
+    } else if (config.has("max_position_embeddings")) {
+      add_if_absent(parameters, kOriginal, config.json()["max_position_embeddings"]);
+    }
+  }
+  return stated.with(std::move(parameters));
+}
+
 Result<RopeSpec> read_rope(const ConfigObject& config, const RopeRules& rules) {
-  RopeSpec rope;
-  rope.interleaved = rules.interleaved;
-  NWC_RETURN_IF_ERROR(read_partial(config, rules, rules.partial.value_or(1), &rope));
-  NWC_ASSIGN_OR_RETURN(rope.theta, config.number("rope_theta", kMinTheta, kMaxTheta, rules.theta));
-  if (config.has("rope_parameters")) {
-    NWC_ASSIGN_OR_RETURN(const ConfigObject parameters, config.object("rope_parameters"));
-    return read_parameters(config, parameters, rules, rope);
-  }
-  if (config.has("rope_scaling")) {
-    NWC_ASSIGN_OR_RETURN(const ConfigObject scaling, config.object("rope_scaling"));
-    const std::string_view type_key = scaling.has("rope_type") ? "rope_type" : "type";
-    NWC_ASSIGN_OR_RETURN(const std::string type, scaling.string(type_key));
-    NWC_RETURN_IF_ERROR(read_scaling(config, scaling, type_key, type, rules, &rope));
-  }
-  return rope;
+  NWC_ASSIGN_OR_RETURN(const ConfigObject parameters, standard_rope(config, rules));
+  return read_standard(parameters, parameters, config, rules);
 }
 
 Status check_rope(const ConfigObject& config, const RopeSpec& rope, int64_t head_dim) {
@@ -142,27 +217,50 @@ Status check_rope(const ConfigObject& config, const RopeSpec& rope, int64_t head
   const auto pairs = static_cast<size_t>(turning / 2);
   if (rope.scaling == RopeSpec::Scaling::kLong &&
       (rope.short_factors.size() != pairs || rope.long_factors.size() != pairs)) {
-    return config.error(ErrorCode::kCorrupt, config.has("rope_parameters") ? "rope_parameters" : "rope_scaling",
+    return config.error(ErrorCode::kCorrupt, is_scaled(config) ? "rope_scaling" : "rope_parameters",
                         fmt::format("has {} entries of short_factor and {} of long_factor; both must have {}",
                                     rope.short_factors.size(), rope.long_factors.size(), pairs));
   }
   return {};
 }
 
-Result<LayerRopes> read_layer_ropes(const ConfigObject& config, double default_theta, double default_local_theta) {
-  LayerRopes ropes;
-  if (config.has("rope_parameters")) {
-    NWC_ASSIGN_OR_RETURN(const ConfigObject parameters, config.object("rope_parameters"));
-    NWC_ASSIGN_OR_RETURN(const ConfigObject full, parameters.object("full_attention"));
-    NWC_ASSIGN_OR_RETURN(const ConfigObject sliding, parameters.object("sliding_attention"));
-    NWC_ASSIGN_OR_RETURN(ropes.full, read_parameters(config, full, {}, {.theta = default_theta}));
-    NWC_ASSIGN_OR_RETURN(ropes.sliding, read_parameters(config, sliding, {}, {.theta = default_local_theta}));
-    return ropes;
+Result<ConfigObject> standard_layer_ropes(const ConfigObject& config, double default_theta, double default_local_theta,
+                                          const char* local_key) {
+  NWC_ASSIGN_OR_RETURN(const ConfigObject stated, object_or_empty(config, "rope_parameters"));
+  Json ropes = stated.json();
+  for (const char* type : kLayerTypes) {
+    if (!ropes.contains(type) || ropes[type].is_null()) ropes[type] = {{"rope_type", "default"}};
+    if (!ropes[type].is_object()) return stated.error(ErrorCode::kCorrupt, type, "is not an object");
   }
-  NWC_ASSIGN_OR_RETURN(ropes.full, read_rope(config, {.theta = default_theta}));
-  NWC_ASSIGN_OR_RETURN(ropes.sliding.theta,
-                       config.number("rope_local_base_freq", kMinTheta, kMaxTheta, default_local_theta));
-  return ropes;
+  Json &full = ropes["full_attention"], &sliding = ropes["sliding_attention"];
+  if (config.has("rope_scaling")) {
+    NWC_ASSIGN_OR_RETURN(const ConfigObject scaling, config.object("rope_scaling"));
+    for (const auto& [key, value] : scaling.json().items()) full[key] = value;
+  }
+  NWC_RETURN_IF_ERROR(add_theta(config, "rope_theta", default_theta, full));
+  NWC_RETURN_IF_ERROR(add_theta(config, local_key, default_local_theta, sliding));
+  for (Json* parameters : {&full, &sliding}) {
+    add_type(*parameters);
+    if (has_original_length(*parameters) && config.has("max_position_embeddings")) {
+      add_if_absent(*parameters, "original_max_position_embeddings", config.json()["max_position_embeddings"]);
+    }
+  }
+  return stated.with(std::move(ropes));
+}
+
+Result<LayerRopes> read_layer_ropes(const ConfigObject& config, double default_theta, double default_local_theta,
+                                    const char* local_key) {
+  NWC_ASSIGN_OR_RETURN(const ConfigObject ropes,
+                       standard_layer_ropes(config, default_theta, default_local_theta, local_key));
+  NWC_ASSIGN_OR_RETURN(const ConfigObject full, ropes.object("full_attention"));
+  NWC_ASSIGN_OR_RETURN(const ConfigObject sliding, ropes.object("sliding_attention"));
+  NWC_ASSIGN_OR_RETURN(const int64_t head_dim, config.integer("head_dim", 2, kMaxWidth));
+  LayerRopes read;
+  NWC_ASSIGN_OR_RETURN(read.full, read_standard(full, ropes, config, {}));
+  NWC_ASSIGN_OR_RETURN(read.sliding, read_standard(sliding, ropes, config, {}));
+  NWC_RETURN_IF_ERROR(check_rope(config, read.full, head_dim));
+  NWC_RETURN_IF_ERROR(check_rope(config, read.sliding, head_dim));
+  return read;
 }
 
 }  // namespace nwc

@@ -4,6 +4,11 @@
 
 namespace nwc {
 
+void set_head(ModelSpec& model, std::string own_head, bool tied) {
+  model.head = {tied ? model.embedding : own_head, "", model.hidden_size, model.vocab_size};
+  model.own_head = std::move(own_head);
+}
+
 std::vector<TensorSpec> tensors_of(const ModelSpec& model) {
   std::vector<TensorSpec> list{{model.embedding, {model.vocab_size, model.hidden_size}}};
   for (const BlockSpec& block : model.blocks) {

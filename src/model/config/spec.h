@@ -10,26 +10,29 @@
 #include <vector>
 
 #include "model/config/block_spec.h"
-#include "nwcodec/dtype.h"
 
 namespace nwc {
 
 // A causal language model: embedding, blocks, final norm, head.
 struct ModelSpec {
   std::string model_type;
+  std::string sizes_left_out;  // by config.json, with the family's defaults that stand for them; for errors
   int64_t hidden_size = 0;
   int64_t vocab_size = 0;
-  int64_t max_positions = 0;            // context length that the model was made for
-  std::optional<DType> declared_dtype;  // what config.json says; the tensors themselves decide
-  std::vector<int32_t> eos_token_ids;   // generation stops at any of them; may be empty
-  std::string embedding;                // tensor name; [vocab_size, hidden_size]
-  double embedding_scale = 1;           // of the embedded tokens
+  int64_t max_positions = 0;           // context length that the model was made for
+  std::vector<int32_t> eos_token_ids;  // generation stops at any of them; may be empty
+  std::string embedding;               // tensor name; [vocab_size, hidden_size]
+  double embedding_scale = 1;          // of the embedded tokens
   std::vector<BlockSpec> blocks;
   NormSpec final_norm;
   LinearSpec head;                           // weight == embedding when the two are tied
+  std::string own_head;                      // a head's name that the checkpoint may hold although config.json ties it
   double logit_scale = 1;                    // of the head's outputs
   std::optional<double> logit_softcap = {};  // then: softcap * tanh(logit / softcap)
 };
+
+// Gives the model a head of its own, under this tensor name, or ties it to the embedding.
+void set_head(ModelSpec& model, std::string own_head, bool tied);
 
 // Every tensor that the model reads; a tied head is listed once.
 std::vector<TensorSpec> tensors_of(const ModelSpec& model);

@@ -119,6 +119,7 @@ std::vector<std::string*> names_in(ModelSpec& model) {
   for (BlockSpec& block : model.blocks) list.add(block);
   list.add(model.final_norm);
   list.add(model.head);
+  list.add(model.own_head);
   return std::move(list).take();
 }
 

@@ -3,15 +3,19 @@
 #include <fmt/format.h>
 
 #include "model/config/common_config.h"
+#include "model/config/config_keys.h"
 #include "model/config/encoder_like.h"
 #include "model/families/families.h"
 
 namespace nwc {
 namespace {
 
-const EncoderSize kDefaults{768, 0, 12, 12, "gelu", 1e-6};
-const ImageSize kImageDefaults{3, 224, 14};
-constexpr double kMlpRatio = 4;
+constexpr ConfigKey kKeys[] = {
+    {"hidden_size", 768},     {"num_hidden_layers", 12}, {"num_attention_heads", 12}, {"hidden_act", "gelu"},
+    {"layer_norm_eps", 1e-6}, {"mlp_ratio", 4},          {"qkv_bias", true},          {"use_swiglu_ffn", false},
+    {"num_channels", 3},      {"image_size", 224},       {"patch_size", 14},
+};
+constexpr FamilyKeys kTable{kKeys};
 const EncoderNames kNames{"norm1",
                           "attention.attention.query",
                           "attention.attention.key",
@@ -25,8 +29,8 @@ const EncoderNames kNames{"norm1",
 int64_t gated_width(int64_t plain) { return (plain * 2 / 3 + 7) / 8 * 8; }
 
 Result<EncoderSize> read_size(const ConfigObject& config) {
-  NWC_ASSIGN_OR_RETURN(EncoderSize size, read_encoder_size(config, kDefaults));
-  NWC_ASSIGN_OR_RETURN(const double ratio, config.number("mlp_ratio", 0.01, 100, kMlpRatio));
+  NWC_ASSIGN_OR_RETURN(EncoderSize size, read_encoder_size(config));
+  NWC_ASSIGN_OR_RETURN(const double ratio, config.number("mlp_ratio", 0.01, 100));
   size.intermediate = static_cast<int64_t>(static_cast<double>(size.hidden) * ratio);
   return size;
 }
@@ -46,7 +50,7 @@ PatchInputSpec describe_input(const EncoderSize& size, const ImageSize& image) {
 
 Result<EncoderModelSpec> describe(const ConfigObject& config) {
   NWC_ASSIGN_OR_RETURN(const EncoderSize size, read_size(config));
-  NWC_ASSIGN_OR_RETURN(const ImageSize image, read_image_size(config, kImageDefaults));
+  NWC_ASSIGN_OR_RETURN(const ImageSize image, read_image_size(config));
   NWC_ASSIGN_OR_RETURN(const bool gated, config.boolean("use_swiglu_ffn", false));
   NWC_ASSIGN_OR_RETURN(const bool qkv_bias, config.boolean("qkv_bias", true));
   EncoderSpec tower;
@@ -69,13 +73,12 @@ Result<EncoderModelSpec> describe(const ConfigObject& config) {
   tower.output.norm = layer_norm("layernorm", size.hidden, size.eps);
 
   EncoderModelSpec model;
-  NWC_ASSIGN_OR_RETURN(model.declared_dtype, read_dtype(config));
   model.towers.push_back(std::move(tower));
   return model;
 }
 
 }  // namespace
 
-const Family kDinov2{"dinov2", nullptr, describe};
+const Family kDinov2{"dinov2", nullptr, describe, &kTable};
 
 }  // namespace nwc

@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include "base/file.h"
 #include "model/config/config.h"
+#include "model/config/config_keys.h"
 #include "model/families/families.h"
+#include "nwcodec/limits.h"
 
 namespace nwc {
 namespace {
@@ -44,19 +47,52 @@ Status check_quantization(const ConfigObject& config) {
       fmt::format("is '{}'; only plain checkpoints, mxfp4 and nwcodec's own can be read", method));
 }
 
-// eos_token_id of generation_config.json takes precedence over that of config.json, as in transformers.
+// Keys that change every family's computation in transformers, and that we do not compute.
+Status check_common_keys(const ConfigObject& config) {
+  if (config.mentions("is_causal") && config.json()["is_causal"] != true) {
+    return config.error(ErrorCode::kUnsupported, "is_causal", "must be true: only causal language models are computed");
+  }
+  if (config.has("per_layer_config") && !config.json()["per_layer_config"].empty()) {
+    return config.error(ErrorCode::kUnsupported, "per_layer_config",
+                        "gives layers sizes of their own, which is not computed");
+  }
+  if (!config.has("text_config")) return {};
+  NWC_ASSIGN_OR_RETURN(const ConfigObject text, config.object("text_config"));
+  return check_common_keys(text);
+}
+
+// generation_config.json, unless there is none or nothing in it.
+Result<std::optional<ConfigObject>> read_generation_config(const std::filesystem::path& directory) {
+  const std::filesystem::path file = directory / "generation_config.json";
+  std::error_code ignored;
+  if (!std::filesystem::exists(file, ignored)) return std::optional<ConfigObject>();
+  NWC_ASSIGN_OR_RETURN(const std::string text, read_text_file(file, limits::kMaxJsonFile));
+  if (text.find_first_not_of(" \t\r\n") == std::string::npos) return std::optional<ConfigObject>();
+  NWC_ASSIGN_OR_RETURN(ConfigObject config, ConfigObject::parse(text, file.string()));
+  return std::optional(std::move(config));
+}
+
+// As in transformers, generation_config.json decides, also by leaving the key out; without that file it is config.json,
+// or else the language model inside it. Ids outside the vocabulary, which no model can produce, stop nothing.
 Result<std::vector<int32_t>> read_eos(const ConfigObject& config, const std::filesystem::path& directory,
                                       int64_t vocab) {
-  const std::filesystem::path generation_file = directory / "generation_config.json";
-  NWC_ASSIGN_OR_RETURN(std::vector<int64_t> ids, config.integers("eos_token_id", 0, vocab - 1));
-  std::error_code ignored;
-  if (std::filesystem::exists(generation_file, ignored)) {
-    NWC_ASSIGN_OR_RETURN(const ConfigObject generation, ConfigObject::open(generation_file));
-    if (generation.has("eos_token_id")) {
-      NWC_ASSIGN_OR_RETURN(ids, generation.integers("eos_token_id", 0, vocab - 1));
-    }
+  constexpr const char* kEos = "eos_token_id";
+  NWC_ASSIGN_OR_RETURN(const std::optional<ConfigObject> generation, read_generation_config(directory));
+  std::optional<ConfigObject> source = generation ? generation : config;
+  if (!generation && !config.has(kEos) && config.has("text_config")) {
+    NWC_ASSIGN_OR_RETURN(source, config.object("text_config"));
   }
-  return std::vector<int32_t>(ids.begin(), ids.end());
+  NWC_ASSIGN_OR_RETURN(const std::vector<int64_t> ids, source->integers(kEos, INT64_MIN, INT64_MAX));
+  std::vector<int32_t> within;
+  for (const int64_t id : ids) {
+    if (id >= 0 && id < vocab) within.push_back(static_cast<int32_t>(id));
+  }
+  return within;
+}
+
+Result<ConfigObject> completed_for(const Family& family, const ConfigObject& config) {
+  if (family.keys == nullptr) return config;
+  return completed(config, *family.keys);
 }
 
 }  // namespace
@@ -73,8 +109,11 @@ Result<ModelSpec> describe_model(const std::filesystem::path& directory) {
   NWC_ASSIGN_OR_RETURN(const ConfigObject config, ConfigObject::open(directory / "config.json"));
   NWC_ASSIGN_OR_RETURN(const Family* family, find_family(config, &Family::describe, "a language model"));
   NWC_RETURN_IF_ERROR(check_quantization(config));
-  NWC_ASSIGN_OR_RETURN(ModelSpec model, family->describe(config));
+  NWC_RETURN_IF_ERROR(check_common_keys(config));
+  NWC_ASSIGN_OR_RETURN(const ConfigObject full, completed_for(*family, config));
+  NWC_ASSIGN_OR_RETURN(ModelSpec model, family->describe(full));
   model.model_type = std::string(family->model_type);
+  if (family->keys != nullptr) model.sizes_left_out = sizes_left_out(config, *family->keys);
   NWC_ASSIGN_OR_RETURN(model.eos_token_ids, read_eos(config, directory, model.vocab_size));
   return model;
 }
@@ -83,7 +122,8 @@ Result<EncoderModelSpec> describe_encoder_model(const std::filesystem::path& dir
   NWC_ASSIGN_OR_RETURN(const ConfigObject config, ConfigObject::open(directory / "config.json"));
   NWC_ASSIGN_OR_RETURN(const Family* family, find_family(config, &Family::describe_encoder, "an encoder"));
   NWC_RETURN_IF_ERROR(check_quantization(config));
-  NWC_ASSIGN_OR_RETURN(EncoderModelSpec model, family->describe_encoder(config));
+  NWC_ASSIGN_OR_RETURN(const ConfigObject full, completed_for(*family, config));
+  NWC_ASSIGN_OR_RETURN(EncoderModelSpec model, family->describe_encoder(full));
   model.model_type = std::string(family->model_type);
   return model;
 }

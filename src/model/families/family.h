@@ -15,13 +15,15 @@
 namespace nwc {
 
 class ConfigObject;
+struct FamilyKeys;
 
 struct Family {
   std::string_view model_type;
-  // One of the two is not nullptr: a family is of language models or of encoders. Each fills in everything but
-  // model_type and eos_token_ids.
+  // One of the two is not nullptr: a family is of language models or of encoders. Each reads a completed config.json
+  // and fills in everything but model_type and eos_token_ids.
   Result<ModelSpec> (*describe)(const ConfigObject& config) = nullptr;
   Result<EncoderModelSpec> (*describe_encoder)(const ConfigObject& config) = nullptr;
+  const FamilyKeys* keys = nullptr;  // what config.json is completed by before it is described
 };
 
 // In alphabetical order of their model_type.

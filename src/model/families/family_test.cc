@@ -50,7 +50,6 @@ TEST(FamilyTest, ReadsLlama3InItsOlderForm) {
   EXPECT_EQ(spec->hidden_size, 4096);
   EXPECT_EQ(spec->vocab_size, 128256);
   EXPECT_EQ(spec->max_positions, 131072);
-  EXPECT_EQ(spec->declared_dtype, DType::kBF16);
   EXPECT_EQ(spec->eos_token_ids, (std::vector<int32_t>{128001, 128008, 128009}));
   EXPECT_EQ(spec->embedding, "model.embed_tokens.weight");
   EXPECT_EQ(spec->head.weight, "lm_head.weight");
@@ -83,7 +82,6 @@ TEST(FamilyTest, ReadsTheFormOfTransformers5) {
     "tie_word_embeddings": true, "attention_bias": true, "mlp_bias": true, "dtype": "float16", "eos_token_id": 1,
     "rope_parameters": {"rope_theta": 20000.0, "rope_type": "linear", "factor": 2.5}})");
   ASSERT_TRUE(spec) << spec.error().to_string();
-  EXPECT_EQ(spec->declared_dtype, DType::kF16);
   EXPECT_EQ(spec->eos_token_ids, (std::vector<int32_t>{1}));
   EXPECT_EQ(spec->head.weight, "model.embed_tokens.weight");
   const AttentionSpec& attention = spec->blocks[1].attention;
@@ -114,12 +112,24 @@ TEST(FamilyTest, GenerationConfigHasTheLastWordOnEos) {
   ASSERT_TRUE(spec) << spec.error().to_string();
   EXPECT_EQ(spec->eos_token_ids, (std::vector<int32_t>{7}));
 
-  dir.add("generation_config.json", R"({"eos_token_id": 128256})");
-  const Result<ModelSpec> outside = describe_model(dir.path());
-  ASSERT_FALSE(outside);
-  EXPECT_EQ(outside.error().file(), (dir / "generation_config.json").string());
-  EXPECT_EQ(outside.error().message(),
-            "key 'eos_token_id' must be an integer, or a list of them, between 0 and 128255");
+  const auto eos = [&](const std::string& text) {
+    dir.add("generation_config.json", text);
+    const Result<ModelSpec> described = describe_model(dir.path());
+    return described ? described->eos_token_ids : std::vector<int32_t>{-1};
+  };
+  const std::vector<int32_t> none, of_config{128001, 128008, 128009};
+  EXPECT_EQ(eos("{}"), none);  // so that nothing stops generation, as in transformers
+  EXPECT_EQ(eos(R"({"eos_token_id": null})"), none);
+  EXPECT_EQ(eos(""), of_config);
+  EXPECT_EQ(eos(" \n"), of_config);
+  EXPECT_EQ(eos(R"({"eos_token_id": [2.0, 128256, -1], "temperature": NaN, "typical_p": -Infinity})"),
+            (std::vector<int32_t>{2}));
+
+  dir.add("generation_config.json", R"({"eos_token_id": "</s>"})");
+  const Result<ModelSpec> word = describe_model(dir.path());
+  ASSERT_FALSE(word);
+  EXPECT_EQ(word.error().file(), (dir / "generation_config.json").string());
+  EXPECT_EQ(word.error().message().substr(0, 52), "key 'eos_token_id' must be an integer, or a list of ");
 }
 
 TEST(FamilyTest, RefusesUnknownFamiliesWithTheKnownOnes) {
@@ -133,8 +143,7 @@ TEST(FamilyTest, RefusesUnknownFamiliesWithTheKnownOnes) {
 }
 
 TEST(FamilyTest, RefusesMissingKeys) {
-  for (const char* key : {"hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "vocab_size",
-                          "max_position_embeddings", "rms_norm_eps", "model_type", "factor", "high_freq_factor"}) {
+  for (const char* key : {"model_type", "factor", "high_freq_factor"}) {
     const std::string quoted = "\"" + std::string(key) + "\"";
     const std::string prefix = std::string(key).find("factor") == std::string::npos ? "" : "rope_scaling.";
     EXPECT_EQ(refusal(changed(quoted, "\"other\"")), "key '" + prefix + key + "' is missing");
@@ -153,19 +162,58 @@ TEST(FamilyTest, RefusesWrongValuesByKey) {
   EXPECT_EQ(refusal(changed("\"silu\"", "\"relu\"")),
             "key 'hidden_act' is 'relu'; known are silu, gelu, gelu_pytorch_tanh and quick_gelu");
   EXPECT_EQ(refusal(changed("1e-05", "-1")), "key 'rms_norm_eps' is -1; it must lie between 0 and 1");
-  EXPECT_EQ(refusal(changed("\"bfloat16\"", "\"float8\"")),
-            "key 'torch_dtype' is 'float8'; known are float32, float16 and bfloat16");
+  EXPECT_EQ(refusal(changed("\"hidden_size\": 4096", "\"hidden_size\": null")),
+            "key 'hidden_size' is null, which its type does not allow");
   EXPECT_EQ(refusal(changed("\"rope_theta\": 500000.0", "\"rope_theta\": 0")),
             "key 'rope_theta' is 0; it must lie between 1 and 1000000000000000");
   EXPECT_EQ(refusal(changed("\"rope_type\": \"llama3\"", "\"rope_type\": \"ntk\"")),
-            "key 'rope_scaling.rope_type' is 'ntk'; known are default, linear, llama3, longrope and yarn");
+            "key 'rope_scaling.rope_type' is 'ntk'; known are default, linear, dynamic, llama3, longrope and yarn");
   EXPECT_EQ(refusal(changed("\"high_freq_factor\": 4.0", "\"high_freq_factor\": 1.0")),
             "key 'rope_scaling.high_freq_factor' must be larger than low_freq_factor");
   EXPECT_EQ(refusal(changed("\"rope_theta\"", "\"partial_rotary_factor\": 0.5, \"rope_theta\"")),
-            "key 'partial_rotary_factor' must be 1 in this family");
+            "key 'partial_rotary_factor' must be 1 in this family where rope_type is \"llama3\"");
   EXPECT_EQ(
       refusal(changed("\"rope_theta\"", "\"quantization_config\": {\"quant_method\": \"gptq\"}, \"rope_theta\"")),
       "key 'quantization_config.quant_method' is 'gptq'; only plain checkpoints, mxfp4 and nwcodec's own can be read");
+}
+
+// The tensors say their dtype themselves.
+TEST(FamilyTest, EveryNameOfADtypeWillDo) {
+  for (const char* name : {"\"bfloat16\"", "\"torch.bfloat16\"", "\"auto\"", "\"float8_e4m3fn\"", "null",
+                           "{\"\": \"bfloat16\"}", "\"float16\", \"dtype\": \"bfloat16\""}) {
+    EXPECT_EQ(refusal(changed("\"bfloat16\"", name)), "no error") << name;
+  }
+}
+
+TEST(FamilyTest, WholeNumbersMayBeWrittenAsFloats) {
+  const Result<ModelSpec> spec = described(changed("\"hidden_size\": 4096", "\"hidden_size\": 4096.0"));
+  ASSERT_TRUE(spec) << spec.error().to_string();
+  EXPECT_EQ(spec->hidden_size, 4096);
+  EXPECT_EQ(refusal(changed("\"hidden_size\": 4096", "\"hidden_size\": 4096.5")),
+            "key 'hidden_size' is not an integer");
+}
+
+TEST(FamilyTest, RefusesWhatOnlyTransformersComputes) {
+  EXPECT_EQ(refusal(changed("\"rope_theta\"", "\"is_causal\": false, \"rope_theta\"")),
+            "key 'is_causal' must be true: only causal language models are computed");
+  EXPECT_EQ(refusal(changed("\"rope_theta\"", "\"per_layer_config\": {\"0\": {}}, \"rope_theta\"")),
+            "key 'per_layer_config' gives layers sizes of their own, which is not computed");
+}
+
+TEST(FamilyTest, RopeScalingReplacesRopeParameters) {
+  const Result<ModelSpec> spec = described(
+      changed("\"rope_theta\": 500000.0", R"("rope_parameters": {"rope_theta": 500000.0, "rope_type": "default"})"));
+  ASSERT_TRUE(spec) << spec.error().to_string();
+  EXPECT_EQ(spec->blocks[0].attention.rope, (RopeSpec{10000, RopeSpec::Scaling::kLlama3, 8, 1, 4, 8192}));
+}
+
+TEST(FamilyTest, RopeParametersMayHaveTheOldNameOfTheirType) {
+  const std::string scaling = kOldForm;
+  std::string config = scaling.substr(0, scaling.find("\"rope_scaling\""));
+  config += R"("rope_parameters": {"type": "linear", "factor": 4.0}})";
+  const Result<ModelSpec> spec = described(config);
+  ASSERT_TRUE(spec) << spec.error().to_string();
+  EXPECT_EQ(spec->blocks[0].attention.rope, (RopeSpec{500000, RopeSpec::Scaling::kLinear, 4}));
 }
 
 TEST(FamilyTest, ReadsOurOwnQuantizationConfig) {

@@ -134,6 +134,40 @@ TEST(GptOssTest, PublishedForm) {
   EXPECT_EQ(tensors_of(*spec).size(), 3u + 4 * (4 * 2 + 2 + 1 + 3 * 2));
 }
 
+TEST(GptOssTest, WhatIsLeftOutHasItsOwnDefaults) {
+  const std::string config = kGptOss;
+  const Result<ModelSpec> spec = described(config.substr(0, config.find(", \"rope_theta\"")) + "}");
+  ASSERT_TRUE(spec) << spec.error().to_string();
+  EXPECT_EQ(spec->blocks[0].attention.rope->theta, 150000);
+  EXPECT_EQ(spec->blocks[0].attention.rope->scaling, RopeSpec::Scaling::kYarn);
+  EXPECT_EQ(spec->blocks[0].attention.rope->factor, 32);
+  EXPECT_FALSE(spec->blocks[0].attention.rope->whole_dimensions);
+  EXPECT_EQ(refusal(described(with(kGptOss, "\"swiglu_limit\"", "\"swiglu_alpha\": 1.5, \"swiglu_limit\""))),
+            "key 'swiglu_alpha' is 1.5; known is 1.702");
+  const Result<ModelSpec> other =
+      described(with(kGptOss, "\"num_local_experts\"", "\"num_experts\": 16, \"num_local_experts\""));
+  ASSERT_TRUE(other) << other.error().to_string();
+  EXPECT_EQ(std::get<MixtureSpec>(other->blocks[0].mlp).experts.size(), 16u);  // the other name has the last word
+}
+
+TEST(MixtralTest, ThetaIsAMillionIfNobodySays) {
+  const Result<ModelSpec> spec = described(with(kMixtral, "\"rope_theta\": 1000000.0,", ""));
+  ASSERT_TRUE(spec) << spec.error().to_string();
+  EXPECT_EQ(spec->blocks[0].attention.rope->theta, 1e6);
+}
+
+TEST(Qwen3MoeTest, AllBlocksSlideOrNone) {
+  const std::string on = with(kQwen3Moe, "\"use_sliding_window\": false", "\"use_sliding_window\": true");
+  EXPECT_EQ(described(on)->blocks[0].attention.window, std::nullopt);
+  EXPECT_EQ(described(with(on, "\"sliding_window\": null", "\"sliding_window\": 64"))->blocks[0].attention.window, 64);
+}
+
+TEST(LayerWindowTest, SlidingLayersNeedAWindow) {
+  const std::string config = with(kGptOss, "\"sliding_window\": 128", "\"sliding_window\": null");
+  EXPECT_EQ(refusal(described(config)),
+            "key 'layer_types' has layers of sliding_attention, but no sliding window is in force");
+}
+
 TEST(RopeConfigTest, YarnMayStateItsMagnitude) {
   const auto magnitude = [](const std::string& extra) {
     const Result<ModelSpec> spec = described(with(kGptOss, "\"truncate\": false", "\"truncate\": false, " + extra));
@@ -143,8 +177,9 @@ TEST(RopeConfigTest, YarnMayStateItsMagnitude) {
   EXPECT_DOUBLE_EQ(magnitude("\"mscale\": 1.0, \"mscale_all_dim\": 1.0"), 1);
   EXPECT_DOUBLE_EQ(magnitude("\"mscale\": 2.0, \"mscale_all_dim\": 1.0"),
                    (0.2 * std::log(32.0) + 1) / (0.1 * std::log(32.0) + 1));
-  EXPECT_EQ(refusal(described(with(kGptOss, "\"original_max_position_embeddings\": 4096,", ""))),
-            "key 'rope_scaling.original_max_position_embeddings' is missing");
+  const Result<ModelSpec> whole = described(with(kGptOss, "\"original_max_position_embeddings\": 4096,", ""));
+  ASSERT_TRUE(whole) << whole.error().to_string();
+  EXPECT_EQ(whole->blocks[0].attention.rope->original_positions, 131072);  // max_position_embeddings
 }
 
 constexpr const char* kGemma3Text = R"({
@@ -172,9 +207,12 @@ TEST(Gemma3Test, OlderForm) {
   EXPECT_EQ(sliding.mlp_path.post_norm->weight, "model.layers.4.post_feedforward_layernorm.weight");
   EXPECT_EQ(sliding.mlp_path.post_norm->weight_offset, 1);
   EXPECT_EQ(std::get<GatedMlpSpec>(sliding.mlp).rule.activation, Activation::kGeluTanh);
+  EXPECT_EQ(described(with(kGemma3Text, "\"final_logit_softcapping\": null", "\"final_logit_softcapping\": 30.0"))
+                ->logit_softcap,
+            30);
   EXPECT_EQ(
-      refusal(described(with(kGemma3Text, "\"final_logit_softcapping\": null", "\"final_logit_softcapping\": 30.0"))),
-      "key 'final_logit_softcapping' must be null or false");
+      refusal(described(with(kGemma3Text, "\"attn_logit_softcapping\": null", "\"attn_logit_softcapping\": 30.0"))),
+      "key 'attn_logit_softcapping' must be null or false");
 }
 
 TEST(Gemma3Test, MultimodalConfigurationsLeaveMostOut) {
@@ -185,7 +223,6 @@ TEST(Gemma3Test, MultimodalConfigurationsLeaveMostOut) {
                     "sliding_window": 1024}})");
   ASSERT_TRUE(spec) << spec.error().to_string();
   EXPECT_EQ(spec->model_type, "gemma3");
-  EXPECT_EQ(spec->declared_dtype, DType::kBF16);
   EXPECT_EQ(spec->eos_token_ids, (std::vector<int32_t>{1, 106}));
   EXPECT_EQ(spec->vocab_size, 262208);
   EXPECT_EQ(spec->embedding, "language_model.model.embed_tokens.weight");
@@ -197,6 +234,45 @@ TEST(Gemma3Test, MultimodalConfigurationsLeaveMostOut) {
   EXPECT_EQ(full.attention.rope, (RopeSpec{1e6, RopeSpec::Scaling::kLinear, 8}));
   EXPECT_EQ(spec->blocks[0].attention.rope, (RopeSpec{1e4}));
   EXPECT_EQ(spec->blocks[0].attention.window, 1024);
+}
+
+TEST(Gemma3Test, TheOuterConfigurationTies) {
+  const auto head = [](const std::string& inner, const std::string& outer) {
+    return described(R"({"model_type": "gemma3", "text_config": {"num_hidden_layers": 1)" + inner + "}" + outer + "}")
+        ->head.weight;
+  };
+  EXPECT_EQ(head("", ""), "language_model.model.embed_tokens.weight");
+  EXPECT_EQ(head(R"(, "tie_word_embeddings": false)", ""), "language_model.model.embed_tokens.weight");
+  EXPECT_EQ(head("", R"(, "tie_word_embeddings": false)"), "language_model.lm_head.weight");
+  EXPECT_EQ(head("", R"(, "tie_word_embeddings": null)"), "language_model.lm_head.weight");
+}
+
+TEST(Gemma3Test, EosMayStandInside) {
+  const Result<ModelSpec> spec =
+      described(R"({"model_type": "gemma3", "text_config": {"num_hidden_layers": 1, "eos_token_id": [1, 106]}})");
+  ASSERT_TRUE(spec) << spec.error().to_string();
+  EXPECT_EQ(spec->eos_token_ids, (std::vector<int32_t>{1, 106}));
+}
+
+TEST(Gemma3Test, RopeScalingGoesIntoTheFullLayersParameters) {
+  const std::string scaled = with(kGemma3Text, "\"rope_scaling\": null", R"("rope_scaling": {"rope_type": "linear",
+    "factor": 8.0}, "rope_parameters": {"full_attention": {"rope_type": "default", "rope_theta": 7.0},
+    "sliding_attention": {"rope_theta": 8.0}})");
+  const Result<ModelSpec> spec = described(scaled);
+  ASSERT_TRUE(spec) << spec.error().to_string();
+  EXPECT_EQ(spec->blocks[5].attention.rope, (RopeSpec{7, RopeSpec::Scaling::kLinear, 8}));
+  EXPECT_EQ(spec->blocks[0].attention.rope, (RopeSpec{8}));
+}
+
+TEST(ClipTest, TheDictOfTheFirstConversionsReplacesTheOther) {
+  const Result<EncoderModelSpec> spec = described_encoder(R"({
+    "model_type": "clip", "text_config": {"hidden_size": 256, "num_hidden_layers": 3},
+    "text_config_dict": {"num_hidden_layers": 5}, "vision_config": {"num_hidden_layers": 2},
+    "vision_config_dict": null})");
+  ASSERT_TRUE(spec) << spec.error().to_string();
+  EXPECT_EQ(spec->towers[0].blocks.size(), 2u);
+  EXPECT_EQ(spec->towers[1].blocks.size(), 5u);
+  EXPECT_EQ(spec->towers[1].hidden_size, 512);
 }
 
 TEST(ClipTest, OldEndTokenMeansTheLargest) {

@@ -155,8 +155,10 @@ TEST(GlmTest, HalfAHeadTurnsAndNormsStandOnBothSides) {
 }
 
 TEST(LlamaTest, NoPartOfAHead) {
-  EXPECT_EQ(refusal("granite", R"(, "partial_rotary_factor": 0.5)"),
-            "key 'partial_rotary_factor' must be 1 in this family");
+  // transformers ignores it where nothing scales, and fails where something does.
+  EXPECT_EQ(spec_of("granite", R"(, "partial_rotary_factor": 0.5)").blocks[0].attention.rope->partial, 1);
+  EXPECT_EQ(refusal("granite", R"(, "partial_rotary_factor": 0.5, "rope_scaling": {"type": "linear", "factor": 2})"),
+            "key 'partial_rotary_factor' must be 1 in this family where rope_type is \"linear\"");
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 // heads together. OLMo 3 adds a sliding window in three of four layers, which turn by a rotary embedding of their own.
 #include <fmt/format.h>
 
+#include "model/config/config_keys.h"
 #include "model/config/llama_like.h"
 #include "model/config/rope_config.h"
 #include "model/families/families.h"
@@ -9,15 +10,48 @@
 namespace nwc {
 namespace {
 
-constexpr int64_t kWindowPeriod = 4, kDefaultWindow = 4096;
-constexpr double kOlmo3Theta = 5e5;
+constexpr ConfigKey kOlmo2Keys[] = {
+    {"vocab_size", 50304},
+    {"hidden_size", 4096},
+    {"intermediate_size", 11008},
+    {"num_hidden_layers", 32},
+    {"num_attention_heads", 32},
+    {"num_key_value_heads", SameAs("num_attention_heads"), SameAs("num_attention_heads")},
+    {"head_dim", WidthPerHead{}},
+    {"hidden_act", "silu"},
+    {"max_position_embeddings", 2048},
+    {"rms_norm_eps", 1e-5},
+    {"tie_word_embeddings", false},
+    {"rope_theta", 1e4, Unset{}},
+    {"rope_parameters", Unset{}, Unset{}},
+    {"rope_scaling", Unset{}, Unset{}},
+    {"attention_bias", false},
+};
+constexpr ConfigKey kOlmo3Keys[] = {
+    {"vocab_size", 50304},
+    {"hidden_size", 4096},
+    {"intermediate_size", 11008},
+    {"num_hidden_layers", 32},
+    {"num_attention_heads", 32},
+    {"num_key_value_heads", SameAs("num_attention_heads"), SameAs("num_attention_heads")},
+    {"head_dim", WidthPerHead{}},
+    {"hidden_act", "silu"},
+    {"max_position_embeddings", 2048},
+    {"rms_norm_eps", 1e-5},
+    {"tie_word_embeddings", false},
+    {"rope_theta", 5e5, Unset{}},
+    {"rope_parameters", Unset{}, Unset{}},
+    {"rope_scaling", Unset{}, Unset{}},
+    {"attention_bias", false},
+    {"sliding_window", 4096, Unset{}},
+    {"layer_types", Unset{}, Unset{}},
+};
+constexpr FamilyKeys kOlmo2Table{kOlmo2Keys}, kOlmo3Table{kOlmo3Keys};
+constexpr int64_t kWindowPeriod = 4;
+constexpr double kOlmo3Theta = 5e5;  // of sliding layers whatever rope_theta says
 
 Result<ModelSpec> describe_olmo(const ConfigObject& config, LlamaLike family) {
   family.qk_norm = true;
-  family.defaults.heads = 32;
-  family.defaults.vocab = 50304;
-  family.defaults.positions = 2048;
-  family.defaults.eps = 1e-5;
   NWC_ASSIGN_OR_RETURN(family.qkv_bias, config.boolean("attention_bias", false));
   family.o_bias = family.qkv_bias;
   NWC_ASSIGN_OR_RETURN(ModelSpec model, describe_llama_like(config, family));
@@ -36,16 +70,17 @@ Result<ModelSpec> describe_olmo2(const ConfigObject& config) { return describe_o
 
 Result<ModelSpec> describe_olmo3(const ConfigObject& config) {
   LlamaLike family;
-  NWC_ASSIGN_OR_RETURN(family.window, read_periodic_windows(config, kWindowPeriod, kDefaultWindow));
+  family.layer_ropes = true;
+  NWC_ASSIGN_OR_RETURN(family.window, read_periodic_windows(config, kWindowPeriod));
   NWC_ASSIGN_OR_RETURN(ModelSpec model, describe_olmo(config, family));
-  NWC_ASSIGN_OR_RETURN(const LayerRopes ropes, read_layer_ropes(config, kOlmo3Theta, kOlmo3Theta));
+  NWC_ASSIGN_OR_RETURN(const LayerRopes ropes, read_layer_ropes(config, kOlmo3Theta, kOlmo3Theta, /*local_key=*/""));
   for (BlockSpec& block : model.blocks) block.attention.rope = block.attention.window ? ropes.sliding : ropes.full;
   return model;
 }
 
 }  // namespace
 
-const Family kOlmo2{"olmo2", describe_olmo2};
-const Family kOlmo3{"olmo3", describe_olmo3};
+const Family kOlmo2{"olmo2", describe_olmo2, nullptr, &kOlmo2Table};
+const Family kOlmo3{"olmo3", describe_olmo3, nullptr, &kOlmo3Table};
 
 }  // namespace nwc

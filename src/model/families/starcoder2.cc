@@ -1,12 +1,33 @@
 // Starcoder2: layer norms, biases everywhere, a plain MLP of two layers, one sliding window for all layers or none.
 #include <fmt/format.h>
 
+#include "model/config/config_keys.h"
 #include "model/config/layer_window.h"
 #include "model/config/llama_like.h"
 #include "model/families/families.h"
 
 namespace nwc {
 namespace {
+
+constexpr ConfigKey kKeys[] = {
+    {"vocab_size", 49152},
+    {"hidden_size", 3072},
+    {"intermediate_size", 12288},
+    {"num_hidden_layers", 30},
+    {"num_attention_heads", 24},
+    {"num_key_value_heads", 2},
+    {"head_dim", WidthPerHead{}, WidthPerHead{}},
+    {"hidden_act", "gelu_pytorch_tanh"},
+    {"max_position_embeddings", 4096},
+    {"norm_epsilon", 1e-5},
+    {"tie_word_embeddings", true},
+    {"rope_theta", 1e4, Unset{}},
+    {"rope_parameters", Unset{}, Unset{}},
+    {"rope_scaling", Unset{}, Unset{}},
+    {"use_bias", true},
+    {"sliding_window", Unset{}, Unset{}},
+};
+constexpr FamilyKeys kTable{kKeys};
 
 void make_layer_norm(NormSpec* norm) {
   norm->kind = NormSpec::Kind::kLayer;
@@ -16,12 +37,10 @@ void make_layer_norm(NormSpec* norm) {
 Result<ModelSpec> describe(const ConfigObject& config) {
   LlamaLike family;
   family.eps_key = "norm_epsilon";
-  family.default_activation = "gelu_pytorch_tanh";
-  family.defaults = {std::nullopt, 24, 2, 49152, 4096, 1e-5, /*tied=*/true};
   NWC_ASSIGN_OR_RETURN(family.qkv_bias, config.boolean("use_bias", true));
   family.o_bias = family.qkv_bias;
   family.mlp_bias = family.qkv_bias;
-  NWC_ASSIGN_OR_RETURN(family.window, read_common_window(config, std::nullopt));
+  NWC_ASSIGN_OR_RETURN(family.window, read_common_window(config));
   NWC_ASSIGN_OR_RETURN(ModelSpec model, describe_llama_like(config, family));
   make_layer_norm(&model.final_norm);
   for (size_t i = 0; i < model.blocks.size(); ++i) {
@@ -42,6 +61,6 @@ Result<ModelSpec> describe(const ConfigObject& config) {
 
 }  // namespace
 
-const Family kStarcoder2{"starcoder2", describe};
+const Family kStarcoder2{"starcoder2", describe, nullptr, &kTable};
 
 }  // namespace nwc
