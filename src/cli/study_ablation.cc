@@ -112,8 +112,8 @@ std::function<Status()> add_ablation_study(CLI::App& app, Command& command) {
     }
     std::vector<int32_t> ids;
     if (!a->text.empty()) {
-      NWC_ASSIGN_OR_RETURN(const Tokenizer tokenizer, Tokenizer::open(a->base.model / "tokenizer.json"));
-      NWC_ASSIGN_OR_RETURN(ids, tokenize_file(tokenizer, a->text));
+      NWC_ASSIGN_OR_RETURN(const Tokenizer tokenizer, open_tokenizer(a->base.model));
+      NWC_ASSIGN_OR_RETURN(ids, tokenize_file(tokenizer, a->text, {.report = {}, .stop = &interrupt_flag()}));
       o.ids = ids;
     }
     NWC_ASSIGN_OR_RETURN(const StudyOutput output, StudyOutput::open(a->output, study_files(kName), a->force));
