@@ -1,6 +1,6 @@
 # A pattern that does nothing is a slip: a warning names it, with what may have been meant.
 tiny model
-for option in "--exclude self_atn" "--include lm_haed" "--include model.norm" "--exclude vision_tower"; do
+for option in "--exclude self_atn" "--include down_prj" "--include model.norm" "--exclude vision_tower"; do
   nwcodec compress model -o out --force --threads 1 $option >/dev/null
 done
 nwcodec compress model --list --exclude self_atn >/dev/null
