@@ -139,7 +139,8 @@ def write_scripts():
         if known and known[0] not in ("unknown", "zzzz"):
             rows.append((" ".join(known), "", matched_by(r"\p{%s}" % known[0])))
     half = len(rows) // 2
-    write("scripts.cc", "Scripts of Unicode 16, the first half by name, each with its short name.", "Scripts", "scripts",
+    write("scripts.cc", "Scripts of Unicode 16, the first half by name, each with its short name.",
+          "Scripts", "scripts",
           rows[:half])
     write("more_scripts.cc", "Scripts of Unicode 16, the second half by name, each with its short name.",
           "MoreScripts", "more_scripts", rows[half:])
@@ -199,7 +200,7 @@ def write_lower_case():
     body = "\n".join(textwrap.wrap(entries, 110, initial_indent="    ", subsequent_indent="    ",
                                    break_long_words=False))
     with open(os.path.join(HERE, "lower_case.cc"), "w") as f:
-        f.write(f"""// Lower case of single characters, as the Lowercase normalizer of `tokenizers` has it. Written by generate.py.
+        f.write(f"""// Lower case of single characters, as the normalizer Lowercase of `tokenizers` has it. By generate.py.
 #include "characters/tables.h"
 
 namespace nwc::characters {{

@@ -1,4 +1,4 @@
-// Lower case of single characters, as the Lowercase normalizer of `tokenizers` has it. Written by generate.py.
+// Lower case of single characters, as the normalizer Lowercase of `tokenizers` has it. By generate.py.
 #include "characters/tables.h"
 
 namespace nwc::characters {

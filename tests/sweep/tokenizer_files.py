@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Variants of tokenizer.json, each with many texts: the ids and decoded texts of nwcodec and of the `tokenizers` library.
+"""Variants of tokenizer.json, each with many texts: ids and decoded texts of nwcodec and of the `tokenizers` library.
 
 Usage: tokenizer_files.py TOKENIZE TRAINING_TEXT [WORD]: TOKENIZE is bin/test_tools/tokenize of a build; with WORD only
 variants whose name has it. Needs tokenizers 0.23 and sentencepiece. A line for each variant, and a last line with the
@@ -27,10 +27,13 @@ PATTERNS = {
     "qwen": QWEN,
     "deepseek": "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\r\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+"
                 "| ?[\\p{P}\\p{S}]+[\r\n]*|\\s*[\r\n]+|\\s+(?!\\S)|\\s+",
-    "o200k": r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
-             r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+    "o200k": r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+"
+             r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+             r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*"
+             r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
              r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",
-    "kimi": r"[\p{Han}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]*[\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]+"
+    "kimi": r"[\p{Han}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]*"
+            r"[\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]+"
             r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
     "bloom": r" ?[^(\s|[.,!?…。，、।۔،])]+",
     "words": r"\w+|[^\w\s]+",
@@ -55,10 +58,11 @@ def every_character(step=1):
 
 def random_texts(seed, count=30):
     r = random.Random(seed)
-    pool = list("aAbB zZ 09.,!?'\"-_<s>\n\t\u00e9e\u0301\u1e9b\u0323\u00bd\ufb01\u2167\u3042\u30ab\u6f22\uac00\u1100\u1161\u11a8"
+    pool = list("aAbB zZ 09.,!?'\"-_<s>\n\t\u00e9e\u0301\u1e9b\u0323\u00bd\ufb01\u2167\u3042\u30ab\u6f22"
+                "\uac00\u1100\u1161\u11a8"
                 "\u0600\u0903\u0e33\u200d\u2028\u00a0\u3000\ufeff\ufffd\u0130\u1e9e") + [
-        chr(c) for c in (0x1FA77, 0x1FAE9, 0x1FADF, 0x2EBF0, 0x10D50, 0x1C89, 0xA7CB, 0x11383, 0x16D68, 0x1E5D0, 0x897, 0x8CA,
-                         0x32FF, 0xA7F2, 0x10780, 0x1DF25, 0x20C1, 0x0C5C, 0x1F8B2, 0x1CCD6, 0x105C9, 0x113C5, 0x16EA0)]
+        chr(c) for c in (0x1FA77, 0x1FAE9, 0x1FADF, 0x2EBF0, 0x10D50, 0x1C89, 0xA7CB, 0x11383, 0x16D68, 0x1E5D0, 0x897,
+                         0x8CA, 0x32FF, 0xA7F2, 0x10780, 0x1DF25, 0x20C1, 0x0C5C, 0x1F8B2, 0x1CCD6, 0x105C9, 0x113C5, 0x16EA0)]
     return ["".join(r.choice(pool) for _ in range(r.randint(1, 40))) for _ in range(count)]
 
 
@@ -137,7 +141,8 @@ def variants(lines):
     level = {"type": "WordLevel", "unk_token": "?", "vocab": {w: i for i, w in enumerate(["?"] + words)}}
     for name, part in {
         "Whitespace": {"type": "Whitespace"}, "WhitespaceSplit": {"type": "WhitespaceSplit"},
-        "BertPreTokenizer": {"type": "BertPreTokenizer"}, "Punctuation": {"type": "Punctuation", "behavior": "Isolated"},
+        "BertPreTokenizer": {"type": "BertPreTokenizer"},
+        "Punctuation": {"type": "Punctuation", "behavior": "Isolated"},
         "Digits": {"type": "Digits", "individual_digits": True},
         "Digits contiguous": {"type": "Digits", "individual_digits": False},
         "CharDelimiterSplit": {"type": "CharDelimiterSplit", "delimiter": "e"},
@@ -170,8 +175,7 @@ def variants(lines):
         pre_tokenizer=pre_tokenizers.Metaspace(), decoder=decoders.Metaspace())
     bytes_too = dict(unigram["model"], byte_fallback=True, vocab=unigram["model"]["vocab"] + [
         ["<0x%02X>" % b, -20.0] for b in range(256)])
-    fallback = {"type": "Sequence", "decoders": [{"type": "ByteFallback"}, {"type": "Metaspace", "replacement": "\u2581",
-                                                                            "prepend_scheme": "always", "split": True}]}
+    fallback = {"type": "Sequence", "decoders": [{"type": "ByteFallback"}, space]}
     yield "unigram", unigram
     yield "unigram bytes", dict(unigram, model=bytes_too, decoder=fallback)
     for name, table in (("nfkc", nfkc), ("nmt_nfkc_cf", nmt)):
@@ -192,7 +196,8 @@ def variants(lines):
                                                  {"SpecialToken": {"id": "</s>", "type_id": 0}}],
         "pair": [], "special_tokens": {"</s>": {"id": "</s>", "ids": [2], "tokens": ["</s>"]}}})
     yield "roberta", dict(byte_level(), post_processor={
-        "type": "RobertaProcessing", "sep": ["</s>", 2], "cls": ["<s>", 0], "trim_offsets": True, "add_prefix_space": True})
+        "type": "RobertaProcessing", "sep": ["</s>", 2], "cls": ["<s>", 0], "trim_offsets": True,
+        "add_prefix_space": True})
     suffix = file({"type": "BPE", "unk_token": "?", "end_of_word_suffix": "</w>", "merges": ["a b</w>"],
                    "vocab": {"?": 0, "a": 1, "b</w>": 2, "ab</w>": 3, "a</w>": 4}},
                   pre_tokenizer={"type": "Whitespace"}, decoder={"type": "BPEDecoder", "suffix": "</w>"})
@@ -212,7 +217,8 @@ def variants(lines):
         "empty": [added(n, ""), added(n + 1, "<s>")],
         "prefixes": [added(n, "<s"), added(n + 1, "<s>"), added(n + 2, "<s> a", special=False)],
         "words": [added(n, "word", single_word=True), added(n + 1, "a", single_word=True, lstrip=True, rstrip=True)],
-        "strip": [added(n, "<s>", lstrip=True), added(n + 1, "</s>", rstrip=True), added(n + 2, ".", lstrip=True, rstrip=True)],
+        "strip": [added(n, "<s>", lstrip=True), added(n + 1, "</s>", rstrip=True),
+                  added(n + 2, ".", lstrip=True, rstrip=True)],
     }.items():
         yield "added " + name, dict(plain, added_tokens=tokens)
         yield "added, lower case " + name, dict(plain, normalizer={"type": "Lowercase"}, added_tokens=tokens)
@@ -269,7 +275,8 @@ def main():
             f.write(text)
             f.flush()
             run = subprocess.run([tokenize, f.name], input=json.dumps(texts).encode(), capture_output=True)
-        ours = json.loads(run.stdout) if run.stdout else {"error": f"exit {run.returncode}: {run.stderr.decode()[-200:]}"}
+        crash = f"exit {run.returncode}: {run.stderr.decode()[-200:]}"
+        ours = json.loads(run.stdout) if run.stdout else {"error": crash}
         try:
             theirs = reference(text, texts)
         except BaseException as e:  # the library panics too
