@@ -18,6 +18,12 @@ namespace fs = std::filesystem;
 
 constexpr size_t kNamed = 3;
 
+// Whether the directory's index maps all tensors to this file.
+bool names_only(const fs::path& directory, const std::string& file) {
+  const Result<WeightMap> index = read_index(directory / kIndexFileName);
+  return index && std::all_of(index->begin(), index->end(), [&](const auto& entry) { return entry.second == file; });
+}
+
 }  // namespace
 
 Result<WeightChoice> choose_weights(const fs::path& directory) {
@@ -41,7 +47,7 @@ Result<WeightChoice> choose_weights(const fs::path& directory) {
   NWC_ASSIGN_OR_RETURN(const std::vector<std::string> names, list_directory(directory));
   for (const std::string& name : names) {
     if (name == kCodecFileName || std::binary_search(choice.files.begin(), choice.files.end(), name)) continue;
-    if (name == kIndexFileName && choice.index) continue;
+    if (name == kIndexFileName && (choice.index || names_only(directory, single))) continue;
     if (own.contains(name)) {
       choice.passed_over.push_back(name);
     } else if (name.ends_with(".safetensors") && !name.starts_with('.')) {

@@ -55,6 +55,14 @@ TEST(WeightChoice, AnIndexOfShardsThatAreGoneDoesNotMatterBesideASingleFile) {
                                        "model.safetensors.index.json"});
 }
 
+TEST(WeightChoice, AnIndexOfTheSingleFileIsNotWorthASentence) {
+  const TempDir dir;
+  dir.add("model.safetensors", one_tensor("a", "1"));
+  ASSERT_TRUE(write_index(dir.path(), 1, {{"a", "model.safetensors"}}).ok());
+  EXPECT_EQ(choice_of(dir).files, Names{"model.safetensors"});
+  EXPECT_EQ(choice_of(dir).passed_over, Names{});
+}
+
 TEST(WeightChoice, ALinkThatLeadsNowhereIsNoFile) {
   const TempDir dir;
   fs::create_symlink("gone", dir / "model.safetensors");

@@ -50,7 +50,7 @@ TEST(SelectionWarnings, MixedDtypes) {
   };
   SafetensorsBuilder file;
   file.add("l.0.a.weight", "BF16", {16, 32}, kMatrix).add("l.0.b.weight", "F8_E4M3", {32, 32}, kMatrix);
-  EXPECT_EQ(warnings(file), std::vector<std::string>{"1 tensors in F8_E4M3 are decoded to BF16 which have no "
+  EXPECT_EQ(warnings(file), std::vector<std::string>{"1 tensors in F8_E4M3 are decoded to BF16 without "
                                                      "scales: l.0.b.weight"});
   file.add("l.0.c.qweight", "I32", {16, 16}, kMatrix).add("l.0.norm.weight", "F8_E4M3", {32, 32}, kMatrix);
   EXPECT_EQ(warnings(file),

@@ -421,7 +421,7 @@ def fp8_of_a_model_in_f16(d):
     json.dump(config, open(path, "w"))
 
 
-@variant("which have no scales")
+@variant("without scales")
 def fp8_without_a_quantisation_config(d):
     save(d, "model.safetensors", {n: v.to(torch.float8_e4m3fn) if IS_LINEAR[n] else v for n, v in TENSORS.items()})
 

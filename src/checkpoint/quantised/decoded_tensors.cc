@@ -60,7 +60,7 @@ struct Kind {
 };
 
 std::string kind_of_scales(const StoredFormat& format) {
-  if (format.scales == nullptr) return "which have no scales";
+  if (format.scales == nullptr) return "without scales";
   if (format.grid_rows == 1 && format.grid_columns == 1 && format.block_rows >= format.rows) return "by their scales";
   if (format.block_rows == 1 && format.grid_columns == 1) return "by scales for each row";
   return fmt::format("by scales for blocks of {} x {}", format.block_rows, format.block_columns);

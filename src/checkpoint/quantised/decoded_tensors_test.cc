@@ -82,7 +82,7 @@ TEST(DecodedTensors, WithoutAQuantisationConfigFloatsAreCast) {
   const Checkpoint checkpoint =
       opened(dir, SafetensorsBuilder().add("a.weight", "F8_E4M3", {2, 2}, kCodes), R"({"torch_dtype": "float32"})");
   EXPECT_EQ(checkpoint.find("a.weight").tensor->dtype, DType::kF32);
-  EXPECT_EQ(checkpoint.notes(), Names{"1 tensors in F8_E4M3 are decoded to F32 which have no scales: a.weight"});
+  EXPECT_EQ(checkpoint.notes(), Names{"1 tensors in F8_E4M3 are decoded to F32 without scales: a.weight"});
 }
 
 TEST(DecodedTensors, BesideWeightsThatArePackedNothingIsDecoded) {
