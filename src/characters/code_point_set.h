@@ -3,6 +3,7 @@
 // Thread safety: const members may be called from several threads at once.
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 #include <vector>
 
