@@ -37,7 +37,8 @@ Status check_tensors(const ModelSpec& spec, const ParameterSource& source, bool 
       return Error(found.error())
           .remedy(fmt::format("config.json leaves out {}, the family's default", spec.sizes_left_out));
     }
-    if (tensor.name != spec.head.weight || found.error().code() != ErrorCode::kNotFound) return found;
+    const bool is_head = tensor.name == spec.head.weight && tensor.name != spec.embedding;
+    if (!is_head || found.error().code() != ErrorCode::kNotFound) return found;
     return Error(ErrorCode::kNotFound, "is missing: without a head no tokens are predicted")
         .in_file(found.error().file())
         .in_tensor(tensor.name)
