@@ -70,9 +70,10 @@ TEST(CheckpointPath, TellsLfsPointers) {
   dir.add("model.safetensors", pointer);
   EXPECT_EQ(refusal(dir.path()),
             "is a Git LFS pointer, not the file itself; fetch the file: git lfs pull, in the clone");
-  dir.add("model.safetensors.index.json", pointer);
-  const Error error = Checkpoint::open(dir.path()).error();
-  EXPECT_EQ(error.file(), (dir / "model.safetensors.index.json").string());
+  const TempDir sharded;
+  sharded.add("model.safetensors.index.json", pointer);
+  const Error error = Checkpoint::open(sharded.path()).error();
+  EXPECT_EQ(error.file(), (sharded / "model.safetensors.index.json").string());
   EXPECT_NE(error.to_string().find("Git LFS"), std::string::npos);
 }
 

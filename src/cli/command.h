@@ -77,7 +77,10 @@ CLI::Validator in_range(Number least, Number most) {
             const char* const end = text.data() + text.size();
             const auto [parsed, error] = std::from_chars(text.data(), end, value);
             const bool number = error == std::errc() && parsed == end;
-            if (!number && error != std::errc::result_out_of_range)
+            // "-1" is a number, if none of an unsigned type.
+            const bool digits =
+                !text.empty() && text.find_first_not_of("0123456789", text.starts_with('-') ? 1 : 0) == text.npos;
+            if (!number && !digits && error != std::errc::result_out_of_range)
               return "'" + text + "' is not a number from " + range;
             if (!number || !(value >= least && value <= most)) return "Value " + text + " not in range " + range;
             if constexpr (std::is_integral_v<Number>) text = std::to_string(value);  // CLI11 reads 010 as octal

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <sstream>
+#include <string_view>
 #include <vector>
 
 #include "base/spelling.h"
@@ -41,8 +43,11 @@ std::string taken_by(const CLI::App& command) {
   return "";
 }
 
-std::string unexpected(const CLI::App& app, const CLI::App& command) {
-  for (const std::string& word : app.remaining(true)) {
+// CLI11 lists the words that nobody takes behind a colon, and forgets them when it throws.
+std::string unexpected(const CLI::ParseError& error, const CLI::App& command) {
+  const std::string_view what = error.what();
+  std::istringstream words(std::string(what.substr(what.find(": ") + 1)));
+  for (std::string word; words >> word;) {
     if (!word.starts_with('-') || word == "--") continue;
     const std::string name = word.substr(0, word.find('='));
     return fmt::format("'{}' is not an option of {}{}", name, command.get_name(), meant(name, option_names(command)));
@@ -56,7 +61,7 @@ std::string usage_message(const CLI::App& app, const CLI::ParseError& error, int
   const std::vector<CLI::App*> chosen = app.get_subcommands();
   const std::string first = argc > 1 ? argv[1] : "";
   if (chosen.empty() && (first.empty() || first.starts_with('-'))) {
-    const std::string option = unexpected(app, app);
+    const std::string option = unexpected(error, app);
     return fmt::format("{}; see nwcodec --help", option.empty() ? error.what() : option);
   }
   if (chosen.empty()) {
@@ -75,7 +80,7 @@ std::string usage_message(const CLI::App& app, const CLI::ParseError& error, int
     command = inner;
   }
   std::string what;
-  if (error.get_name() == "ExtrasError") what = unexpected(app, *command);
+  if (error.get_name() == "ExtrasError") what = unexpected(error, *command);
   if (what.empty()) what = error.what();
   if (error.get_name() == "RequiredError") what += taken_by(*command);
   return fmt::format("{}; see nwcodec {} --help", what, names);

@@ -7,7 +7,7 @@
 namespace nwc {
 namespace {
 
-constexpr double kNegligible = 1e-4;  // of a tensor's weights
+constexpr double kNegligible = 1e-3;  // of a tensor's weights
 constexpr size_t kNamed = 20;
 
 }  // namespace

@@ -208,7 +208,7 @@ TEST(CausalLmTest, MissingTensorsAreNamed) {
     const Error error = open_error(tensors);
     EXPECT_EQ(error.code(), ErrorCode::kNotFound);
     EXPECT_EQ(error.tensor(), name);
-    EXPECT_EQ(error.message(), "is missing");
+    EXPECT_TRUE(error.message().starts_with("is missing")) << error.message();
   }
 }
 
@@ -349,7 +349,7 @@ TEST(CausalLmTest, FusedExpertsGiveTheSameModel) {
     ASSERT_TRUE(wanted) << wanted.error().to_string();
     ASSERT_TRUE(model) << model.error().to_string();
     const at::Tensor ids = torch::arange(16).unsqueeze(0);
-    EXPECT_TRUE(torch::allclose(logits_of(*model, ids), logits_of(*wanted, ids))) << family.type;
+    EXPECT_TRUE(torch::allclose(logits_of(*model, ids), logits_of(*wanted, ids), 1e-4, 1e-5)) << family.type;
   }
 }
 

@@ -37,16 +37,6 @@ Result<const Family*> find_family(const ConfigObject& config, Describe Family::*
                       fmt::format("is '{}', which is not {}", family->model_type, wanted));
 }
 
-Status check_quantization(const ConfigObject& config) {
-  if (!config.has("quantization_config")) return {};
-  NWC_ASSIGN_OR_RETURN(const ConfigObject quantization, config.object("quantization_config"));
-  NWC_ASSIGN_OR_RETURN(const std::string method, quantization.string("quant_method"));
-  if (method == "nwcodec" || method == "mxfp4") return {};
-  return quantization.error(
-      ErrorCode::kUnsupported, "quant_method",
-      fmt::format("is '{}'; only plain checkpoints, mxfp4 and nwcodec's own can be read", method));
-}
-
 // Keys that change every family's computation in transformers, and that we do not compute.
 Status check_common_keys(const ConfigObject& config) {
   if (config.mentions("is_causal") && config.json()["is_causal"] != true) {
@@ -108,7 +98,6 @@ const std::vector<const Family*>& families() {
 Result<ModelSpec> describe_model(const std::filesystem::path& directory) {
   NWC_ASSIGN_OR_RETURN(const ConfigObject config, ConfigObject::open(directory / "config.json"));
   NWC_ASSIGN_OR_RETURN(const Family* family, find_family(config, &Family::describe, "a language model"));
-  NWC_RETURN_IF_ERROR(check_quantization(config));
   NWC_RETURN_IF_ERROR(check_common_keys(config));
   NWC_ASSIGN_OR_RETURN(const ConfigObject full, completed_for(*family, config));
   NWC_ASSIGN_OR_RETURN(ModelSpec model, family->describe(full));
@@ -121,7 +110,6 @@ Result<ModelSpec> describe_model(const std::filesystem::path& directory) {
 Result<EncoderModelSpec> describe_encoder_model(const std::filesystem::path& directory) {
   NWC_ASSIGN_OR_RETURN(const ConfigObject config, ConfigObject::open(directory / "config.json"));
   NWC_ASSIGN_OR_RETURN(const Family* family, find_family(config, &Family::describe_encoder, "an encoder"));
-  NWC_RETURN_IF_ERROR(check_quantization(config));
   NWC_ASSIGN_OR_RETURN(const ConfigObject full, completed_for(*family, config));
   NWC_ASSIGN_OR_RETURN(EncoderModelSpec model, family->describe_encoder(full));
   model.model_type = std::string(family->model_type);
