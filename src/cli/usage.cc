@@ -4,7 +4,6 @@
 
 #include <filesystem>
 #include <sstream>
-#include <string_view>
 #include <vector>
 
 #include "base/spelling.h"
@@ -43,11 +42,18 @@ std::string taken_by(const CLI::App& command) {
   return "";
 }
 
-// CLI11 lists the words that nobody takes behind a colon, and forgets them when it throws.
-std::string unexpected(const CLI::ParseError& error, const CLI::App& command) {
-  const std::string_view what = error.what();
-  std::istringstream words(std::string(what.substr(what.find(": ") + 1)));
-  for (std::string word; words >> word;) {
+// The words that nobody took. CLI11 forgets those of a command when it throws, but lists them behind a colon.
+std::vector<std::string> words_left(const CLI::App& app, const CLI::ParseError& error) {
+  std::vector<std::string> left = app.remaining(true);
+  if (error.get_exit_code() != static_cast<int>(CLI::ExitCodes::ExtrasError)) return left;
+  const std::string what = error.what();
+  std::istringstream words(what.substr(what.find(": ") + 1));
+  for (std::string word; words >> word;) left.push_back(word);
+  return left;
+}
+
+std::string unexpected(const std::vector<std::string>& words, const CLI::App& command) {
+  for (const std::string& word : words) {
     if (!word.starts_with('-') || word == "--") continue;
     const std::string name = word.substr(0, word.find('='));
     return fmt::format("'{}' is not an option of {}{}", name, command.get_name(), meant(name, option_names(command)));
@@ -61,7 +67,7 @@ std::string usage_message(const CLI::App& app, const CLI::ParseError& error, int
   const std::vector<CLI::App*> chosen = app.get_subcommands();
   const std::string first = argc > 1 ? argv[1] : "";
   if (chosen.empty() && (first.empty() || first.starts_with('-'))) {
-    const std::string option = unexpected(error, app);
+    const std::string option = unexpected(words_left(app, error), app);
     return fmt::format("{}; see nwcodec --help", option.empty() ? error.what() : option);
   }
   if (chosen.empty()) {
@@ -80,7 +86,9 @@ std::string usage_message(const CLI::App& app, const CLI::ParseError& error, int
     command = inner;
   }
   std::string what;
-  if (error.get_name() == "ExtrasError") what = unexpected(error, *command);
+  // By its exit code: an error of a command has the command's name for its own.
+  if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ExtrasError))
+    what = unexpected(words_left(app, error), *command);
   if (what.empty()) what = error.what();
   if (error.get_name() == "RequiredError") what += taken_by(*command);
   return fmt::format("{}; see nwcodec {} --help", what, names);
