@@ -8,8 +8,8 @@ function(nwc_encode_sources)
   endif()
 endfunction()
 
-# Settings that every target of ours shares. -Wrestrict and -Warray-bounds have false positives on std::string in GCC 12;
-# contraction is off because every floating-point operation that reaches a file must round the same way on every
+# Settings that every target of ours shares. -Wrestrict and -Warray-bounds have false positives on std::string in GCC
+# 12; contraction is off because every floating-point operation that reaches a file must round the same way on every
 # machine.
 function(nwc_configure_target target)
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src)
