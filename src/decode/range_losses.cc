@@ -3,11 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 namespace nwc {
 namespace {
 
-constexpr double kNegligible = 1e-3;  // of a tensor's weights
+constexpr double kNegligible = 1e-4;  // of a tensor's weights, rounded up
 constexpr size_t kNamed = 20;
 
 }  // namespace
@@ -15,7 +16,8 @@ constexpr size_t kNamed = 20;
 void RangeLosses::add(const WeightInfo& tensor, const NarrowingLoss& loss) {
   sum_ += loss;
   const double flushed = static_cast<double>(loss.flushed), weights = static_cast<double>(tensor.elements());
-  if (loss.saturated > 0 || flushed > kNegligible * weights) list_.push_back({tensor.name, tensor.elements(), loss});
+  if (loss.saturated > 0 || flushed > std::ceil(kNegligible * weights))
+    list_.push_back({tensor.name, tensor.elements(), loss});
 }
 
 std::string RangeLosses::sentence(const Entry& entry) const {
