@@ -1,10 +1,10 @@
 // The synthesis transform g_s on the CPU against the same network through LibTorch (OpenBLAS), one thread, chunks per
 // second.
 #include <benchmark/benchmark.h>
-#include <torch/torch.h>
 
 #include <random>
 
+#include "libtorch/tensors.h"
 #include "transform/transform.h"
 
 namespace nwc {

@@ -52,6 +52,9 @@ class Weights {
 
   const std::filesystem::path& directory() const;
   bool is_compressed() const;
+  // How the directory is read where that is not plain from its files, a line each: Checkpoint::notes(), and the weight
+  // files that are not read.
+  const std::vector<std::string>& warnings() const;
   // The original checkpoint's tensors, in the order of their names.
   const std::vector<WeightInfo>& list() const;
   // nullptr if there is none of that name.

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "calibrate/second_moment.h"
-#include "guide/hessian_store.h"
+#include "guide/hessian_file.h"
 #include "model/config/block_spec.h"
 #include "nwcodec/checkpoint.h"
 

@@ -1,18 +1,20 @@
 #include "calibrate/calibrate.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include "base/hash.h"
 #include "base/parallel.h"
 #include "calibrate/block_pass.h"
 #include "calibrate/calibration_identity.h"
+#include "calibrate/finite_check.h"
+#include "calibrate/gradient_pass.h"
 #include "calibrate/hessian_files.h"
+#include "calibrate/labels.h"
 #include "calibrate/sequences.h"
 #include "guide/calibration_sequences.h"
-#include "guide/hessian_store.h"
 #include "libtorch/foreign.h"
 #include "libtorch/machine.h"
+#include "libtorch/tensors.h"
 #include "libtorch/threads.h"
 #include "model/causal_lm.h"
 
@@ -28,6 +30,7 @@ Json provenance_of(const CalibrateOptions& options, std::span<const CalibrationT
     list.push_back({{"name", text.name}, {"tokens", text.ids.size()}, {"hash", hash_of(text)}});
   Json provenance = {
       {"texts", list}, {"sequences", options.sequences}, {"length", options.length}, {"seed", options.seed}};
+  if (options.gradients) provenance["gradients"] = options.outputs ? "both sides" : "inputs and rows";
   if (!options.device.is_cpu()) provenance["device"] = "cuda";  // whose sums round differently
   provenance["machine"] = machine_class(options.device);
   return provenance;
@@ -39,6 +42,8 @@ Result<RunIdentity> identity_of(const CalibrateOptions& options, std::span<const
   identity.add("sequences", options.sequences);
   identity.add("length", options.length);
   identity.add("seed", options.seed);
+  identity.add("gradients", options.gradients);
+  identity.add("whole second moments of gradients", options.outputs);
   for (size_t i = 0; i < texts.size(); ++i) {
     identity.add(fmt::format("text {}", i + 1),
                  std::string_view(fmt::format("{} tokens, {}", texts[i].ids.size(), hash_of(texts[i]))));
@@ -47,39 +52,36 @@ Result<RunIdentity> identity_of(const CalibrateOptions& options, std::span<const
   return identity;
 }
 
-Result<CalibrateReport> run(const CalibrateOptions& options, std::span<const CalibrationText> texts,
-                            const Progress& progress) {
-  if (options.sequences < 1 || options.length < 1)
-    return Error(ErrorCode::kInvalidArgument, "there must be at least one sequence of one token");
-  set_compute_threads(resolve_threads(options.threads));
-  NWC_ASSIGN_OR_RETURN(ResumableDirectory output, lock_hessians(options.output, {options.model}, options.force));
-  NWC_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::open(options.model));
-  NWC_ASSIGN_OR_RETURN(
-      const CausalLm model,
-      CausalLm::open(options.model, {.head = false, .threads = options.threads, .device = options.device}));
-  if (options.length > model.spec().max_positions) {
-    return Error(ErrorCode::kInvalidArgument, fmt::format("the model was made for {} positions, fewer than --length {}",
-                                                          model.spec().max_positions, options.length))
-        .in_file(options.model.string());
-  }
-  const Json provenance = provenance_of(options, texts);
-  NWC_ASSIGN_OR_RETURN(const RunIdentity identity, identity_of(options, texts, checkpoint));
-  NWC_RETURN_IF_ERROR(output.begin(identity));
-  HessianFiles files = HessianFiles::open(std::move(output), model.blocks(), provenance);
-  CalibrateReport report;
-  report.warnings = checkpoint.notes();
-  report.warnings.insert(report.warnings.end(), files.warnings().begin(), files.warnings().end());
-  report.blocks = files.blocks();
-  report.blocks_from_earlier_run = files.from_earlier_run();
+// With the head if there are to be gradients. A model that has none is opened without, `options` then want none.
+Result<CausalLm> open_model(CalibrateOptions& options, std::vector<std::string>& warnings) {
+  const auto open = [&](bool head) {
+    return CausalLm::open(options.model, {.head = head, .threads = options.threads, .device = options.device});
+  };
+  Result<CausalLm> model = open(options.gradients);
+  if (model || !options.gradients || model.error().code() != ErrorCode::kNotFound) return model;
+  Result<CausalLm> without = open(false);
+  if (!without) return without;
+  warnings.push_back(
+      fmt::format("calibrated without gradients: {} {}", model.error().tensor(), model.error().message()));
+  options.gradients = false;
+  return without;
+}
 
+// The sequences of all texts, at the first block's input, and as they are stored.
+struct DrawnSequences {
   std::vector<Batch> batches;
-  CalibrationSequences drawn{.calibration = provenance};
-  NWC_ASSIGN_OR_RETURN(auto embedding, model.embedding());
+  std::vector<std::vector<CalibrationSequences::Sequence>> texts;
+};
+
+Result<DrawnSequences> draw(const CalibrateOptions& options, std::span<const CalibrationText> texts,
+                            const CausalLm& model, const Checkpoint& checkpoint, std::vector<std::string>& warnings) {
+  DrawnSequences drawn;
+  NWC_ASSIGN_OR_RETURN(const auto embedding, model.embedding());
   for (const CalibrationText& text : texts) {
     Result<std::vector<int64_t>> begins = draw_sequences(text.ids, options.length, options.sequences, options.seed);
     if (!begins) return std::move(begins).error().in_file(text.name);
     if (static_cast<int64_t>(begins->size()) < options.sequences) {
-      report.warnings.push_back(
+      warnings.push_back(
           fmt::format("{} has only {} sequences of {} tokens", text.name, begins->size(), options.length));
     }
     std::vector<CalibrationSequences::Sequence>& of_text = drawn.texts.emplace_back();
@@ -89,18 +91,63 @@ Result<CalibrateReport> run(const CalibrateOptions& options, std::span<const Cal
           torch::tensor(at::ArrayRef<int32_t>(text.ids.data() + begin, static_cast<size_t>(options.length)),
                         torch::kInt64)
               .unsqueeze(0);
-      batches.push_back({embedding->forward(ids), fmt::format("sequence {} of {}", of_text.size(), text.name)});
-      if (!is_finite(batches.back().hidden))
-        return input_not_finite(batches.back().name, model.spec().embedding, checkpoint);
+      drawn.batches.push_back({embedding->forward(ids), fmt::format("sequence {} of {}", of_text.size(), text.name)});
+      if (!is_finite(drawn.batches.back().hidden))
+        return input_not_finite(drawn.batches.back().name, model.spec().embedding, checkpoint);
     }
   }
-  embedding.reset();  // only the blocks are needed from here on
-  NWC_RETURN_IF_ERROR(write_sequences(sequences_file(options.output), drawn));
-  report.sequences = static_cast<int64_t>(batches.size());
+  return drawn;
+}
+
+Status pass(const CalibrateOptions& options, const CausalLm& model, std::vector<Batch> batches, PassContext& context) {
+  const BlockStack blocks = BlockStack::of(model, 0);
+  if (!options.gradients) {
+    context.total = steps_of_pass(blocks, batches.size(), context.files);
+    return pass_blocks(blocks, std::move(batches), context);
+  }
+  context.total = steps_of_gradient_pass(blocks, batches.size(), context.files);
+  std::shared_ptr<const Head> head;
+  const LastGradient last = [&](size_t index, const at::Tensor& output) -> Result<at::Tensor> {
+    if (head == nullptr) {
+      NWC_ASSIGN_OR_RETURN(head, model.head());
+    }
+    return gradient_of_labels(*head, model.spec().vocab_size, output, drawn_labels(label_seed(options.seed, index)));
+  };
+  return pass_with_gradients(blocks, std::move(batches), last, {.scratch = options.output, .outputs = options.outputs},
+                             context);
+}
+
+Result<CalibrateReport> run(CalibrateOptions options, std::span<const CalibrationText> texts,
+                            const Progress& progress) {
+  if (options.sequences < 1 || options.length < 1)
+    return Error(ErrorCode::kInvalidArgument, "there must be at least one sequence of one token");
+  set_compute_threads(resolve_threads(options.threads));
+  NWC_ASSIGN_OR_RETURN(ResumableDirectory output, lock_hessians(options.output, {options.model}, options.force));
+  NWC_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::open(options.model));
+  CalibrateReport report;
+  NWC_ASSIGN_OR_RETURN(const CausalLm model, open_model(options, report.warnings));
+  report.gradients = options.gradients;
+  if (options.length > model.spec().max_positions) {
+    return Error(ErrorCode::kInvalidArgument, fmt::format("the model was made for {} positions, fewer than --length {}",
+                                                          model.spec().max_positions, options.length))
+        .in_file(options.model.string());
+  }
+  const Json provenance = provenance_of(options, texts);
+  NWC_ASSIGN_OR_RETURN(const RunIdentity identity, identity_of(options, texts, checkpoint));
+  NWC_RETURN_IF_ERROR(output.begin(identity));
+  HessianFiles files = HessianFiles::open(std::move(output), model.blocks(), provenance);
+  for (const std::vector<std::string>* list : {&checkpoint.notes(), &files.warnings()})
+    report.warnings.insert(report.warnings.end(), list->begin(), list->end());
+  report.blocks = files.blocks();
+  report.blocks_from_earlier_run = files.from_earlier_run();
+
+  NWC_ASSIGN_OR_RETURN(DrawnSequences drawn, draw(options, texts, model, checkpoint, report.warnings));
+  NWC_RETURN_IF_ERROR(write_sequences(sequences_file(options.output), {std::move(drawn.texts), provenance}));
+  report.sequences = static_cast<int64_t>(drawn.batches.size());
   report.tokens = report.sequences * options.length;
 
-  PassProgress steps{progress, files.needed(0, files.blocks()) * batches.size()};
-  NWC_RETURN_IF_ERROR(pass_blocks(model, batches, files, 0, checkpoint, steps, report));
+  PassContext context{checkpoint, files, report, progress};
+  NWC_RETURN_IF_ERROR(pass(options, model, std::move(drawn.batches), context));
   NWC_RETURN_IF_ERROR(files.finish());
   return report;
 }

@@ -26,7 +26,9 @@ struct CalibrateOptions {
   int64_t sequences = 128;       // of each text
   int64_t length = 2048;         // tokens of a sequence
   uint64_t seed = 1;
-  bool force = false;  // replace the calibration that stands in `output`
+  bool gradients = false;  // walk backwards too, for the Fisher information (guide/hessian_file.h)
+  bool outputs = false;    // with gradients: E[g g^T] whole, not its diagonal only
+  bool force = false;      // replace the calibration that stands in `output`
   int threads = 0;
   ModelDevice device = {};  // where the model runs and its second moments are summed
 };
@@ -34,22 +36,30 @@ struct CalibrateOptions {
 struct CalibrateReport {
   int64_t sequences = 0, tokens = 0;  // of encoders: images and texts, positions
   size_t blocks = 0, blocks_from_earlier_run = 0, hessians = 0;
-  std::vector<std::string> warnings;  // short texts; experts that saw few tokens; files that are made again
+  bool gradients = false;                  // walked backwards
+  int64_t sequences_without_gradient = 0;  // left out on the way back, since their gradients were not finite
+  // Short texts; experts that saw few tokens; files that are made again; why there are no gradients.
+  std::vector<std::string> warnings;
 };
 
-// Runs the sequences through the model block by block and writes one file per block (guide/hessian_store.h), each as
+// Runs the sequences through the model block by block and writes one file per block (guide/hessian_file.h), each as
 // soon as it is complete, so that an interrupted run goes on with the first block that is missing, and the sequences
-// themselves (guide/calibration_sequences.h). Memory, on the device: the hidden states of all sequences, one block,
-// its second moments in binary64. The same class of machines (libtorch/machine.h) gives the same bytes. Errors: those
-// of the model; kInvalidArgument for a text shorter than one sequence; kNonFinite where activations stop being finite,
-// by block, layer and sequence; kBusy, kExists (checkpoint/resumable_directory.h); kInterrupted.
+// themselves (guide/calibration_sequences.h). With gradients, once through all blocks and then back from the last; a
+// model without a head has none, which is a warning. Labels are drawn from the model's own predictions by the seed.
+// Memory, on the device: the hidden states of all sequences, one block, its second moments in binary64, with gradients
+// also those of one sequence; beside the device, the inputs of all blocks, beyond 1 GiB in a file without a name in
+// `output`. The same class of machines (libtorch/machine.h) gives the same bytes. Errors: those of the model;
+// kInvalidArgument for a text shorter than one sequence; kNonFinite where activations stop being finite, by block,
+// layer and sequence, or gradients in more than 1 % of the sequences; kBusy, kExists
+// (checkpoint/resumable_directory.h); kInterrupted.
 Result<CalibrateReport> calibrate(const CalibrateOptions& options, std::span<const CalibrationText> texts,
                                   const Progress& progress);
 
 // The same for an encoder (CLIP, SigLIP, DINOv2) on the images, and texts, of a safetensors file
 // (model/encoders/encoder_inputs.h): every position of every image and text counts. Blocks are numbered through the
-// towers, images first. A tower that the file has no input for is left out, with a warning. `sequences`, `length` and
-// `seed` are not used. Errors: those of the model and of the inputs; kBusy, kExists; kInterrupted.
+// towers, images first. A tower that the file has no input for is left out, with a warning. `sequences` and
+// `length` are not used. The gradients are those of an embedding with Gaussian noise (guide/hessian_file.h), `seed`
+// decides the noise. Errors: those of the model and of the inputs; kBusy, kExists; kInterrupted.
 Result<CalibrateReport> calibrate_encoder(const CalibrateOptions& options, const std::filesystem::path& inputs,
                                           const Progress& progress);
 

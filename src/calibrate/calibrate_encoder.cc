@@ -1,14 +1,17 @@
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include "base/hash.h"
 #include "base/parallel.h"
 #include "calibrate/block_pass.h"
 #include "calibrate/calibrate.h"
 #include "calibrate/calibration_identity.h"
+#include "calibrate/finite_check.h"
+#include "calibrate/gradient_pass.h"
 #include "calibrate/hessian_files.h"
+#include "calibrate/labels.h"
 #include "libtorch/foreign.h"
 #include "libtorch/machine.h"
+#include "libtorch/tensors.h"
 #include "libtorch/threads.h"
 #include "model/encoders/encoder_inputs.h"
 #include "model/encoders/encoder_model.h"
@@ -20,21 +23,28 @@ constexpr int64_t kBatch = 8;  // images or texts: some thousand positions
 
 int64_t batches_of(int64_t count) { return (count + kBatch - 1) / kBatch; }
 
-Json provenance_of(const EncoderModel& model, const EncoderInputs& inputs, ModelDevice device) {
+Json provenance_of(const CalibrateOptions& options, const EncoderModel& model, const EncoderInputs& inputs) {
   Json towers = Json::object();
   for (const EncoderTower& tower : model.towers()) {
     const std::string& name = tower.spec().name;
     towers[name] = {{"inputs", inputs.count(name)}, {"hash", hex64(inputs.hash(name))}};
   }
   Json provenance = {{"file", inputs.path().filename().string()}, {"towers", towers}};
-  if (!device.is_cpu()) provenance["device"] = "cuda";
-  provenance["machine"] = machine_class(device);
+  if (options.gradients) {
+    provenance["gradients"] = options.outputs ? "both sides" : "inputs and rows";
+    provenance["seed"] = options.seed;  // of the noise
+  }
+  if (!options.device.is_cpu()) provenance["device"] = "cuda";
+  provenance["machine"] = machine_class(options.device);
   return provenance;
 }
 
 Result<RunIdentity> identity_of(const CalibrateOptions& options, const EncoderModel& model, const EncoderInputs& inputs,
                                 const Checkpoint& checkpoint) {
   RunIdentity identity("calibrate");
+  identity.add("gradients", options.gradients);
+  identity.add("whole second moments of gradients", options.outputs);
+  if (options.gradients) identity.add("seed", options.seed);
   for (const EncoderTower& tower : model.towers()) {
     const std::string& name = tower.spec().name;
     identity.add(fmt::format("inputs of the {} tower", name),
@@ -43,6 +53,60 @@ Result<RunIdentity> identity_of(const CalibrateOptions& options, const EncoderMo
   NWC_RETURN_IF_ERROR(add_model(options.model, checkpoint, options.device, options.threads, identity));
   return identity;
 }
+
+// The way of all inputs of one tower.
+struct TowerPass {
+  const EncoderTower& tower;
+  const EncoderInputs& inputs;
+  BlockStack stack;
+
+  int64_t count() const { return inputs.count(tower.spec().name); }
+
+  uint64_t steps(const CalibrateOptions& options, const HessianFiles& files) const {
+    const auto batches = static_cast<size_t>(batches_of(count()));
+    return options.gradients ? steps_of_gradient_pass(stack, batches, files) : steps_of_pass(stack, batches, files);
+  }
+
+  at::Tensor input_of(size_t batch) const {
+    const int64_t begin = static_cast<int64_t>(batch) * kBatch;
+    return inputs.batch(tower.spec().name, begin, std::min(kBatch, count() - begin));
+  }
+
+  Status run(const CalibrateOptions& options, PassContext& context) const {
+    NWC_ASSIGN_OR_RETURN(std::vector<Batch> batches, first_hidden(context));
+    context.report.sequences += count();
+    for (const Batch& batch : batches) context.report.tokens += batch.hidden.size(0) * batch.hidden.size(1);
+    if (!options.gradients) return pass_blocks(stack, std::move(batches), context);
+    std::shared_ptr<const EncoderOutput> end;
+    const LastGradient last = [&](size_t index, const at::Tensor& hidden) -> Result<at::Tensor> {
+      if (end == nullptr) {
+        NWC_ASSIGN_OR_RETURN(end, tower.output());
+      }
+      return gradient_of_noise([&](const at::Tensor& h) { return end->forward(h, input_of(index)); }, hidden,
+                               label_seed(options.seed, stack.first * kManyBatches + index));
+    };
+    return pass_with_gradients(stack, std::move(batches), last, {.scratch = options.output, .outputs = options.outputs},
+                               context);
+  }
+
+ private:
+  static constexpr size_t kManyBatches = size_t{1} << 24;  // so that towers have seeds of their own
+
+  Result<std::vector<Batch>> first_hidden(PassContext& context) const {
+    std::vector<Batch> batches;
+    NWC_ASSIGN_OR_RETURN(const auto input, tower.input());
+    for (int64_t begin = 0; begin < count(); begin += kBatch) {
+      NWC_RETURN_IF_ERROR(context.progress.check_stop());
+      const int64_t some = std::min(kBatch, count() - begin);
+      batches.push_back({input->forward(input_of(batches.size())),
+                         fmt::format("inputs {} to {} of the {} tower", begin + 1, begin + some, tower.spec().name)});
+      if (!is_finite(batches.back().hidden)) {
+        return input_not_finite(batches.back().name, tensors_of(tower.spec().input).front().name, context.checkpoint);
+      }
+    }
+    return batches;
+  }
+};
 
 Result<CalibrateReport> run(const CalibrateOptions& options, const std::filesystem::path& path,
                             const Progress& progress) {
@@ -64,41 +128,21 @@ Result<CalibrateReport> run(const CalibrateOptions& options, const std::filesyst
   }
   NWC_ASSIGN_OR_RETURN(const RunIdentity identity, identity_of(options, model, inputs, checkpoint));
   NWC_RETURN_IF_ERROR(output.begin(identity));
-  HessianFiles files = HessianFiles::open(std::move(output), blocks, provenance_of(model, inputs, options.device));
+  HessianFiles files = HessianFiles::open(std::move(output), blocks, provenance_of(options, model, inputs));
   report.warnings.insert(report.warnings.end(), files.warnings().begin(), files.warnings().end());
   report.blocks = blocks;
   report.blocks_from_earlier_run = files.from_earlier_run();
-  PassProgress steps{progress};
-  size_t first = 0;
+  report.gradients = options.gradients;
+  PassContext context{checkpoint, files, report, progress};
+  std::vector<TowerPass> passes;
   for (const EncoderTower& tower : model.towers()) {
-    const int64_t count = inputs.count(tower.spec().name);
-    if (count == 0) continue;
-    steps.total += files.needed(first, tower.blocks()) * static_cast<uint64_t>(batches_of(count));
-    first += tower.blocks();
+    if (inputs.count(tower.spec().name) == 0) continue;
+    const BlockStack stack =
+        BlockStack::of(tower, passes.empty() ? 0 : passes.back().stack.first + passes.back().stack.count);
+    passes.push_back({tower, inputs, stack});
+    context.total += passes.back().steps(options, files);
   }
-  first = 0;
-  for (const EncoderTower& tower : model.towers()) {
-    const std::string& name = tower.spec().name;
-    const int64_t count = inputs.count(name);
-    if (count == 0) continue;
-    std::vector<Batch> batches;
-    {
-      NWC_ASSIGN_OR_RETURN(const auto input, tower.input());
-      for (int64_t begin = 0; begin < count; begin += kBatch) {
-        NWC_RETURN_IF_ERROR(progress.check_stop());
-        const int64_t some = std::min(kBatch, count - begin);
-        batches.push_back({input->forward(inputs.batch(name, begin, some)),
-                           fmt::format("inputs {} to {} of the {} tower", begin + 1, begin + some, name)});
-        if (!is_finite(batches.back().hidden)) {
-          return input_not_finite(batches.back().name, tensors_of(tower.spec().input).front().name, checkpoint);
-        }
-      }
-    }
-    report.sequences += count;
-    for (const Batch& batch : batches) report.tokens += batch.hidden.size(0) * batch.hidden.size(1);
-    NWC_RETURN_IF_ERROR(pass_blocks(tower, batches, files, first, checkpoint, steps, report));
-    first += tower.blocks();
-  }
+  for (const TowerPass& pass : passes) NWC_RETURN_IF_ERROR(pass.run(options, context));
   NWC_RETURN_IF_ERROR(files.finish());
   return report;
 }

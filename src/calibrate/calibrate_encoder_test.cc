@@ -1,5 +1,4 @@
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <atomic>
 #include <cmath>
@@ -7,6 +6,7 @@
 
 #include "calibrate/calibrate.h"
 #include "guide/hessian_store.h"
+#include "libtorch/tensors.h"
 #include "model/encoders/encoder_inputs.h"
 #include "model/encoders/encoder_model.h"
 #include "support/safetensors_builder.h"
@@ -52,12 +52,11 @@ TEST_F(CalibrateEncoder, HessiansAreTheMeanOfTheInputsOuterProducts) {
   std::map<std::string, at::Tensor> wanted;
   at::Tensor hidden = (*vision.input())->forward(inputs.batch("vision", 0, kImages));
   for (size_t b = 0; b < vision.blocks(); ++b) {
-    hidden =
-        (*vision.block(b))->forward(hidden, {nullptr, [&](const LinearSpec& linear, const at::Tensor& x) {
-                                               const at::Tensor rows = x.reshape({-1, x.size(-1)}).to(torch::kFloat64);
-                                               wanted[linear.weight] =
-                                                   rows.t().matmul(rows) / static_cast<double>(rows.size(0));
-                                             }});
+    hidden = (*vision.block(b))
+                 ->forward(hidden, {nullptr, [&](const LinearSpec& linear, const at::Tensor& x, const at::Tensor&) {
+                                      const at::Tensor rows = x.reshape({-1, x.size(-1)}).to(torch::kFloat64);
+                                      wanted[linear.weight] = rows.t().matmul(rows) / static_cast<double>(rows.size(0));
+                                    }});
   }
   EXPECT_EQ(wanted.size(), 12u);
   const HessianStore store = *HessianStore::open(directory_ / "h");

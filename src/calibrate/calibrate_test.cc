@@ -1,7 +1,6 @@
 #include "calibrate/calibrate.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <atomic>
@@ -14,6 +13,7 @@
 #include "calibrate/sequences.h"
 #include "guide/calibration_sequences.h"
 #include "guide/hessian_store.h"
+#include "libtorch/tensors.h"
 #include "model/causal_lm.h"
 #include "support/temp_dir.h"
 #include "support/toy_checkpoint.h"
@@ -84,7 +84,7 @@ TEST_F(Calibrate, HessiansAreTheMeanOfTheInputsOuterProducts) {
             ->forward(torch::tensor(at::ArrayRef<int32_t>(text_.ids.data() + begin, 16), torch::kInt64).unsqueeze(0));
     for (size_t b = 0; b < model.blocks(); ++b) {
       Block::Options watch;
-      watch.hook = [&](const LinearSpec& linear, const at::Tensor& x) {
+      watch.hook = [&](const LinearSpec& linear, const at::Tensor& x, const at::Tensor&) {
         const at::Tensor rows = x.reshape({-1, x.size(-1)}).to(torch::kFloat64), moment = rows.t().matmul(rows) / 64.0;
         sums[linear.weight] = sums.count(linear.weight) != 0 ? sums[linear.weight] + moment : moment;
       };

@@ -80,7 +80,7 @@ Error block_not_finite(const Block& block, const BlockSpec& spec, const at::Tens
                        const std::string& batch, const Checkpoint& checkpoint) {
   std::string layer, what;
   Block::Options watch;
-  watch.hook = [&](const LinearSpec& linear, const at::Tensor& x) {
+  watch.hook = [&](const LinearSpec& linear, const at::Tensor& x, const at::Tensor&) {
     if (!what.empty()) return;
     layer = linear.weight;  // in the end the last one's, if all inputs are finite
     if (!is_finite(x)) {

@@ -1,11 +1,10 @@
 // Where a model's activations stop being finite. Includes LibTorch: private to src/calibrate.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <cstddef>
 #include <string>
 
+#include "libtorch/tensors.h"
 #include "model/config/block_spec.h"
 #include "model/layers/block.h"
 #include "nwcodec/checkpoint.h"

@@ -51,6 +51,12 @@ size_t HessianFiles::needed(size_t first, size_t count) const {
   return needed;
 }
 
+size_t HessianFiles::first_missing(size_t first, size_t count) const {
+  size_t found = 0;
+  while (found < count && !missing_[first + found]) ++found;
+  return found;
+}
+
 Status HessianFiles::write(size_t block, const HessianFile& file) {
   NWC_RETURN_IF_ERROR(write_hessian_file(directory_.path() / hessian_file_name(block), file));
   directory_.keep_progress();

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "checkpoint/resumable_directory.h"
-#include "guide/hessian_store.h"
+#include "guide/hessian_file.h"
 #include "nwcodec/result.h"
 
 namespace nwc {
@@ -28,6 +28,8 @@ class HessianFiles {
   size_t from_earlier_run() const;
   // How many of the blocks [first, first + count) must run: up to the last that is missing.
   size_t needed(size_t first, size_t count) const;
+  // The first missing of the blocks [first, first + count), counted from `first`; `count` if there is none.
+  size_t first_missing(size_t first, size_t count) const;
   // Why files that were there are made again.
   const std::vector<std::string>& warnings() const { return warnings_; }
 

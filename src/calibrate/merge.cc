@@ -38,6 +38,27 @@ Status merge_sequences(std::span<const fs::path> inputs, const fs::path& output)
   return write_sequences(sequences_file(output), all);
 }
 
+// a becomes (1 - share) a + share b.
+void mix(std::span<float> a, std::span<const float> b, double share) {
+  for (size_t k = 0; k < a.size(); ++k) a[k] = static_cast<float>((1 - share) * a[k] + share * b[k]);
+}
+
+// Fisher factors of the same layer; `shares`: how much of each matrix's tokens are `b`'s.
+bool mix(StoredFisher& a, const StoredFisher& b, std::span<const double> shares) {
+  if (a.matrices != b.matrices || a.inputs.size() != b.inputs.size() || a.rows.size() != b.rows.size() ||
+      a.outputs.size() != b.outputs.size() || shares.size() != a.matrices)
+    return false;
+  const auto mix_part = [&](std::vector<float>& part, const std::vector<float>& other) {
+    const size_t size = part.size() / a.matrices;
+    for (size_t m = 0; m < a.matrices; ++m)
+      mix(std::span(part).subspan(m * size, size), std::span(other).subspan(m * size, size), shares[m]);
+  };
+  mix_part(a.inputs, b.inputs);
+  mix_part(a.rows, b.rows);
+  mix_part(a.outputs, b.outputs);
+  return true;
+}
+
 // Adds `other`'s second moments to those of `into`, each weighted by its tokens.
 Status merge_into(HessianFile& into, const HessianFile& other, const fs::path& path) {
   const auto mismatch = [&](const std::string& why) {
@@ -51,21 +72,35 @@ Status merge_into(HessianFile& into, const HessianFile& other, const fs::path& p
         found->second.weight_hash != use.weight_hash) {
       return mismatch("holds Hessians of other weights: " + name);
     }
+    if (found->second.fisher != use.fisher) {
+      return Error(ErrorCode::kMismatch, "has gradients of other layers than the first: " + name)
+          .in_file(path.string())
+          .remedy("merge calibrations with gradients, or without");
+    }
   }
+  if (into.fishers.size() != other.fishers.size()) return mismatch("holds Fisher factors of other layers");
+  std::vector<std::vector<double>> shares;  // of each Hessian's matrices: how many of the tokens are `other`'s
   for (size_t i = 0; i < into.hessians.size(); ++i) {
     StoredHessian& a = into.hessians[i];
     const StoredHessian& b = other.hessians[i];
     if (a.features != b.features || a.tokens.size() != b.tokens.size())
       return mismatch("holds Hessians of other shapes");
+    std::vector<double>& of_hessian = shares.emplace_back();
     for (size_t m = 0; m < a.tokens.size(); ++m) {
       const double tokens = static_cast<double>(a.tokens[m] + b.tokens[m]);
-      const double share = tokens > 0 ? static_cast<double>(b.tokens[m]) / tokens : 0.0;
-      for (uint64_t k = m * a.triangle_size(); k < (m + 1) * a.triangle_size(); ++k) {
-        a.triangles[k] = static_cast<float>((1 - share) * a.triangles[k] + share * b.triangles[k]);
-      }
+      of_hessian.push_back(tokens > 0 ? static_cast<double>(b.tokens[m]) / tokens : 0.0);
+      const uint64_t size = a.triangle_size();
+      mix(std::span(a.triangles).subspan(m * size, size), std::span(b.triangles).subspan(m * size, size),
+          of_hessian.back());
       a.tokens[m] += b.tokens[m];
     }
   }
+  for (const auto& [name, use] : into.weights) {
+    if (!use.fisher) continue;
+    if (!mix(into.fishers[*use.fisher], other.fishers[*use.fisher], shares[use.hessian]))
+      return mismatch("holds Fisher factors of other shapes");
+  }
+  into.positions += other.positions;
   into.calibration = merged_provenance(into.calibration, other.calibration);
   return {};
 }

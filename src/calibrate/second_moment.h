@@ -1,10 +1,10 @@
 // The second moment of a layer's input. Includes LibTorch: private to src/calibrate.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <cstdint>
 #include <vector>
+
+#include "libtorch/tensors.h"
 
 namespace nwc {
 

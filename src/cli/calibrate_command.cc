@@ -37,9 +37,14 @@ Result<CalibrateReport> calibrate_on_files(const Arguments& a, const Progress& p
 }
 
 Json to_json(const CalibrateReport& r) {
-  return {{"sequences", r.sequences}, {"tokens", r.tokens},
-          {"blocks", r.blocks},       {"blocks_from_earlier_run", r.blocks_from_earlier_run},
-          {"hessians", r.hessians},   {"warnings", r.warnings}};
+  return {{"sequences", r.sequences},
+          {"tokens", r.tokens},
+          {"blocks", r.blocks},
+          {"blocks_from_earlier_run", r.blocks_from_earlier_run},
+          {"hessians", r.hessians},
+          {"gradients", r.gradients},
+          {"sequences_without_gradient", r.sequences_without_gradient},
+          {"warnings", r.warnings}};
 }
 
 Status merge_all(const Arguments& a, const GlobalOptions& global) {
@@ -74,12 +79,18 @@ void add_calibrate(CLI::App& app, Command& command) {
   CLI::Option* length = app.add_option("--length", a->options.length, "Tokens per sequence")
                             ->check(in_range(int64_t{1}, kManyTokens))
                             ->capture_default_str();
-  CLI::Option* seed =
-      app.add_option("--seed", a->options.seed, "Which sequences are drawn")->check(any_seed())->capture_default_str();
+  app.add_option("--seed", a->options.seed, "Which sequences are drawn, and which labels for gradients")
+      ->check(any_seed())
+      ->capture_default_str();
   CLI::Option* merge =
       app.add_option("--merge", a->merge, "Combine these calibrations of one model instead")->check(not_empty());
-  merge->excludes(model)->excludes(text)->excludes(images);
-  images->excludes(text)->excludes(sequences)->excludes(length)->excludes(seed);
+  CLI::Option* gradients = app.add_flag("--gradients,!--no-gradients", a->options.gradients,
+                                        "Walk backwards too: how much the model feels each output of each layer");
+  CLI::Option* outputs = app.add_flag("--output-side", a->options.outputs,
+                                      "With --gradients: how errors of a layer's outputs work together, too")
+                             ->needs(gradients);
+  merge->excludes(model)->excludes(text)->excludes(images)->excludes(gradients)->excludes(outputs);
+  images->excludes(text)->excludes(sequences)->excludes(length);
   app.add_flag("--force", a->options.force, "Replace the calibration that stands in the output directory");
   add_device_option(app, a->device);
   add_global_options(app, command);
@@ -110,9 +121,10 @@ void add_calibrate(CLI::App& app, Command& command) {
     } else {
       if (report->blocks_from_earlier_run > 0)
         fmt::print("{} blocks kept from an interrupted run\n", report->blocks_from_earlier_run);
-      fmt::print("{} {}, {} {}; {} Hessians of {} blocks\n", report->sequences,
+      fmt::print("{} {}, {} {}; {} Hessians of {} blocks{}\n", report->sequences,
                  a->images.empty() ? "sequences" : "images and texts", report->tokens,
-                 a->images.empty() ? "tokens" : "positions", report->hessians, report->blocks);
+                 a->images.empty() ? "tokens" : "positions", report->hessians, report->blocks,
+                 report->gradients ? ", with gradients" : "");
     }
     return {};
   };

@@ -1,14 +1,14 @@
-// Says how a checkpoint's directory is read where that is not plain from its files.
+// Warnings of several checkpoints in one list.
 #pragma once
 
 #include <filesystem>
+#include <string>
+#include <vector>
 
 namespace nwc::cli {
 
-class ProgressLine;
-
-// A warning for each of the checkpoint's notes (nwcodec/checkpoint.h) and of the weight files that nobody reads. Says
-// nothing of a checkpoint that cannot be opened: whoever needs it will.
-void note_how_it_is_read(const std::filesystem::path& checkpoint, ProgressLine& line);
+// Appends `warnings`, each after its checkpoint's path, to `list`.
+void append_notes(const std::filesystem::path& checkpoint, const std::vector<std::string>& warnings,
+                  std::vector<std::string>& list);
 
 }  // namespace nwc::cli

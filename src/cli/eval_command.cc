@@ -83,11 +83,8 @@ Result<EvalReport> evaluate_checkpoint(const EvalOptions& options, const Progres
     return CausalLm::open(checkpoint,
                           {.threads = threads, .device = options.device, .decode_backend = std::move(backend)});
   };
-  const auto note = [&](const std::filesystem::path& checkpoint, const CausalLm& opened) {
-    for (const std::string& line : opened.warnings()) report.warnings.push_back(checkpoint.string() + ": " + line);
-  };
   NWC_ASSIGN_OR_RETURN(const CausalLm model, open(options.checkpoint));
-  note(options.checkpoint, model);
+  append_notes(options.checkpoint, model.warnings(), report.warnings);
   if (!options.reference) {
     Result<PerplexityResult> result = perplexity(model, ids, windows, progress);
     if (!result) return std::move(result).error().in_file(options.checkpoint.string());
@@ -95,7 +92,7 @@ Result<EvalReport> evaluate_checkpoint(const EvalOptions& options, const Progres
     return report;
   }
   NWC_ASSIGN_OR_RETURN(const CausalLm reference, open(*options.reference));
-  note(*options.reference, reference);
+  append_notes(*options.reference, reference.warnings(), report.warnings);
   Result<DivergenceResult> result = divergence(reference, model, ids, windows, progress);
   if (!result) return std::move(result).error().in_file(options.checkpoint.string());
   report.divergence = *result;
@@ -140,7 +137,6 @@ void add_eval(CLI::App& app, Command& command) {
       ProgressLine line(command.global.quiet);
       report = evaluate_checkpoint(*o, line.progress());
       if (report) {
-        note_how_it_is_read(o->checkpoint, line);
         for (const std::string& warning : report->warnings) line.note("warning: " + warning);
       }
     }

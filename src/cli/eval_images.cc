@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/parallel.h"
+#include "cli/checkpoint_notes.h"
 #include "cli/decode_backend.h"
 #include "libtorch/threads.h"
 
@@ -35,6 +36,8 @@ Result<EvalReport> evaluate_images(const EvalOptions& options, const Progress& p
   NWC_ASSIGN_OR_RETURN(const EncoderInputs inputs, EncoderInputs::open(*options.images, reference.spec()));
   NWC_RETURN_IF_ERROR(EncoderInputs::open(*options.images, model.spec()));
   EvalReport report;
+  append_notes(options.checkpoint, model.warnings(), report.warnings);
+  append_notes(*options.reference, reference.warnings(), report.warnings);
   Result<EmbeddingResult> result = compare_embeddings(reference, model, inputs, progress);
   if (!result) return std::move(result).error().in_file(options.checkpoint.string());
   report.embeddings = *result;

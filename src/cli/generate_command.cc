@@ -31,25 +31,25 @@ size_t settled_length(const std::string& text) {
 
 }  // namespace
 
-Result<std::string> generate_text(const GenerateTextOptions& options, const Progress& progress,
-                                  const std::function<void(const std::string&)>& on_text) {
+Result<TextModel> open_text_model(const GenerateTextOptions& options) {
   const int threads = resolve_threads(options.threads);
   set_compute_threads(threads);
-  NWC_ASSIGN_OR_RETURN(const Tokenizer tokenizer, open_tokenizer(options.checkpoint));
-  for (const std::string& warning : tokenizer.warnings()) {
-    if (options.on_warning) options.on_warning(warning);
-  }
+  NWC_ASSIGN_OR_RETURN(Tokenizer tokenizer, open_tokenizer(options.checkpoint));
+  NWC_ASSIGN_OR_RETURN(std::shared_ptr<DecodeBackend> backend, decode_backend_for(options.device, options.checkpoint));
+  NWC_ASSIGN_OR_RETURN(CausalLm model, CausalLm::open(options.checkpoint, {.resident = true,
+                                                                           .threads = threads,
+                                                                           .device = options.device,
+                                                                           .decode_backend = std::move(backend)}));
+  std::vector<std::string> warnings = tokenizer.warnings();
+  append_notes(options.checkpoint, model.warnings(), warnings);
+  return TextModel{std::move(tokenizer), std::move(model), std::move(warnings)};
+}
+
+Result<std::string> generate_text(const TextModel& writer, const GenerateTextOptions& options, const Progress& progress,
+                                  const std::function<void(const std::string&)>& on_text) {
+  const Tokenizer& tokenizer = writer.tokenizer;
   NWC_ASSIGN_OR_RETURN(std::vector<int32_t> ids,
                        tokenizer.encode(options.prompt, /*add_special_tokens=*/true, progress));
-  NWC_ASSIGN_OR_RETURN(std::shared_ptr<DecodeBackend> backend, decode_backend_for(options.device, options.checkpoint));
-  NWC_ASSIGN_OR_RETURN(
-      const CausalLm model,
-      CausalLm::open(
-          options.checkpoint,
-          {.resident = true, .threads = threads, .device = options.device, .decode_backend = std::move(backend)}));
-  for (const std::string& warning : model.warnings()) {
-    if (options.on_warning) options.on_warning(options.checkpoint.string() + ": " + warning);
-  }
   // Decoded together with the prompt, because the first new token's text may depend on what is before it.
   const size_t prompt_length = tokenizer.decode(ids, true).size();
   size_t shown = prompt_length;
@@ -63,7 +63,7 @@ Result<std::string> generate_text(const GenerateTextOptions& options, const Prog
     if (on_text) on_text(text.substr(shown, settled - shown));
     shown = settled;
   };
-  NWC_ASSIGN_OR_RETURN(const GenerateResult result, generate(model, prompt, generation, progress));
+  NWC_ASSIGN_OR_RETURN(const GenerateResult result, generate(writer.model, prompt, generation, progress));
   (void)result;
   const std::string text = tokenizer.decode(ids, true);
   if (on_text && text.size() > shown) on_text(text.substr(shown));
@@ -95,21 +95,19 @@ void add_generate(CLI::App& app, Command& command) {
     o->threads = command.global.threads;
     NWC_ASSIGN_OR_RETURN(o->device, open_device(o->device_name));
     const Progress progress{.report = {}, .stop = &interrupt_flag()};
+    NWC_ASSIGN_OR_RETURN(const TextModel writer, open_text_model(*o));
     {
       ProgressLine line(command.global.quiet);
-      note_how_it_is_read(o->checkpoint, line);
-    }
-    if (!command.global.quiet) {
-      o->on_warning = [](const std::string& warning) { fmt::print(stderr, "warning: {}\n", warning); };
+      for (const std::string& warning : writer.warnings) line.note("warning: " + warning);
     }
     if (command.global.json) {
-      NWC_ASSIGN_OR_RETURN(const std::string text, generate_text(*o, progress, {}));
+      NWC_ASSIGN_OR_RETURN(const std::string text, generate_text(writer, *o, progress, {}));
       print_json(Json{{"prompt", o->prompt}, {"text", text}});
       return {};
     }
     // The prompt is printed with the first piece of what follows it, not before all has been opened.
     std::string before = o->prompt;
-    Result<std::string> text = generate_text(*o, progress, [&](const std::string& piece) {
+    Result<std::string> text = generate_text(writer, *o, progress, [&](const std::string& piece) {
       fmt::print("{}{}", before, piece);
       std::fflush(stdout);
       before.clear();

@@ -4,11 +4,14 @@
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "evaluate/sampler.h"
 #include "libtorch/device.h"
+#include "model/causal_lm.h"
 #include "nwcodec/progress.h"
 #include "nwcodec/result.h"
+#include "text/tokenizer.h"
 
 namespace nwc::cli {
 
@@ -19,11 +22,19 @@ struct GenerateTextOptions {
   SamplingOptions sampling;
   int threads = 0;
   ModelDevice device = {};
-  std::function<void(const std::string&)> on_warning = {};  // may be empty
 };
 
+// What writes text, opened.
+struct TextModel {
+  Tokenizer tokenizer;
+  CausalLm model;
+  std::vector<std::string> warnings;  // of both
+};
+
+Result<TextModel> open_text_model(const GenerateTextOptions& options);
+
 // Returns the continuation; `on_text` (may be empty) gets its pieces as they come.
-Result<std::string> generate_text(const GenerateTextOptions& options, const Progress& progress,
+Result<std::string> generate_text(const TextModel& writer, const GenerateTextOptions& options, const Progress& progress,
                                   const std::function<void(const std::string&)>& on_text);
 
 }  // namespace nwc::cli

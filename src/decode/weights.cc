@@ -29,6 +29,7 @@ uint64_t WeightInfo::columns() const { return shape.empty() ? 1 : shape.back(); 
 struct Weights::State {
   WeightStore store;
   std::vector<WeightInfo> list;
+  std::vector<std::string> warnings;
 
   // `slice`: nullptr for the whole tensor.
   Status read(const std::string& name, const WeightSlice* slice, DType dtype, std::span<std::byte> out,
@@ -141,14 +142,19 @@ Weights::~Weights() = default;
 Result<Weights> Weights::open(const std::filesystem::path& directory, std::shared_ptr<DecodeBackend> backend) {
   return catch_exceptions([&]() -> Result<Weights> {
     NWC_ASSIGN_OR_RETURN(WeightStore store, WeightStore::open(directory, std::move(backend)));
-    auto state = std::make_unique<State>(State{std::move(store), {}});
+    auto state = std::make_unique<State>(State{std::move(store), {}, {}});
     for (const auto& [name, weight] : state->store.weights()) state->list.push_back(weight.info);
+    const Checkpoint& checkpoint = state->store.checkpoint();
+    state->warnings = checkpoint.notes();
+    for (const std::string& file : checkpoint.unread_files())
+      state->warnings.push_back(file + " is not read: weights that are not part of the checkpoint");
     return Weights(std::move(state));
   });
 }
 
 const std::filesystem::path& Weights::directory() const { return state_->store.checkpoint().directory(); }
 bool Weights::is_compressed() const { return state_->store.is_compressed(); }
+const std::vector<std::string>& Weights::warnings() const { return state_->warnings; }
 const std::vector<WeightInfo>& Weights::list() const { return state_->list; }
 
 const WeightInfo* Weights::find(const std::string& name) const {

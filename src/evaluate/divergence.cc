@@ -1,7 +1,6 @@
 #include "evaluate/divergence.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <cmath>
@@ -10,6 +9,7 @@
 #include "evaluate/statistics.h"
 #include "evaluate/window_pass.h"
 #include "libtorch/foreign.h"
+#include "libtorch/tensors.h"
 
 namespace nwc {
 namespace {

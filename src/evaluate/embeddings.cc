@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <cmath>
@@ -10,6 +9,7 @@
 
 #include "evaluate/steps.h"
 #include "libtorch/foreign.h"
+#include "libtorch/tensors.h"
 
 namespace nwc {
 namespace {

@@ -1,10 +1,10 @@
 #include "evaluate/embeddings.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <cmath>
 
+#include "libtorch/tensors.h"
 #include "support/safetensors_builder.h"
 #include "support/toy_encoder.h"
 

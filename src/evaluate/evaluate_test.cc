@@ -1,5 +1,4 @@
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <atomic>
@@ -14,6 +13,7 @@
 #include "evaluate/divergence.h"
 #include "evaluate/generate.h"
 #include "evaluate/perplexity.h"
+#include "libtorch/tensors.h"
 #include "support/toy_checkpoint.h"
 
 namespace nwc {

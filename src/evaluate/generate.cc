@@ -1,12 +1,12 @@
 #include "evaluate/generate.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 
 #include "evaluate/windows.h"
 #include "libtorch/foreign.h"
+#include "libtorch/tensors.h"
 
 namespace nwc {
 namespace {

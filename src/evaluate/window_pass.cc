@@ -1,10 +1,9 @@
 #include "evaluate/window_pass.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 
 #include "libtorch/foreign.h"
+#include "libtorch/tensors.h"
 
 namespace nwc {
 namespace {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <optional>
 
 #include "base/hash.h"
 #include "support/temp_dir.h"
@@ -41,6 +42,55 @@ TEST(HessianStore, ThereAndBack) {
   EXPECT_EQ(read->hessians[1].tokens, (std::vector<int64_t>{3, 0}));
   EXPECT_EQ(read->weights.at("experts").hessian, 1u);
   EXPECT_EQ(read->calibration["seed"], 1);
+}
+
+TEST(HessianStore, FisherFactorsThereAndBack) {
+  const testing::TempDir directory;
+  const std::string bytes = "weights";
+  HessianFile file = two_layers(bytes);
+  file.fishers = {{1, 2, 3, {7, 8, 9}, {1, 2, 3}, {}}, {2, 1, 2, {5, 6}, {1, 2, 3, 4}, {1, 2, 3, 4, 5, 6}}};
+  file.weights["q.weight"].fisher = 0;
+  file.weights["experts"].fisher = 1;
+  file.positions = 10;
+  const fs::path path = directory / "hessians-00000.safetensors";
+  ASSERT_TRUE(write_hessian_file(path, file));
+  const Result<HessianFile> read = read_hessian_file(path);
+  ASSERT_TRUE(read) << read.error().to_string();
+  EXPECT_EQ(read->positions, 10);
+  ASSERT_EQ(read->fishers.size(), 2u);
+  EXPECT_EQ(read->fishers[1].matrices, 2u);
+  EXPECT_EQ(read->fishers[1].outputs, file.fishers[1].outputs);
+  const HessianStore store = *HessianStore::open(directory.path());
+  const Result<std::optional<StoredFisher>> fisher = store.find_fisher(view_of("q.weight", bytes));
+  ASSERT_TRUE(fisher && *fisher);
+  EXPECT_EQ((*fisher)->features, 2u);
+  EXPECT_EQ((*fisher)->output_features, 3u);
+  EXPECT_EQ((*fisher)->inputs, (std::vector<float>{7, 8, 9}));
+  EXPECT_EQ((*fisher)->rows, (std::vector<float>{1, 2, 3}));
+  EXPECT_TRUE((*fisher)->outputs.empty());
+  EXPECT_FALSE(store.find_fisher(view_of("k.weight", bytes))->has_value()) << "not every layer need have them";
+  EXPECT_EQ(store.find_fisher(view_of("none", bytes)).error().code(), ErrorCode::kNotFound);
+}
+
+// Each of the shapes must fit the Hessian's and each other.
+TEST(HessianStore, FisherFactorsOfOtherShapesAreRefused) {
+  const testing::TempDir directory;
+  const fs::path path = directory / "hessians-00000.safetensors";
+  const StoredFisher sound{1, 2, 3, {7, 8, 9}, {1, 2, 3}, {1, 2, 3, 4, 5, 6}};
+  const auto error_with = [&](const StoredFisher& fisher, size_t number) {
+    HessianFile file = two_layers("weights");
+    file.fishers = {fisher};
+    file.weights["q.weight"].fisher = number;
+    EXPECT_TRUE(write_hessian_file(path, file));
+    const Result<HessianStore> store = HessianStore::open(directory.path());
+    return store ? std::string() : store.error().message();
+  };
+  EXPECT_EQ(error_with(sound, 0), "");
+  const std::string refused = "Fisher factors 0 are missing, or have another dtype or shape";
+  EXPECT_EQ(error_with({1, 3, 3, {1, 2, 3, 4, 5, 6}, {1, 2, 3}, {}}, 0), refused) << "other inputs";
+  EXPECT_EQ(error_with({2, 2, 3, {7, 8, 9, 7, 8, 9}, {1, 2, 3, 1, 2, 3}, {}}, 0), refused) << "other matrices";
+  EXPECT_EQ(error_with({1, 2, 3, {7, 8, 9}, {1, 2, 3}, {}}, 1),
+            "Fisher factors 1 are missing, or have another dtype or shape");
 }
 
 TEST(HessianStore, RefusesOtherWeightsAndUnknownLayers) {

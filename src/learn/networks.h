@@ -2,12 +2,18 @@
 // Private to src/learn: the only header there that includes LibTorch.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/nn/modules/linear.h>
+#include <torch/nn/modules/normalization.h>
+#include <torch/nn/pimpl.h>
+#include <torch/optim/adam.h>
+#include <torch/serialize.h>
 
 #include <vector>
 
 #include "codec/encode/encoder_codec.h"
 #include "learn/train.h"
+#include "libtorch/tensors.h"
 #include "transform/transform.h"
 
 namespace nwc {

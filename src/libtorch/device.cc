@@ -1,9 +1,10 @@
 #include "libtorch/device.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
+#include <torch/cuda.h>
 
 #include "base/device_name.h"
+#include "libtorch/tensors.h"
 
 namespace nwc {
 

@@ -1,7 +1,9 @@
 #include "libtorch/device.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/cuda.h>
+
+#include "libtorch/tensors.h"
 
 namespace nwc {
 namespace {

@@ -71,8 +71,14 @@ Result<CausalLm> CausalLm::open(const std::filesystem::path& directory, const Op
   NWC_ASSIGN_OR_RETURN(ModelSpec described, describe_model(directory));
   NWC_ASSIGN_OR_RETURN(Weights weights, Weights::open(directory, options.decode_backend));
   NWC_ASSIGN_OR_RETURN(ModelSpec spec, with_stored_names(std::move(described), weights));
-  return create(std::move(spec),
-                std::make_shared<const WeightsSource>(std::move(weights), options.threads, options.device), options);
+  const std::vector<std::string> of_files = weights.warnings();
+  NWC_ASSIGN_OR_RETURN(
+      CausalLm model,
+      create(std::move(spec),
+             std::make_shared<const WeightsSource>(std::move(weights), options.threads, options.device), options));
+  std::vector<std::string>& warnings = model.state_->warnings;
+  warnings.insert(warnings.begin(), of_files.begin(), of_files.end());
+  return model;
 }
 
 Result<CausalLm> CausalLm::create(ModelSpec spec, std::shared_ptr<const ParameterSource> source,

@@ -53,7 +53,7 @@ class CausalLm {
 
   const ModelSpec& spec() const;
   bool resident() const;
-  // What the checkpoint does not say as one would expect, a line each.
+  // What the checkpoint does not say as one would expect, a line each: Weights::warnings() and those of a tied head.
   const std::vector<std::string>& warnings() const;
   size_t blocks() const { return spec().blocks.size(); }
   Result<std::shared_ptr<const Embedding>> embedding() const;

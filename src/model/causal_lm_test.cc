@@ -1,7 +1,6 @@
 #include "model/causal_lm.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <cstring>
 #include <functional>
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include "libtorch/foreign.h"
+#include "libtorch/tensors.h"
 #include "nwcodec/checkpoint.h"
 #include "support/toy_checkpoint.h"
 
@@ -138,7 +138,7 @@ TEST(CausalLmTest, HookSeesEachLinearLayerOnce) {
   const torch::NoGradGuard no_gradients;
   (*model->block(1))
       ->forward((*model->embedding())->forward(torch::arange(6).view({2, 3})),
-                {nullptr, [&](const LinearSpec& linear, const at::Tensor& input) {
+                {nullptr, [&](const LinearSpec& linear, const at::Tensor& input, const at::Tensor&) {
                    EXPECT_TRUE(seen.emplace(linear.weight, input.sizes().vec()).second) << linear.weight << " twice";
                    inputs[linear.weight] = input.data_ptr();
                  }});

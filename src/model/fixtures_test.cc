@@ -43,10 +43,10 @@ class AnnouncementCheck {
   size_t next_ = 0;
 };
 
-std::function<void(const LinearSpec&, const at::Tensor&)> announcements_checked(const BlockSpec& block) {
-  return [check = std::make_shared<AnnouncementCheck>(block)](const LinearSpec& linear, const at::Tensor& input) {
-    (*check)(linear, input);
-  };
+std::function<void(const LinearSpec&, const at::Tensor&, const at::Tensor&)> announcements_checked(
+    const BlockSpec& block) {
+  return [check = std::make_shared<AnnouncementCheck>(block)](const LinearSpec& linear, const at::Tensor& input,
+                                                              const at::Tensor&) { (*check)(linear, input); };
 }
 
 void expect_outputs_of_transformers(const std::filesystem::path& directory) {

@@ -1,6 +1,5 @@
 // A toy GPT-OSS, stored plainly and in MXFP4 as published.
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <cmath>
 #include <set>
@@ -8,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "libtorch/tensors.h"
 #include "model/causal_lm.h"
 #include "support/safetensors_builder.h"
 #include "support/toy_checkpoint.h"
@@ -140,7 +140,7 @@ TEST(GptOssModelTest, HookNamesTensorAndExpert) {
   const at::Tensor ids = torch::arange(16).unsqueeze(0);
   (*model->block(0))
       ->forward((*model->embedding())->forward(ids),
-                {nullptr, [&](const LinearSpec& linear, const at::Tensor& x) {
+                {nullptr, [&](const LinearSpec& linear, const at::Tensor& x, const at::Tensor&) {
                    if (!linear.slice) return;
                    EXPECT_TRUE(seen.emplace(linear.weight, linear.slice->index).second) << linear.weight << " twice";
                    EXPECT_EQ(x.dim(), 2);

@@ -1,11 +1,10 @@
 // A block's parameters while it is trained and compressed. Includes LibTorch: private to src/recover.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <map>
 #include <string>
 
+#include "libtorch/tensors.h"
 #include "model/config/block_spec.h"
 #include "model/parameters/parameters.h"
 #include "nwcodec/result.h"

@@ -1,13 +1,12 @@
 // What goes into the blocks of the uncompressed model, and what comes out. Includes LibTorch: private to src/recover.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <vector>
 
+#include "libtorch/tensors.h"
 #include "model/causal_lm.h"
 #include "nwcodec/progress.h"
 #include "nwcodec/result.h"

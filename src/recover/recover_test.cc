@@ -1,7 +1,6 @@
 #include "recover/recover.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <atomic>
 #include <fstream>
@@ -10,6 +9,7 @@
 #include "calibrate/calibrate.h"
 #include "compress/compress.h"
 #include "guide/calibration_sequences.h"
+#include "libtorch/tensors.h"
 #include "model/causal_lm.h"
 #include "nwcodec/weights.h"
 #include "recover/groups.h"

@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <cmath>
@@ -11,6 +10,7 @@
 #include "guide/calibration_sequences.h"
 #include "libtorch/foreign.h"
 #include "libtorch/machine.h"
+#include "libtorch/tensors.h"
 #include "libtorch/threads.h"
 #include "model/causal_lm.h"
 #include "model/config/stored_names.h"

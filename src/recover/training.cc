@@ -1,5 +1,8 @@
 #include "recover/training.h"
 
+#include <torch/autograd.h>
+#include <torch/optim/adam.h>
+
 #include <algorithm>
 #include <cmath>
 #include <numbers>

@@ -2,11 +2,10 @@
 // src/recover.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <string>
 #include <vector>
 
+#include "libtorch/tensors.h"
 #include "model/config/block_spec.h"
 #include "model/layers/rope.h"
 #include "nwcodec/progress.h"

@@ -1,7 +1,12 @@
 // Language models against what transformers generates and what its layers see (tests/data/families).
 #include <gtest/gtest.h>
 
-#include "calibrate/calibrate.h"
+#include <algorithm>
+#include <cstdio>
+#include <optional>
+
+#include "calibrate/gradient_pass.h"
+#include "calibrate/labels.h"
 #include "evaluate/generate.h"
 #include "guide/hessian_store.h"
 #include "support/fixtures.h"
@@ -37,34 +42,52 @@ TEST_P(LanguageModel, GeneratesWhatTransformersGenerates) {
 INSTANTIATE_TEST_SUITE_P(Families, LanguageModel, ::testing::ValuesIn(testing::kCommittedFamilies),
                          [](const auto& info) { return std::string(info.param); });
 
-using SecondMoments = LanguageModel;
+using Moments = LanguageModel;
 
 // The whole matrix from its lower triangle, row by row.
-at::Tensor symmetric(const StoredHessian& stored) {
-  const auto n = static_cast<int64_t>(stored.features);
+at::Tensor symmetric(const std::vector<float>& triangle, uint64_t features) {
+  const auto n = static_cast<int64_t>(features);
   at::Tensor matrix = torch::zeros({n, n});
-  const float* next = stored.triangles.data();
+  const float* next = triangle.data();
   for (int64_t i = 0; i < n; ++i) {
     for (int64_t j = 0; j <= i; ++j) matrix[i][j] = matrix[j][i] = *next++;
   }
   return matrix;
 }
 
-TEST_P(SecondMoments, AreThoseOfTheInputsInTransformers) {
+// As `nwcodec calibrate --gradients` on the fixture's ids, but with the fixture's labels.
+void calibrate_on_labels(const fs::path& directory, const testing::Expected& expected, const fs::path& output) {
+  const CausalLm model = value_of(CausalLm::open(directory, {.threads = 1}));
+  const Checkpoint checkpoint = value_of(Checkpoint::open(directory));
+  ResumableDirectory locked = value_of(lock_hessians(output, {}, false));
+  ASSERT_TRUE(locked.begin(RunIdentity("test")));
+  HessianFiles files = HessianFiles::open(std::move(locked), model.blocks(), Json::object());
+  CalibrateReport report;
+  const Progress progress;
+  PassContext context{checkpoint, files, report, progress};
+  const at::Tensor ids = expected["input_ids"], labels = expected["labels"];
+  const auto rule = [&](const at::Tensor& logits, int64_t begin) { return labels.narrow(0, begin, logits.size(0)); };
+  const auto head = value_of(model.head());
+  const Status passed = pass_with_gradients(
+      BlockStack::of(model, 0), {{value_of(model.embedding())->forward(ids), "input_ids"}},
+      [&](size_t, const at::Tensor& hidden) -> Result<at::Tensor> {
+        return gradient_of_labels(*head, model.spec().vocab_size, hidden, rule);
+      },
+      {.scratch = output}, context);
+  ASSERT_TRUE(passed) << passed.error().to_string();
+  ASSERT_TRUE(files.finish());
+}
+
+TEST_P(Moments, AreThoseOfInputsAndGradientsInTransformers) {
   const testing::Expected expected(directory());
   const testing::TempDir temporary;
-  const CalibrationText text{"input_ids", ids_of(expected["input_ids"])};
-  const CalibrateReport report = value_of(calibrate({.model = directory(),
-                                                     .output = temporary / "hessians",
-                                                     .sequences = 1,
-                                                     .length = static_cast<int64_t>(text.ids.size()),
-                                                     .threads = 1},
-                                                    {&text, 1}, {}));
-  EXPECT_EQ(report.tokens, static_cast<int64_t>(text.ids.size()));
+  const torch::NoGradGuard no_gradients;
+  calibrate_on_labels(directory(), expected, temporary / "hessians");
   const HessianStore store = value_of(HessianStore::open(temporary / "hessians"));
   const Checkpoint checkpoint = value_of(Checkpoint::open(directory()));
   const SafetensorsFile file = value_of(SafetensorsFile::open(directory() / "expected.safetensors"));
   constexpr std::string_view kPrefix = "moment.";
+  double worst = 0;
   size_t compared = 0;
   for (const TensorView& wanted : file.tensors()) {
     if (!wanted.name.starts_with(kPrefix)) continue;
@@ -72,14 +95,25 @@ TEST_P(SecondMoments, AreThoseOfTheInputsInTransformers) {
     const Checkpoint::Location found = checkpoint.find(weight);
     ASSERT_NE(found.tensor, nullptr) << weight;
     const StoredHessian stored = value_of(store.find(*found.tensor));
-    ASSERT_EQ(stored.tokens, std::vector<int64_t>{static_cast<int64_t>(text.ids.size())}) << weight;
-    EXPECT_LT(testing::relative_error(symmetric(stored), expected[std::string(wanted.name)]), 1e-5) << weight;
+    ASSERT_EQ(stored.tokens, std::vector<int64_t>{expected["input_ids"].numel()}) << weight;
+    EXPECT_LT(testing::relative_error(symmetric(stored.triangles, stored.features), expected[std::string(wanted.name)]),
+              1e-5)
+        << weight;
+    const std::optional<StoredFisher> fisher = value_of(store.find_fisher(*found.tensor));
+    ASSERT_TRUE(fisher) << weight;
+    const double inputs =
+        testing::relative_error(symmetric(fisher->inputs, fisher->features), expected["fisher." + weight]);
+    const double rows = testing::relative_error(torch::tensor(fisher->rows), expected["rows." + weight]);
+    EXPECT_LT(inputs, 1e-4) << weight;
+    EXPECT_LT(rows, 1e-4) << weight;
+    worst = std::max({worst, inputs, rows});
     ++compared;
   }
-  EXPECT_GT(compared, 0u);
+  std::printf("%s: %zu layers, largest relative error of Fisher factors %.1e\n", GetParam(), compared, worst);
+  EXPECT_GT(compared, 2u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Families, SecondMoments, ::testing::Values("phi3", "glm4", "deepseek_v2", "deepseek_v3"),
+INSTANTIATE_TEST_SUITE_P(Families, Moments, ::testing::ValuesIn(testing::kCommittedFamilies),
                          [](const auto& info) { return std::string(info.param); });
 
 }  // namespace

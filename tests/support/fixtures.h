@@ -3,8 +3,6 @@
 // stand in ../shared/fixtures. Includes LibTorch.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -13,6 +11,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "libtorch/tensors.h"
 #include "model/causal_lm.h"
 #include "model/encoders/encoder_model.h"
 #include "nwcodec/checkpoint.h"
@@ -62,8 +61,9 @@ class Expected {
   SafetensorsFile file_;
 };
 
-// Made for each block; sees the inputs of its linear layers.
-using BlockWatch = std::function<std::function<void(const LinearSpec&, const at::Tensor&)>(const BlockSpec&)>;
+// Made for each block; sees the inputs and outputs of its linear layers.
+using LinearWatch = std::function<void(const LinearSpec&, const at::Tensor&, const at::Tensor&)>;
+using BlockWatch = std::function<LinearWatch(const BlockSpec&)>;
 
 // Through all blocks of a language model or a tower.
 template <class Model>

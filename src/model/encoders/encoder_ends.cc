@@ -1,12 +1,11 @@
 #include "model/encoders/encoder_ends.h"
 
-#include <torch/torch.h>
-
 #include <cmath>
 #include <stdexcept>
 #include <utility>
 #include <variant>
 
+#include "libtorch/tensors.h"
 #include "model/layers/attention.h"
 #include "model/layers/layers.h"
 #include "model/layers/mlp.h"

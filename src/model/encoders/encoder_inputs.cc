@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <torch/torch.h>
 
 #include <cmath>
 #include <cstring>
@@ -10,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "decode/weight_store.h"
+#include "libtorch/tensors.h"
 
 namespace nwc {
 namespace {

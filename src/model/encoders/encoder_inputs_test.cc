@@ -1,10 +1,10 @@
 #include "model/encoders/encoder_inputs.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <limits>
 
+#include "libtorch/tensors.h"
 #include "model/families/family.h"
 #include "support/safetensors_builder.h"
 #include "support/toy_encoder.h"

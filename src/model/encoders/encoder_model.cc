@@ -38,7 +38,11 @@ Result<EncoderModel> EncoderModel::open(const std::filesystem::path& directory, 
   NWC_ASSIGN_OR_RETURN(EncoderModelSpec described, describe_encoder_model(directory));
   NWC_ASSIGN_OR_RETURN(Weights weights, Weights::open(directory, std::move(backend)));
   NWC_ASSIGN_OR_RETURN(EncoderModelSpec spec, with_stored_names(std::move(described), weights));
-  return create(std::move(spec), std::make_shared<const WeightsSource>(std::move(weights), threads, device));
+  std::vector<std::string> warnings = weights.warnings();
+  NWC_ASSIGN_OR_RETURN(EncoderModel model, create(std::move(spec), std::make_shared<const WeightsSource>(
+                                                                       std::move(weights), threads, device)));
+  model.warnings_ = std::move(warnings);
+  return model;
 }
 
 Result<EncoderModel> EncoderModel::create(EncoderModelSpec spec, std::shared_ptr<const ParameterSource> source) {

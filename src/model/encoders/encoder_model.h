@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -54,6 +55,7 @@ class EncoderModel {
   static Result<EncoderModel> create(EncoderModelSpec spec, std::shared_ptr<const ParameterSource> source);
 
   const EncoderModelSpec& spec() const { return spec_; }
+  const std::vector<std::string>& warnings() const { return warnings_; }  // Weights::warnings()
   const std::vector<EncoderTower>& towers() const { return towers_; }
   // nullptr if there is none of that name.
   const EncoderTower* tower(std::string_view name) const;
@@ -66,6 +68,7 @@ class EncoderModel {
   EncoderModelSpec spec_;
   std::shared_ptr<const ParameterSource> source_;
   std::vector<EncoderTower> towers_;
+  std::vector<std::string> warnings_;
 };
 
 }  // namespace nwc

@@ -1,5 +1,4 @@
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <cmath>
 #include <map>
@@ -7,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "libtorch/tensors.h"
 #include "model/encoders/encoder_model.h"
 #include "support/toy_encoder.h"
 
@@ -202,10 +202,11 @@ TEST(EncoderModelTest, ToyModelRunsBlockByBlock) {
   at::Tensor hidden = (*vision->input())->forward(pixels);
   std::vector<std::string> announced;
   for (size_t i = 0; i < 2; ++i) {
-    hidden = (*vision->block(i))->forward(hidden, {nullptr, [&](const LinearSpec& linear, const at::Tensor& input) {
-                                                     announced.push_back(linear.weight);
-                                                     EXPECT_EQ(input.size(1), 5);
-                                                   }});
+    hidden = (*vision->block(i))
+                 ->forward(hidden, {nullptr, [&](const LinearSpec& linear, const at::Tensor& input, const at::Tensor&) {
+                                      announced.push_back(linear.weight);
+                                      EXPECT_EQ(input.size(1), 5);
+                                    }});
   }
   EXPECT_EQ((*vision->output())->forward(hidden, pixels).sizes().vec(), (std::vector<int64_t>{1, 5, 8}));
   ASSERT_EQ(announced.size(), 12u);

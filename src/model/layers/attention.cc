@@ -174,7 +174,7 @@ Result<Attention> Attention::load(const AttentionSpec& spec, const ParameterSour
   return attention;
 }
 
-Attention::Heads Attention::heads_of(const at::Tensor& x, int64_t position, const InputHook& hook) const {
+Attention::Heads Attention::heads_of(const at::Tensor& x, int64_t position, const LinearHook& hook) const {
   const int64_t q_width = spec.heads * spec.head_dim, kv_width = spec.kv_heads * spec.head_dim;
   at::Tensor queries, keys, values;
   if (qkv) {
@@ -200,7 +200,7 @@ Attention::Heads Attention::heads_of(const at::Tensor& x, int64_t position, cons
   return {queries, keys, split(values, spec.kv_heads, std::nullopt)};
 }
 
-Attention::Heads Attention::latent_heads_of(const at::Tensor& x, int64_t position, const InputHook& hook) const {
+Attention::Heads Attention::latent_heads_of(const at::Tensor& x, int64_t position, const LinearHook& hook) const {
   const LatentLayers& l = *latent;
   const int64_t rotary = spec.latent->rotary_dim, fixed = spec.head_dim - rotary, value_dim = spec.latent->value_dim;
   const auto split = [&](const at::Tensor& y) { return y.view({x.size(0), x.size(1), spec.heads, -1}); };
@@ -216,7 +216,7 @@ Attention::Heads Attention::latent_heads_of(const at::Tensor& x, int64_t positio
           ups.narrow(3, fixed, value_dim)};
 }
 
-at::Tensor Attention::forward(const at::Tensor& x, LayerCache* cache, const InputHook& hook) const {
+at::Tensor Attention::forward(const at::Tensor& x, LayerCache* cache, const LinearHook& hook) const {
   const int64_t position = cache != nullptr ? cache->length() : 0;
   Heads heads = latent ? latent_heads_of(x, position, hook) : heads_of(x, position, hook);
   if (cache != nullptr) std::tie(heads.keys, heads.values) = cache->append(heads.keys, heads.values);

@@ -53,15 +53,15 @@ struct Attention {
   static Result<Attention> load(const AttentionSpec& spec, const ParameterSource& source,
                                 std::shared_ptr<RopeTables> rope);
   // x [batch, length, hidden]; with a cache, x continues what the cache holds.
-  at::Tensor forward(const at::Tensor& x, LayerCache* cache, const InputHook& hook) const;
+  at::Tensor forward(const at::Tensor& x, LayerCache* cache, const LinearHook& hook) const;
 
  private:
   // Of x at `position`, turned: [batch, length, heads, head_dim].
   struct Heads {
     at::Tensor queries, keys, values;
   };
-  Heads heads_of(const at::Tensor& x, int64_t position, const InputHook& hook) const;
-  Heads latent_heads_of(const at::Tensor& x, int64_t position, const InputHook& hook) const;
+  Heads heads_of(const at::Tensor& x, int64_t position, const LinearHook& hook) const;
+  Heads latent_heads_of(const at::Tensor& x, int64_t position, const LinearHook& hook) const;
 };
 
 }  // namespace nwc

@@ -1,10 +1,9 @@
 #include "model/layers/block.h"
 
-#include <torch/torch.h>
-
 #include <utility>
 #include <variant>
 
+#include "libtorch/tensors.h"
 #include "model/layers/attention.h"
 #include "model/layers/layers.h"
 #include "model/layers/mixture.h"

@@ -27,8 +27,8 @@ class Block {
     // What the hidden states continue; appended to. nullptr: they begin at position 0 and nothing is kept. Causal
     // blocks only.
     LayerCache* cache = nullptr;
-    // Called with the input of each linear layer, just before it is used, in the order of linears_of(); see layers.h.
-    std::function<void(const LinearSpec& linear, const at::Tensor& input)> hook;
+    // Called with the input and the output of each linear layer, in the order of linears_of(); see layers.h.
+    std::function<void(const LinearSpec& linear, const at::Tensor& input, const at::Tensor& output)> hook;
   };
   // hidden, float32 [batch, length, hidden_size], to the same shape. Throws what LibTorch throws: call it inside
   // catch_foreign(). Gradients flow unless the caller switches them off.

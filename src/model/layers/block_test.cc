@@ -2,12 +2,12 @@
 #include "model/layers/block.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <cmath>
 #include <map>
 #include <vector>
 
+#include "libtorch/tensors.h"
 #include "model/layers/layers.h"
 #include "model/layers/mlp.h"
 #include "support/safetensors_builder.h"

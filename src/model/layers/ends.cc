@@ -1,10 +1,9 @@
 #include "model/layers/ends.h"
 
-#include <torch/torch.h>
-
 #include <optional>
 #include <utility>
 
+#include "libtorch/tensors.h"
 #include "model/layers/layers.h"
 
 namespace nwc {

@@ -1,8 +1,8 @@
 #include "model/layers/kv_cache.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
+
+#include "libtorch/tensors.h"
 
 namespace nwc {
 namespace {

@@ -24,9 +24,10 @@ Result<Linear> Linear::load(const LinearSpec& spec, const ParameterSource& sourc
   return linear;
 }
 
-at::Tensor Linear::forward(const at::Tensor& x, const InputHook& hook) const {
-  if (hook) hook(spec, x);
-  return torch::linear(x, weight, bias);
+at::Tensor Linear::forward(const at::Tensor& x, const LinearHook& hook) const {
+  at::Tensor y = torch::linear(x, weight, bias);
+  if (hook) hook(spec, x, y);
+  return y;
 }
 
 Result<Norm> Norm::load(const NormSpec& spec, const ParameterSource& source) {

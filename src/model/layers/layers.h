@@ -4,21 +4,21 @@
 // Thread safety: const members may be called from several threads at once.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <functional>
 #include <optional>
 
+#include "libtorch/tensors.h"
 #include "model/config/block_spec.h"
 #include "model/parameters/parameters.h"
 #include "nwcodec/result.h"
 
 namespace nwc {
 
-// Sees the input of a linear layer, [..., in_features], just before it is used. Layers that read the same input (query,
-// key and value; gate and up) report it once each, with the same tensor. A layer of a fused tensor is told apart by
-// linear.slice->index. An expert's layers see [tokens routed there, in_features], and nothing if there are none.
-using InputHook = std::function<void(const LinearSpec& linear, const at::Tensor& input)>;
+// Sees a linear layer's input, [..., in_features], and output, [..., out_features], as soon as there is an output.
+// Layers that read the same input (query, key and value; gate and up) report it once each, with the same tensor. A
+// layer of a fused tensor is told apart by linear.slice->index. An expert's layers see [tokens routed there, features],
+// and nothing if there are none.
+using LinearHook = std::function<void(const LinearSpec& linear, const at::Tensor& input, const at::Tensor& output)>;
 
 struct Linear {
   LinearSpec spec;
@@ -28,7 +28,7 @@ struct Linear {
   // A fused tensor is asked for as a whole; see once_source.h.
   static Result<Linear> load(const LinearSpec& spec, const ParameterSource& source);
   // x [..., in_features] -> [..., out_features]; `hook` may be empty.
-  at::Tensor forward(const at::Tensor& x, const InputHook& hook) const;
+  at::Tensor forward(const at::Tensor& x, const LinearHook& hook) const;
 };
 
 struct Norm {

@@ -1,6 +1,7 @@
 #include "model/layers/layers.h"
 
 #include <gtest/gtest.h>
+#include <torch/autograd.h>
 
 #include <cmath>
 #include <numbers>
@@ -45,10 +46,11 @@ TEST(LinearTest, LiteralCaseAndHook) {
   const Linear linear{{"w", "b", 2, 3}, tensor({1, 2, 3, 4, 5, 6}, {3, 2}), tensor({10, 20, 30}, {3})};
   std::string seen;
   std::vector<float> input;
-  const at::Tensor y = linear.forward(tensor({1, -1}, {1, 2}), [&](const LinearSpec& spec, const at::Tensor& x) {
-    seen = spec.weight;
-    input = values_of(x);
-  });
+  const at::Tensor y =
+      linear.forward(tensor({1, -1}, {1, 2}), [&](const LinearSpec& spec, const at::Tensor& x, const at::Tensor&) {
+        seen = spec.weight;
+        input = values_of(x);
+      });
   expect_near(y, {9, 19, 29}, 0);
   EXPECT_EQ(seen, "w");
   EXPECT_EQ(input, (std::vector<float>{1, -1}));
@@ -60,8 +62,8 @@ TEST(GatedMlpTest, LiteralCase) {
                      {{"u", "", 2, 1}, tensor({0, 1}, {1, 2}), {}},
                      {{"d", "", 1, 1}, tensor({5}, {1, 1}), {}}};
   std::vector<std::string> order;
-  const at::Tensor y = mlp.forward(tensor({2, 3}, {1, 2}),
-                                   [&](const LinearSpec& spec, const at::Tensor&) { order.push_back(spec.weight); });
+  const at::Tensor y = mlp.forward(tensor({2, 3}, {1, 2}), [&](const LinearSpec& spec, const at::Tensor&,
+                                                               const at::Tensor&) { order.push_back(spec.weight); });
   expect_near(y, {26.4239123}, 1e-5);
   EXPECT_EQ(order.size(), 3u);
   EXPECT_EQ(order.back(), "d");

@@ -41,7 +41,7 @@ Mixture::Choice Mixture::choose(const at::Tensor& tokens) const {
   return {chosen, rule.scale == 1 ? weights : weights * rule.scale};
 }
 
-at::Tensor Mixture::forward(const at::Tensor& x, const InputHook& hook) const {
+at::Tensor Mixture::forward(const at::Tensor& x, const LinearHook& hook) const {
   const at::Tensor tokens = x.reshape({-1, x.size(-1)});
   const auto [chosen, shares] = choose(tokens);
   at::Tensor out = torch::zeros_like(tokens);

@@ -19,8 +19,8 @@ struct Mixture {
   std::optional<DenseMlp> shared = {};
 
   // x [..., in_features] to the same shape. Experts run one after another, each on the tokens routed to it; `hook` sees
-  // their inputs, not the router's.
-  at::Tensor forward(const at::Tensor& x, const InputHook& hook) const;
+  // them, not the router.
+  at::Tensor forward(const at::Tensor& x, const LinearHook& hook) const;
 
   // The chosen experts of each token and their weights, both [tokens, experts_per_token].
   struct Choice {

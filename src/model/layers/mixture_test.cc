@@ -156,7 +156,7 @@ TEST(MixtureTest, HookSeesEachExpertsOwnTokens) {
   const at::Tensor chosen = std::get<1>(torch::topk(mixture->router.forward(x, {}), kChosen, -1));
   std::map<int64_t, std::vector<std::string>> announced;
   int64_t tokens = 0;
-  mixture->forward(x, [&](const LinearSpec& linear, const at::Tensor& input) {
+  mixture->forward(x, [&](const LinearSpec& linear, const at::Tensor& input, const at::Tensor&) {
     ASSERT_TRUE(linear.slice.has_value());
     const int64_t expert = linear.slice->index;
     announced[expert].push_back(linear.weight);
@@ -177,8 +177,8 @@ TEST(MixtureTest, UnusedExpertsAreSilentAndGradientsFlow) {
   mixture->router.bias = torch::tensor({0.f, 100.f, 0.f, 90.f, 0.f});
   const at::Tensor x = wave({3, kHidden}, 0.5).set_requires_grad(true);
   std::set<std::string> seen;
-  const at::Tensor y =
-      mixture->forward(x, [&](const LinearSpec& linear, const at::Tensor&) { seen.insert(linear.weight); });
+  const at::Tensor y = mixture->forward(
+      x, [&](const LinearSpec& linear, const at::Tensor&, const at::Tensor&) { seen.insert(linear.weight); });
   EXPECT_EQ(seen, (std::set<std::string>{"expert1.gate", "expert1.up", "expert1.down", "expert3.gate", "expert3.up",
                                          "expert3.down"}));
   y.square().sum().backward();
@@ -238,7 +238,7 @@ TEST(SharedExpertsTest, SeeEveryTokenAndAreAnnouncedLast) {
   ASSERT_TRUE(alone && mixture);
   const at::Tensor x = wave({2, 7, kHidden}, 0.83);
   std::string last;
-  const at::Tensor y = mixture->forward(x, [&](const LinearSpec& linear, const at::Tensor& input) {
+  const at::Tensor y = mixture->forward(x, [&](const LinearSpec& linear, const at::Tensor& input, const at::Tensor&) {
     if (linear.weight == "s.gate") {
       EXPECT_EQ(input.size(0), 14);
     }

@@ -16,16 +16,16 @@ at::Tensor gated(const at::Tensor& gate, const at::Tensor& value, const GateRule
 
 }  // namespace
 
-at::Tensor PlainMlp::forward(const at::Tensor& x, const InputHook& hook) const {
+at::Tensor PlainMlp::forward(const at::Tensor& x, const LinearHook& hook) const {
   return down.forward(activate(up.forward(x, hook), activation), hook);
 }
 
-at::Tensor GatedMlp::forward(const at::Tensor& x, const InputHook& hook) const {
+at::Tensor GatedMlp::forward(const at::Tensor& x, const LinearHook& hook) const {
   const at::Tensor opening = gate.forward(x, hook);
   return down.forward(gated(opening, up.forward(x, hook), rule), hook);
 }
 
-at::Tensor FusedGateMlp::forward(const at::Tensor& x, const InputHook& hook) const {
+at::Tensor FusedGateMlp::forward(const at::Tensor& x, const LinearHook& hook) const {
   const at::Tensor both = gate_up.forward(x, hook);
   const int64_t half = both.size(-1) / 2;
   const at::Tensor gate = interleaved ? both.slice(-1, 0, 2 * half, 2) : both.narrow(-1, 0, half);

@@ -9,25 +9,25 @@
 
 namespace nwc {
 
-// forward() takes x [..., in_features] to [..., out_features of down], and announces each layer's input to `hook`.
+// forward() takes x [..., in_features] to [..., out_features of down], and shows each layer to `hook`.
 
 struct PlainMlp {
   Linear up, down;
   Activation activation;
-  at::Tensor forward(const at::Tensor& x, const InputHook& hook) const;
+  at::Tensor forward(const at::Tensor& x, const LinearHook& hook) const;
 };
 
 struct GatedMlp {
   Linear gate, up, down;
   GateRule rule = {};
-  at::Tensor forward(const at::Tensor& x, const InputHook& hook) const;
+  at::Tensor forward(const at::Tensor& x, const LinearHook& hook) const;
 };
 
 struct FusedGateMlp {
   Linear gate_up, down;
   bool interleaved = false;
   GateRule rule = {};
-  at::Tensor forward(const at::Tensor& x, const InputHook& hook) const;
+  at::Tensor forward(const at::Tensor& x, const LinearHook& hook) const;
 };
 
 using DenseMlp = std::variant<PlainMlp, GatedMlp, FusedGateMlp>;

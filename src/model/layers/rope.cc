@@ -1,10 +1,10 @@
 #include "model/layers/rope.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+
+#include "libtorch/tensors.h"
 
 namespace nwc {
 namespace {

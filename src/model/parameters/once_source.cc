@@ -1,6 +1,6 @@
 #include "model/parameters/once_source.h"
 
-#include <torch/torch.h>
+#include "libtorch/tensors.h"
 
 namespace nwc {
 

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <optional>
@@ -11,6 +10,7 @@
 #include "base/parallel.h"
 #include "checkpoint/quantised/packed_formats.h"
 #include "libtorch/foreign.h"
+#include "libtorch/tensors.h"
 #include "model/parameters/mxfp4.h"
 
 namespace nwc {

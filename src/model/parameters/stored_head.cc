@@ -1,7 +1,8 @@
 #include "model/parameters/stored_head.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
+
+#include "libtorch/tensors.h"
 
 namespace nwc {
 namespace {

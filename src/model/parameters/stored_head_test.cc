@@ -2,8 +2,8 @@
 #include "model/parameters/stored_head.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
+#include "libtorch/tensors.h"
 #include "model/causal_lm.h"
 #include "support/toy_checkpoint.h"
 

@@ -7,7 +7,12 @@ A folder holds what `save_pretrained` writes in bfloat16, and expected.safetenso
   input_ids    int64 [1, LENGTH]
   logits       float32 [1, LENGTH, VOCAB] of transformers' forward pass in float32, attention implementation "eager"
   generated    int64 [NEW], the greedy continuation of the first PROMPT ids, with transformers' cache
-  moment.NAME  float32 [in, in], for some layers: the mean of x x^T over all inputs x of the layer whose weight is NAME
+  labels       int64 [LENGTH]
+and of some layers, the weight of each being NAME, x their inputs and g the gradients at their outputs of the sum of the
+labels' log-probabilities, means over all positions:
+  moment.NAME  float32 [in, in], x x^T
+  fisher.NAME  float32 [in, in], |g|^2 x x^T
+  rows.NAME    float32 [out], g_i^2
 """
 
 import pathlib
@@ -68,10 +73,15 @@ MODELS = {
         **LATENT, "q_lora_rank": 20, "n_shared_experts": 1, "routed_scaling_factor": 2.5, "num_nextn_predict_layers": 0,
         "rope_parameters": {**YARN, "mscale": 1.0, "mscale_all_dim": 1.0}, "attention_bias": True}),
 }
-# The layers whose inputs are kept, per model.
-MOMENTS = {
-    "phi3": ["layers.1.self_attn.qkv_proj", "layers.1.mlp.gate_up_proj", "layers.1.mlp.down_proj"],
-    "glm4": ["layers.1.mlp.gate_up_proj"],
+# The layers that are watched, per model; those of the others are Llama's.
+LLAMA = ["layers.0.self_attn.q_proj", "layers.0.mlp.down_proj", "layers.1.self_attn.v_proj", "layers.1.self_attn.o_proj",
+         "layers.1.mlp.up_proj"]
+FUSED_GATE = ["layers.0.self_attn.o_proj", "layers.1.mlp.gate_up_proj", "layers.1.mlp.down_proj"]
+WATCHED = {
+    "starcoder2": ["layers.0.self_attn.q_proj", "layers.0.mlp.c_fc", "layers.1.mlp.c_proj"],
+    "phi3": ["layers.1.self_attn.qkv_proj", *FUSED_GATE],
+    "glm": FUSED_GATE,
+    "glm4": FUSED_GATE,
     "deepseek_v2": [f"layers.1.self_attn.{name}" for name in ("q_proj", "kv_a_proj_with_mqa", "kv_b_proj", "o_proj")]
     + [f"layers.1.mlp.shared_experts.{name}" for name in ("gate_proj", "down_proj")],
     "deepseek_v3": [f"layers.1.self_attn.{name}"
@@ -100,14 +110,30 @@ def randomise(model):
         tensor.data.copy_(value.to(tensor.dtype))
 
 
-def watch(model, names, moments):
-    """Hooks that put the second moments of the named layers' inputs into `moments`."""
+def moments_of(model, names, ids, labels):
+    """What calibration measures on the named layers."""
+    seen = {}
+
     def hook_of(name):
-        def hook(_, inputs):
-            x = inputs[0].double().reshape(-1, inputs[0].shape[-1])
-            moments[f"moment.model.{name}.weight"] = (x.T @ x / x.shape[0]).float().contiguous()
+        def hook(_, inputs, output):
+            output.retain_grad()
+            seen[name] = (inputs[0], output)
         return hook
-    return [model.model.get_submodule(name).register_forward_pre_hook(hook_of(name)) for name in names]
+
+    hooks = [model.model.get_submodule(name).register_forward_hook(hook_of(name)) for name in names]
+    logits = model(ids, use_cache=False).logits[0]
+    torch.log_softmax(logits, -1).gather(1, labels[:, None]).sum().backward()
+    for hook in hooks:
+        hook.remove()
+    moments = {}
+    for name, (x, output) in seen.items():
+        x, g = (t.detach().double().reshape(-1, t.shape[-1]) for t in (x, output.grad))
+        weight = f"model.{name}.weight"
+        weighted = x * g.square().sum(1, keepdim=True).sqrt()
+        moments[f"moment.{weight}"] = (x.T @ x / len(x)).float()
+        moments[f"fisher.{weight}"] = (weighted.T @ weighted / len(x)).float()
+        moments[f"rows.{weight}"] = g.square().mean(0).float()
+    return moments
 
 
 def make(name):
@@ -123,16 +149,14 @@ def make(name):
     (folder / "generation_config.json").unlink(missing_ok=True)
     model = model_class.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
     ids = torch.randint(0, VOCAB, (1, LENGTH))
-    moments = {}
+    labels = torch.randint(0, VOCAB, (LENGTH,))
+    moments = moments_of(model, WATCHED.get(name, LLAMA), ids, labels)
     model.generation_config.eos_token_id = None
     with torch.no_grad():
-        hooks = watch(model, MOMENTS.get(name, []), moments)
         logits = model(ids, use_cache=False).logits
-        for hook in hooks:
-            hook.remove()
         generated = model.generate(ids[:, :PROMPT], attention_mask=torch.ones(1, PROMPT, dtype=torch.int64),
                                    do_sample=False, max_new_tokens=NEW)
-    save_file({"input_ids": ids, "logits": logits.contiguous(), "generated": generated[0, PROMPT:].contiguous(),
+    save_file({"input_ids": ids, "labels": labels, "logits": logits.contiguous(), "generated": generated[0, PROMPT:].contiguous(),
                **moments}, folder / "expected.safetensors")
     size = sum(file.stat().st_size for file in folder.iterdir())
     print(f"{name}: {size} bytes, logits {logits.std():.3f}, generated {generated[0, PROMPT:].tolist()}")

@@ -1,0 +1,88 @@
+#include "calibrate/block_fisher.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace nwc {
+namespace {
+
+// [tokens, features]
+at::Tensor rows_of(const at::Tensor& x) { return x.reshape({-1, x.size(-1)}); }
+
+// Both as rows; zeros where no gradient came.
+struct Pair {
+  at::Tensor weighted;  // |g| x
+  at::Tensor gradient;
+};
+Pair pair_of(const at::Tensor& input, const at::Tensor& gradient, int64_t output_features) {
+  const at::Tensor x = rows_of(input);
+  const at::Tensor g = gradient.defined() ? rows_of(gradient) : torch::zeros({x.size(0), output_features}, x.options());
+  return {x * g.square().sum(-1, /*keepdim=*/true).sqrt(), g};
+}
+
+bool has_finite_square(const at::Tensor& x) { return x.square().sum().isfinite().item<bool>(); }
+
+}  // namespace
+
+BlockFisher::BlockFisher(std::vector<BlockLinear> linears, bool outputs)
+    : linears_(std::move(linears)), outputs_(outputs) {
+  for (const BlockLinear& l : linears_)
+    sums_.push_back({SecondMoment(l.linear.in_features), SecondMoment(l.linear.out_features), {}});
+}
+
+void BlockFisher::see(const LinearSpec& linear, const at::Tensor& input, const at::Tensor& output) {
+  // The hook is not called for experts without tokens: skip them.
+  while (linears_[next_].linear.weight != linear.weight || linears_[next_].linear.slice != linear.slice) ++next_;
+  const auto gradient = std::make_shared<at::Tensor>();
+  seen_.push_back({next_++, input.detach(), gradient});
+  if (output.requires_grad()) output.register_hook([gradient](const at::Tensor& g) { *gradient = g; });
+}
+
+void BlockFisher::forget_batch() {
+  seen_.clear();
+  next_ = 0;
+}
+
+std::optional<std::string> BlockFisher::end_batch(bool add) {
+  const std::vector<Seen> seen = std::exchange(seen_, {});
+  next_ = 0;
+  std::vector<Pair> pairs;
+  for (const Seen& s : seen) pairs.push_back(pair_of(s.input, *s.gradient, linears_[s.layer].linear.out_features));
+  for (size_t i = seen.size(); i-- > 0;) {
+    if (!has_finite_square(pairs[i].weighted) || !has_finite_square(pairs[i].gradient))
+      return linears_[seen[i].layer].linear.weight;
+  }
+  for (size_t i = 0; add && i < seen.size(); ++i) {
+    Sums& sums = sums_[seen[i].layer];
+    sums.inputs.add(pairs[i].weighted);
+    if (outputs_) sums.outputs.add(pairs[i].gradient);
+    const at::Tensor squares = pairs[i].gradient.square().sum(0, /*keepdim=*/false, torch::kFloat64);
+    sums.squares = sums.squares.defined() ? sums.squares + squares : squares;
+  }
+  return std::nullopt;
+}
+
+void BlockFisher::append_to(HessianFile& file) const {
+  for (size_t i = 0; i < linears_.size(); ++i) {
+    const LinearSpec& linear = linears_[i].linear;
+    HessianFile::Use& use = file.weights.at(linear.weight);
+    if (!use.fisher) {
+      use.fisher = file.fishers.size();
+      file.fishers.push_back({.features = static_cast<uint64_t>(linear.in_features),
+                              .output_features = static_cast<uint64_t>(linear.out_features)});
+    }
+    StoredFisher& stored = file.fishers[*use.fisher];
+    const Sums& sums = sums_[i];
+    ++stored.matrices;
+    sums.inputs.append_triangle(stored.inputs);
+    if (outputs_) sums.outputs.append_triangle(stored.outputs);
+    const size_t begin = stored.rows.size();
+    stored.rows.resize(begin + static_cast<size_t>(linear.out_features), 0.0f);
+    if (!sums.squares.defined()) continue;
+    const at::Tensor mean =
+        (sums.squares / static_cast<double>(sums.inputs.tokens())).to(torch::kFloat32).cpu().contiguous();
+    std::copy_n(mean.data_ptr<float>(), linear.out_features, stored.rows.begin() + static_cast<ptrdiff_t>(begin));
+  }
+}
+
+}  // namespace nwc

@@ -1,0 +1,52 @@
+// The Fisher information of a block's linear layers, as Kronecker factors. Includes LibTorch: private to src/calibrate.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "calibrate/second_moment.h"
+#include "guide/hessian_file.h"
+#include "libtorch/tensors.h"
+#include "model/config/block_spec.h"
+
+namespace nwc {
+
+// Fed by the hook of Block::forward() while gradients are recorded, then by the backward pass. Not thread-safe.
+class BlockFisher {
+ public:
+  // As linears_of() lists them. `outputs`: the whole second moment of each layer's gradients, not its diagonal only.
+  BlockFisher(std::vector<BlockLinear> linears, bool outputs);
+
+  // Called for every linear layer in the order of linears_of(). Keeps the input, and the gradient once it is known.
+  void see(const LinearSpec& linear, const at::Tensor& input, const at::Tensor& output);
+  // After the backward pass of a batch: adds what see() kept, if `add`. If some of it is not finite, or its products
+  // are not, nothing of the batch is added, and the layer that comes first on the way back is returned.
+  std::optional<std::string> end_batch(bool add);
+  // Of a batch without a backward pass.
+  void forget_batch();
+
+  // The means, into the file that BlockMoments::file() has made.
+  void append_to(HessianFile& file) const;
+
+ private:
+  struct Seen {
+    size_t layer;
+    at::Tensor input;
+    std::shared_ptr<at::Tensor> gradient;  // undefined if none arrives
+  };
+  struct Sums {
+    SecondMoment inputs;   // of |g| x
+    SecondMoment outputs;  // of g; unused if not asked for
+    at::Tensor squares;    // sum of g_i^2 in binary64; undefined before the first token
+  };
+  std::vector<BlockLinear> linears_;
+  std::vector<Sums> sums_;
+  bool outputs_;
+  size_t next_ = 0;
+  std::vector<Seen> seen_;
+};
+
+}  // namespace nwc

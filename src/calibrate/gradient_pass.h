@@ -1,0 +1,35 @@
+// Takes batches through blocks and back, and measures both sides of every linear layer on the way back. Includes
+// LibTorch: private to src/calibrate.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <vector>
+
+#include "calibrate/block_pass.h"
+#include "calibrate/kept_inputs.h"
+#include "libtorch/tensors.h"
+
+namespace nwc {
+
+struct GradientPassOptions {
+  std::filesystem::path scratch;  // a directory for what does not fit memory (calibrate/kept_inputs.h)
+  bool outputs = false;           // E[g g^T] too
+  uint64_t memory = KeptInputs::kMemory;
+};
+
+// The gradient of what is to be measured at the last block's output of batch `index`, of its shape.
+using LastGradient = std::function<Result<at::Tensor>(size_t index, const at::Tensor& output)>;
+
+// Once through all blocks, keeping the input of each; then from the last block down, each computed again with gradients
+// (recomputation): the memory is that of one block, of its gradients for one batch and of its moments, beside the kept
+// inputs. Files are written from the last block down, those that are there are not written again, and blocks below the
+// first that is missing do not run backwards. A batch whose gradient is not finite is left out from there on, with a
+// line in the report's warnings. Errors: those of pass_blocks(), and kNonFinite if more than 1 % of the batches have
+// such gradients.
+Status pass_with_gradients(const BlockStack& blocks, std::vector<Batch> batches, const LastGradient& last_gradient,
+                           const GradientPassOptions& options, PassContext& context);
+uint64_t steps_of_gradient_pass(const BlockStack& blocks, size_t batches, const HessianFiles& files);
+
+}  // namespace nwc

@@ -1,0 +1,46 @@
+// The inputs of a model's blocks, kept from the way there for the way back. Includes LibTorch: private to
+// src/calibrate.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "libtorch/tensors.h"
+#include "nwcodec/result.h"
+
+namespace nwc {
+
+// In this machine's memory, or beyond `memory` bytes in a file in `directory` that has no name, so that nothing is left
+// of it however the process ends. Not thread-safe.
+class KeptInputs {
+ public:
+  static constexpr uint64_t kMemory = uint64_t{1} << 30;
+  explicit KeptInputs(std::filesystem::path directory, uint64_t memory = kMemory)
+      : directory_(std::move(directory)), memory_(memory) {}
+  KeptInputs(const KeptInputs&) = delete;
+
+  // hidden: float32, on any device. Errors: kIo, for instance without space for the file.
+  Status put(size_t block, size_t batch, const at::Tensor& hidden);
+  // What was put there, on the CPU; freed. Precondition: put.
+  Result<at::Tensor> take(size_t block, size_t batch);
+
+ private:
+  struct Place {
+    at::Tensor tensor;  // undefined: in the file
+    uint64_t offset = 0;
+    std::vector<int64_t> shape;
+  };
+  Status open_file();
+
+  std::filesystem::path directory_;
+  uint64_t memory_, used_ = 0, end_ = 0;
+  std::fstream file_;
+  std::map<std::pair<size_t, size_t>, Place> places_;
+};
+
+}  // namespace nwc

@@ -1,0 +1,69 @@
+#include "calibrate/labels.h"
+
+#include <algorithm>
+#include <random>
+#include <vector>
+
+#include "base/random_variates.h"
+
+namespace nwc {
+namespace {
+
+constexpr int64_t kLogits =
+    int64_t{1} << 23;  // at a time: 32 MB, and some five times that of what is computed from them
+
+// One index per row of logits [positions, vocabulary], drawn by its softmax at the quantiles [positions, 1].
+at::Tensor drawn(const at::Tensor& logits, const at::Tensor& quantiles) {
+  const at::Tensor sums = torch::softmax(logits, -1).cumsum(-1, torch::kFloat64);
+  const at::Tensor last = sums.narrow(-1, sums.size(-1) - 1, 1);
+  return torch::searchsorted(sums, quantiles * last, /*out_int32=*/false, /*right=*/true)
+      .clamp_max(sums.size(-1) - 1)
+      .squeeze(-1);
+}
+
+}  // namespace
+
+uint64_t label_seed(uint64_t seed, size_t index) {
+  std::seed_seq mixed{static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32), static_cast<uint32_t>(index)};
+  uint32_t words[2];
+  mixed.generate(std::begin(words), std::end(words));
+  return uint64_t{words[0]} << 32 | words[1];
+}
+
+LabelRule drawn_labels(uint64_t seed) {
+  return [random = std::mt19937_64(seed)](const at::Tensor& logits, int64_t) mutable {
+    std::vector<double> quantiles(static_cast<size_t>(logits.size(0)));
+    for (double& q : quantiles) q = uniform_variate(random);
+    return drawn(logits, torch::tensor(quantiles, torch::kFloat64).to(logits.device()).unsqueeze(1));
+  };
+}
+
+at::Tensor gradient_of_labels(const Head& head, int64_t vocabulary, const at::Tensor& hidden, const LabelRule& labels) {
+  const torch::AutoGradMode recording(true);
+  const at::Tensor positions = hidden.detach().reshape({-1, hidden.size(-1)});
+  const int64_t slice = std::max<int64_t>(1, kLogits / vocabulary);
+  std::vector<at::Tensor> gradients;
+  for (int64_t begin = 0; begin < positions.size(0); begin += slice) {
+    const int64_t count = std::min(slice, positions.size(0) - begin);
+    const at::Tensor some = positions.narrow(0, begin, count).clone().requires_grad_(true);
+    const at::Tensor logits = head.forward(some);
+    const at::Tensor chosen = labels(logits.detach(), begin).to(logits.device());
+    torch::log_softmax(logits, -1).gather(1, chosen.unsqueeze(1)).sum().backward();
+    gradients.push_back(some.grad());
+  }
+  return torch::cat(gradients, 0).view(hidden.sizes());
+}
+
+at::Tensor gradient_of_noise(const std::function<at::Tensor(const at::Tensor&)>& output, const at::Tensor& hidden,
+                             uint64_t seed) {
+  const torch::AutoGradMode recording(true);
+  std::mt19937_64 random(seed);
+  const at::Tensor input = hidden.detach().clone().requires_grad_(true);
+  const at::Tensor vectors = output(input);
+  std::vector<float> noise(static_cast<size_t>(vectors.numel()));
+  for (float& v : noise) v = static_cast<float>(gaussian_variate(random));
+  (vectors * torch::tensor(noise).view(vectors.sizes()).to(vectors.device())).sum().backward();
+  return input.grad();
+}
+
+}  // namespace nwc
