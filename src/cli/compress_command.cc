@@ -165,9 +165,13 @@ void add_compress(CLI::App& app, Command& command) {
   CLI::Option* hessians = app.add_option("--hessians", a->options.hessians,
                                          "What nwcodec calibrate wrote: importance levels and error feedback")
                               ->check(not_empty());
-  app.add_option("--steps", a->options.guide.steps,
-                 "How finely columns are quantised: levels by quantiles, or a step for each column by water filling")
-      ->transform(one_of<StepRule>({{"levels", StepRule::kLevels}, {"water-fill", StepRule::kWaterFill}}))
+  app.add_option(
+         "--steps", a->options.guide.steps,
+         "How finely weights are quantised: levels by quantiles, a step for each column by water filling, or as "
+         "finely as the model feels each row and column (after calibrate --gradients; needs --bits)")
+      ->transform(one_of<StepRule>({{"levels", StepRule::kLevels},
+                                    {"water-fill", StepRule::kWaterFill},
+                                    {"sensitivity", StepRule::kSensitivity}}))
       ->needs(hessians);
   app.add_option("--shares", a->options.guide.importance.shares, "Shares of columns of the finer levels, finest first")
       ->check(in_range(0.0, 1.0))
@@ -200,6 +204,12 @@ void add_compress(CLI::App& app, Command& command) {
                  "Groups of 32 chunks that are decoded channel by channel: 64 suits CPUs; 1, with tiles of 512, GPUs")
       ->check(in_range(1u, limits::kMaxTileChunks / limits::kLanes))
       ->capture_default_str();
+  CLI::Option* rate_weight =
+      app.add_option("--rate-weight", a->options.encode.rate_weight,
+                     "With --steps sensitivity: squared steps that a bit is worth when weights are rounded")
+          ->check(in_range(0.0, 1.0))
+          ->needs(hessians)
+          ->capture_default_str();
   app.add_flag("--codec-tables-only", a->codec_tables_only, "Never fit frequency tables to a tensor");
   app.add_flag("--keep-nonfinite", a->options.keep_nonfinite,
                "Store tensors with NaN or infinite weights uncompressed");
@@ -215,7 +225,7 @@ void add_compress(CLI::App& app, Command& command) {
     if (const Status status = check_options(a->options.guide.importance); !status)
       throw CLI::ValidationError("--shares", status.error().message());
   });
-  command.run = [a, normalisation, &app, &command]() -> Status {
+  command.run = [a, normalisation, rate_weight, &app, &command]() -> Status {
     std::optional<SelectionList> list;
     if (a->list) {
       NWC_ASSIGN_OR_RETURN(list, list_selection(a->options.model, a->options.selection));
@@ -225,7 +235,13 @@ void add_compress(CLI::App& app, Command& command) {
     // their own.
     if (normalisation->count() == 0 && !a->options.hessians.empty())
       a->options.encode.normalisation.kind = Normalisation::kBoth;
-    if (a->codec.empty() && a->options.bits) {
+    const bool by_sensitivity = a->options.guide.steps == StepRule::kSensitivity;
+    if (by_sensitivity && rate_weight->count() == 0) a->options.encode.rate_weight = kBestRateWeight;
+    if (by_sensitivity) {  // no transform
+      if (!a->codec.empty())
+        return Error(ErrorCode::kInvalidArgument, "--steps sensitivity goes without a codec")
+            .remedy("leave out --codec");
+    } else if (a->codec.empty() && a->options.bits) {
       a->options.codecs = shipped_profile(a->profile);
       if (a->options.codecs.empty())
         return Error(ErrorCode::kNotFound, "no shipped codecs found").remedy("name one with --codec");

@@ -2,7 +2,9 @@
 
 #include "base/file.h"
 #include "base/hash.h"
+#include "codec/encode/plain_codec.h"
 #include "compress/rate_control.h"
+#include "guide/sensitivity.h"
 
 namespace nwc {
 namespace {
@@ -13,20 +15,44 @@ Result<ChosenCodec> read_codec(const std::filesystem::path& path, double gain) {
   return ChosenCodec{path, xxh3(file.bytes()), std::move(codec), gain};
 }
 
+constexpr unsigned kPlainLevels = 8;
+
+Result<ChosenCodec> choose_plain_codec(const CompressOptions& options, const EncodeOptions& encode,
+                                       const std::vector<SelectedTensor>& tensors, GuideSource& guides, Team& team,
+                                       const Progress& progress) {
+  if (!options.bits) {
+    return Error(ErrorCode::kInvalidArgument, "steps by sensitivity are found for a rate").remedy("give --bits");
+  }
+  if (options.device != nullptr) {
+    return Error(ErrorCode::kUnsupported, "steps by sensitivity are taken on this machine's cores only")
+        .remedy("compress without --device; decompress and eval may have it");
+  }
+  NWC_ASSIGN_OR_RETURN(const double centre, centre_of_spreads(tensors, guides, options.threads, team, progress));
+  guides.set_centre(centre);
+  ChosenCodec chosen{"none", 0, plain_codec(kPlainLevels, kCentreLevel, *options.bits - kGaussianBits)};
+  NWC_ASSIGN_OR_RETURN(RateChoice choice, choose_rate_by_sensitivity(tensors, chosen.codec, *options.bits, encode,
+                                                                     guides, options.threads, team, progress));
+  chosen.gain = choice.gain;
+  chosen.codec.decoder.tables.set = std::move(choice.tables);
+  return chosen;
+}
+
 }  // namespace
 
 Result<ChosenCodec> choose_codec(const CompressOptions& options, const EncodeOptions& encode, const CompressPlan& plan,
-                                 const Selection& selection, const GuideSource* guides, Team& team,
+                                 const Selection& selection, GuideSource* guides, Team& team,
                                  const Progress& progress) {
+  std::vector<SelectedTensor> tensors;
+  for (const ShardPlan& shard : plan.shards) {
+    for (const TensorView* tensor : shard.compressed) tensors.push_back({tensor, selection.stored_transposed(*tensor)});
+  }
+  if (guides != nullptr && guides->by_sensitivity())
+    return choose_plain_codec(options, encode, tensors, *guides, team, progress);
   if (!options.bits) return read_codec(options.codecs[0], encode.normalisation.gain);
   std::vector<EncoderCodec> candidates;
   for (const std::filesystem::path& path : options.codecs) {
     NWC_ASSIGN_OR_RETURN(EncoderCodec codec, read_encoder_codec(path));
     candidates.push_back(std::move(codec));
-  }
-  std::vector<SelectedTensor> tensors;
-  for (const ShardPlan& shard : plan.shards) {
-    for (const TensorView* tensor : shard.compressed) tensors.push_back({tensor, selection.stored_transposed(*tensor)});
   }
   NWC_ASSIGN_OR_RETURN(RateChoice choice, choose_rate(tensors, candidates, *options.bits, encode, guides,
                                                       options.threads, options.device, team, progress));

@@ -11,16 +11,16 @@
 namespace nwc {
 
 struct ChosenCodec {
-  std::filesystem::path path;
-  uint64_t content = 0;  // hash of that file
-  EncoderCodec codec;    // with a rate, its tables are fitted to the checkpoint
+  std::filesystem::path path;  // "none" without a transform
+  uint64_t content = 0;        // hash of that file
+  EncoderCodec codec;          // with a rate, its tables are fitted to the checkpoint
   double gain = 1.0;
 };
 
 // The only codec, or the one that hits the rate best (compress/rate_control.h). `encode`: the options' with the model's
-// statistics; `guides`: null without Hessians. Errors: those of reading codecs and of rate control.
+// statistics; `guides`: null without Hessians; with steps by sensitivity, its centre is set. Errors: those of reading
+// codecs and of rate control.
 Result<ChosenCodec> choose_codec(const CompressOptions& options, const EncodeOptions& encode, const CompressPlan& plan,
-                                 const Selection& selection, const GuideSource* guides, Team& team,
-                                 const Progress& progress);
+                                 const Selection& selection, GuideSource* guides, Team& team, const Progress& progress);
 
 }  // namespace nwc

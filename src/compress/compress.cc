@@ -29,11 +29,12 @@ namespace fs = std::filesystem;
 Status check_options(const CompressOptions& options) {
   NWC_RETURN_IF_ERROR(check_options(options.encode));
   NWC_RETURN_IF_ERROR(check_options(options.guide));
+  if (options.bits && !(*options.bits > 0.1 && *options.bits <= 16))
+    return Error(ErrorCode::kInvalidArgument, "the rate must lie between 0.1 and 16 bits");
+  if (options.guide.steps == StepRule::kSensitivity && !options.hessians.empty()) return {};  // no codec
   if (options.codecs.empty() || (options.codecs.size() > 1 && !options.bits)) {
     return Error(ErrorCode::kInvalidArgument, "compression needs one codec, or several and a rate to choose by");
   }
-  if (options.bits && !(*options.bits > 0.1 && *options.bits <= 16))
-    return Error(ErrorCode::kInvalidArgument, "the rate must lie between 0.1 and 16 bits");
   return {};
 }
 
@@ -88,8 +89,10 @@ Result<CompressReport> compress_checkpoint(const CompressOptions& options, const
   }
   EncodeOptions encode_options = options.encode;
   encode_options.normalisation.model_rms = plan.rms();
-  const GuideSource guides(hessians ? &*hessians : nullptr, options.guide, encode_options.normalisation,
-                           options.threads, options.device);
+  const bool by_sensitivity = hessians && options.guide.steps == StepRule::kSensitivity;
+  if (by_sensitivity) encode_options.normalisation.kind = Normalisation::kBoth;  // what its steps are stored as
+  GuideSource guides(hessians ? &*hessians : nullptr, options.guide, encode_options.normalisation, options.threads,
+                     options.device);
   clock.begin("choosing codec and gain");
   NWC_ASSIGN_OR_RETURN(const ChosenCodec chosen, choose_codec(options, encode_options, plan, selection,
                                                               hessians ? &guides : nullptr, *team, progress));
@@ -119,7 +122,7 @@ Result<CompressReport> compress_checkpoint(const CompressOptions& options, const
   NWC_RETURN_IF_ERROR(team->meet());
   NWC_ASSIGN_OR_RETURN(const Codec written_codec, Codec::open(codec_path));
   const Encoder encoder(codec, written_codec.id(), std::move(quantiser));
-  const bool has_levels = options.level > 0 || (hessians && options.guide.levels);
+  const bool has_levels = options.level > 0 || (hessians && (options.guide.levels || by_sensitivity));
   clock.begin("compressing");
   const TensorCompressor tensors(selection, encoder, guides,
                                  {encode_options, options.level, has_levels, options.threads}, options.device);

@@ -11,7 +11,9 @@ namespace nwc {
 namespace {
 
 void add_guide(const GuideOptions& guide, RunIdentity& identity) {
-  identity.add("steps", guide.steps == StepRule::kWaterFill ? "water-fill" : "levels");
+  identity.add("steps", guide.steps == StepRule::kSensitivity ? "sensitivity"
+                        : guide.steps == StepRule::kWaterFill ? "water-fill"
+                                                              : "levels");
   identity.add("levels", guide.levels);
   identity.add("feedback", guide.feedback);
   identity.add("sensitivity", guide.importance.sensitivity == Sensitivity::kInverse ? "inverse" : "diagonal");
@@ -34,6 +36,7 @@ RunIdentity identity_of(const CompressOptions& options, const ModelKind& model, 
   identity.add("tile chunks", options.encode.tile_chunks);
   identity.add("run groups", options.encode.run_groups);
   identity.add("own tables", options.encode.own_tables);
+  identity.add("rate weight", options.encode.rate_weight);
   identity.add("normalisation", name_of(options.encode.normalisation.kind));
   identity.add("keep-nonfinite", options.keep_nonfinite);
   identity.add("level", options.level);

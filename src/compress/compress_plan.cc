@@ -45,7 +45,7 @@ struct WeightCheck {
 };
 
 Result<WeightCheck> check_weights(const WeightMatrix& weights, bool keep_nonfinite, int threads) {
-  Result<std::vector<double>> rms = column_rms(weights, threads);
+  Result<std::vector<double>> rms = column_rms(weights, {}, threads);
   if (!rms) {
     if (!keep_nonfinite || rms.error().code() != ErrorCode::kNonFinite) return std::move(rms).error();
     return WeightCheck{.obstacle = rms.error().message()};

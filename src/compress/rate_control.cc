@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "codec/encode/plain_codec.h"
 #include "compress/sample_exchange.h"
+#include "guide/sensitivity.h"
 #include "team/team.h"
 #include "tensor/checkpoint_tables.h"
 #include "tensor/device.h"
@@ -64,7 +66,8 @@ class RateEstimator {
     }
     NWC_RETURN_IF_ERROR(share_samples(samples, team_));
     DecoderCodec written = codec.decoder;
-    written.tables.set = fit_checkpoint_tables(samples, codec.decoder.tables.set);
+    written.tables.set =
+        fit_checkpoint_tables(samples, codec.decoder.tables.set, is_plain(codec.decoder) ? codec.decoder.latents() : 1);
     double bytes = 0;
     for (const NamedTensor& tensor : decoder_tensors(written)) bytes += static_cast<double>(tensor.bytes.size());
     for (const TensorSample& sample : samples)
@@ -135,6 +138,50 @@ Result<RateChoice> choose_rate(const std::vector<SelectedTensor>& tensors, const
   // A float's worth of digits is plenty, and keeps the last bits of a secant out of the result.
   return RateChoice{chosen, static_cast<double>(static_cast<float>(std::exp2(estimate.log2_gain))),
                     std::move(estimate.tables), estimate.bits};
+}
+
+Result<RateChoice> choose_rate_by_sensitivity(const std::vector<SelectedTensor>& tensors, EncoderCodec codec,
+                                              double bits, const EncodeOptions& options, const GuideSource& guides,
+                                              int threads, Team& team, const Progress& progress) {
+  constexpr int kFewest = 3, kMost = 5;  // estimates; the first ones move the tables
+  RateEstimator estimator(tensors, options, threads, nullptr, team, progress);
+  Estimate at{bits - kGaussianBits, bits, {}};
+  double next = at.log2_gain, slope = 1;
+  for (int step = 0; step < kMost && (step < kFewest || std::abs(at.bits - bits) > kTolerance * bits); ++step) {
+    if (!(std::abs(next) <= kMaxLog2Gain)) {
+      return Error(ErrorCode::kInvalidArgument, fmt::format("{} bits per weight are out of reach", bits))
+          .remedy("choose a rate between 1 and 7 bits, or other --steps");
+    }
+    NWC_ASSIGN_OR_RETURN(Estimate moved, estimator.at(codec, next, &guides));
+    if (step >= kFewest - 1 && moved.log2_gain != at.log2_gain)
+      slope = std::clamp((moved.bits - at.bits) / (moved.log2_gain - at.log2_gain), 0.5, 1.5);
+    at = std::move(moved);
+    codec.decoder.tables.set = at.tables;
+    next = at.log2_gain + (bits - at.bits) / slope;
+  }
+  return RateChoice{0, static_cast<double>(static_cast<float>(std::exp2(next))), std::move(at.tables), bits};
+}
+
+Result<double> centre_of_spreads(const std::vector<SelectedTensor>& tensors, const GuideSource& guides, int threads,
+                                 Team& team, const Progress& progress) {
+  std::vector<double> sums(2 * tensors.size(), 0.0);
+  for (size_t i = team.rank(); i < tensors.size(); i += team.size()) {
+    NWC_RETURN_IF_ERROR(progress.check_stop());
+    progress.at(i, tensors.size(), "weighing tensors");
+    NWC_ASSIGN_OR_RETURN(const WeightMatrix weights,
+                         WeightMatrix::load(*tensors[i].view, tensors[i].transposed, threads));
+    NWC_ASSIGN_OR_RETURN(const TensorGuide guide, guides.guide_of(*tensors[i].view, weights, {}, nullptr));
+    NWC_ASSIGN_OR_RETURN(const SpreadSum sum, sum_of_spreads(weights, guide, threads));
+    sums[2 * i] = sum.log2_spread;
+    sums[2 * i + 1] = sum.weights;
+  }
+  NWC_RETURN_IF_ERROR(team.gather(sums));
+  double log2_spread = 0, weights = 0;
+  for (size_t i = 0; i < sums.size(); i += 2) {
+    log2_spread += sums[i];
+    weights += sums[i + 1];
+  }
+  return weights > 0 ? log2_spread / weights : 0.0;
 }
 
 }  // namespace nwc

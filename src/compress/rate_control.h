@@ -40,4 +40,15 @@ Result<RateChoice> choose_rate(const std::vector<SelectedTensor>& tensors, const
                                double bits, const EncodeOptions& options, const GuideSource* guides, int threads,
                                EncodeDevice* device, Team& team, const Progress& progress);
 
+// The same with steps by sensitivity and a codec without a transform, which is all that they go with: its gain, and
+// its tables, one for each level. Tables and decisions of rounding depend on each other, so that each estimate begins
+// with the tables of the one before.
+Result<RateChoice> choose_rate_by_sensitivity(const std::vector<SelectedTensor>& tensors, EncoderCodec codec,
+                                              double bits, const EncodeOptions& options, const GuideSource& guides,
+                                              int threads, Team& team, const Progress& progress);
+
+// The mean of log2(spread / step) over all weights, for c = 1 (guide/sensitivity.h).
+Result<double> centre_of_spreads(const std::vector<SelectedTensor>& tensors, const GuideSource& guides, int threads,
+                                 Team& team, const Progress& progress);
+
 }  // namespace nwc

@@ -74,6 +74,13 @@ Status check_options(const GuideOptions& options) {
   return check_options(options.ldl);
 }
 
+Result<FeedbackFactor> factorise_with(const HessianView& hessian, std::span<const double> column_rms,
+                                      const GuideOptions& options, int threads, Factoriser* device) {
+  std::vector<uint32_t> order = order_of(hessian, column_rms, options.sort_columns);
+  if (device != nullptr) return device->factorise(hessian.triangle, hessian.columns, std::move(order), options.ldl);
+  return factorise(hessian.triangle, hessian.columns, std::move(order), options.ldl, threads);
+}
+
 Result<TensorGuide> make_guide(std::span<const HessianView> hessians, uint64_t matrices, uint64_t columns,
                                std::span<const double> column_rms, const LevelErrors& level_errors,
                                const GuideOptions& options, int threads, Factoriser* device) {
@@ -94,11 +101,8 @@ Result<TensorGuide> make_guide(std::span<const HessianView> hessians, uint64_t m
           .remedy("calibrate this model");
     }
     if (factors && (m == 0 || hessians.size() > 1)) {
-      std::vector<uint32_t> order = order_of(hessian, column_rms.subspan(m * columns, columns), options.sort_columns);
       NWC_ASSIGN_OR_RETURN(FeedbackFactor made,
-                           device != nullptr
-                               ? device->factorise(hessian.triangle, columns, std::move(order), options.ldl)
-                               : nwc::factorise(hessian.triangle, columns, std::move(order), options.ldl, threads));
+                           factorise_with(hessian, column_rms.subspan(m * columns, columns), options, threads, device));
       factor = std::make_shared<const FeedbackFactor>(std::move(made));
     }
     if (options.feedback) guide.feedback.push_back(factor);

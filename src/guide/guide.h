@@ -17,13 +17,17 @@ namespace nwc {
 struct TensorGuide {
   std::vector<uint8_t> levels;       // importance level of each column, [matrices * columns]; empty: all 0
   std::vector<double> column_gains;  // column scales are divided by these, [matrices * columns]; empty: all 1
+  // Column scales and row factors instead of those of a normalisation, [matrices * columns] and [matrices * rows], at
+  // gain 1: what is quantised is then in steps (guide/sensitivity.h). Empty: the normalisation's.
+  std::vector<double> column_steps, row_factors;
   std::vector<std::shared_ptr<const FeedbackFactor>> feedback;  // for each matrix; empty: none
 };
 
 enum class StepRule : uint8_t {
-  kLevels,     // the paper: by quantiles of the sensitivity, among the codec's levels
-  kWaterFill,  // steps inversely proportional to the root of the pivots of the LDL, by column gains; levels carry the
-               // coarse part
+  kLevels,       // the paper: by quantiles of the sensitivity, among the codec's levels
+  kWaterFill,    // steps inversely proportional to the root of the pivots of the LDL, by column gains; levels carry the
+                 // coarse part
+  kSensitivity,  // c / sqrt(D_j r_i), one c for the whole checkpoint (guide/sensitivity.h)
 };
 
 struct GuideOptions {
@@ -45,6 +49,10 @@ struct HessianView {
 };
 
 class Factoriser;
+
+// The LDL of one Hessian in the order that the options ask for, on the cores or on `device`. Errors: factorise()'s.
+Result<FeedbackFactor> factorise_with(const HessianView& hessian, std::span<const double> column_rms,
+                                      const GuideOptions& options, int threads, Factoriser* device);
 
 // The guide of a tensor of `matrices` matrices with a Hessian each (or one for all). `column_rms`, [matrices *
 // columns]: what column scales are made of, before gains. `device`: what factorises, and keeps the factors; null for

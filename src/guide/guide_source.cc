@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "guide/sensitivity.h"
+
 namespace nwc {
 
 Result<TensorGuide> GuideSource::guide_of(const TensorView& tensor, const WeightMatrix& weights,
@@ -19,6 +21,16 @@ Result<TensorGuide> GuideSource::guide_of(const TensorView& tensor, const Weight
   for (size_t m = 0; m < stored.tokens.size(); ++m) {
     if (stored.tokens[m] == 0 && notes != nullptr) notes->unseen_matrices.push_back(m);
   }
+  const auto note_damping = [&](const TensorGuide& guide) {
+    if (notes == nullptr) return;
+    for (const auto& factor : guide.feedback) notes->damping = std::max(notes->damping, factor->damping);
+  };
+  if (options_.steps == StepRule::kSensitivity) {
+    Result<TensorGuide> guide = by_fisher(tensor, weights, stored.tokens, static_cast<unsigned>(level_errors.size()));
+    if (!guide) return name(std::move(guide).error());
+    note_damping(*guide);
+    return guide;
+  }
   NormalisationOptions plain = normalisation_;
   plain.gain = 1.0;
   NWC_ASSIGN_OR_RETURN(const WeightScales scales, weight_scales(weights, plain, {}, threads_, device_weights));
@@ -31,10 +43,20 @@ Result<TensorGuide> GuideSource::guide_of(const TensorView& tensor, const Weight
   Result<TensorGuide> guide =
       make_guide(views, weights.matrices, weights.columns, column_rms, level_errors, options_, threads_, device_);
   if (!guide) return name(std::move(guide).error());
-  if (notes != nullptr) {
-    for (const auto& factor : guide->feedback) notes->damping = std::max(notes->damping, factor->damping);
-  }
+  note_damping(*guide);
   return guide;
+}
+
+Result<TensorGuide> GuideSource::by_fisher(const TensorView& tensor, const WeightMatrix& weights,
+                                           std::span<const int64_t> tokens, unsigned levels) const {
+  NWC_ASSIGN_OR_RETURN(const std::optional<StoredFisher> fisher, hessians_->find_fisher(tensor));
+  if (!fisher) {
+    return Error(ErrorCode::kNotFound, "was calibrated without gradients")
+        .in_file(hessians_->files()[0].path().parent_path().string())
+        .remedy("calibrate with --gradients, or choose other --steps");
+  }
+  NWC_ASSIGN_OR_RETURN(const int64_t positions, hessians_->positions_of(tensor));
+  return make_sensitivity_guide(*fisher, {tokens, positions}, weights, levels, centre_, options_, threads_, device_);
 }
 
 }  // namespace nwc

@@ -1,7 +1,9 @@
 // Guides of a checkpoint's tensors: from Hessians, or empty in the data-free mode.
 #pragma once
 
+#include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -30,17 +32,25 @@ class GuideSource {
     double damping = 0.0;                 // the largest used
     std::vector<size_t> unseen_matrices;  // experts that saw no token: they are treated as if all inputs were alike
   };
+  // With steps by sensitivity: the centre of columns' levels (guide/sensitivity.h). Before, guides have no levels.
+  void set_centre(double centre) { centre_ = centre; }
+  bool by_sensitivity() const { return hessians_ != nullptr && options_.steps == StepRule::kSensitivity; }
+
   // `device_weights`: the same weights in the memory of the device, or null. Errors name the tensor and the file of its
   // Hessian.
   Result<TensorGuide> guide_of(const TensorView& tensor, const WeightMatrix& weights, const LevelErrors& level_errors,
                                Notes* notes, const DeviceWeights* device_weights = nullptr) const;
 
  private:
+  Result<TensorGuide> by_fisher(const TensorView& tensor, const WeightMatrix& weights, std::span<const int64_t> tokens,
+                                unsigned levels) const;
+
   const HessianStore* hessians_;
   GuideOptions options_;
   NormalisationOptions normalisation_;
   int threads_;
   Factoriser* device_;
+  std::optional<double> centre_;
 };
 
 }  // namespace nwc

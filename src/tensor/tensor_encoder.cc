@@ -12,10 +12,10 @@
 #include "quantise/device_quantiser.h"
 #include "quantise/feedback.h"
 #include "quantise/tile_analysis.h"
-#include "quantise/transform_quantiser.h"
 #include "tensor/context_choice.h"
 #include "tensor/symbol_sample.h"
 #include "tensor/table_choice.h"
+#include "tensor/tensor_setup.h"
 
 namespace nwc {
 namespace {
@@ -207,14 +207,13 @@ Result<EncodedTensor> encode_tensor(const WeightMatrix& weights, const TensorGui
   NWC_RETURN_IF_ERROR(check_options(options));
   threads = resolve_threads(threads);
   const Codec& codec = encoder.codec();
-  NWC_ASSIGN_OR_RETURN(const WeightScales scales,
-                       weight_scales(weights, options.normalisation, guide.column_gains, threads, device_weights));
+  NWC_ASSIGN_OR_RETURN(const WeightScales scales, scales_of(weights, guide, options, threads, device_weights));
   const Tiling tiling(weights.matrices, weights.rows, weights.columns, codec.parts().chunk_length(),
                       options.tile_chunks, guide.levels);
   const ContextChoice choice = choose_contexts(weights, scales, codec.parts(), options);
-  const TransformQuantiser quantiser(encoder);
+  const std::unique_ptr<const Quantiser> quantiser = make_quantiser(encoder, options);
   const EncodeJob job =
-      EncodeJob::of(weights, scales, tiling, guide, encoder, *choice.contexts, quantiser, device_weights);
+      EncodeJob::of(weights, scales, tiling, guide, encoder, *choice.contexts, *quantiser, device_weights);
 
   EncodedTensor encoded;
   for (const uint16_t half : scales.stored) append_le(encoded.scales, half);

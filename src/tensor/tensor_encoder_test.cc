@@ -160,7 +160,8 @@ TEST(EncodeTensor, TileSizesAndRunsNeverChangeAWeight) {
     for (const uint32_t tile_chunks : {32u, 64u, 96u, 1024u, 65536u}) {
       for (const uint16_t run_groups : {uint16_t{1}, uint16_t{5}, uint16_t{2048}}) {
         for (const bool own_tables : {false, true}) {
-          const EncodedTensor encoded = encode(m, *encoder, levels, {tile_chunks, run_groups, own_tables});
+          const EncodedTensor encoded = encode(
+              m, *encoder, levels, {.tile_chunks = tile_chunks, .run_groups = run_groups, .own_tables = own_tables});
           EXPECT_EQ(decode(open(m, encoded, *encoder), DType::kF32, 2), reference) << tile_chunks << " " << run_groups;
         }
       }

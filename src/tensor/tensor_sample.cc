@@ -3,9 +3,9 @@
 #include "base/parallel.h"
 #include "format/tiling.h"
 #include "nwcodec/limits.h"
-#include "quantise/transform_quantiser.h"
 #include "tensor/context_choice.h"
 #include "tensor/table_choice.h"
+#include "tensor/tensor_setup.h"
 
 namespace nwc {
 
@@ -15,14 +15,13 @@ Result<TensorSample> sample_tensor(const WeightMatrix& weights, const TensorGuid
   NWC_RETURN_IF_ERROR(check_options(options));
   threads = resolve_threads(threads);
   const DecoderCodec& parts = encoder.codec().parts();
-  NWC_ASSIGN_OR_RETURN(const WeightScales scales,
-                       weight_scales(weights, options.normalisation, guide.column_gains, threads, device_weights));
+  NWC_ASSIGN_OR_RETURN(const WeightScales scales, scales_of(weights, guide, options, threads, device_weights));
   const Tiling tiling(weights.matrices, weights.rows, weights.columns, parts.chunk_length(), options.tile_chunks,
                       guide.levels);
   const ContextChoice choice = choose_contexts(weights, scales, parts, options);
-  const TransformQuantiser quantiser(encoder);
+  const std::unique_ptr<const Quantiser> quantiser = make_quantiser(encoder, options);
   const EncodeJob job =
-      EncodeJob::of(weights, scales, tiling, guide, encoder, *choice.contexts, quantiser, device_weights);
+      EncodeJob::of(weights, scales, tiling, guide, encoder, *choice.contexts, *quantiser, device_weights);
   const auto analysed = [&](uint64_t number, QuantiserScratch& scratch) { return analyse_tile(job, number, scratch); };
   // A tile's word count, its states less what they hold (16 bits each), and its index entry.
   constexpr double kTileBytes = 4 + 2 * limits::kLanes + 8;

@@ -18,7 +18,7 @@ using testing::random_values;
 constexpr uint64_t kRows = 128, kColumns = 48;
 
 std::optional<LostColumns> lost_in(const OwnedMatrix& m) {
-  const Result<std::vector<double>> rms = column_rms(m.matrix(), 1);
+  const Result<std::vector<double>> rms = column_rms(m.matrix(), {}, 1);
   if (!rms) throw std::runtime_error(rms.error().to_string());
   return find_lost_columns(m.matrix(), *rms);
 }

@@ -121,6 +121,20 @@ std::vector<double> stored_factors(std::vector<double> rms) {
   return rms;
 }
 
+// Into scales.exponent, .stored and .columns.
+void store_columns(std::span<const double> columns, WeightScales& scales) {
+  const double largest = columns.empty() ? 0.0 : *std::max_element(columns.begin(), columns.end());
+  // The largest mantissa is just below binary16's largest number: columns may be 2^-39 times smaller before theirs is
+  // lost.
+  if (largest > 0) scales.exponent = static_cast<int16_t>(std::ilogb(largest) - 15);
+  for (const double value : columns) {
+    const uint16_t mantissa = stored_form(std::ldexp(value, -scales.exponent));
+    scales.stored.push_back(mantissa);
+    scales.columns.push_back(
+        static_cast<float>(std::ldexp(static_cast<double>(float_from_half(mantissa)), scales.exponent)));
+  }
+}
+
 bool by_column(Normalisation kind) { return kind == Normalisation::kColumn || kind == Normalisation::kBoth; }
 bool by_row(Normalisation kind) { return kind == Normalisation::kRow || kind == Normalisation::kBoth; }
 
@@ -160,16 +174,7 @@ Result<WeightScales> weight_scales(const WeightMatrix& w, const NormalisationOpt
   for (size_t c = 0; c < columns.size() && !scales.one_scale && !column_gains.empty(); ++c)
     columns[c] /= column_gains[c];
   for (double& scale : columns) scale = std::min(kLargestScale, scale / options.gain);
-  const double largest = columns.empty() ? 0.0 : *std::max_element(columns.begin(), columns.end());
-  // The largest mantissa is just below binary16's largest number: columns may be 2^-39 times smaller before theirs is
-  // lost.
-  if (largest > 0) scales.exponent = static_cast<int16_t>(std::ilogb(largest) - 15);
-  for (const double value : columns) {
-    const uint16_t mantissa = stored_form(std::ldexp(value, -scales.exponent));
-    scales.stored.push_back(mantissa);
-    scales.columns.push_back(
-        static_cast<float>(std::ldexp(static_cast<double>(float_from_half(mantissa)), scales.exponent)));
-  }
+  store_columns(columns, scales);
   if (scales.one_scale) scales.columns.assign(w.matrices * w.columns, scales.columns[0]);
   for (const double factor : factors) {
     scales.stored.push_back(half_from_float(static_cast<float>(factor)));
@@ -178,12 +183,24 @@ Result<WeightScales> weight_scales(const WeightMatrix& w, const NormalisationOpt
   return scales;
 }
 
-Result<std::vector<double>> column_rms(const WeightMatrix& w, int threads) {
-  return line_rms(w, nullptr, Lines::kColumns, {}, threads);
+WeightScales given_scales(std::span<const double> column_steps, std::span<const double> row_factors, double gain) {
+  WeightScales scales;
+  std::vector<double> columns(column_steps.begin(), column_steps.end());
+  for (double& scale : columns) scale = std::min(kLargestScale, scale / gain);
+  store_columns(columns, scales);
+  for (const double factor : row_factors) {
+    scales.stored.push_back(stored_form(std::min(65504.0, factor)));
+    scales.rows.push_back(float_from_half(scales.stored.back()));
+  }
+  return scales;
+}
+
+Result<std::vector<double>> column_rms(const WeightMatrix& w, std::span<const double> row_factors, int threads) {
+  return line_rms(w, nullptr, Lines::kColumns, row_factors, threads);
 }
 
 Result<double> sum_of_squares(const WeightMatrix& w, int threads) {
-  NWC_ASSIGN_OR_RETURN(const std::vector<double> rms, column_rms(w, threads));
+  NWC_ASSIGN_OR_RETURN(const std::vector<double> rms, column_rms(w, {}, threads));
   double sum = 0;
   for (const double v : rms) sum += v * v * static_cast<double>(w.rows);
   return sum;

@@ -58,8 +58,13 @@ Result<WeightScales> weight_scales(const WeightMatrix& weights, const Normalisat
                                    std::span<const double> column_gains, int threads,
                                    const DeviceWeights* device = nullptr);
 
-// The root mean square of each column, [matrices * columns]. Errors as above.
-Result<std::vector<double>> column_rms(const WeightMatrix& weights, int threads);
+// Given scales, as a stream stores them: `column_steps` [matrices * columns] divided by `gain`, `row_factors` [matrices
+// * rows].
+WeightScales given_scales(std::span<const double> column_steps, std::span<const double> row_factors, double gain);
+
+// The root mean square of each column after division by row factors ([matrices * rows], or none: 1), [matrices *
+// columns]. Errors as above.
+Result<std::vector<double>> column_rms(const WeightMatrix& weights, std::span<const double> row_factors, int threads);
 
 // The sum of the squares of all weights. Errors as above.
 Result<double> sum_of_squares(const WeightMatrix& weights, int threads);

@@ -1,0 +1,117 @@
+#include "guide/sensitivity.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "guide/factoriser.h"
+#include "weights/normalisation.h"
+
+namespace nwc {
+namespace {
+
+constexpr double kLeastShare = 0x1p-10;      // of the mean: of a row's or a column's sensitivity
+constexpr double kLeastOfMatrices = 0x1p-2;  // of the mean of a tensor's matrices: of one of them
+constexpr double kUnknownSteps = 2;          // of a column's spread, where nothing is known of a tensor
+
+double mean_of(std::span<const double> values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+// Not below a share of the mean.
+void raise_to_floor(std::span<double> values, double least) {
+  const double floor = least * mean_of(values);
+  for (double& v : values) v = std::max(v, floor);
+}
+
+// The same for the matrices of a tensor, each of which has `columns` values: a matrix that nothing is known of has the
+// floor in all of its columns.
+void raise_matrices(std::span<double> values, size_t columns) {
+  const double floor = kLeastOfMatrices * mean_of(values);
+  for (size_t begin = 0; begin < values.size(); begin += columns) {
+    const std::span<double> own = values.subspan(begin, columns);
+    const double own_mean = mean_of(own);
+    if (own_mean >= floor) continue;
+    for (double& v : own) v = own_mean > 0 ? v * (floor / own_mean) : floor;
+  }
+}
+
+// D_j by column, times the share of positions.
+std::vector<double> column_sensitivities(const FeedbackFactor& factor, double share) {
+  std::vector<double> by_column(factor.columns);
+  for (uint64_t p = 0; p < factor.columns; ++p) by_column[factor.order[p]] = share * factor.pivots[p];
+  raise_to_floor(by_column, kLeastShare);
+  return by_column;
+}
+
+// The root mean square of each column in steps, at c = 1.
+Result<std::vector<double>> spreads_of(const WeightMatrix& weights, const TensorGuide& guide, int threads) {
+  NWC_ASSIGN_OR_RETURN(std::vector<double> spreads, column_rms(weights, guide.row_factors, threads));
+  for (size_t j = 0; j < spreads.size(); ++j) spreads[j] /= guide.column_steps[j];
+  return spreads;
+}
+
+}  // namespace
+
+Result<TensorGuide> make_sensitivity_guide(const StoredFisher& fisher, const LayerUse& use, const WeightMatrix& weights,
+                                           unsigned levels, const std::optional<double>& centre,
+                                           const GuideOptions& options, int threads, Factoriser* device) {
+  if (fisher.features != weights.columns || fisher.output_features != weights.rows ||
+      fisher.matrices != weights.matrices || use.tokens.size() != weights.matrices) {
+    return Error(ErrorCode::kMismatch, "has Fisher factors of another shape").remedy("calibrate this model");
+  }
+  TensorGuide guide;
+  NWC_ASSIGN_OR_RETURN(const std::vector<double> rms, column_rms(weights, {}, threads));
+  const uint64_t triangle = fisher.features * (fisher.features + 1) / 2;
+  std::vector<double> felt;  // D_j, times the share of positions, of all matrices
+  for (uint64_t m = 0; m < weights.matrices; ++m) {
+    const HessianView view{std::span(fisher.inputs).subspan(m * triangle, triangle), fisher.features};
+    const std::span<const double> own_rms = std::span(rms).subspan(m * weights.columns, weights.columns);
+    NWC_ASSIGN_OR_RETURN(FeedbackFactor factor, factorise_with(view, own_rms, options, threads, device));
+    const double share =
+        use.positions > 0 ? static_cast<double>(use.tokens[m]) / static_cast<double>(use.positions) : 1.0;
+    const std::vector<double> columns = column_sensitivities(factor, share);
+    felt.insert(felt.end(), columns.begin(), columns.end());
+    std::vector<double> rows(weights.rows);
+    for (uint64_t i = 0; i < weights.rows; ++i) rows[i] = fisher.rows[m * weights.rows + i];
+    raise_to_floor(rows, kLeastShare);
+    const double mean = mean_of(rows);
+    for (const double r : rows) guide.row_factors.push_back(mean > 0 ? std::sqrt(mean / r) : 1.0);
+    if (options.feedback) guide.feedback.push_back(std::make_shared<const FeedbackFactor>(std::move(factor)));
+  }
+  if (!(mean_of(felt) > 0)) {
+    if (centre) guide.column_steps = rms;
+    for (double& step : guide.column_steps) step *= kUnknownSteps;
+    guide.levels.assign(guide.column_steps.size(), kCentreLevel - 2);
+    guide.row_factors.assign(weights.matrices * weights.rows, 1.0);
+    return guide;
+  }
+  raise_matrices(felt, weights.columns);
+  // s_ij = D_j r_i / sum r = (D_j / rows) (r_i / mean r)
+  for (const double d : felt) guide.column_steps.push_back(std::sqrt(static_cast<double>(weights.rows) / d));
+  if (!centre) return guide;
+  for (double& step : guide.column_steps) step *= std::exp2(*centre);
+  NWC_ASSIGN_OR_RETURN(const std::vector<double> spreads, spreads_of(weights, guide, threads));
+  for (const double spread : spreads) {
+    const double octaves = spread > 0 ? std::log2(spread) : -100.0;
+    const double level = std::clamp(std::nearbyint(2 * octaves) + kCentreLevel, 0.0, static_cast<double>(levels - 1));
+    guide.levels.push_back(static_cast<uint8_t>(level));
+  }
+  return guide;
+}
+
+Result<SpreadSum> sum_of_spreads(const WeightMatrix& weights, const TensorGuide& guide, int threads) {
+  if (guide.column_steps.empty()) return SpreadSum{};
+  NWC_ASSIGN_OR_RETURN(const std::vector<double> spreads, spreads_of(weights, guide, threads));
+  SpreadSum sum;
+  for (const double spread : spreads) {
+    if (!(spread > 0)) continue;
+    sum.log2_spread += std::log2(spread) * static_cast<double>(weights.rows);
+    sum.weights += static_cast<double>(weights.rows);
+  }
+  return sum;
+}
+
+}  // namespace nwc

@@ -1,0 +1,48 @@
+// Steps by sensitivity: every weight is quantised as finely as the model feels it, by the Kronecker factors of the
+// Fisher information (guide/hessian_file.h).
+//
+// An error e in weight (i, j), after later columns have compensated for it, changes the model's prediction by
+//   KL divergence = e^2 s_ij / 2 per position,   s_ij = share D_j r_i / sum r,
+// with D the pivots of the LDL of E[|g|^2 x x^T], r_i = E[g_i^2], and share the positions that reach the layer. With
+// steps c / sqrt(s_ij) every weight of the checkpoint costs c^2 / 24, and c is the one number that decides the rate.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "guide/guide.h"
+#include "guide/hessian_file.h"
+#include "nwcodec/result.h"
+#include "weights/weight_matrix.h"
+
+namespace nwc {
+
+// What of the layer's inputs is known beside its Fisher factors.
+struct LayerUse {
+  std::span<const int64_t> tokens;  // that reached each matrix
+  int64_t positions = 0;            // that reached the block
+};
+
+// Column steps and row factors for c = 1, and feedback. With `centre`, the mean of log2(spread / step) over the
+// checkpoint's weights, for the c that makes this mean 0; columns get levels then: half octaves of spread over step,
+// from 0 at kCentreLevel on, so that columns of one level share their tables well. Rows and columns that the model
+// hardly feels are quantised at most 2^5 times more coarsely than the matrix on average. Matrices (experts) that hardly
+// a token reached count a quarter of the tensor's mean; where no token reached any of them, spreads are half a step,
+// one octave below the checkpoint's mean, and without `centre` there are no steps. Errors: kMismatch for factors of
+// another shape; those of factorise() and of weights that are not finite.
+Result<TensorGuide> make_sensitivity_guide(const StoredFisher& fisher, const LayerUse& use, const WeightMatrix& weights,
+                                           unsigned levels, const std::optional<double>& centre,
+                                           const GuideOptions& options, int threads, Factoriser* device);
+
+inline constexpr int kCentreLevel = 3;
+// log2 of a Gaussian's entropy power: with a spread of 2^x steps, a weight takes about x + this many bits.
+inline constexpr double kGaussianBits = 2.047;
+
+// The sum over weights of log2(spread of the column / step), and their number; columns of zeros do not count.
+struct SpreadSum {
+  double log2_spread = 0, weights = 0;
+};
+Result<SpreadSum> sum_of_spreads(const WeightMatrix& weights, const TensorGuide& guide, int threads);
+
+}  // namespace nwc

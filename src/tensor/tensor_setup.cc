@@ -1,0 +1,22 @@
+#include "tensor/tensor_setup.h"
+
+#include "codec/encode/plain_codec.h"
+#include "quantise/rate_aware_quantiser.h"
+#include "quantise/transform_quantiser.h"
+
+namespace nwc {
+
+Result<WeightScales> scales_of(const WeightMatrix& weights, const TensorGuide& guide, const EncodeOptions& options,
+                               int threads, const DeviceWeights* device_weights) {
+  if (!guide.column_steps.empty())
+    return given_scales(guide.column_steps, guide.row_factors, options.normalisation.gain);
+  return weight_scales(weights, options.normalisation, guide.column_gains, threads, device_weights);
+}
+
+std::unique_ptr<const Quantiser> make_quantiser(const Encoder& encoder, const EncodeOptions& options) {
+  if (options.rate_weight > 0 && is_plain(encoder.codec().parts()))
+    return std::make_unique<RateAwareQuantiser>(encoder, options.rate_weight);
+  return std::make_unique<TransformQuantiser>(encoder);
+}
+
+}  // namespace nwc

@@ -1,0 +1,20 @@
+# Both sides of the layers, then steps by sensitivity: the same bytes whatever the threads, and a lower divergence at the
+# same size than with levels.
+nwcodec calibrate "$DEMO" --text "$DEMO_TEXT" -o hessians --gradients --sequences 8 --length 128 --seed 3 --threads 1
+nwcodec compress "$DEMO" -o levels --bits 3 --hessians hessians --quiet >/dev/null
+nwcodec compress "$DEMO" -o steps --bits 3 --hessians hessians --steps sensitivity --quiet --json >steps.json
+check_json <steps.json /codec /gain /tensors/0/weighted_error
+quietly nwcodec compress "$DEMO" -o again --bits 3 --hessians hessians --steps sensitivity --quiet --threads 1
+same steps again
+size() { cat "$1"/*.safetensors | wc -c; }
+divergence() {
+  nwcodec eval "$1" --text "$DEMO_TEXT" --reference "$DEMO" --context 256 --json --quiet |
+    sed -n 's/.*"kl_divergence": \([0-9.e-]*\),*/\1/p'
+}
+awk -v levels="$(divergence levels)" -v steps="$(divergence steps)" \
+  -v bytes="$(size levels)" -v few="$(size steps)" 'BEGIN {
+  if (steps > 0 && steps < 0.85 * levels && few < 1.005 * bytes) exit 0
+  print "divergence " steps " in " few " bytes beside " levels " in " bytes
+  exit 1
+}'
+quietly nwcodec decompress steps -o back --quiet
