@@ -1,5 +1,5 @@
-// Rounding that weighs distance against bits: from the nearest integer towards zero as long as (x - v)^2 + rate_weight *
-// bits(v) falls, where bits(v) is what the context's table takes for v.
+// Rounding that weighs distance against bits: from the nearest integer towards zero as long as (x - v)^2 + rate_weight
+// * bits(v) falls, where bits(v) is what the context's table takes for v.
 #pragma once
 
 #include <vector>

@@ -1,5 +1,5 @@
-# Both sides of the layers, then steps by sensitivity: the same bytes whatever the threads, and a lower divergence at the
-# same size than with levels.
+# Both sides of the layers, then steps by sensitivity: the same bytes whatever the threads, and a lower divergence than
+# with levels at the same size.
 nwcodec calibrate "$DEMO" --text "$DEMO_TEXT" -o hessians --gradients --sequences 8 --length 128 --seed 3 --threads 1
 nwcodec compress "$DEMO" -o levels --bits 3 --hessians hessians --quiet >/dev/null
 nwcodec compress "$DEMO" -o steps --bits 3 --hessians hessians --steps sensitivity --quiet --json >steps.json

@@ -11,7 +11,8 @@ nwcodec eval small --images inputs.safetensors --reference clip
 nwcodec eval clip --images inputs.safetensors --reference clip --json |
   check_json /images/relative_error=0.0 /images/count=2 /texts/count=3 /labels=3 /label_agreement=1.0
 cp -r "$FIXTURES/dinov2" dino
-nwcodec eval dino --images dino/expected.safetensors --reference dino --json |
+mv dino/expected.safetensors dino.safetensors
+nwcodec eval dino --images dino.safetensors --reference dino --json |
   check_json /texts=null /label_agreement=null /images/count=2
 refused 2 nwcodec eval small --images inputs.safetensors
 refused 2 nwcodec eval small --images inputs.safetensors --text "$DEMO_TEXT" --reference clip
