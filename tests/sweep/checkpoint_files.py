@@ -19,6 +19,7 @@ import warnings
 
 warnings.filterwarnings("ignore")
 os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_VERBOSITY="error", HF_HUB_DISABLE_PROGRESS_BARS="1")
+import accelerate  # without it transformers refuses FP8, and there would be nothing to compare with
 import torch
 import transformers
 from safetensors.torch import load_file, save_file

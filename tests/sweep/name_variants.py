@@ -159,7 +159,7 @@ def fused_gate():
 VARIANTS.append(("names-fused-gate-llama", fused_gate))
 
 
-def through_calibration(name, family, rename, original_format=True):
+def through_calibration(name, family, rename, original_format=True, options=()):
     """Hessians go by the checkpoint's names: 8 bits with feedback change the perplexity little."""
     def check():
         tensors, config, wanted = published(family, original_format)
@@ -167,7 +167,8 @@ def through_calibration(name, family, rename, original_format=True):
         hessians, small = path(name + "-h"), path(name + "-c")
         for step in (("calibrate", directory, "--text", TEXT, "-o", hessians, "--sequences", 4, "--length", 32, "-q",
                       "--threads", 1),
-                     ("compress", directory, "-o", small, "--hessians", hessians, "--bits", 6, "-q", "--threads", 1)):
+                     ("compress", directory, "-o", small, "--hessians", hessians, "--bits", 6, "-q", "--threads", 1,
+                      *options)):
             code, _, messages = run(*step)
             if code != 0:
                 return WRONG, messages
@@ -182,7 +183,8 @@ def through_calibration(name, family, rename, original_format=True):
 through_calibration("calibrated-no-prefix-qwen3", "qwen3", behind(""))
 through_calibration("calibrated-fused-experts-mixtral", "mixtral", lambda key: key, original_format=False)
 through_calibration("calibrated-fused-experts-no-prefix-qwen3_moe", "qwen3_moe", behind(""), original_format=False)
-through_calibration("calibrated-raw-state-gemma3", "gemma3", behind("model.language_model.", "language_model.model."))
+through_calibration("calibrated-raw-state-gemma3", "gemma3", behind("model.language_model.", "language_model.model."),
+                    options=("--exclude", "vision_tower"))
 
 
 def keeps_names(name, model_type, names):
