@@ -31,21 +31,19 @@ BlockFisher::BlockFisher(std::vector<BlockLinear> linears, bool outputs)
 }
 
 void BlockFisher::see(const LinearSpec& linear, const at::Tensor& input, const at::Tensor& output) {
-  // The hook is not called for experts without tokens: skip them.
-  while (linears_[next_].linear.weight != linear.weight || linears_[next_].linear.slice != linear.slice) ++next_;
   const auto gradient = std::make_shared<at::Tensor>();
-  seen_.push_back({next_++, input.detach(), gradient});
+  seen_.push_back({walk_.next(linears_, linear), input.detach(), gradient});
   if (output.requires_grad()) output.register_hook([gradient](const at::Tensor& g) { *gradient = g; });
 }
 
 void BlockFisher::forget_batch() {
   seen_.clear();
-  next_ = 0;
+  walk_.begin_again();
 }
 
 std::optional<std::string> BlockFisher::end_batch(bool add) {
   const std::vector<Seen> seen = std::exchange(seen_, {});
-  next_ = 0;
+  walk_.begin_again();
   std::vector<Pair> pairs;
   for (const Seen& s : seen) pairs.push_back(pair_of(s.input, *s.gradient, linears_[s.layer].linear.out_features));
   for (size_t i = seen.size(); i-- > 0;) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "calibrate/layer_walk.h"
 #include "calibrate/second_moment.h"
 #include "guide/hessian_file.h"
 #include "libtorch/tensors.h"
@@ -45,7 +46,7 @@ class BlockFisher {
   std::vector<BlockLinear> linears_;
   std::vector<Sums> sums_;
   bool outputs_;
-  size_t next_ = 0;
+  LayerWalk walk_;
   std::vector<Seen> seen_;
 };
 

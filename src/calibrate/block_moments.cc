@@ -23,14 +23,14 @@ BlockMoments::BlockMoments(std::vector<BlockLinear> linears) : linears_(std::mov
 }
 
 void BlockMoments::see(const LinearSpec& linear, const at::Tensor& x) {
-  const BlockLinear& known = next_of(linear);
+  const BlockLinear& known = linears_[walk_.next(linears_, linear)];
   if (known.input == last_) return;
   last_ = known.input;
   inputs_[known.input].add(x);
 }
 
 void BlockMoments::end_batch() {
-  next_ = 0;
+  walk_.begin_again();
   last_ = SIZE_MAX;
 }
 
@@ -66,12 +66,6 @@ Result<HessianFile> BlockMoments::file(const Checkpoint& checkpoint, const Json&
     if (weight.tensor != nullptr) weight.shard->release(*weight.tensor);
   }
   return file;
-}
-
-const BlockLinear& BlockMoments::next_of(const LinearSpec& linear) {
-  // The hook is not called for experts without tokens: skip them.
-  while (linears_[next_].linear.weight != linear.weight || linears_[next_].linear.slice != linear.slice) ++next_;
-  return linears_[next_++];
 }
 
 void BlockMoments::append(StoredHessian& hessian, const BlockLinear& l, std::vector<std::string>& warnings) const {

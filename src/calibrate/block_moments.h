@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "calibrate/layer_walk.h"
 #include "calibrate/second_moment.h"
 #include "guide/hessian_file.h"
 #include "model/config/block_spec.h"
@@ -30,12 +31,12 @@ class BlockMoments {
                            std::vector<std::string>& warnings) const;
 
  private:
-  const BlockLinear& next_of(const LinearSpec& linear);
   void append(StoredHessian& hessian, const BlockLinear& l, std::vector<std::string>& warnings) const;
 
   std::vector<BlockLinear> linears_;
   std::vector<SecondMoment> inputs_;
-  size_t next_ = 0, last_ = SIZE_MAX;
+  LayerWalk walk_;
+  size_t last_ = SIZE_MAX;
 };
 
 }  // namespace nwc

@@ -30,7 +30,7 @@ Json provenance_of(const CalibrateOptions& options, std::span<const CalibrationT
     list.push_back({{"name", text.name}, {"tokens", text.ids.size()}, {"hash", hash_of(text)}});
   Json provenance = {
       {"texts", list}, {"sequences", options.sequences}, {"length", options.length}, {"seed", options.seed}};
-  if (options.gradients) provenance["gradients"] = options.outputs ? "both sides" : "inputs and rows";
+  add_gradients(options, provenance);
   if (!options.device.is_cpu()) provenance["device"] = "cuda";  // whose sums round differently
   provenance["machine"] = machine_class(options.device);
   return provenance;
@@ -42,8 +42,7 @@ Result<RunIdentity> identity_of(const CalibrateOptions& options, std::span<const
   identity.add("sequences", options.sequences);
   identity.add("length", options.length);
   identity.add("seed", options.seed);
-  identity.add("gradients", options.gradients);
-  identity.add("whole second moments of gradients", options.outputs);
+  add_gradients(options, identity);
   for (size_t i = 0; i < texts.size(); ++i) {
     identity.add(fmt::format("text {}", i + 1),
                  std::string_view(fmt::format("{} tokens, {}", texts[i].ids.size(), hash_of(texts[i]))));
@@ -106,15 +105,15 @@ Status pass(const CalibrateOptions& options, const CausalLm& model, std::vector<
     return pass_blocks(blocks, std::move(batches), context);
   }
   context.total = steps_of_gradient_pass(blocks, batches.size(), context.files);
-  std::shared_ptr<const Head> head;
-  const LastGradient last = [&](size_t index, const at::Tensor& output) -> Result<at::Tensor> {
+  LastGradient last = [&, head = std::shared_ptr<const Head>()](
+                          size_t index, const at::Tensor& output) mutable -> Result<at::Tensor> {
     if (head == nullptr) {
       NWC_ASSIGN_OR_RETURN(head, model.head());
     }
     return gradient_of_labels(*head, model.spec().vocab_size, output, drawn_labels(label_seed(options.seed, index)));
   };
-  return pass_with_gradients(blocks, std::move(batches), last, {.scratch = options.output, .outputs = options.outputs},
-                             context);
+  return pass_with_gradients(blocks, std::move(batches), std::move(last),
+                             {.scratch = options.output, .outputs = options.outputs}, context);
 }
 
 Result<CalibrateReport> run(CalibrateOptions options, std::span<const CalibrationText> texts,

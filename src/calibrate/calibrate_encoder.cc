@@ -30,10 +30,8 @@ Json provenance_of(const CalibrateOptions& options, const EncoderModel& model, c
     towers[name] = {{"inputs", inputs.count(name)}, {"hash", hex64(inputs.hash(name))}};
   }
   Json provenance = {{"file", inputs.path().filename().string()}, {"towers", towers}};
-  if (options.gradients) {
-    provenance["gradients"] = options.outputs ? "both sides" : "inputs and rows";
-    provenance["seed"] = options.seed;  // of the noise
-  }
+  add_gradients(options, provenance);
+  if (options.gradients) provenance["seed"] = options.seed;  // of the noise
   if (!options.device.is_cpu()) provenance["device"] = "cuda";
   provenance["machine"] = machine_class(options.device);
   return provenance;
@@ -42,8 +40,7 @@ Json provenance_of(const CalibrateOptions& options, const EncoderModel& model, c
 Result<RunIdentity> identity_of(const CalibrateOptions& options, const EncoderModel& model, const EncoderInputs& inputs,
                                 const Checkpoint& checkpoint) {
   RunIdentity identity("calibrate");
-  identity.add("gradients", options.gradients);
-  identity.add("whole second moments of gradients", options.outputs);
+  add_gradients(options, identity);
   if (options.gradients) identity.add("seed", options.seed);
   for (const EncoderTower& tower : model.towers()) {
     const std::string& name = tower.spec().name;
@@ -77,16 +74,16 @@ struct TowerPass {
     context.report.sequences += count();
     for (const Batch& batch : batches) context.report.tokens += batch.hidden.size(0) * batch.hidden.size(1);
     if (!options.gradients) return pass_blocks(stack, std::move(batches), context);
-    std::shared_ptr<const EncoderOutput> end;
-    const LastGradient last = [&](size_t index, const at::Tensor& hidden) -> Result<at::Tensor> {
+    LastGradient last = [&, end = std::shared_ptr<const EncoderOutput>()](
+                            size_t index, const at::Tensor& hidden) mutable -> Result<at::Tensor> {
       if (end == nullptr) {
         NWC_ASSIGN_OR_RETURN(end, tower.output());
       }
       return gradient_of_noise([&](const at::Tensor& h) { return end->forward(h, input_of(index)); }, hidden,
                                label_seed(options.seed, stack.first * kManyBatches + index));
     };
-    return pass_with_gradients(stack, std::move(batches), last, {.scratch = options.output, .outputs = options.outputs},
-                               context);
+    return pass_with_gradients(stack, std::move(batches), std::move(last),
+                               {.scratch = options.output, .outputs = options.outputs}, context);
   }
 
  private:

@@ -12,4 +12,13 @@ Status add_model(const std::filesystem::path& model, const Checkpoint& checkpoin
   return {};
 }
 
+void add_gradients(const CalibrateOptions& options, RunIdentity& identity) {
+  identity.add("gradients", options.gradients);
+  identity.add("whole second moments of gradients", options.outputs);
+}
+
+void add_gradients(const CalibrateOptions& options, Json& provenance) {
+  if (options.gradients) provenance["gradients"] = options.outputs ? "both sides" : "inputs and rows";
+}
+
 }  // namespace nwc

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "calibrate/block_fisher.h"
 #include "calibrate/block_moments.h"
@@ -42,7 +43,7 @@ class WayBack {
     return {};
   }
 
-  Status turn(const LastGradient& last_gradient) {
+  Status turn(LastGradient last_gradient) {
     for (size_t i = 0; i < batches_.size(); ++i) {
       NWC_RETURN_IF_ERROR(context_.step(blocks_.first + blocks_.count));
       NWC_ASSIGN_OR_RETURN(gradients_[i], last_gradient(i, batches_[i].hidden));
@@ -143,13 +144,13 @@ uint64_t steps_of_gradient_pass(const BlockStack& blocks, size_t batches, const 
   return first == blocks.count ? 0 : (2 * blocks.count - first + 1) * batches;
 }
 
-Status pass_with_gradients(const BlockStack& blocks, std::vector<Batch> batches, const LastGradient& last_gradient,
+Status pass_with_gradients(const BlockStack& blocks, std::vector<Batch> batches, LastGradient last_gradient,
                            const GradientPassOptions& options, PassContext& context) {
   const size_t first = context.files.first_missing(blocks.first, blocks.count);
   if (first == blocks.count) return {};
   WayBack way(blocks, std::move(batches), options, context);
   NWC_RETURN_IF_ERROR(way.go_there(first));
-  NWC_RETURN_IF_ERROR(way.turn(last_gradient));
+  NWC_RETURN_IF_ERROR(way.turn(std::move(last_gradient)));
   for (size_t b = blocks.count; b-- > first;) NWC_RETURN_IF_ERROR(way.go_back_through(b));
   return {};
 }

@@ -19,7 +19,8 @@ struct GradientPassOptions {
   uint64_t memory = KeptInputs::kMemory;
 };
 
-// The gradient of what is to be measured at the last block's output of batch `index`, of its shape.
+// The gradient of what is to be measured at the last block's output of batch `index`, of its shape. Freed at the turn,
+// with what it holds of the model.
 using LastGradient = std::function<Result<at::Tensor>(size_t index, const at::Tensor& output)>;
 
 // Once through all blocks, keeping the input of each; then from the last block down, each computed again with gradients
@@ -28,7 +29,7 @@ using LastGradient = std::function<Result<at::Tensor>(size_t index, const at::Te
 // first that is missing do not run backwards. A batch whose gradient is not finite is left out from there on, with a
 // line in the report's warnings. Errors: those of pass_blocks(), and kNonFinite if more than 1 % of the batches have
 // such gradients.
-Status pass_with_gradients(const BlockStack& blocks, std::vector<Batch> batches, const LastGradient& last_gradient,
+Status pass_with_gradients(const BlockStack& blocks, std::vector<Batch> batches, LastGradient last_gradient,
                            const GradientPassOptions& options, PassContext& context);
 uint64_t steps_of_gradient_pass(const BlockStack& blocks, size_t batches, const HessianFiles& files);
 
