@@ -8,8 +8,9 @@
 
 namespace nwc {
 
-// The format that this library writes, and the newest that it reads.
-inline constexpr unsigned kFormatVersion = 1;
+// The newest format that this library reads and writes. What needs none of its features is written as the oldest that
+// has what it needs.
+inline constexpr unsigned kFormatVersion = 2;
 // The oldest format that it reads.
 inline constexpr unsigned kOldestFormatVersion = 1;
 

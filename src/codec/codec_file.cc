@@ -32,7 +32,9 @@ Status check_version(const SafetensorsFile& file) {
     return Error(ErrorCode::kCorrupt, std::string("has no ") + kVersionKey + " in its metadata")
         .remedy("is it a codec?");
   }
-  if (entry->second == std::to_string(kFormatVersion)) return {};
+  for (unsigned v = kOldestFormatVersion; v <= kFormatVersion; ++v) {
+    if (entry->second == std::to_string(v)) return {};
+  }
   return Error(ErrorCode::kUnsupported, "codec has format version " + entry->second.substr(0, 20) +
                                             ", this program reads versions " + std::to_string(kOldestFormatVersion) +
                                             " to " + std::to_string(kFormatVersion))

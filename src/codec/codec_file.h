@@ -59,6 +59,8 @@ inline CodecShape shape_of(const DecoderCodec& codec) {
 }
 
 inline constexpr const char* kVersionKey = "nwcodec.format_version";
+// The version that codecs are written as: no later one changed anything about them.
+inline constexpr unsigned kCodecVersion = 1;
 
 // Checks the version, every shape, bound and number. Errors name file and tensor.
 Result<DecoderCodec> read_decoder_codec(const SafetensorsFile& file);

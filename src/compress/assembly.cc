@@ -64,7 +64,7 @@ PartIndex::Place PartIndex::find(const std::string& name) const {
 }
 
 Status assemble_shard(const ShardPlan& shard, const PartIndex& parts, const std::filesystem::path& path,
-                      const Progress& progress) {
+                      unsigned version, const Progress& progress) {
   struct Source {
     const TensorView* tensor;
     const SafetensorsFile* file;
@@ -96,7 +96,7 @@ Status assemble_shard(const ShardPlan& shard, const PartIndex& parts, const std:
     }
   }
   std::map<std::string, std::string> metadata = shard.file->metadata();
-  metadata[kVersionKey] = std::to_string(kFormatVersion);
+  metadata[kVersionKey] = std::to_string(version);
   NWC_ASSIGN_OR_RETURN(SafetensorsWriter writer, SafetensorsWriter::create(path, std::move(fixed), std::move(growing),
                                                                            std::move(metadata), {.checksums = true}));
   const auto copy = [&](const Source& source, auto&& write) -> Status {
@@ -138,7 +138,8 @@ Status assemble_checkpoint(const CompressRun& run, const EarlierShards& earlier,
   const int together = std::min(kShardsTogether, resolve_threads(run.options.threads));
   NWC_RETURN_IF_ERROR(parallel_for(shards.size(), together, [&](size_t s, int) -> Status {
     if (earlier.has(s)) return {};
-    return assemble_shard(shards[s], index, directory / file_name(shards[s]), run.progress);
+    return assemble_shard(shards[s], index, directory / file_name(shards[s]), format_version_of(run.options),
+                          run.progress);
   }));
   WeightMap weight_map;
   uint64_t total_size = 0;
@@ -158,7 +159,7 @@ Status assemble_checkpoint(const CompressRun& run, const EarlierShards& earlier,
   NWC_ASSIGN_OR_RETURN(const std::vector<std::string> dropped, copy_files_beside(run));
   report.warnings.insert(report.warnings.end(), dropped.begin(), dropped.end());
   NWC_RETURN_IF_ERROR(write_compressed_config(
-      run.options.model, directory, codec_id,
+      run.options.model, directory, codec_id, format_version_of(run.options),
       {.quantisation = run.checkpoint.decodes_quantised(), .float64 = run.checkpoint.narrows_f64()}));
   return run.output->finish();
 }

@@ -30,9 +30,9 @@ class PartIndex {
 };
 
 // Writes the shard `path`, whose bytes do not depend on how tensors were spread over parts. Errors: kIo; kInternal for
-// a tensor that no part holds.
+// a tensor that no part holds. `version`: the format's, for its metadata.
 Status assemble_shard(const ShardPlan& shard, const PartIndex& parts, const std::filesystem::path& path,
-                      const Progress& progress);
+                      unsigned version, const Progress& progress);
 
 // The whole output directory, by the leading process, from the parts of all items that `earlier` does not supersede.
 // Fills in the report's tensors, bytes and warnings. Errors: kIo; those of a part that cannot be read.

@@ -15,8 +15,6 @@ Result<ChosenCodec> read_codec(const std::filesystem::path& path, double gain) {
   return ChosenCodec{path, xxh3(file.bytes()), std::move(codec), gain};
 }
 
-constexpr unsigned kPlainLevels = 8;
-
 Result<ChosenCodec> choose_plain_codec(const CompressOptions& options, const EncodeOptions& encode,
                                        const std::vector<SelectedTensor>& tensors, GuideSource& guides, Team& team,
                                        const Progress& progress) {
@@ -29,7 +27,7 @@ Result<ChosenCodec> choose_plain_codec(const CompressOptions& options, const Enc
   }
   NWC_ASSIGN_OR_RETURN(const double centre, centre_of_spreads(tensors, guides, options.threads, team, progress));
   guides.set_centre(centre);
-  ChosenCodec chosen{"none", 0, plain_codec(kPlainLevels, kCentreLevel, *options.bits - kGaussianBits)};
+  ChosenCodec chosen{"none", 0, plain_codec(kCentreContext, *options.bits - kGaussianBits)};
   NWC_ASSIGN_OR_RETURN(RateChoice choice, choose_rate_by_sensitivity(tensors, chosen.codec, *options.bits, encode,
                                                                      guides, options.threads, team, progress));
   chosen.gain = choice.gain;

@@ -17,6 +17,7 @@
 #include "compress/pattern_warnings.h"
 #include "compress/tensor_compressor.h"
 #include "format/checkpoint_config.h"
+#include "format/stream_header.h"
 #include "nwcodec/version.h"
 #include "team/team.h"
 #include "tensor/device.h"
@@ -43,6 +44,11 @@ void append(std::vector<std::string>& all, const std::vector<std::string>& more)
 }
 
 }  // namespace
+
+unsigned format_version_of(const CompressOptions& options) {
+  const bool by_sensitivity = !options.hessians.empty() && options.guide.steps == StepRule::kSensitivity;
+  return version_of(by_sensitivity ? ContextRule::kScaleClasses : ContextRule::kLevelChannel);
+}
 
 Result<CompressReport> compress_checkpoint(const CompressOptions& options, const Progress& progress,
                                            BlockCompressor* blocks, Team* team) {
@@ -90,7 +96,7 @@ Result<CompressReport> compress_checkpoint(const CompressOptions& options, const
   EncodeOptions encode_options = options.encode;
   encode_options.normalisation.model_rms = plan.rms();
   const bool by_sensitivity = hessians && options.guide.steps == StepRule::kSensitivity;
-  if (by_sensitivity) encode_options.normalisation.kind = Normalisation::kBoth;  // what its steps are stored as
+  if (by_sensitivity) encode_options.normalisation.kind = Normalisation::kTensor;  // line scales have one base
   GuideSource guides(hessians ? &*hessians : nullptr, options.guide, encode_options.normalisation, options.threads,
                      options.device);
   clock.begin("choosing codec and gain");
@@ -116,13 +122,13 @@ Result<CompressReport> compress_checkpoint(const CompressOptions& options, const
     NWC_RETURN_IF_ERROR(output->begin(identity));
     if (team->size() > 1) output->keep_progress();  // others may complete blocks that this process does not know of
     NWC_RETURN_IF_ERROR(
-        write_tensors(codec_path, decoder_tensors(codec.decoder), {{kVersionKey, std::to_string(kFormatVersion)}}));
+        write_tensors(codec_path, decoder_tensors(codec.decoder), {{kVersionKey, std::to_string(kCodecVersion)}}));
     NWC_RETURN_IF_ERROR(parts.create_directory());
   }
   NWC_RETURN_IF_ERROR(team->meet());
   NWC_ASSIGN_OR_RETURN(const Codec written_codec, Codec::open(codec_path));
   const Encoder encoder(codec, written_codec.id(), std::move(quantiser));
-  const bool has_levels = options.level > 0 || (hessians && (options.guide.levels || by_sensitivity));
+  const bool has_levels = options.level > 0 || (hessians && options.guide.levels && !by_sensitivity);
   clock.begin("compressing");
   const TensorCompressor tensors(selection, encoder, guides,
                                  {encode_options, options.level, has_levels, options.threads}, options.device);

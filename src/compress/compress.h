@@ -38,6 +38,9 @@ struct CompressOptions {
                                    // for the cores. Not owned
 };
 
+// The format version that a compression with these options writes.
+unsigned format_version_of(const CompressOptions& options);
+
 struct CompressReport {
   std::vector<TensorRecord> tensors;  // shard by shard, by name; without those of shards that an earlier run completed
   std::vector<std::string> warnings;  // of every process: those that concern its own blocks

@@ -30,7 +30,7 @@ RunIdentity identity_of(const CompressOptions& options, const ModelKind& model, 
                         const HessianStore* hessians, const ChosenCodec& chosen, const BlockCompressor& blocks,
                         bool exact) {
   RunIdentity identity("compress");
-  identity.add("format", kFormatVersion);
+  identity.add("format", format_version_of(options));
   // Options.
   if (options.bits) identity.add("bits", *options.bits);
   identity.add("tile chunks", options.encode.tile_chunks);

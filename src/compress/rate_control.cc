@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "codec/encode/plain_codec.h"
 #include "compress/sample_exchange.h"
 #include "guide/sensitivity.h"
 #include "team/team.h"
@@ -66,8 +65,7 @@ class RateEstimator {
     }
     NWC_RETURN_IF_ERROR(share_samples(samples, team_));
     DecoderCodec written = codec.decoder;
-    written.tables.set =
-        fit_checkpoint_tables(samples, codec.decoder.tables.set, is_plain(codec.decoder) ? codec.decoder.latents() : 1);
+    written.tables.set = fit_checkpoint_tables(samples, codec.decoder.tables.set);
     double bytes = 0;
     for (const NamedTensor& tensor : decoder_tensors(written)) bytes += static_cast<double>(tensor.bytes.size());
     for (const TensorSample& sample : samples)

@@ -90,15 +90,40 @@ Result<TensorDecoder> TensorDecoder::open(const std::string& name, std::span<con
                                           " tiles, its shape asks for " + std::to_string(decoder.tiling_->tile_count()))
         .at_offset(80);
   }
-  if (header.one_scale && header.elements() > 0)
-    decoder.scales_.assign(header.matrices * header.columns, decoder.scales_[0]);
-  std::span<const std::byte> own_tables = decoder.parsed_.own_tables;
-  NWC_ASSIGN_OR_RETURN(decoder.contexts_, open_contexts(header, own_tables, shape_of(codec.parts())));
+  std::span<const std::byte> own_tables = decoder.parsed_.section;
+  const float scale = header.one_scale ? decoder.scales_[0] : 0.0f;
+  if (header.one_scale && header.elements() > 0) decoder.scales_.assign(header.matrices * header.columns, scale);
+  if (header.context_rule == ContextRule::kScaleClasses) {
+    NWC_ASSIGN_OR_RETURN(const LineScales lines, read_line_scales(own_tables, header, codec.tables()));
+    NWC_RETURN_IF_ERROR(decoder.apply_line_scales(lines, scale));
+  } else {
+    decoder.contexts_ = make_level_channel_contexts(shape_of(codec.parts()));
+  }
+  if (!header.has_own_tables && !own_tables.empty())
+    return Error(ErrorCode::kCorrupt, "stream has own tables without their flag").at_offset(84);
   if (header.has_own_tables) {
     NWC_ASSIGN_OR_RETURN(const TableSet own, parse_own_tables(own_tables, codec.parts().tables.set));
     decoder.own_decoding_tables_.emplace(own);
   }
   return decoder;
+}
+
+Status TensorDecoder::apply_line_scales(const LineScales& lines, float base) {
+  const auto fill = [](float of, std::span<const int16_t> steps, std::vector<float>& scales) -> Status {
+    scales.clear();
+    for (const int16_t step : steps) {
+      scales.push_back(line_scale(of, step));
+      if (!std::isfinite(scales.back()))
+        return Error(ErrorCode::kCorrupt, "line scales hold a step that is not finite").at_offset(96);
+    }
+    return {};
+  };
+  NWC_RETURN_IF_ERROR(fill(base, lines.column_steps, scales_));
+  NWC_RETURN_IF_ERROR(fill(1.0f, lines.row_steps, row_factors_));
+  const CodecShape shape = shape_of(codec_->parts());
+  NWC_ASSIGN_OR_RETURN(
+      contexts_, make_scale_class_contexts({lines, header().columns, header().rows, shape.tables()}, shape));
+  return {};
 }
 
 std::vector<uint64_t> TensorDecoder::columns_per_level() const {

@@ -291,7 +291,7 @@ TEST(TensorDecoder, NonsenseBehindSoundChecksums) {
   int decoded = 0;
   for (int round = 0; round < 2000; ++round) {
     Parts parts{.header = parsed->header,
-                .own_tables = {parsed->own_tables.begin(), parsed->own_tables.end()},
+                .own_tables = {parsed->section.begin(), parsed->section.end()},
                 .scales = encoded->scales,
                 .levels = encoded->levels,
                 .tiles = {}};

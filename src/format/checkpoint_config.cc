@@ -76,7 +76,7 @@ std::string decoded_text(std::string text, const DecodedNumbers& decoded) {
 }  // namespace
 
 Status write_compressed_config(const std::filesystem::path& from, const std::filesystem::path& to, uint64_t codec_id,
-                               const DecodedNumbers& decoded) {
+                               unsigned version, const DecodedNumbers& decoded) {
   NWC_ASSIGN_OR_RETURN(std::optional<ConfigText> config, read_config(from / kConfigName));
   if (!config) return {};
   // One that is there already was left over by a compression that was undone by hand.
@@ -84,7 +84,7 @@ Status write_compressed_config(const std::filesystem::path& from, const std::fil
   text = with_member_renamed(std::move(text), kOurs, kOriginal);
   text = with_member(std::move(text), kOurs,
                      {{"quant_method", std::string("\"") + kMethod + "\""},
-                      {"format_version", std::to_string(kFormatVersion)},
+                      {"format_version", std::to_string(version)},
                       {"codec_id", "\"" + hex64(codec_id) + "\""}});
   return write_file(to / kConfigName, text);
 }
@@ -109,7 +109,13 @@ Status check_compressed_config(const std::filesystem::path& directory, uint64_t 
   };
   if (!has("quant_method", kMethod))
     return refuse(ErrorCode::kMismatch, "quant_method is not nwcodec, but the tensors are compressed by it");
-  if (!has("format_version", kFormatVersion)) {
+  const auto knows_version = [&] {
+    for (unsigned v = kOldestFormatVersion; v <= kFormatVersion; ++v) {
+      if (has("format_version", v)) return true;
+    }
+    return false;
+  };
+  if (!knows_version()) {
     const std::string found = ours.contains("format_version") ? ours["format_version"].dump().substr(0, 20) : "none";
     return refuse(ErrorCode::kUnsupported, "has format version " + found + ", this program reads versions " +
                                                std::to_string(kOldestFormatVersion) + " to " +

@@ -17,9 +17,9 @@ struct DecodedNumbers {
 
 // Writes `to`/config.json: the text of `from`'s with our quantization_config behind the rest; an earlier one keeps its
 // place, as original_quantization_config, unless it is `decoded`. Floats as Python writes them (Infinity) are fine.
-// Does nothing if `from` has no config.json. Errors: kIo, kCorrupt.
+// Does nothing if `from` has no config.json. `version`: of the checkpoint's streams, the newest. Errors: kIo, kCorrupt.
 Status write_compressed_config(const std::filesystem::path& from, const std::filesystem::path& to, uint64_t codec_id,
-                               const DecodedNumbers& decoded = {});
+                               unsigned version, const DecodedNumbers& decoded = {});
 
 // The config of a model as it is once decoded. Does nothing if there is none. Errors as above.
 Status write_decoded_config(const std::filesystem::path& from, const std::filesystem::path& to,

@@ -13,7 +13,7 @@ using testing::TempDir;
 TEST(CheckpointConfig, AddsOurKeyAndKeepsTheTextOfTheOthers) {
   const TempDir from, to;
   from.add("config.json", R"({"z":1, "a": {"y": [1.50, null], "limit": [0.0, Infinity]}, "name": "m"})");
-  ASSERT_TRUE(write_compressed_config(from.path(), to.path(), 0xAB).ok());
+  ASSERT_TRUE(write_compressed_config(from.path(), to.path(), 0xAB, 1).ok());
   EXPECT_EQ(
       read_file(to / "config.json"),
       R"({"z":1, "a": {"y": [1.50, null], "limit": [0.0, Infinity]}, "name": "m", )"
@@ -23,7 +23,7 @@ TEST(CheckpointConfig, AddsOurKeyAndKeepsTheTextOfTheOthers) {
 TEST(CheckpointConfig, AddsLinesToLines) {
   const TempDir from, to;
   from.add("config.json", "{\n  \"name\": \"m\"\n}\n");
-  ASSERT_TRUE(write_compressed_config(from.path(), to.path(), 0xAB).ok());
+  ASSERT_TRUE(write_compressed_config(from.path(), to.path(), 0xAB, 1).ok());
   EXPECT_EQ(read_file(to / "config.json"), R"({
   "name": "m",
   "quantization_config": {
@@ -42,7 +42,7 @@ TEST(CheckpointConfig, ThereAndBack) {
         "\t{ \"quantization_config\" : {\"quant_method\": \"fp8\"}, \"u\": \"\\u00e4 \xC3\xA4\" }\r\n"}) {
     const TempDir plain, compressed, back;
     plain.add("config.json", text);
-    ASSERT_TRUE(write_compressed_config(plain.path(), compressed.path(), 1).ok());
+    ASSERT_TRUE(write_compressed_config(plain.path(), compressed.path(), 1, 1).ok());
     EXPECT_TRUE(check_compressed_config(compressed.path(), 1).ok());
     ASSERT_TRUE(write_plain_config(compressed.path(), back.path()).ok());
     EXPECT_EQ(read_file(back / "config.json"), text);
@@ -52,7 +52,7 @@ TEST(CheckpointConfig, ThereAndBack) {
 TEST(CheckpointConfig, KeepsAnEarlierQuantizationConfigInItsPlace) {
   const TempDir plain, compressed;
   plain.add("config.json", R"({"quantization_config": {"quant_method": "fp8"}, "original_quantization_config": 3})");
-  ASSERT_TRUE(write_compressed_config(plain.path(), compressed.path(), 0xFEDCBA9876543210).ok());
+  ASSERT_TRUE(write_compressed_config(plain.path(), compressed.path(), 0xFEDCBA9876543210, 1).ok());
   EXPECT_EQ(read_file(compressed / "config.json"),
             R"({"original_quantization_config": {"quant_method": "fp8"}, "quantization_config": )"
             R"({"quant_method": "nwcodec", "format_version": 1, "codec_id": "fedcba9876543210"}})");
@@ -86,7 +86,7 @@ TEST(CheckpointConfig, AnotherDtypeIsNamedWhereverTheConfigNamesOne) {
 
 TEST(CheckpointConfig, NothingWithoutOne) {
   const TempDir from, to;
-  EXPECT_TRUE(write_compressed_config(from.path(), to.path(), 1).ok());
+  EXPECT_TRUE(write_compressed_config(from.path(), to.path(), 1, 1).ok());
   EXPECT_TRUE(write_plain_config(from.path(), to.path()).ok());
   EXPECT_TRUE(to.files().empty());
 }
@@ -96,7 +96,7 @@ TEST(CheckpointConfig, ABrokenOneIsRefused) {
     const TempDir from, to;
     const std::string path = from.add("config.json", text).string();
     for (const Status& status :
-         {write_compressed_config(from.path(), to.path(), 1), write_plain_config(from.path(), to.path())}) {
+         {write_compressed_config(from.path(), to.path(), 1, 1), write_plain_config(from.path(), to.path())}) {
       ASSERT_FALSE(status.ok()) << text;
       EXPECT_EQ(status.error().code(), ErrorCode::kCorrupt) << text;
       EXPECT_EQ(status.error().file(), path);

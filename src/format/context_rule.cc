@@ -1,7 +1,5 @@
 #include "format/context_rule.h"
 
-#include <string>
-
 namespace nwc {
 
 TileContexts StreamContexts::of_tile(const LevelGroup& group, const TileSpan& span,
@@ -19,17 +17,6 @@ TileContexts StreamContexts::of_tile(const LevelGroup& group, const TileSpan& sp
     for (unsigned c = 0; c < channels_; ++c) storage[c * stride + i] = of_one[c];
   }
   return {storage.data(), stride};
-}
-
-Result<std::shared_ptr<const StreamContexts>> open_contexts(const StreamHeader& header,
-                                                            std::span<const std::byte>& /*section*/,
-                                                            const CodecShape& codec) {
-  if (header.context_rule == ContextRule::kLevelChannel) return make_level_channel_contexts(codec);
-  return Error(ErrorCode::kUnsupported, "stream has context rule " +
-                                            std::to_string(static_cast<unsigned>(header.context_rule)) +
-                                            ", which this program does not know")
-      .at_offset(76)
-      .remedy("use a newer nwcodec");
 }
 
 }  // namespace nwc

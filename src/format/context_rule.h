@@ -2,12 +2,15 @@
 // A rule is a number in the stream's header and a body of StreamContexts; what codes with it sees table numbers only.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "entropy/context.h"
+#include "format/line_scales.h"
 #include "format/stream_header.h"
 #include "format/tiling.h"
 #include "nwcodec/result.h"
@@ -27,6 +30,8 @@ inline ChunkPlace place_of(const LevelGroup& group, uint64_t chunk) {
   return {group.matrix, group.level, chunk / group.columns.size(), group.columns[chunk % group.columns.size()]};
 }
 
+class ScaleClasses;
+
 // The contexts of one stream's symbols. Immutable; threads share it.
 class StreamContexts {
  public:
@@ -34,6 +39,8 @@ class StreamContexts {
   unsigned channels() const { return channels_; }
   // Whether all chunks of a tile, which belong to one matrix and one level, have the same contexts.
   bool shared() const { return shared_; }
+  // Rule 1's, for decoders on other devices; null under other rules.
+  virtual const ScaleClasses* scale_classes() const { return nullptr; }
 
   // The contexts of a chunk's symbols, [channels()].
   virtual void of_chunk(const ChunkPlace& place, std::span<Context> contexts) const = 0;
@@ -52,14 +59,34 @@ class StreamContexts {
 struct CodecShape {
   unsigned levels = 0, channels = 0;
   unsigned chunk_length = 0;  // rows of a stripe
+
+  size_t tables() const { return size_t{levels} * channels; }
 };
 
-// The contexts of a stream: the body of its header's rule. `section`: the stream's bytes about contexts and tables;
-// what the rule reads of them is taken off its front, and own tables are what is left (docs/format.md, section 7).
-// Errors: kUnsupported for a rule that this format does not have (parse_stream() has refused it before); kCorrupt.
-Result<std::shared_ptr<const StreamContexts>> open_contexts(const StreamHeader& header,
-                                                            std::span<const std::byte>& section,
-                                                            const CodecShape& codec);
+// Rule 1: a class for each column and for each row of each matrix, from line scales (format/line_scales.h), whose sum
+// names one of the tables that all tensors share: quarter octaves of what weights spread over their steps. A sum beyond
+// the first or the last table names that one.
+class ScaleClasses {
+ public:
+  ScaleClasses(const LineScales& lines, uint64_t columns, uint64_t rows, size_t tables);
+
+  // Rows past the end of the matrix, which pad its last stripe, have class 0.
+  Context context(uint64_t matrix, uint32_t column, uint64_t row) const {
+    const int sum =
+        of_columns_[matrix * columns_ + column] + (row < rows_ ? of_rows_[matrix * rows_ + row] : int16_t{0});
+    return static_cast<Context>(std::clamp(sum, 0, last_));
+  }
+  std::span<const int16_t> of_columns() const { return of_columns_; }  // [matrices * columns]
+  std::span<const int16_t> of_rows() const { return of_rows_; }        // [matrices * rows]
+
+ private:
+  uint64_t columns_, rows_;
+  int last_;
+  std::vector<int16_t> of_columns_, of_rows_;
+};
+// The rule asks for codecs whose chunks have as many latents as weights: latent c is that of row c of the chunk.
+// Errors: kCorrupt for another codec.
+Result<std::shared_ptr<const StreamContexts>> make_scale_class_contexts(ScaleClasses classes, const CodecShape& codec);
 
 // Rule 0's number of a table.
 inline Context level_channel_context(unsigned level, unsigned channels, unsigned channel) {

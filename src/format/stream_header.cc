@@ -36,7 +36,7 @@ Status check_shape(const StreamHeader& h) {
   const auto fits = [](uint64_t a, uint64_t b) { return a == 0 || b <= limits::kMaxStreamWeights / a; };
   // The last two matter where there are no rows or no columns: scales are counted by matrices and columns or rows.
   if (!fits(h.rows, h.columns) || !fits(h.matrices, h.rows * h.columns) || !fits(h.matrices, h.columns) ||
-      (h.has_row_factors && !fits(h.matrices, h.rows))) {
+      ((h.has_row_factors || h.context_rule == ContextRule::kScaleClasses) && !fits(h.matrices, h.rows))) {
     return Error(ErrorCode::kLimit, "stream declares more elements than any stream may hold").at_offset(40);
   }
   if (h.columns > UINT32_MAX) return Error(ErrorCode::kLimit, "stream declares more than 2^32 columns").at_offset(56);
@@ -90,21 +90,24 @@ Result<ParsedStream> parse_stream(std::span<const std::byte> bytes) {
   const unsigned table_rule = static_cast<unsigned>(p[76]);
   const uint32_t reserved = static_cast<uint32_t>(p[77]) | uint32_t{load_le<uint16_t>(p + 78)} << 8;
   const uint32_t tiles = load_le<uint32_t>(p + 80);
-  const uint32_t own_tables = load_le<uint32_t>(p + 84);
+  const uint32_t section = load_le<uint32_t>(p + 84);
 
   // Sizes first: the hash covers the head, so the head must lie inside the stream.
   const uint64_t after_header = bytes.size() - kHeaderSize;
-  if (own_tables > after_header) return corrupt("own tables reach past the end of the stream", 84);
-  if (tiles > (after_header - own_tables) / kIndexEntrySize)
+  if (section > after_header) return corrupt("line scales and own tables reach past the end of the stream", 84);
+  if (tiles > (after_header - section) / kIndexEntrySize)
     return corrupt("tile index reaches past the end of the stream", 80);
-  const uint64_t head_size = kHeaderSize + own_tables + tiles * uint64_t{kIndexEntrySize};
+  const uint64_t head_size = kHeaderSize + section + tiles * uint64_t{kIndexEntrySize};
   if (load_le<uint64_t>(p + kHashOffset) != head_hash(p, head_size)) {
     return corrupt("stream header does not match its checksum", kHashOffset)
         .remedy("the file is damaged: fetch it again");
   }
 
-  if ((flags & ~kKnownStreamFlags) != 0 || table_rule > static_cast<unsigned>(ContextRule::kLast) || reserved != 0) {
-    return Error(ErrorCode::kUnsupported, "stream uses a feature that format version 1 does not have").at_offset(74);
+  if ((flags & ~kKnownStreamFlags) != 0 || table_rule > static_cast<unsigned>(ContextRule::kLast) || reserved != 0 ||
+      version_of(static_cast<ContextRule>(table_rule)) > version) {
+    return Error(ErrorCode::kUnsupported,
+                 "stream uses a feature that format version " + std::to_string(version) + " does not have")
+        .at_offset(74);
   }
   if (dtype > static_cast<unsigned>(DType::kBF16) || !is_weight_dtype(static_cast<DType>(dtype))) {
     return corrupt("stream declares dtype number " + std::to_string(dtype), 72);
@@ -116,7 +119,11 @@ Result<ParsedStream> parse_stream(std::span<const std::byte> bytes) {
   h.has_own_tables = (flags & kStreamOwnTables) != 0;
   h.one_scale = (flags & kStreamOneScale) != 0;
   h.has_row_factors = (flags & kStreamRowFactors) != 0;
-  if (!h.has_own_tables && own_tables != 0) return corrupt("stream has own tables without their flag", 84);
+  const bool has_lines = h.context_rule == ContextRule::kScaleClasses;
+  if (!h.has_own_tables && !has_lines && section != 0) return corrupt("stream has own tables without their flag", 84);
+  if (has_lines && (!h.one_scale || h.has_row_factors)) {
+    return corrupt("stream has line scales, but not one scale, or row factors too", 74);
+  }
   if (!h.has_levels && h.levels_hash != 0) return corrupt("stream has a checksum of levels without their flag", 32);
   if (h.tile_chunks == 0 || h.tile_chunks > limits::kMaxTileChunks || h.tile_chunks % limits::kLanes != 0) {
     return corrupt("stream declares tiles of " + std::to_string(h.tile_chunks) + " chunks", 64);
@@ -126,9 +133,9 @@ Result<ParsedStream> parse_stream(std::span<const std::byte> bytes) {
   }
   NWC_RETURN_IF_ERROR(check_shape(h));
 
-  parsed.own_tables = bytes.subspan(kHeaderSize, own_tables);
+  parsed.section = bytes.subspan(kHeaderSize, section);
   parsed.tiles.reserve(tiles);
-  const std::byte* index = p + kHeaderSize + own_tables;
+  const std::byte* index = p + kHeaderSize + section;
   uint64_t offset = head_size;
   for (uint32_t t = 0; t < tiles; ++t, index += kIndexEntrySize) {
     const uint32_t size = load_le<uint32_t>(index);
@@ -161,12 +168,12 @@ Status check_tiles_hold_shape(const ParsedStream& stream, unsigned chunk_length)
   return too_few;
 }
 
-std::vector<std::byte> serialise_stream_head(const StreamHeader& h, std::span<const std::byte> own_tables,
+std::vector<std::byte> serialise_stream_head(const StreamHeader& h, std::span<const std::byte> section,
                                              std::span<const TileIndexEntry> tiles) {
-  std::vector<std::byte> head(kHeaderSize + own_tables.size() + tiles.size() * kIndexEntrySize);
+  std::vector<std::byte> head(kHeaderSize + section.size() + tiles.size() * kIndexEntrySize);
   std::byte* p = head.data();
   std::memcpy(p, kMagic, sizeof(kMagic));
-  store_le<uint16_t>(p + 4, kFormatVersion);
+  store_le<uint16_t>(p + 4, static_cast<uint16_t>(version_of(h.context_rule)));
   store_le<uint16_t>(p + 6, kHeaderSize);
   store_le(p + 8, h.codec_id);
   store_le(p + 16, h.tensor_id);
@@ -186,8 +193,8 @@ std::vector<std::byte> serialise_stream_head(const StreamHeader& h, std::span<co
                                     (h.has_row_factors ? kStreamRowFactors : 0)));
   p[76] = static_cast<std::byte>(h.context_rule);
   store_le<uint32_t>(p + 80, static_cast<uint32_t>(tiles.size()));
-  store_le<uint32_t>(p + 84, static_cast<uint32_t>(own_tables.size()));
-  std::byte* after = std::copy(own_tables.begin(), own_tables.end(), p + kHeaderSize);
+  store_le<uint32_t>(p + 84, static_cast<uint32_t>(section.size()));
+  std::byte* after = std::copy(section.begin(), section.end(), p + kHeaderSize);
   for (const TileIndexEntry& tile : tiles) {
     store_le(after, tile.size);
     store_le(after + 4, tile.checksum);

@@ -20,8 +20,12 @@ inline constexpr const char* kLevelsSuffix = ".nwc_levels";
 // How symbols find their tables, by its number in the header (format/context_rule.h).
 enum class ContextRule : uint8_t {
   kLevelChannel = 0,
-  kLast = kLevelChannel,
+  kScaleClasses = 1,  // by line scales; from format version 2 on
+  kLast = kScaleClasses,
 };
+
+// The oldest format version that has the rule.
+constexpr unsigned version_of(ContextRule rule) { return rule == ContextRule::kLevelChannel ? 1 : 2; }
 
 struct StreamHeader {
   uint64_t codec_id = 0;
@@ -63,7 +67,7 @@ struct TileIndexEntry {
 // A stream taken apart: spans point into the bytes given.
 struct ParsedStream {
   StreamHeader header;
-  std::span<const std::byte> own_tables;
+  std::span<const std::byte> section;  // line scales under table rule 1, then own tables
   struct Tile {
     uint64_t offset;  // in the stream
     uint32_t size, checksum;
@@ -81,8 +85,8 @@ Result<ParsedStream> parse_stream(std::span<const std::byte> bytes);
 // own, and a tile has four bytes for each of its first 32 chunks. Errors: kCorrupt.
 Status check_tiles_hold_shape(const ParsedStream& stream, unsigned chunk_length);
 
-// Header, own tables and tile index; the tiles follow.
-std::vector<std::byte> serialise_stream_head(const StreamHeader& header, std::span<const std::byte> own_tables,
+// Header, section and tile index; the tiles follow.
+std::vector<std::byte> serialise_stream_head(const StreamHeader& header, std::span<const std::byte> section,
                                              std::span<const TileIndexEntry> tiles);
 
 }  // namespace nwc

@@ -85,8 +85,8 @@ TEST(StreamHeader, RoundTrip) {
   EXPECT_TRUE(h.transposed && h.has_levels && h.has_own_tables);
   EXPECT_EQ(h.elements(), 8000u);
   EXPECT_EQ(h.shape(), (std::vector<uint64_t>{2, 100, 40}));
-  EXPECT_EQ(parsed->own_tables.data(), stream.data() + 96);
-  EXPECT_EQ(parsed->own_tables.size(), 2u);
+  EXPECT_EQ(parsed->section.data(), stream.data() + 96);
+  EXPECT_EQ(parsed->section.size(), 2u);
   ASSERT_EQ(parsed->tiles.size(), 2u);
   EXPECT_EQ(parsed->tiles[0].offset, 114u);
   EXPECT_EQ(parsed->tiles[0].size, 5u);
@@ -150,9 +150,9 @@ std::string refusal(size_t at, T value, ErrorCode code = ErrorCode::kCorrupt, By
 TEST(StreamHeader, EveryBound) {
   EXPECT_EQ(refusal<uint8_t>(0, 'n'), "byte 0: stream does not begin with NWCS");
   EXPECT_EQ(refusal<uint16_t>(4, 0, ErrorCode::kUnsupported),
-            "byte 4: stream has format version 0, this program reads versions 1 to 1; use a newer nwcodec");
-  EXPECT_EQ(refusal<uint16_t>(4, 2, ErrorCode::kUnsupported),
-            "byte 4: stream has format version 2, this program reads versions 1 to 1; use a newer nwcodec");
+            "byte 4: stream has format version 0, this program reads versions 1 to 2; use a newer nwcodec");
+  EXPECT_EQ(refusal<uint16_t>(4, 3, ErrorCode::kUnsupported),
+            "byte 4: stream has format version 3, this program reads versions 1 to 2; use a newer nwcodec");
   EXPECT_EQ(refusal<uint16_t>(6, 97), "byte 6: stream header has an impossible size");
   const std::string elements = "byte 40: stream declares more elements than any stream may hold";
   EXPECT_EQ(refusal<uint64_t>(40, uint64_t{1} << 29, ErrorCode::kLimit), elements);
@@ -183,6 +183,30 @@ TEST(StreamHeader, EveryBound) {
   EXPECT_EQ(refusal<uint16_t>(74, 3), "byte 84: stream has own tables without their flag");
 }
 
+TEST(StreamHeader, LineScalesAreOfVersion2) {
+  StreamHeader header = sample_header();
+  header.context_rule = ContextRule::kScaleClasses;
+  header.one_scale = true;
+  header.has_own_tables = false;
+  const std::byte lines[] = {std::byte{0xAA}, std::byte{0xBB}};
+  const Bytes stream = serialise_stream_head(header, lines, {});
+  EXPECT_EQ(stream[4], std::byte{2});
+  EXPECT_EQ(stream[76], std::byte{1});
+  const Result<ParsedStream> parsed = parse_stream(stream);
+  ASSERT_TRUE(parsed.ok()) << parsed.error().to_string();
+  EXPECT_EQ(parsed->section.size(), 2u);
+  EXPECT_EQ(refusal<uint16_t>(4, 1, ErrorCode::kUnsupported, stream),
+            "byte 74: stream uses a feature that format version 1 does not have");
+  EXPECT_EQ(refusal<uint8_t>(76, 2, ErrorCode::kUnsupported, stream),
+            "byte 74: stream uses a feature that format version 2 does not have");
+  const std::string beside = "byte 74: stream has line scales, but not one scale, or row factors too";
+  EXPECT_EQ(refusal<uint16_t>(74, kStreamTransposed | kStreamLevels, ErrorCode::kCorrupt, stream), beside);
+  EXPECT_EQ(refusal<uint16_t>(74, kStreamLevels | kStreamOneScale | kStreamRowFactors, ErrorCode::kCorrupt, stream),
+            beside);
+  EXPECT_EQ(refusal<uint64_t>(48, uint64_t{1} << 40, ErrorCode::kLimit, stream),
+            "byte 40: stream declares more elements than any stream may hold");
+}
+
 TEST(StreamHeader, SizesAgainstTheRealSize) {
   Bytes stream = sample_stream();
   const auto why = [&](size_t at, uint32_t value) {
@@ -190,8 +214,8 @@ TEST(StreamHeader, SizesAgainstTheRealSize) {
     store_le(bad.data() + at, value);
     return parse_stream(bad).error().to_string();  // before the checksum, or there is none to compare
   };
-  EXPECT_EQ(why(84, 27), "byte 84: own tables reach past the end of the stream");
-  EXPECT_EQ(why(84, 0xFFFFFFFF), "byte 84: own tables reach past the end of the stream");
+  EXPECT_EQ(why(84, 27), "byte 84: line scales and own tables reach past the end of the stream");
+  EXPECT_EQ(why(84, 0xFFFFFFFF), "byte 84: line scales and own tables reach past the end of the stream");
   EXPECT_EQ(why(80, 4), "byte 80: tile index reaches past the end of the stream");
   EXPECT_EQ(why(80, 0xFFFFFFFF), "byte 80: tile index reaches past the end of the stream");
   EXPECT_EQ(why(88, 0), "byte 88: stream header does not match its checksum; the file is damaged: fetch it again");
@@ -238,7 +262,10 @@ TEST(StreamHeader, TilesMustHoldTheShape) {
 // The fuzzer's sane mode would never see a feature whose bit it clears (tests/fuzz/stream_fuzzer.cc).
 TEST(StreamHeader, TheFuzzerKeepsEveryFlagAndRule) {
   const auto accepted = [](uint16_t flags, uint8_t rule = 0) {
+    const bool lines = rule == static_cast<uint8_t>(ContextRule::kScaleClasses);
     Bytes stream = serialise_stream_head({.matrices = 0, .dimensions = 3}, {}, {});
+    if (lines) flags |= kStreamOneScale;
+    store_le(stream.data() + 4, static_cast<uint16_t>(lines ? 2 : 1));
     store_le(stream.data() + 74, flags);
     store_le(stream.data() + 76, rule);
     repair(stream);

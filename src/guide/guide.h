@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "codec/encode/encoder.h"
+#include "format/line_scales.h"
 #include "guide/block_ldl.h"
 #include "guide/importance.h"
 #include "nwcodec/result.h"
@@ -17,9 +19,11 @@ namespace nwc {
 struct TensorGuide {
   std::vector<uint8_t> levels;       // importance level of each column, [matrices * columns]; empty: all 0
   std::vector<double> column_gains;  // column scales are divided by these, [matrices * columns]; empty: all 1
-  // Column scales and row factors instead of those of a normalisation, [matrices * columns] and [matrices * rows], at
-  // gain 1: what is quantised is then in steps (guide/sensitivity.h). Empty: the normalisation's.
+  // The steps of columns and rows instead of a normalisation's scales, [matrices * columns] and [matrices * rows], at
+  // gain 1 (guide/sensitivity.h). Empty: the normalisation's.
   std::vector<double> column_steps, row_factors;
+  // What a stream stores of them, with the base 1 / gain, and its table rule 1. None while only steps are asked for.
+  std::optional<LineScales> lines;
   std::vector<std::shared_ptr<const FeedbackFactor>> feedback;  // for each matrix; empty: none
 };
 

@@ -26,7 +26,7 @@ Result<TensorGuide> GuideSource::guide_of(const TensorView& tensor, const Weight
     for (const auto& factor : guide.feedback) notes->damping = std::max(notes->damping, factor->damping);
   };
   if (options_.steps == StepRule::kSensitivity) {
-    Result<TensorGuide> guide = by_fisher(tensor, weights, stored.tokens, static_cast<unsigned>(level_errors.size()));
+    Result<TensorGuide> guide = by_fisher(tensor, weights, stored.tokens);
     if (!guide) return name(std::move(guide).error());
     note_damping(*guide);
     return guide;
@@ -48,7 +48,7 @@ Result<TensorGuide> GuideSource::guide_of(const TensorView& tensor, const Weight
 }
 
 Result<TensorGuide> GuideSource::by_fisher(const TensorView& tensor, const WeightMatrix& weights,
-                                           std::span<const int64_t> tokens, unsigned levels) const {
+                                           std::span<const int64_t> tokens) const {
   NWC_ASSIGN_OR_RETURN(const std::optional<StoredFisher> fisher, hessians_->find_fisher(tensor));
   if (!fisher) {
     return Error(ErrorCode::kNotFound, "was calibrated without gradients")
@@ -56,7 +56,7 @@ Result<TensorGuide> GuideSource::by_fisher(const TensorView& tensor, const Weigh
         .remedy("calibrate with --gradients, or choose other --steps");
   }
   NWC_ASSIGN_OR_RETURN(const int64_t positions, hessians_->positions_of(tensor));
-  return make_sensitivity_guide(*fisher, {tokens, positions}, weights, levels, centre_, options_, threads_, device_);
+  return make_sensitivity_guide(*fisher, {tokens, positions}, weights, centre_, options_, threads_, device_);
 }
 
 }  // namespace nwc

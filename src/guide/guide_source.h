@@ -32,7 +32,7 @@ class GuideSource {
     double damping = 0.0;                 // the largest used
     std::vector<size_t> unseen_matrices;  // experts that saw no token: they are treated as if all inputs were alike
   };
-  // With steps by sensitivity: the centre of columns' levels (guide/sensitivity.h). Before, guides have no levels.
+  // With steps by sensitivity: the centre of scale classes (guide/sensitivity.h). Before, guides have none.
   void set_centre(double centre) { centre_ = centre; }
   bool by_sensitivity() const { return hessians_ != nullptr && options_.steps == StepRule::kSensitivity; }
 
@@ -42,8 +42,8 @@ class GuideSource {
                                Notes* notes, const DeviceWeights* device_weights = nullptr) const;
 
  private:
-  Result<TensorGuide> by_fisher(const TensorView& tensor, const WeightMatrix& weights, std::span<const int64_t> tokens,
-                                unsigned levels) const;
+  Result<TensorGuide> by_fisher(const TensorView& tensor, const WeightMatrix& weights,
+                                std::span<const int64_t> tokens) const;
 
   const HessianStore* hessians_;
   GuideOptions options_;

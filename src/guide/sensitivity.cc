@@ -14,6 +14,7 @@ namespace {
 
 constexpr double kLeastShare = 0x1p-10;      // of the mean: of a row's or a column's sensitivity
 constexpr double kLeastOfMatrices = 0x1p-2;  // of the mean of a tensor's matrices: of one of them
+constexpr int kOfNone = 24;                  // quarter octaves below one step: the spread of zeros
 constexpr double kUnknownSteps = 2;          // of a column's spread, where nothing is known of a tensor
 
 double mean_of(std::span<const double> values) {
@@ -53,11 +54,59 @@ Result<std::vector<double>> spreads_of(const WeightMatrix& weights, const Tensor
   return spreads;
 }
 
+int16_t rounded(double value, int least, int most) {
+  return static_cast<int16_t>(std::clamp(std::nearbyint(value), static_cast<double>(least), static_cast<double>(most)));
+}
+
+// Steps as line scales have them: eighths of an octave. Replaces them by what they are then.
+std::vector<int16_t> round_steps(std::vector<double>& steps) {
+  std::vector<int16_t> numbers;
+  for (double& step : steps) {
+    numbers.push_back(
+        step > 0 ? rounded(kStepsPerOctave * std::log2(step), -kLargestLineNumber / 2, kLargestLineNumber / 2) : 0);
+    step = line_scale(1.0f, numbers.back());
+  }
+  return numbers;
+}
+
+// A line's number whose class is the spread in quarter octaves, and `of_one` for a spread of one step. Lines of zeros
+// get `of_none`.
+int16_t spread_number(double spread, int of_one, int of_none, int step) {
+  const int line = spread > 0 ? rounded(kSpreadsPerOctave * std::log2(spread) + of_one, -kPlainContexts, kPlainContexts)
+                              : of_none;
+  return static_cast<int16_t>(line + (step >> 1));
+}
+
+// Columns have the classes of their spread in steps, rows those of theirs beside the matrix's.
+Status add_lines(const WeightMatrix& weights, int threads, TensorGuide& guide) {
+  LineScales lines;
+  lines.column_steps = round_steps(guide.column_steps);
+  lines.row_steps = round_steps(guide.row_factors);
+  NWC_ASSIGN_OR_RETURN(const std::vector<double> columns, spreads_of(weights, guide, threads));
+  NWC_ASSIGN_OR_RETURN(std::vector<double> rows, row_rms(weights, guide.column_steps, threads));
+  for (size_t i = 0; i < rows.size(); ++i) rows[i] /= guide.row_factors[i];
+  for (uint64_t m = 0; m < weights.matrices; ++m) {
+    double square = 0;
+    for (uint64_t j = 0; j < weights.columns; ++j) {
+      const double c = columns[m * weights.columns + j];
+      square += c * c / static_cast<double>(weights.columns);
+    }
+    const double spread = std::sqrt(square);
+    for (uint64_t j = m * weights.columns; j < (m + 1) * weights.columns; ++j)
+      lines.column_spreads.push_back(
+          spread_number(columns[j], kCentreContext, kCentreContext - kOfNone, lines.column_steps[j]));
+    for (uint64_t i = m * weights.rows; i < (m + 1) * weights.rows; ++i)
+      lines.row_spreads.push_back(spread_number(spread > 0 ? rows[i] / spread : 0, 0, -kOfNone, lines.row_steps[i]));
+  }
+  guide.lines = std::move(lines);
+  return {};
+}
+
 }  // namespace
 
 Result<TensorGuide> make_sensitivity_guide(const StoredFisher& fisher, const LayerUse& use, const WeightMatrix& weights,
-                                           unsigned levels, const std::optional<double>& centre,
-                                           const GuideOptions& options, int threads, Factoriser* device) {
+                                           const std::optional<double>& centre, const GuideOptions& options,
+                                           int threads, Factoriser* device) {
   if (fisher.features != weights.columns || fisher.output_features != weights.rows ||
       fisher.matrices != weights.matrices || use.tokens.size() != weights.matrices) {
     return Error(ErrorCode::kMismatch, "has Fisher factors of another shape").remedy("calibrate this model");
@@ -84,8 +133,8 @@ Result<TensorGuide> make_sensitivity_guide(const StoredFisher& fisher, const Lay
   if (!(mean_of(felt) > 0)) {
     if (centre) guide.column_steps = rms;
     for (double& step : guide.column_steps) step *= kUnknownSteps;
-    guide.levels.assign(guide.column_steps.size(), kCentreLevel - 2);
     guide.row_factors.assign(weights.matrices * weights.rows, 1.0);
+    if (centre) NWC_RETURN_IF_ERROR(add_lines(weights, threads, guide));
     return guide;
   }
   raise_matrices(felt, weights.columns);
@@ -93,12 +142,7 @@ Result<TensorGuide> make_sensitivity_guide(const StoredFisher& fisher, const Lay
   for (const double d : felt) guide.column_steps.push_back(std::sqrt(static_cast<double>(weights.rows) / d));
   if (!centre) return guide;
   for (double& step : guide.column_steps) step *= std::exp2(*centre);
-  NWC_ASSIGN_OR_RETURN(const std::vector<double> spreads, spreads_of(weights, guide, threads));
-  for (const double spread : spreads) {
-    const double octaves = spread > 0 ? std::log2(spread) : -100.0;
-    const double level = std::clamp(std::nearbyint(2 * octaves) + kCentreLevel, 0.0, static_cast<double>(levels - 1));
-    guide.levels.push_back(static_cast<uint8_t>(level));
-  }
+  NWC_RETURN_IF_ERROR(add_lines(weights, threads, guide));
   return guide;
 }
 

@@ -25,17 +25,18 @@ struct LayerUse {
 };
 
 // Column steps and row factors for c = 1, and feedback. With `centre`, the mean of log2(spread / step) over the
-// checkpoint's weights, for the c that makes this mean 0; columns get levels then: half octaves of spread over step,
-// from 0 at kCentreLevel on, so that columns of one level share their tables well. Rows and columns that the model
+// checkpoint's weights, for the c that makes this mean 0; columns and rows get line scales then, whose classes add up to
+// kCentreContext for weights that spread over one step. Rows and columns that the model
 // hardly feels are quantised at most 2^5 times more coarsely than the matrix on average. Matrices (experts) that hardly
 // a token reached count a quarter of the tensor's mean; where no token reached any of them, spreads are half a step,
 // one octave below the checkpoint's mean, and without `centre` there are no steps. Errors: kMismatch for factors of
 // another shape; those of factorise() and of weights that are not finite.
 Result<TensorGuide> make_sensitivity_guide(const StoredFisher& fisher, const LayerUse& use, const WeightMatrix& weights,
-                                           unsigned levels, const std::optional<double>& centre,
-                                           const GuideOptions& options, int threads, Factoriser* device);
+                                           const std::optional<double>& centre, const GuideOptions& options,
+                                           int threads, Factoriser* device);
 
-inline constexpr int kCentreLevel = 3;
+inline constexpr int kCentreContext = 64;
+inline constexpr int kPlainContexts = 128;
 // log2 of a Gaussian's entropy power: with a spread of 2^x steps, a weight takes about x + this many bits.
 inline constexpr double kGaussianBits = 2.047;
 

@@ -34,11 +34,18 @@ OwnedMatrix weights_of(uint64_t matrices) {
   return OwnedMatrix("w", DType::kF32, shape, random_values(matrices * kRows * kColumns, 0.02, random));
 }
 
+// The most that rounding moves the logarithm of a step: a sixteenth of an octave for its column and for its row.
+constexpr double kRounding = 1.0 / 8;
+
+int column_class(const TensorGuide& guide, uint64_t column) {
+  return line_class(guide.lines->column_spreads[column], guide.lines->column_steps[column]);
+}
+
 TensorGuide guide_of(const StoredFisher& fisher, const OwnedMatrix& weights, std::vector<int64_t> tokens,
                      const std::optional<double>& centre = {}) {
   const GuideOptions options{.steps = StepRule::kSensitivity, .ldl = {.damping = 0}};
   Result<TensorGuide> guide =
-      make_sensitivity_guide(fisher, {tokens, 100}, weights.matrix(), 8, centre, options, 1, nullptr);
+      make_sensitivity_guide(fisher, {tokens, 100}, weights.matrix(), centre, options, 1, nullptr);
   EXPECT_TRUE(guide) << guide.error().to_string();
   return *std::move(guide);
 }
@@ -56,7 +63,7 @@ TEST(SensitivitySteps, EveryWeightCostsTheSame) {
   double sum = 0;
   for (const double r : rows) sum += r;
   const TensorGuide guide = guide_of(diagonal(kD, rows, 1), weights_of(1), {50});
-  EXPECT_TRUE(guide.levels.empty());
+  EXPECT_FALSE(guide.lines);
   ASSERT_EQ(guide.feedback.size(), 1u);
   for (uint64_t i = 0; i < kRows; ++i) {
     for (uint64_t j = 0; j < kColumns; ++j) {
@@ -97,25 +104,43 @@ TEST(SensitivitySteps, WithoutAnyTokenByTheSpreadOfTheWeights) {
   EXPECT_TRUE(first.column_steps.empty());
   EXPECT_EQ(sum_of_spreads(weights.matrix(), first, 1)->weights, 0);
   const TensorGuide guide = guide_of(nothing, weights, {0}, -7.0);
-  const SpreadSum sum = *sum_of_spreads(weights.matrix(), guide, 1);
-  EXPECT_NEAR(sum.log2_spread / sum.weights, -1, 1e-9) << "one octave below the mean";
-  EXPECT_EQ(guide.levels, (std::vector<uint8_t>(kColumns, kCentreLevel - 2)));
+  const SpreadSum spreads = *sum_of_spreads(weights.matrix(), guide, 1);
+  EXPECT_NEAR(spreads.log2_spread / spreads.weights, -1, kRounding) << "one octave below the mean";
+  ASSERT_TRUE(guide.lines);
+  for (uint64_t j = 0; j < kColumns; ++j) EXPECT_EQ(column_class(guide, j), kCentreContext - 4);
 }
 
-TEST(SensitivitySteps, LevelsAreHalfOctavesOfSpreadOverStep) {
-  OwnedMatrix weights = weights_of(1);
-  const StoredFisher fisher = diagonal({1, 2, 4, 0.5, 64, 1e-4}, std::vector<double>(kRows, 1.0), 1);
+// The class of a column is its spread in steps, in quarter octaves; that of a row, its spread beside the matrix's.
+TEST(SensitivitySteps, ClassesAreQuarterOctavesOfSpreadOverStep) {
+  const OwnedMatrix weights = weights_of(1);
+  const std::vector<float> values = testing::floats_of(DType::kF32, weights.bytes());
+  std::vector<double> row_fisher(kRows, 1.0);
+  row_fisher[7] = 16;
+  const StoredFisher fisher = diagonal({1, 2, 4, 0.5, 64, 1}, row_fisher, 1);
   const SpreadSum sum = *sum_of_spreads(weights.matrix(), guide_of(fisher, weights, {100}), 1);
   EXPECT_EQ(sum.weights, kRows * kColumns);
-  const double centre = sum.log2_spread / sum.weights;
-  const TensorGuide guide = guide_of(fisher, weights, {100}, centre);
-  ASSERT_EQ(guide.levels.size(), kColumns);
+  const TensorGuide guide = guide_of(fisher, weights, {100}, sum.log2_spread / sum.weights);
   const SpreadSum again = *sum_of_spreads(weights.matrix(), guide, 1);
-  EXPECT_NEAR(again.log2_spread / again.weights, 0, 1e-9) << "at gain 1 the mean spread is one step";
-  // Columns have about one spread: four times the sensitivity is one octave, two levels.
-  EXPECT_NEAR(guide.levels[2] - guide.levels[0], 2, 1);
-  EXPECT_GE(guide.levels[4], guide.levels[2]);
-  EXPECT_EQ(guide.levels[5], 0);
+  EXPECT_NEAR(again.log2_spread / again.weights, 0, kRounding) << "at gain 1 the mean spread is one step";
+  ASSERT_TRUE(guide.lines);
+  const LineScales& lines = *guide.lines;
+  std::vector<double> columns(kColumns), rows(kRows);
+  double matrix = 0;
+  for (uint64_t i = 0; i < kRows; ++i) {
+    for (uint64_t j = 0; j < kColumns; ++j) {
+      const double step = line_scale(1, lines.column_steps[j]) * double{line_scale(1, lines.row_steps[i])};
+      const double square = std::pow(values[i * kColumns + j] / step, 2);
+      columns[j] += square / kRows;
+      rows[i] += square / kColumns;
+      matrix += square / (kRows * kColumns);
+    }
+  }
+  for (uint64_t j = 0; j < kColumns; ++j)
+    EXPECT_EQ(column_class(guide, j), kCentreContext + std::nearbyint(2 * std::log2(columns[j]))) << j;
+  for (uint64_t i = 0; i < kRows; ++i)
+    EXPECT_EQ(line_class(lines.row_spreads[i], lines.row_steps[i]), std::nearbyint(2 * std::log2(rows[i] / matrix)))
+        << i;
+  EXPECT_EQ(lines.row_steps[8] - lines.row_steps[7], 2 * kStepsPerOctave) << "a quarter of the step";
 }
 
 TEST(SensitivitySteps, FactorsOfOtherShapesAreRefused) {
@@ -123,7 +148,7 @@ TEST(SensitivitySteps, FactorsOfOtherShapesAreRefused) {
   const GuideOptions options{.steps = StepRule::kSensitivity};
   const std::vector<int64_t> tokens{1};
   const StoredFisher other = diagonal({1, 2, 3}, std::vector<double>(kRows, 1.0), 1);
-  EXPECT_EQ(make_sensitivity_guide(other, {tokens, 1}, weights.matrix(), 8, {}, options, 1, nullptr).error().code(),
+  EXPECT_EQ(make_sensitivity_guide(other, {tokens, 1}, weights.matrix(), {}, options, 1, nullptr).error().code(),
             ErrorCode::kMismatch);
 }
 

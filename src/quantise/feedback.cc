@@ -10,6 +10,29 @@
 
 namespace nwc {
 
+namespace {
+
+// The contexts of one column's chunks, [channels][stride].
+TileContexts contexts_of_column(const StripeTask& task, const StripeRange& range, unsigned level, uint64_t column,
+                                size_t stride, QuantiserScratch& scratch) {
+  if (task.contexts == nullptr) return {};
+  const StreamContexts& contexts = *task.contexts;
+  std::vector<Context>& of_chunk = scratch.contexts_of_chunk;
+  of_chunk.resize(contexts.channels());
+  if (contexts.shared()) {
+    contexts.of_chunk({range.matrix, level, range.first, static_cast<uint32_t>(column)}, of_chunk);
+    return {of_chunk.data(), 0};
+  }
+  scratch.contexts.resize(contexts.channels() * stride);
+  for (uint64_t i = 0; i < range.count; ++i) {
+    contexts.of_chunk({range.matrix, level, range.first + i, static_cast<uint32_t>(column)}, of_chunk);
+    for (unsigned c = 0; c < contexts.channels(); ++c) scratch.contexts[c * stride + i] = of_chunk[c];
+  }
+  return {scratch.contexts.data(), stride};
+}
+
+}  // namespace
+
 QuantisedStripes quantise_stripes(const StripeTask& task, const StripeRange& range) {
   const WeightMatrix& w = task.weights;
   const WeightScales& scales = task.scales;
@@ -56,7 +79,9 @@ QuantisedStripes quantise_stripes(const StripeTask& task, const StripeRange& ran
       const float divisor = factors[i];
       scratch.chunks[i] = scale > 0 && divisor > 0 ? target[i] / scale / divisor : 0.0f;
     }
-    task.quantiser.quantise({level, static_cast<uint32_t>(stripes), stride, k}, state.get(), isa, scratch);
+    const ChunkBatch batch{level, static_cast<uint32_t>(stripes), stride, k,
+                           contexts_of_column(task, range, level, k, stride, scratch)};
+    task.quantiser.quantise(batch, state.get(), isa, scratch);
     const float threshold = task.quantiser.patch_threshold(level);
     for (uint64_t i = 0; i < stripes; ++i) {
       for (unsigned c = 0; c < latents; ++c)
@@ -90,9 +115,9 @@ std::vector<QuantisedStripes> quantise_ranges(const EncodeJob& job, std::span<co
   std::vector<QuantisedStripes> quantised(ranges.size());
   parallel_for_or_throw(ranges.size(), threads, [&](size_t i, int) {
     const uint64_t matrix = ranges[i].matrix;
-    quantised[i] = quantise_stripes(
-        {job.weights, job.scales, job.levels_of_matrix(matrix), job.guide.feedback[matrix].get(), job.quantiser},
-        ranges[i]);
+    quantised[i] = quantise_stripes({job.weights, job.scales, job.levels_of_matrix(matrix),
+                                     job.guide.feedback[matrix].get(), job.quantiser, &job.contexts},
+                                    ranges[i]);
   });
   return quantised;
 }

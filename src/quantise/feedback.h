@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "format/context_rule.h"
 #include "guide/guide.h"
 #include "quantise/encode_job.h"
 #include "quantise/quantiser.h"
@@ -34,6 +35,7 @@ struct StripeTask {
   std::span<const uint8_t> levels;  // of the matrix's columns, or empty: all 0
   const FeedbackFactor* factor;     // of the matrix; null: columns in ascending order, without feedback
   const Quantiser& quantiser;
+  const StreamContexts* contexts = nullptr;  // of the tensor; null for quantisers that need none
 };
 
 // Rows are independent of each other, so any set of stripes may be quantised alone, with the same result. Precondition:

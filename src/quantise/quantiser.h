@@ -30,6 +30,8 @@ struct ChunkBatch {
   // The column that they all belong to, chunk i in stripe i of the range that begin() saw; none where chunks of several
   // columns stand side by side, which only a quantiser that needs no state is given.
   std::optional<uint64_t> column = {};
+  // Of the chunks' symbols, for quantisers that look at what symbols cost.
+  TileContexts contexts = {};
 };
 
 // One thread's buffers, all [components][stride].
@@ -37,7 +39,8 @@ struct QuantiserScratch {
   AlignedVector<float> chunks;  // in: normalised weights, [chunk length]; finite up to the padded count
   AlignedVector<float> latents, decoded, network;
   std::vector<int32_t> symbols;   // [channels][stride]
-  std::vector<Context> contexts;  // of a tile
+  std::vector<Context> contexts;  // of a tile, or of a column's chunks
+  std::vector<Context> contexts_of_chunk;
 };
 
 // What a quantiser keeps between the columns of a range of stripes, for instance the scales of groups.

@@ -29,8 +29,9 @@ void RateAwareQuantiser::quantise(const ChunkBatch& batch, StripeState*, Isa, Qu
   scratch.symbols.resize(channels() * stride);
   scratch.decoded.resize(channels() * stride);
   for (unsigned c = 0; c < channels(); ++c) {
-    const Costs& costs = costs_[batch.level * channels() + c];
     for (size_t i = 0; i < stride; ++i) {
+      // What stands behind the chunks is padding.
+      const Costs& costs = costs_[i < batch.chunks ? batch.contexts.at(c, static_cast<uint32_t>(i)) : 0];
       const float x = scratch.chunks[c * stride + i];
       const auto cost_of = [&](int32_t value) {
         const float d = x - static_cast<float>(value);

@@ -11,7 +11,7 @@ namespace nwc {
 
 // For codecs without a transform (codec/encode/plain_codec.h): the quantiser for an encoder whose codec is_plain().
 // `rate_weight` >= 0, in squared steps per bit; at high rates the best is 2 ln 2 / 12 = 0.1155. Copies what it needs of
-// the tables, which are those of level and channel. Independent of the instruction set.
+// the tables; the batch says which contexts its symbols have. Independent of the instruction set.
 class RateAwareQuantiser final : public Quantiser {
  public:
   RateAwareQuantiser(const Encoder& encoder, double rate_weight);
@@ -28,7 +28,7 @@ class RateAwareQuantiser final : public Quantiser {
       return index >= 0 && index < static_cast<int64_t>(of.size()) ? of[static_cast<size_t>(index)] : beyond;
     }
   };
-  std::vector<Costs> costs_;  // [levels * channels]
+  std::vector<Costs> costs_;  // by context
 };
 
 }  // namespace nwc

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <limits>
+#include <vector>
 
 #include "base/fixed_log2.h"
 #include "codec/encode/plain_codec.h"
@@ -15,7 +16,7 @@ namespace {
 
 constexpr size_t kStride = 64;
 
-Encoder encoder_of(double octaves) { return Encoder(plain_codec(4, 1, octaves), 5); }
+Encoder encoder_of(double octaves) { return Encoder(plain_codec(64, octaves), 5); }
 
 // A ramp from -3.15 to 3.15, in every row of 64 chunks.
 QuantiserScratch ramp() {
@@ -35,10 +36,11 @@ TEST(RateAwareQuantiser, TakesTheCheapestOfAllIntegers) {
   const Encoder encoder = encoder_of(-0.5);
   for (const double weight : {0.1155, 0.3}) {
     const RateAwareQuantiser quantiser(encoder, weight);
-    for (const unsigned level : {0u, 3u}) {
+    for (const Context context : {Context{62}, Context{68}}) {
       QuantiserScratch scratch = ramp();
-      quantiser.quantise({level, kStride, kStride}, nullptr, Isa::kScalar, scratch);
-      const FrequencyTable& table = encoder.codec().parts().tables.set[level * 16];
+      const std::vector<Context> contexts(16, context);
+      quantiser.quantise({0, kStride, kStride, {}, {contexts.data(), 0}}, nullptr, Isa::kScalar, scratch);
+      const FrequencyTable& table = encoder.codec().parts().tables.set[context];
       size_t moved = 0;
       for (size_t i = 0; i < kStride; ++i) {
         const double x = scratch.chunks[i];
@@ -58,7 +60,8 @@ TEST(RateAwareQuantiser, TakesTheCheapestOfAllIntegers) {
 TEST(RateAwareQuantiser, WithoutAWeightIsTheTransformQuantiser) {
   const Encoder encoder = encoder_of(1);
   QuantiserScratch a = ramp(), b = ramp();
-  RateAwareQuantiser(encoder, 0).quantise({2, kStride, kStride}, nullptr, current_isa(), a);
+  const std::vector<Context> contexts(16, 70);
+  RateAwareQuantiser(encoder, 0).quantise({2, kStride, kStride, {}, {contexts.data(), 0}}, nullptr, current_isa(), a);
   TransformQuantiser(encoder).quantise({2, kStride, kStride}, nullptr, current_isa(), b);
   EXPECT_EQ(a.symbols, b.symbols);
   for (size_t i = 0; i < 16 * kStride; ++i) EXPECT_EQ(a.decoded[i], b.decoded[i]);

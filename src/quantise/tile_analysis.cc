@@ -32,7 +32,8 @@ TileSymbols analyse_tile(const EncodeJob& job, uint64_t number, QuantiserScratch
   tile.stride = Transform::padded(span.chunks);
   scratch.chunks.resize(job.chunk_length * tile.stride);
   gather_chunks(job, group, span, scratch.chunks.data(), tile.stride);
-  job.quantiser.quantise({group.level, span.chunks, tile.stride}, nullptr, job.isa, scratch);
+  const TileContexts contexts = job.contexts.of_tile(group, span, scratch.contexts);
+  job.quantiser.quantise({group.level, span.chunks, tile.stride, {}, contexts}, nullptr, job.isa, scratch);
   tile.values = scratch.symbols;
 
   const float threshold = job.quantiser.patch_threshold(group.level);

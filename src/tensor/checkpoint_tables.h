@@ -11,8 +11,7 @@ namespace nwc {
 
 // One table per context for the symbols of all tensors, each tensor weighted by its size; contexts that occur in no
 // sample keep the codec's. Tables stand once per checkpoint, whatever they are, so these cost nothing. Integer
-// and IEEE arithmetic: the same tables on every machine. `together`: so many neighbouring contexts get one table,
-// fitted to the symbols of all of them; divides their number.
-TableSet fit_checkpoint_tables(std::span<const TensorSample> samples, const TableSet& of_codec, size_t together = 1);
+// and IEEE arithmetic: the same tables on every machine.
+TableSet fit_checkpoint_tables(std::span<const TensorSample> samples, const TableSet& of_codec);
 
 }  // namespace nwc

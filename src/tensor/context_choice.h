@@ -8,8 +8,8 @@
 
 #include "codec/codec_file.h"
 #include "format/context_rule.h"
-#include "tensor/encode_options.h"
-#include "weights/normalisation.h"
+#include "guide/guide.h"
+#include "nwcodec/result.h"
 #include "weights/weight_matrix.h"
 
 namespace nwc {
@@ -20,7 +20,8 @@ struct ContextChoice {
   std::vector<std::byte> section;  // what a decoder reads of the rule, in front of the stream's own tables
 };
 
-ContextChoice choose_contexts(const WeightMatrix& weights, const WeightScales& scales, const DecoderCodec& codec,
-                              const EncodeOptions& options);
+// Scale classes where the guide has line scales, else levels and channels. Errors: kCorrupt for a codec that the rule does not
+// fit.
+Result<ContextChoice> choose_contexts(const WeightMatrix& weights, const TensorGuide& guide, const DecoderCodec& codec);
 
 }  // namespace nwc

@@ -210,7 +210,7 @@ Result<EncodedTensor> encode_tensor(const WeightMatrix& weights, const TensorGui
   NWC_ASSIGN_OR_RETURN(const WeightScales scales, scales_of(weights, guide, options, threads, device_weights));
   const Tiling tiling(weights.matrices, weights.rows, weights.columns, codec.parts().chunk_length(),
                       options.tile_chunks, guide.levels);
-  const ContextChoice choice = choose_contexts(weights, scales, codec.parts(), options);
+  NWC_ASSIGN_OR_RETURN(const ContextChoice choice, choose_contexts(weights, guide, codec.parts()));
   const std::unique_ptr<const Quantiser> quantiser = make_quantiser(encoder, options);
   const EncodeJob job =
       EncodeJob::of(weights, scales, tiling, guide, encoder, *choice.contexts, *quantiser, device_weights);
@@ -236,14 +236,14 @@ Result<EncodedTensor> encode_tensor(const WeightMatrix& weights, const TensorGui
   header.run_groups = options.run_groups;
   header.scale_exponent = scales.exponent;
   header.one_scale = scales.one_scale;
-  header.has_row_factors = !scales.rows.empty();
+  header.has_row_factors = !scales.rows.empty() && !guide.lines;
   header.dtype = weights.dtype;
   header.dimensions = weights.dimensions;
   header.transposed = weights.transposed;
   header.context_rule = choice.rule;
   std::vector<std::byte> section = choice.section;
   section.insert(section.end(), coded->tables.own_bytes.begin(), coded->tables.own_bytes.end());
-  header.has_own_tables = !section.empty();
+  header.has_own_tables = !coded->tables.own_bytes.empty();
 
   std::vector<TileIndexEntry> index(tiling.tile_count());
   std::vector<size_t> begins;

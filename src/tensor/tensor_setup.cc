@@ -8,8 +8,7 @@ namespace nwc {
 
 Result<WeightScales> scales_of(const WeightMatrix& weights, const TensorGuide& guide, const EncodeOptions& options,
                                int threads, const DeviceWeights* device_weights) {
-  if (!guide.column_steps.empty())
-    return given_scales(guide.column_steps, guide.row_factors, options.normalisation.gain);
+  if (guide.lines) return scales_by_lines(*guide.lines, options.normalisation.gain);
   return weight_scales(weights, options.normalisation, guide.column_gains, threads, device_weights);
 }
 

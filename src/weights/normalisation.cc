@@ -183,20 +183,24 @@ Result<WeightScales> weight_scales(const WeightMatrix& w, const NormalisationOpt
   return scales;
 }
 
-WeightScales given_scales(std::span<const double> column_steps, std::span<const double> row_factors, double gain) {
+WeightScales scales_by_lines(const LineScales& lines, double gain) {
   WeightScales scales;
-  std::vector<double> columns(column_steps.begin(), column_steps.end());
-  for (double& scale : columns) scale = std::min(kLargestScale, scale / gain);
-  store_columns(columns, scales);
-  for (const double factor : row_factors) {
-    scales.stored.push_back(stored_form(std::min(65504.0, factor)));
-    scales.rows.push_back(float_from_half(scales.stored.back()));
-  }
+  scales.one_scale = true;
+  const double base = 1 / gain;
+  store_columns({&base, 1}, scales);
+  const float stored = scales.columns[0];
+  scales.columns.clear();
+  for (const int16_t step : lines.column_steps) scales.columns.push_back(line_scale(stored, step));
+  for (const int16_t step : lines.row_steps) scales.rows.push_back(line_scale(1.0f, step));
   return scales;
 }
 
 Result<std::vector<double>> column_rms(const WeightMatrix& w, std::span<const double> row_factors, int threads) {
   return line_rms(w, nullptr, Lines::kColumns, row_factors, threads);
+}
+
+Result<std::vector<double>> row_rms(const WeightMatrix& w, std::span<const double> column_scales, int threads) {
+  return line_rms(w, nullptr, Lines::kRows, column_scales, threads);
 }
 
 Result<double> sum_of_squares(const WeightMatrix& w, int threads) {

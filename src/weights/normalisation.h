@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "format/line_scales.h"
 #include "nwcodec/result.h"
 #include "weights/weight_matrix.h"
 
@@ -58,13 +59,15 @@ Result<WeightScales> weight_scales(const WeightMatrix& weights, const Normalisat
                                    std::span<const double> column_gains, int threads,
                                    const DeviceWeights* device = nullptr);
 
-// Given scales, as a stream stores them: `column_steps` [matrices * columns] divided by `gain`, `row_factors` [matrices
-// * rows].
-WeightScales given_scales(std::span<const double> column_steps, std::span<const double> row_factors, double gain);
+// Those of line scales, whose base is 1 / `gain`.
+WeightScales scales_by_lines(const LineScales& lines, double gain);
 
 // The root mean square of each column after division by row factors ([matrices * rows], or none: 1), [matrices *
 // columns]. Errors as above.
 Result<std::vector<double>> column_rms(const WeightMatrix& weights, std::span<const double> row_factors, int threads);
+
+// The same of rows, after division by column scales, [matrices * columns]: [matrices * rows].
+Result<std::vector<double>> row_rms(const WeightMatrix& weights, std::span<const double> column_scales, int threads);
 
 // The sum of the squares of all weights. Errors as above.
 Result<double> sum_of_squares(const WeightMatrix& weights, int threads);

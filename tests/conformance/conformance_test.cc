@@ -25,7 +25,7 @@ using testing::read_file;
 using testing::TempDir;
 
 const fs::path kGoldens = NWC_SOURCE_DIR "/tests/data/golden";
-const std::vector<std::string> kNames = {"blocks", "linear", "minimal", "overflow", "residual", "rows", "sharded"};
+const std::vector<std::string> kNames = {"blocks", "linear", "lines", "minimal", "overflow", "residual", "rows", "sharded"};
 constexpr DType kWeightDTypes[] = {DType::kF32, DType::kF16, DType::kBF16};
 
 std::string hash(const std::string& bytes) {
@@ -150,6 +150,10 @@ TEST(Goldens, ExerciseWhatTheyAreThereFor) {
   EXPECT_EQ(made["blocks"].with_levels, 3u);
   EXPECT_GT(made["blocks"].shifted_own_tables, 0u);
   EXPECT_EQ(made["minimal"].escapes, 303u);
+  EXPECT_EQ(made["lines"].with_lines, 7u);
+  EXPECT_EQ(made["lines"].with_own_tables, 1u);
+  EXPECT_EQ(made["lines"].with_levels, 1u);
+  EXPECT_GT(made["lines"].escapes, 0u);
   EXPECT_EQ(made["overflow"].patches, 84u);
 }
 

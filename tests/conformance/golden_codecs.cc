@@ -61,6 +61,21 @@ EncoderCodec blocks_codec() {
   return codec;
 }
 
+EncoderCodec lines_codec() {
+  EncoderCodec codec;
+  codec.analysis = scaled_identity(8, {1.0f, 0.5f});
+  codec.decoder.synthesis = scaled_identity(8, {1.0f, 2.0f});
+  codec.decoder.tables.levels = 2;
+  codec.decoder.tables.channels = 8;
+  for (uint32_t t = 0; t < 16; ++t) {
+    codec.decoder.tables.set.push_back(
+        triangle_table(1 + static_cast<int32_t>(t), t < 12 ? 0 : t - 11, static_cast<uint16_t>(1 + t)));
+    codec.decoder.tables.centers.push_back(t % 4 == 3 ? 0.25f : 0.0f);
+  }
+  codec.nmse.assign(2, 0.03125f);
+  return codec;
+}
+
 EncoderCodec minimal_codec() {
   EncoderCodec codec;
   codec.analysis = scaled_identity(1, {4.0f});

@@ -45,4 +45,7 @@ EncoderCodec minimal_codec();
 // Level 1 overflows to infinity whatever the symbols: its weights can only be patches.
 EncoderCodec overflow_codec();
 
+// No transform, two levels of which the second doubles, chunks of eight: 16 tables, from narrow to wide, with shifts.
+EncoderCodec lines_codec();
+
 }  // namespace nwc::testing

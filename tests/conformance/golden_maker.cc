@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fstream>
 #include <map>
+#include <optional>
 #include <stdexcept>
 
 #include "checkpoint/index.h"
@@ -42,6 +43,7 @@ struct Compressed {
   EncodeOptions options;
   std::vector<uint8_t> levels = {};
   bool transposed = false;
+  std::optional<LineScales> lines = {};
 };
 
 struct Plain {
@@ -68,11 +70,12 @@ GoldenSummary write_golden(const fs::path& output, const std::string& name, cons
   const fs::path directory = output / name;
   fs::create_directories(directory);
   check(write_tensors(directory / kCodecFileName, decoder_tensors(codec.decoder),
-                      {{kVersionKey, std::to_string(kFormatVersion)}}));
+                      {{kVersionKey, std::to_string(kCodecVersion)}}));
   const Codec written = value_of(Codec::open(directory / kCodecFileName));
   const Encoder encoder(codec, written.id());
 
   GoldenSummary summary{.name = name};
+  unsigned version = kOldestFormatVersion;
   WeightMap weight_map;
   uint64_t total = 0;
   for (const Shard& shard : shards) {
@@ -85,8 +88,10 @@ GoldenSummary write_golden(const fs::path& output, const std::string& name, cons
     }
     for (const Compressed& tensor : shard.compressed) {
       const OwnedMatrix matrix(tensor.name, tensor.dtype, tensor.shape, tensor.values, tensor.transposed);
-      encoded.push_back(
-          value_of(encode_tensor(matrix.matrix(), TensorGuide{.levels = tensor.levels}, encoder, tensor.options, 1)));
+      TensorGuide guide;
+      guide.levels = tensor.levels;
+      guide.lines = tensor.lines;
+      encoded.push_back(value_of(encode_tensor(matrix.matrix(), guide, encoder, tensor.options, 1)));
       const EncodedTensor& e = encoded.back();
       fixed.push_back({tensor.name + kScalesSuffix, DType::kF16, {e.scales.size() / 2}});
       if (e.header.has_levels) fixed.push_back({tensor.name + kLevelsSuffix, DType::kU8, {e.levels.size()}});
@@ -105,9 +110,11 @@ GoldenSummary write_golden(const fs::path& output, const std::string& name, cons
       summary.transposed += e.header.transposed ? 1 : 0;
       summary.batches += e.header.dimensions == 3 ? 1 : 0;
       summary.empty += e.header.elements() == 0 ? 1 : 0;
-      if (!e.header.has_own_tables) continue;
+      summary.with_lines += tensor.lines ? 1 : 0;
+      version = std::max(version, version_of(e.header.context_rule));
+      if (!e.header.has_own_tables || tensor.lines) continue;
       const ParsedStream parsed = value_of(parse_stream(e.stream));
-      for (const FrequencyTable& table : value_of(parse_own_tables(parsed.own_tables, codec.decoder.tables.set))) {
+      for (const FrequencyTable& table : value_of(parse_own_tables(parsed.section, codec.decoder.tables.set))) {
         const auto& of_codec = codec.decoder.tables.set;
         if (table.shift > 0 && std::find(of_codec.begin(), of_codec.end(), table) == of_codec.end())
           ++summary.shifted_own_tables;
@@ -130,7 +137,7 @@ GoldenSummary write_golden(const fs::path& output, const std::string& name, cons
   if (shards.size() > 1) check(write_index(directory, total, weight_map));
   if (!config.empty()) {
     write_text(directory / "config.json", config);
-    check(write_compressed_config(directory, directory, written.id()));
+    check(write_compressed_config(directory, directory, written.id(), version));
   }
   return summary;
 }
@@ -242,6 +249,53 @@ GoldenSummary make_blocks(const fs::path& output) {
   return write_golden(output, "blocks", blocks_codec(), {shard}, "{}\n");
 }
 
+// Numbers of lines such that classes add up to all tables, and to some that are not there.
+LineScales random_lines(uint64_t matrices, uint64_t rows, uint64_t columns, Numbers& numbers) {
+  LineScales lines;
+  const auto line = [&](std::vector<int16_t>& steps, std::vector<int16_t>& spreads, int step, int least, uint32_t most) {
+    const int own = step + static_cast<int>(numbers.below(40)) - 20;
+    const int of_line = least + static_cast<int>(numbers.below(most));
+    steps.push_back(static_cast<int16_t>(own));
+    spreads.push_back(static_cast<int16_t>(of_line + (own >> 1)));
+  };
+  for (uint64_t j = 0; j < matrices * columns; ++j) line(lines.column_steps, lines.column_spreads, -50, 0, 12);
+  for (uint64_t i = 0; i < matrices * rows; ++i) line(lines.row_steps, lines.row_spreads, 0, -4, 10);
+  return lines;
+}
+
+// Table rule 1: shapes that fit nothing, batches, transposed, levels, own tables, numbers of lines that are escapes,
+// more lines than a tile of them holds, tensors without elements.
+GoldenSummary make_lines(const fs::path& output) {
+  Numbers numbers(8);
+  const EncodeOptions options{.tile_chunks = 64, .run_groups = 2, .own_tables = false};
+  EncodeOptions fine = options;
+  fine.normalisation.gain = 8;
+  EncodeOptions own{.tile_chunks = 2048, .run_groups = 1, .own_tables = true};
+  LineScales far = random_lines(1, 37, 21, numbers);
+  far.column_steps[4] = static_cast<int16_t>(far.column_steps[4] - 400);
+  far.column_spreads[4] = static_cast<int16_t>(far.column_spreads[4] - 200);
+  far.row_spreads[9] = 300;
+  Shard shard{"model.safetensors", {}, {}};
+  shard.compressed = {
+      {"lines.weight", DType::kF32, {37, 21}, numbers.many(37 * 21, 0.03f), options, {}, false, far},
+      {"batch.weight",
+       DType::kBF16,
+       {2, 18, 25},
+       numbers.many(2 * 18 * 25, 0.03f),
+       fine,
+       random_levels(36, 2, numbers),
+       true,
+       random_lines(2, 25, 18, numbers)},
+      {"own.weight", DType::kF16, {300, 80}, three_values(300 * 80, numbers), own, {}, false,
+       random_lines(1, 300, 80, numbers)},
+      {"long.weight", DType::kF16, {9000, 1}, numbers.many(9000, 0.03f), options, {}, false,
+       random_lines(1, 9000, 1, numbers)},
+      {"one.weight", DType::kF32, {1, 1}, {-2.5f}, options, {}, false, random_lines(1, 1, 1, numbers)},
+      {"no_rows.weight", DType::kF32, {0, 16}, {}, options, {}, false, random_lines(1, 0, 16, numbers)},
+      {"no_matrices.weight", DType::kBF16, {0, 4, 4}, {}, options, {}, false, random_lines(0, 4, 4, numbers)}};
+  return write_golden(output, "lines", lines_codec(), {shard}, "{}\n");
+}
+
 GoldenSummary make_minimal(const fs::path& output) {
   Numbers numbers(5);
   const EncodeOptions options{.tile_chunks = 64, .run_groups = 1, .own_tables = false};
@@ -302,7 +356,7 @@ GoldenSummary make_rows(const fs::path& codecs, const fs::path& output) {
 }  // namespace
 
 std::vector<GoldenSummary> make_goldens(const fs::path& codecs, const fs::path& output) {
-  return {make_blocks(output),         make_linear(codecs, output),   make_minimal(output),
+  return {make_blocks(output),         make_linear(codecs, output),   make_lines(output),    make_minimal(output),
           make_overflow(output),       make_residual(codecs, output), make_rows(codecs, output),
           make_sharded(codecs, output)};
 }

@@ -1,5 +1,5 @@
 // The golden checkpoints of tests/data/golden, made from nothing but arithmetic and the trained codecs that lie beside
-// them: the same bytes on every machine and with every version of the library that writes format version 1.
+// them: the same bytes on every machine and with every version of the library that writes their format version.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ struct GoldenSummary {
   uint64_t tiles = 0, short_tiles = 0;  // short: last ones of fewer chunks than the others
   uint64_t escapes = 0, patches = 0;
   uint64_t with_levels = 0, with_own_tables = 0, transposed = 0, batches = 0, empty = 0;  // compressed tensors
-  uint64_t shifted_own_tables = 0;
+  uint64_t shifted_own_tables = 0, with_lines = 0;
 };
 
 // Writes one directory for each golden below `output`. `codecs` holds the trained codecs. Throws std::runtime_error.

@@ -166,6 +166,12 @@ void MutableCheckpoint::apply(const nlohmann::json& m) {
     std::swap(a.stream, b.stream);
   } else if (m.contains("own_tables")) {
     stream(m.at("own_tables")).own = hex();
+  } else if (m.contains("set_section")) {
+    put(stream(m.at("set_section")).own, m.at("at"), hex());
+  } else if (m.contains("cut_section")) {
+    stream(m.at("cut_section")).own.resize(m.at("size").get<size_t>());
+  } else if (m.contains("append_section")) {
+    stream(m.at("append_section")).own += hex();
   } else if (m.contains("declare")) {
     Stream& declaring = stream(m.at("declare"));
     if (m.contains("tiles")) declaring.declared_tiles = m.at("tiles").get<uint32_t>();

@@ -24,7 +24,7 @@ inline void repair_stream(std::vector<std::byte>& stream, std::string_view name,
   if (stream.size() < kStreamHeaderSize) stream.resize(kStreamHeaderSize);
   std::byte* const p = stream.data();
   std::memcpy(p, "NWCS", 4);
-  store_le<uint16_t>(p + 4, 1);
+  if (load_le<uint16_t>(p + 4) != 2) store_le<uint16_t>(p + 4, 1);
   store_le<uint16_t>(p + 6, kStreamHeaderSize);
   store_le(p + 8, codec_id);
   const uint64_t tensor_id = xxh3(name);
@@ -42,9 +42,16 @@ inline void repair_stream(std::vector<std::byte>& stream, std::string_view name,
     store_le<uint16_t>(p + 74, load_le<uint16_t>(p + 74) & kKnownStreamFlags);
     p[76] = static_cast<std::byte>(static_cast<unsigned>(p[76]) % (static_cast<unsigned>(ContextRule::kLast) + 1));
     std::memset(p + 77, 0, 3);
+    const ContextRule rule = static_cast<ContextRule>(p[76]);
+    store_le<uint16_t>(p + 4, static_cast<uint16_t>(version_of(rule)));
+    const bool lines = rule == ContextRule::kScaleClasses;
+    if (lines) {
+      store_le<uint16_t>(
+          p + 74, static_cast<uint16_t>((load_le<uint16_t>(p + 74) | kStreamOneScale) & ~unsigned{kStreamRowFactors}));
+    }
     const uint64_t fits = stream.size() - kStreamHeaderSize + 1;
     store_le<uint32_t>(
-        p + 84, (static_cast<unsigned>(p[74]) & 4) != 0 ? static_cast<uint32_t>(load_le<uint32_t>(p + 84) % fits) : 0);
+        p + 84, lines || (static_cast<unsigned>(p[74]) & kStreamOwnTables) != 0 ? static_cast<uint32_t>(load_le<uint32_t>(p + 84) % fits) : 0);
   }
   const uint64_t own = load_le<uint32_t>(p + 84), room = stream.size() - kStreamHeaderSize;
   if (own > room) return;

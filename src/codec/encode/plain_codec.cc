@@ -35,17 +35,17 @@ FrequencyTable gaussian_table(double spread) {
 
 }  // namespace
 
-EncoderCodec plain_codec(unsigned levels, int centre, double octaves) {
+EncoderCodec plain_codec(int centre, double octaves) {
+  constexpr unsigned levels = 8;
   EncoderCodec codec;
   codec.decoder.synthesis = codec.analysis = identity(levels);
   CodecTables& tables = codec.decoder.tables;
   tables.levels = levels;
   tables.channels = kChunk;
   tables.centers.assign(levels * kChunk, 0.0f);
-  for (unsigned l = 0; l < levels; ++l) {
-    const double half_octaves = static_cast<double>(l) - centre;
-    const FrequencyTable table = gaussian_table(std::exp2(octaves + half_octaves / 2));
-    tables.set.insert(tables.set.end(), kChunk, table);
+  for (unsigned t = 0; t < levels * kChunk; ++t) {
+    const double spread = octaves + (static_cast<int>(t) - centre) / 4.0;
+    tables.set.push_back(gaussian_table(std::exp2(std::clamp(spread, -6.0, 9.0))));
   }
   codec.nmse.assign(levels, 1.0f / 12);
   return codec;

@@ -4,6 +4,7 @@
 
 #include <random>
 
+#include "codec/encode/plain_codec.h"
 #include "cuda/decode/cuda_test.h"
 #include "nwcodec/checkpoint.h"
 
@@ -15,7 +16,9 @@ using testing::encode;
 using testing::Encoded;
 using testing::expect_agreement;
 using testing::on_cpu;
+using testing::OwnedMatrix;
 using testing::Pair;
+using testing::random_values;
 using testing::relative_error;
 using testing::residual_small;
 using testing::shipped;
@@ -129,6 +132,48 @@ TEST(Cuda, Slices) {
       expect_agreement(pair, device, tensor, slice);
     }
     EXPECT_FALSE(DeviceRun::of(device, {&tensor}, {.slice = CudaSlice{2, 0, 1, 0, 1}}).ok());
+  }
+}
+
+// Line scales (table rule 1): every lane of a step has a table of its own, some with raw bits.
+TEST(Cuda, LineScales) {
+  SKIP_WITHOUT_DEVICE();
+  std::mt19937 random(15);
+  EncoderCodec codec = plain_codec(64, 1.0);
+  for (size_t t = 80; t < codec.decoder.tables.set.size(); t += 3) codec.decoder.tables.set[t] = {-512, 4, {}};
+  for (FrequencyTable& table : codec.decoder.tables.set) {
+    if (!table.frequencies.empty()) continue;
+    table.frequencies.assign(64, 63);
+    table.frequencies.push_back(64);
+  }
+  const Pair pair(codec);
+  for (const CudaDecoder& device : pair.devices()) {
+    for (const bool transposed : {false, true}) {
+      for (const uint16_t run_groups : {uint16_t{1}, uint16_t{64}}) {
+        constexpr uint64_t kMatrices = 2, kRows = 130, kColumns = 90;
+        const std::vector<uint64_t> dims =
+            transposed ? std::vector<uint64_t>{2, kColumns, kRows} : std::vector<uint64_t>{2, kRows, kColumns};
+        const OwnedMatrix weights("w", DType::kF32, dims, random_values(kMatrices * kRows * kColumns, 0.05f, random),
+                                  transposed);
+        TensorGuide guide;
+        LineScales lines;
+        const auto some = [&](size_t count, int mean, unsigned spread, std::vector<int16_t>& numbers) {
+          for (size_t i = 0; i < count; ++i)
+            numbers.push_back(static_cast<int16_t>(mean + static_cast<int>(random() % spread)));
+        };
+        some(kMatrices * kColumns, -60, 40, lines.column_steps);
+        some(kMatrices * kRows, -10, 20, lines.row_steps);
+        some(kMatrices * kColumns, 40, 30, lines.column_spreads);
+        some(kMatrices * kRows, -8, 16, lines.row_spreads);
+        guide.lines = std::move(lines);
+        const EncodeOptions options{.tile_chunks = 64, .run_groups = run_groups};
+        Result<EncodedTensor> encoded = encode_tensor(weights.matrix(), guide, pair.encoder, options, 0);
+        ASSERT_TRUE(encoded.ok()) << encoded.error().to_string();
+        const Encoded tensor{"w", std::move(encoded->stream), std::move(encoded->scales), {}, encoded->header};
+        expect_agreement(pair, device, tensor);
+        expect_agreement(pair, device, tensor, CudaSlice{1, 16, 48, 5, 77});
+      }
+    }
   }
 }
 

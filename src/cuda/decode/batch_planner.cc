@@ -23,10 +23,6 @@ Status BatchPlanner::add(const CudaTensor& tensor, uint32_t number) {
   NWC_ASSIGN_OR_RETURN(const TensorDecoder stream,
                        TensorDecoder::open(tensor.name, tensor.stream, tensor.scales, tensor.levels, *decoder_.codec));
   const StreamHeader& h = stream.header();
-  if (h.context_rule != ContextRule::kLevelChannel) {
-    return Error(ErrorCode::kUnsupported, "the kernels have no body for the stream's table rule")
-        .remedy("decode on the CPU");
-  }
   std::vector<Slice> slices;
   if (tensor.slice) {
     const CudaSlice& s = *tensor.slice;
@@ -39,13 +35,18 @@ Status BatchPlanner::add(const CudaTensor& tensor, uint32_t number) {
     for (uint64_t m = 0; m < h.matrices && h.elements() > 0; ++m) slices.push_back({m, 0, h.rows, 0, h.columns});
   }
   product_rows_ = product_columns_ = 0;
-  if (number == 0 && !tensor.slice && h.matrices == 1 && !h.transposed && !h.has_levels && h.columns % 32 == 0 &&
+  if (number == 0 && !tensor.slice && h.matrices == 1 && !h.transposed && !h.has_levels &&
+      h.context_rule == ContextRule::kLevelChannel && h.columns % 32 == 0 &&
       h.rows < UINT32_MAX && h.columns < UINT32_MAX) {
     product_rows_ = static_cast<uint32_t>(h.rows);
     product_columns_ = static_cast<uint32_t>(h.columns);
   }
   scales_at_ = blob_.append(stream.scales());
   factors_at_ = blob_.append(stream.row_factors());
+  if (const ScaleClasses* const classes = stream.contexts().scale_classes()) {
+    column_classes_at_ = blob_.append(classes->of_columns());
+    row_classes_at_ = blob_.append(classes->of_rows());
+  }
   images_.clear();
   uint64_t elements = 0;
   for (const Slice& slice : slices) {
@@ -128,9 +129,12 @@ void BatchPlanner::append_segments(const std::vector<Planned>& tiles, size_t& at
 }
 
 size_t BatchPlanner::images_of(const TensorDecoder& stream, unsigned level) {
-  if (const auto found = images_.find(level); found != images_.end()) return found->second;
+  // Under table rule 1 a level has the tables of all.
+  const bool by_classes = stream.contexts().scale_classes() != nullptr;
+  const unsigned key = by_classes ? limits::kMaxLevels + level : level;
+  if (const auto found = images_.find(key); found != images_.end()) return found->second;
   if (!stream.has_own_tables()) {
-    if (const auto found = codec_images_.find(level); found != codec_images_.end()) return found->second;
+    if (const auto found = codec_images_.find(key); found != codec_images_.end()) return found->second;
   }
   LevelImages image;
   image.network = decoder_.small_networks[level];
@@ -138,17 +142,19 @@ size_t BatchPlanner::images_of(const TensorDecoder& stream, unsigned level) {
     const std::vector<float>& centers = decoder_.codec->parts().tables.centers;
     const unsigned latents = decoder_.codec->parts().latents();
     image.own = true;
-    image.channels_at = append_channels(blob_, stream.tables(), level, latents, centers);
-    const std::optional<SmallTables> tables = small_tables(stream.tables(), level, latents, centers);
+    image.channels_at = by_classes ? append_channels(blob_, stream.tables(), 0, stream.tables().size(), centers)
+                                   : append_channels(blob_, stream.tables(), size_t{level} * latents, latents, centers);
+    const std::optional<SmallTables> tables =
+        by_classes ? std::nullopt : small_tables(stream.tables(), level, latents, centers);
     image.small_entropy = tables.has_value() && decoder_.fused;
     if (tables) image.tables_at = blob_.append(std::span(&*tables, 1));
   } else {
-    image.channels = decoder_.channels[level];
-    image.tables = decoder_.small_tables[level];
+    image.channels = decoder_.channels[by_classes ? 0 : level];
+    image.tables = by_classes ? nullptr : decoder_.small_tables[level];
     image.small_entropy = image.tables != nullptr;
-    codec_images_[level] = all_images_.size();
+    codec_images_[key] = all_images_.size();
   }
-  images_[level] = all_images_.size();
+  images_[key] = all_images_.size();
   all_images_.push_back(image);
   return all_images_.size() - 1;
 }
@@ -164,6 +170,10 @@ Status BatchPlanner::add_group(const CudaTensor& tensor, uint32_t number, const 
                      .scales = nullptr,
                      .factors = nullptr,
                      .channels = image.channels,
+                     .column_classes = nullptr,
+                     .row_classes = nullptr,
+                     .rows = h.rows,
+                     .tables = static_cast<uint32_t>(stream.tables().size()),
                      .out = static_cast<std::byte*>(tensor.out) + elements * (bits_of(tensor.dtype) / 8),
                      .row_step = h.transposed ? 1 : static_cast<int64_t>(out_columns),
                      .column_step = h.transposed ? static_cast<int64_t>(out_rows) : 1,
@@ -180,6 +190,12 @@ Status BatchPlanner::add_group(const CudaTensor& tensor, uint32_t number, const 
   group_pointers_.push_back({field + offsetof(Group, scales), scales_at_ + slice.matrix * h.columns * sizeof(float)});
   if (!stream.row_factors().empty())
     group_pointers_.push_back({field + offsetof(Group, factors), factors_at_ + slice.matrix * h.rows * sizeof(float)});
+  if (h.context_rule == ContextRule::kScaleClasses) {
+    group_pointers_.push_back(
+        {field + offsetof(Group, column_classes), column_classes_at_ + slice.matrix * h.columns * sizeof(int16_t)});
+    group_pointers_.push_back(
+        {field + offsetof(Group, row_classes), row_classes_at_ + slice.matrix * h.rows * sizeof(int16_t)});
+  }
   if (image.own) group_pointers_.push_back({field + offsetof(Group, channels), image.channels_at});
 
   const bool small_entropy = image.small_entropy && h.run_groups == 1,

@@ -266,16 +266,15 @@ size_t append_network(Blob& blob, const TransformWeights& w) {
   return at;
 }
 
-size_t append_channels(Blob& blob, const DecodingTables& tables, unsigned level, unsigned channels,
+size_t append_channels(Blob& blob, const DecodingTables& tables, size_t first, size_t count,
                        std::span<const float> centers) {
-  const size_t at = blob.reserve(sizeof(Channel) * channels);
-  for (unsigned c = 0; c < channels; ++c) {
-    const Context context = level_channel_context(level, channels, c);
+  const size_t at = blob.reserve(sizeof(Channel) * count);
+  for (size_t c = 0; c < count; ++c) {
+    const Context context = static_cast<Context>(first + c);
     const SymbolMap& map = tables.symbols(context);
     const std::span<const uint32_t> slots = tables.slots(context);
     const size_t slots_at = blob.append(std::vector<uint32_t>(slots.begin(), slots.end()));
-    *blob.at<Channel>(at + c * sizeof(Channel)) = {nullptr, map.minimum, map.shift, map.escape(),
-                                                   centers[size_t{level} * channels + c]};
+    *blob.at<Channel>(at + c * sizeof(Channel)) = {nullptr, map.minimum, map.shift, map.escape(), centers[context]};
     blob.point(at + c * sizeof(Channel) + offsetof(Channel, slots), slots_at);
   }
   return at;

@@ -30,7 +30,7 @@ void compare_verdicts(const Pair& pair, uint16_t run_groups, int rounds, std::mt
   for (int round = 0; round < rounds; ++round) {
     Encoded bad = tensor;
     StreamHeader header = parsed->header;
-    Bytes own(parsed->own_tables.begin(), parsed->own_tables.end());
+    Bytes own(parsed->section.begin(), parsed->section.end());
     std::vector<Bytes> tiles;
     for (const ParsedStream::Tile& tile : parsed->tiles) {
       tiles.emplace_back(tensor.stream.begin() + static_cast<ptrdiff_t>(tile.offset),

@@ -59,9 +59,10 @@ Result<CudaDecoder> DecoderHooks::create(std::shared_ptr<const Codec> codec, int
   Blob blob;
   const size_t network_at = append_network(blob, parts.synthesis);
   constexpr size_t kNone = ~size_t{0};
-  std::vector<size_t> channels_at, tables_at, networks_at;
+  const size_t channels_at =
+      append_channels(blob, state->codec->tables(), 0, state->codec->tables().size(), parts.tables.centers);
+  std::vector<size_t> tables_at, networks_at;
   for (unsigned level = 0; level < parts.levels(); ++level) {
-    channels_at.push_back(append_channels(blob, state->codec->tables(), level, parts.latents(), parts.tables.centers));
     const std::optional<SmallTables> tables =
         !state->fused ? std::nullopt
                       : small_tables(state->codec->tables(), level, parts.latents(), parts.tables.centers);
@@ -83,7 +84,7 @@ Result<CudaDecoder> DecoderHooks::create(std::shared_ptr<const Codec> codec, int
   state->network = resolve.operator()<Network>(network_at);
   state->wide_network = resolve.operator()<WideNetwork>(wide_at.value_or(kNone));
   for (unsigned level = 0; level < parts.levels(); ++level) {
-    state->channels.push_back(resolve.operator()<Channel>(channels_at[level]));
+    state->channels.push_back(resolve.operator()<Channel>(channels_at) + size_t{level} * parts.latents());
     state->small_tables.push_back(resolve.operator()<SmallTables>(tables_at[level]));
     state->small_networks.push_back(resolve.operator()<SmallNetwork>(networks_at[level]));
   }

@@ -22,7 +22,7 @@ struct CudaDecoder::State {
   const cuda::Network* network = nullptr;
   const cuda::WideNetwork* wide_network = nullptr;  // null: another shape
   cuda::WidePath wide_path = cuda::WidePath::kMma;
-  std::vector<const cuda::Channel*> channels;
+  std::vector<const cuda::Channel*> channels;                // level by level, one after another
   std::vector<const cuda::SmallTables*> small_tables;        // null: not for the fused kernel
   std::vector<const cuda::SmallNetwork*> small_networks;     // likewise
   cuda::SmallShape small_shape = cuda::SmallShape::kLinear;  // of these, if there are any

@@ -77,7 +77,12 @@ struct Group {
   const uint32_t* columns;                                // ascending; null: column p is p
   const float* scales;                                    // [columns of the matrix]
   const float* factors;                                   // [rows], or null: all 1
-  const Channel* channels;                                // [latents]
+  // [latents], or under table rule 1 [levels * latents]: all of the codec's or the stream's tables.
+  const Channel* channels;
+  const int16_t* column_classes;                          // [columns of the matrix]; null: table rule 0
+  const int16_t* row_classes;                             // [rows], likewise
+  uint64_t rows;                                          // of the matrix
+  uint32_t tables;                                        // under table rule 1
   void* out;                                              // the slice's first element
   int64_t row_step, column_step;                          // elements from one row (column) of the slice to the next
   uint64_t row_begin, row_end, column_begin, column_end;  // the slice

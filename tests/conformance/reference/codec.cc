@@ -95,7 +95,8 @@ std::vector<uint64_t> shape_of(const File& file, const std::string& name, size_t
 
 Codec parse_codec(const std::string& bytes) {
   const File file = parse_safetensors(bytes);
-  must(file.metadata.count("nwcodec.format_version") == 1 && file.metadata.at("nwcodec.format_version") == "1",
+  must(file.metadata.count("nwcodec.format_version") == 1 &&
+           (file.metadata.at("nwcodec.format_version") == "1" || file.metadata.at("nwcodec.format_version") == "2"),
        "codec: format version");
   Codec codec;
   codec.id = xxh3(bytes);

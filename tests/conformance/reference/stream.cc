@@ -1,6 +1,10 @@
 #include "conformance/reference/stream.h"
 
+#include <cmath>
+
 #include "conformance/reference/bytes.h"
+#include "conformance/reference/safetensors.h"
+#include "conformance/reference/tile.h"
 
 namespace nwc::reference {
 
@@ -24,7 +28,64 @@ std::vector<std::vector<Table>> read_own_tables(const Codec& codec, const std::s
   return tables;
 }
 
+// Section 7, line scales.
+Lines read_lines(const Codec& codec, const Stream& stream, Reader& reader) {
+  Lines lines;
+  const uint64_t columns = product({stream.matrices, stream.columns}), rows = product({stream.matrices, stream.rows});
+  struct Sequence {
+    std::vector<int64_t>* values;
+    uint64_t count;
+    int64_t mean;
+    uint64_t table;
+  };
+  std::vector<Sequence> sequences;
+  for (auto* values : {&lines.column_steps, &lines.row_steps, &lines.column_spreads, &lines.row_spreads}) {
+    const bool of_columns = values == &lines.column_steps || values == &lines.column_spreads;
+    const int64_t mean = static_cast<int16_t>(reader.uint(2));
+    sequences.push_back({values, of_columns ? columns : rows, mean, reader.uint(2)});
+    must(sequences.back().table < codec.K * codec.C, "line scales: no such table");
+  }
+  uint64_t left = 2 * (columns + rows);
+  must(left <= reader.left() * 16384, "line scales: too short");
+  size_t current = 0;
+  while (left > 0) {
+    const uint64_t count = left < 16384 ? left : 16384, size = reader.uint(4);
+    std::vector<size_t> owner;
+    std::vector<uint64_t> taken;
+    for (const Sequence& sequence : sequences) taken.push_back(sequence.values->size());
+    while (owner.size() < count) {
+      if (taken[current] == sequences[current].count) {
+        ++current;
+        continue;
+      }
+      owner.push_back(current);
+      ++taken[current];
+    }
+    const std::string tile = reader.take(size);
+    Reader bytes(tile);
+    const auto table_of = [&](uint64_t i, uint64_t) -> const Table& {
+      const uint64_t number = sequences[owner[i]].table;
+      return codec.tables[number / codec.C][number % codec.C];
+    };
+    const auto values = decode_integers(bytes, 1, 1, count, table_of);
+    must(bytes.left() == 0, "line scales: bytes after a tile");
+    for (uint64_t i = 0; i < count; ++i) {
+      const int64_t value = values[i][0] + sequences[owner[i]].mean;
+      must(value >= -4095 && value <= 4095, "line scales: a number out of range");
+      sequences[owner[i]].values->push_back(value);
+    }
+    left -= count;
+  }
+  return lines;
+}
+
 }  // namespace
+
+float line_scale(float base, int64_t step) {
+  const int64_t octave = static_cast<int64_t>(std::floor(static_cast<double>(step) / 8));
+  const double root = std::pow(2.0, static_cast<double>(step - 8 * octave) / 8);
+  return static_cast<float>(std::ldexp(static_cast<double>(base) * root, static_cast<int>(octave)));
+}
 
 Stream parse_stream(const Codec& codec, const std::string& name, const std::string& bytes, const std::string& scales,
                     const std::string* levels) {
@@ -32,8 +93,8 @@ Stream parse_stream(const Codec& codec, const std::string& name, const std::stri
   Stream stream;
   must(reader.take(4) == "NWCS", "stream: magic");
   const uint64_t version = reader.uint(2);
-  must(version == kVersion,
-       "stream: version " + std::to_string(version) + ", this decoder knows " + std::to_string(kVersion));
+  must(version >= 1 && version <= kVersion,
+       "stream: version " + std::to_string(version) + ", this decoder knows 1 to " + std::to_string(kVersion));
   must(reader.uint(2) == 96, "stream: header size");
   must(reader.uint(8) == codec.id, "stream: made by another codec");
   stream.tensor_id = reader.uint(8);
@@ -59,7 +120,8 @@ Stream parse_stream(const Codec& codec, const std::string& name, const std::stri
   stream.has_levels = (flags & 2) != 0;
   stream.one_scale = (flags & 8) != 0;
   stream.row_factors = (flags & 16) != 0;
-  must(reader.uint(1) == 0, "stream: table rule");
+  const uint64_t rule = reader.uint(1);
+  must(rule == 0 || (rule == 1 && version >= 2), "stream: table rule");
   must(reader.uint(1) == 0 && reader.uint(2) == 0, "stream: reserved fields");
   const uint64_t tile_count = reader.uint(4), own_size = reader.uint(4), checksum = reader.uint(8);
 
@@ -69,8 +131,17 @@ Stream parse_stream(const Codec& codec, const std::string& name, const std::stri
   const std::string index = reader.take(8 * tile_count);
   must(checksum == xxh3(bytes.substr(0, 88) + own + index), "stream: checksum of the header");
   const bool has_own = (flags & 4) != 0;
-  must(has_own || own_size == 0, "stream: own tables without the flag");
-  stream.tables = has_own ? read_own_tables(codec, own) : codec.tables;
+  std::string tables = own;
+  stream.has_lines = rule == 1;
+  if (stream.has_lines) {
+    must(stream.one_scale && !stream.row_factors, "stream: line scales beside other scales");
+    must(codec.C == codec.N, "stream: line scales for a codec with a transform");
+    Reader section(own);
+    stream.lines = read_lines(codec, stream, section);
+    tables = section.take(section.left());
+  }
+  must(has_own || tables.empty(), "stream: own tables without the flag");
+  stream.tables = has_own ? read_own_tables(codec, tables) : codec.tables;
 
   must(stream.has_levels == (levels != nullptr), "stream: levels missing, or there without the flag");
   must(levels_hash == (levels == nullptr ? 0 : xxh3(*levels)), "stream: other levels");
@@ -84,6 +155,19 @@ Stream parse_stream(const Codec& codec, const std::string& name, const std::stri
   }
   must(reader.left() == 0, "stream: bytes after the last tile");
   return stream;
+}
+
+const Table& Stream::table(uint64_t matrix, uint64_t level, uint64_t column, uint64_t row, uint64_t c) const {
+  if (!has_lines) return tables[level][c];
+  const auto line_class = [](int64_t spread, int64_t step) {
+    return spread - static_cast<int64_t>(std::floor(static_cast<double>(step) / 2));
+  };
+  const uint64_t j = matrix * columns + column, i = matrix * rows + row + c;
+  int64_t sum = line_class(lines.column_spreads[j], lines.column_steps[j]);
+  if (row + c < rows) sum += line_class(lines.row_spreads[i], lines.row_steps[i]);
+  const int64_t C = static_cast<int64_t>(tables[0].size()), last = static_cast<int64_t>(tables.size()) * C - 1;
+  const uint64_t number = static_cast<uint64_t>(sum < 0 ? 0 : sum > last ? last : sum);
+  return tables[number / tables[0].size()][number % tables[0].size()];
 }
 
 }  // namespace nwc::reference

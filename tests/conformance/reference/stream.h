@@ -9,7 +9,14 @@
 
 namespace nwc::reference {
 
-constexpr unsigned kVersion = 1;
+constexpr unsigned kVersion = 2;
+
+// Line scales: of all matrices, one after another.
+struct Lines {
+  std::vector<int64_t> column_steps, row_steps, column_spreads, row_spreads;
+};
+// base * 2^(step / 8).
+float line_scale(float base, int64_t step);
 
 struct Stream {
   uint64_t tensor_id = 0, matrices = 0, rows = 0, columns = 0, T = 0, R = 0;
@@ -18,6 +25,11 @@ struct Stream {
   uint64_t dimensions = 0;
   bool transposed = false, has_levels = false, one_scale = false, row_factors = false;
   std::vector<std::vector<Table>> tables;  // [K][C], own ones where there are any
+  bool has_lines = false;  // table rule 1
+  Lines lines;
+
+  // Of latent c of the chunk that begins at `row` of a column, which has this level.
+  const Table& table(uint64_t matrix, uint64_t level, uint64_t column, uint64_t row, uint64_t c) const;
   std::vector<std::string> tiles;
 };
 

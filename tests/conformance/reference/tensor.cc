@@ -49,6 +49,15 @@ Tensor decode_tensor(const Codec& codec, const std::string& name, const std::str
     must(bits >> 15 == 0 && std::isfinite(list.back()), "scales: must be finite, without a sign bit");
   }
 
+  if (stream.has_lines) {
+    const float base = scale[0];
+    scale.clear();
+    for (const int64_t step : stream.lines.column_steps) scale.push_back(line_scale(base, step));
+    for (const int64_t step : stream.lines.row_steps) factor.push_back(line_scale(1, step));
+    for (const float s : scale) must(std::isfinite(s), "line scales: a step that is not finite");
+    for (const float s : factor) must(std::isfinite(s), "line scales: a step that is not finite");
+  }
+
   // Section 2: importance levels.
   std::vector<uint64_t> level(all_columns, 0);
   if (levels != nullptr) {
@@ -99,7 +108,11 @@ Tensor decode_tensor(const Codec& codec, const std::string& name, const std::str
       const uint64_t chunks = std::min(stream.T, S * n - first);
       Vector y;
       try {
-        y = decode_tile(codec, stream, part.level, chunks, stream.tiles[tile]);
+        const auto table_of = [&](uint64_t i, uint64_t c) -> const Table& {
+          const uint64_t chunk = first + i;
+          return stream.table(part.matrix, part.level, part.columns[chunk % n], chunk / n * codec.N, c);
+        };
+        y = decode_tile(codec, stream, part.level, chunks, table_of, stream.tiles[tile]);
       } catch (const std::runtime_error& e) {
         fail("tile " + std::to_string(tile) + ": " + e.what());
       }
@@ -108,8 +121,8 @@ Tensor decode_tensor(const Codec& codec, const std::string& name, const std::str
         const uint64_t row = chunk / n * codec.N + i % codec.N, column = part.columns[chunk % n];
         if (row >= stream.rows) continue;
         const uint64_t at = stream.transposed ? column * stream.rows + row : row * stream.columns + column;
-        const float s = stream.one_scale ? scale[0] : scale[part.matrix * stream.columns + column];
-        const float r = stream.row_factors ? factor[part.matrix * stream.rows + row] : 1.0f;
+        const float s = stream.one_scale && !stream.has_lines ? scale[0] : scale[part.matrix * stream.columns + column];
+        const float r = stream.row_factors || stream.has_lines ? factor[part.matrix * stream.rows + row] : 1.0f;
         const float scaled = y[i] * s;
         tensor.values[part.matrix * stream.rows * stream.columns + at] = scaled * r;
       }

@@ -10,9 +10,8 @@
 
 namespace nwc::reference {
 
-Vector decode_tile(const Codec& codec, const Stream& stream, uint64_t level, uint64_t chunks,
-                   const std::string& bytes) {
-  Reader reader(bytes);
+std::vector<std::vector<int64_t>> decode_integers(Reader& reader, uint64_t channels, uint64_t run, uint64_t chunks,
+                                                  const TableOf& table_of) {
   const uint64_t word_bytes = 2 * reader.uint(4);
   std::vector<uint64_t> state;
   for (uint64_t a = 0; a < std::min<uint64_t>(32, chunks); ++a) {
@@ -23,19 +22,19 @@ Vector decode_tile(const Codec& codec, const Stream& stream, uint64_t level, uin
   Reader words(word_data);
 
   // Symbols, and the escapes to be spelled out.
-  std::vector<std::vector<int64_t>> v(chunks, std::vector<int64_t>(codec.C));
+  std::vector<std::vector<int64_t>> v(chunks, std::vector<int64_t>(channels));
   std::vector<std::pair<uint64_t, uint64_t>> escapes;  // chunk, channel
   const auto refill = [&](uint64_t& x) {
     if (x < 65536) x = x * 65536 + words.uint(2);
   };
   const uint64_t groups = (chunks + 31) / 32;
-  for (uint64_t first = 0; first < groups; first += stream.R) {
-    for (uint64_t c = 0; c < codec.C; ++c) {
-      const Table& table = stream.tables[level][c];
-      for (uint64_t g = first; g < std::min(groups, first + stream.R); ++g) {
+  for (uint64_t first = 0; first < groups; first += run) {
+    for (uint64_t c = 0; c < channels; ++c) {
+      for (uint64_t g = first; g < std::min(groups, first + run); ++g) {
         const uint64_t lanes = std::min<uint64_t>(32, chunks - 32 * g);
         std::vector<uint64_t> symbol(lanes);
         for (uint64_t a = 0; a < lanes; ++a) {
+          const Table& table = table_of(32 * g + a, c);
           const uint64_t slot = state[a] % 4096;
           uint64_t s = 0, start = 0;
           while (start + table.frequencies[s] <= slot) start += table.frequencies[s++];
@@ -44,6 +43,7 @@ Vector decode_tile(const Codec& codec, const Stream& stream, uint64_t level, uin
           symbol[a] = s;
         }
         for (uint64_t a = 0; a < lanes; ++a) {
+          const Table& table = table_of(32 * g + a, c);
           uint64_t q = 0;
           if (table.shift > 0) {
             q = state[a] % (1u << table.shift);
@@ -67,6 +67,13 @@ Vector decode_tile(const Codec& codec, const Stream& stream, uint64_t level, uin
     must(value >= -(1 << 30) && value <= (1 << 30), "tile: escape too large");
     v[chunk][channel] = value;
   }
+  return v;
+}
+
+Vector decode_tile(const Codec& codec, const Stream& stream, uint64_t level, uint64_t chunks, const TableOf& table_of,
+                   const std::string& bytes) {
+  Reader reader(bytes);
+  const std::vector<std::vector<int64_t>> v = decode_integers(reader, codec.C, stream.R, chunks, table_of);
   std::map<uint64_t, float> patches;
   uint64_t next = 0;
   while (reader.left() > 0) {

@@ -25,6 +25,16 @@ __device__ bool refill(uint32_t& state, bool active, uint32_t lane, const uint8_
   return true;
 }
 
+// Where the table of latent c of a chunk stands among the group's (docs/format.md, section 7).
+__device__ uint32_t table_of(const Group& group, const Tile& tile, uint32_t chunk, uint32_t c,
+                             uint32_t latents_per_chunk) {
+  if (group.column_classes == nullptr) return c;
+  const Place place = place_of(group, tile, chunk, latents_per_chunk);
+  const uint64_t row = place.row + c;
+  const int sum = group.column_classes[place.column] + (row < group.rows ? group.row_classes[row] : 0);
+  return static_cast<uint32_t>(min(max(sum, 0), static_cast<int>(group.tables) - 1));
+}
+
 __device__ bool decode_tile(const Tile& tile, const Group& group, uint32_t latents_per_chunk, float* z, uint32_t lane,
                             TileState& tile_state) {
   TileHead head;
@@ -37,10 +47,13 @@ __device__ bool decode_tile(const Tile& tile, const Group& group, uint32_t laten
   for (uint32_t run = 0; run < groups; run += group.run_groups) {
     const uint32_t run_end = min(groups, run + group.run_groups);
     for (uint32_t c = 0; c < latents_per_chunk; ++c) {
-      const Channel channel = group.channels[c];
+      const bool by_classes = group.column_classes != nullptr;
+      Channel channel = group.channels[c];
+      const float center = by_classes ? group.channels[group.level * latents_per_chunk + c].center : channel.center;
       for (uint32_t g = run; g < run_end; ++g) {
         const uint32_t chunk = g * 32 + lane;
         const bool active = chunk < tile.chunks;
+        if (by_classes && active) channel = group.channels[table_of(group, tile, chunk, c, latents_per_chunk)];
         uint32_t symbol = 0, raw = 0;
         if (active) {
           const uint32_t entry = __ldg(channel.slots + (state & (kSlots - 1)));
@@ -48,7 +61,7 @@ __device__ bool decode_tile(const Tile& tile, const Group& group, uint32_t laten
           symbol = entry & 0xFF;
         }
         if (!refill(state, active, lane, words, head.word_count, next)) return false;
-        if (channel.shift > 0) {
+        if (__any_sync(kAllLanes, active && channel.shift > 0)) {
           if (active) {
             raw = state & ((1u << channel.shift) - 1);
             state >>= channel.shift;
@@ -62,7 +75,7 @@ __device__ bool decode_tile(const Tile& tile, const Group& group, uint32_t laten
           if (!side.escape(spelled)) return false;
           if (lane == static_cast<uint32_t>(__ffs(escaped)) - 1) value = spelled;
         }
-        z[c * stride + chunk] = active ? __fadd_rn(static_cast<float>(value), channel.center) : 0.0f;
+        z[c * stride + chunk] = active ? __fadd_rn(static_cast<float>(value), center) : 0.0f;
       }
     }
   }
