@@ -6,6 +6,7 @@
 #include "base/parallel.h"
 #include "calibrate/block_pass.h"
 #include "calibrate/calibration_identity.h"
+#include "calibrate/ends_fisher.h"
 #include "calibrate/finite_check.h"
 #include "calibrate/gradient_pass.h"
 #include "calibrate/hessian_files.h"
@@ -98,22 +99,33 @@ Result<DrawnSequences> draw(const CalibrateOptions& options, std::span<const Cal
   return drawn;
 }
 
-Status pass(const CalibrateOptions& options, const CausalLm& model, std::vector<Batch> batches, PassContext& context) {
+// `sequences`: the tokens of each batch.
+Status pass(const CalibrateOptions& options, const CausalLm& model, std::vector<Batch> batches,
+            const std::vector<CalibrationSequences::Sequence>& sequences, PassContext& context) {
   const BlockStack blocks = BlockStack::of(model, 0);
   if (!options.gradients) {
     context.total = steps_of_pass(blocks, batches.size(), context.files);
     return pass_blocks(blocks, std::move(batches), context);
   }
   context.total = steps_of_gradient_pass(blocks, batches.size(), context.files);
+  EndsFisher ends(model.spec());
+  const HeadWatch watch = [&](const at::Tensor& x, const at::Tensor& g) { ends.see_head(x, g); };
   LastGradient last = [&, head = std::shared_ptr<const Head>()](
                           size_t index, const at::Tensor& output) mutable -> Result<at::Tensor> {
     if (head == nullptr) {
       NWC_ASSIGN_OR_RETURN(head, model.head());
     }
-    return gradient_of_labels(*head, model.spec().vocab_size, output, drawn_labels(label_seed(options.seed, index)));
+    return gradient_of_labels(*head, model.spec().vocab_size, output, drawn_labels(label_seed(options.seed, index)),
+                              context.files.ends_missing() ? watch : HeadWatch());
   };
-  return pass_with_gradients(blocks, std::move(batches), std::move(last),
-                             {.scratch = options.output, .outputs = options.outputs}, context);
+  GradientPassOptions pass_options{.scratch = options.output, .outputs = options.outputs};
+  pass_options.at_input = [&](size_t index, const at::Tensor& gradient) {
+    ends.see_embedding(torch::tensor(at::ArrayRef<int32_t>(sequences[index]), torch::kInt64), gradient);
+  };
+  pass_options.ends = [&](int64_t positions) {
+    return ends.file(context.checkpoint, context.files.provenance(), positions);
+  };
+  return pass_with_gradients(blocks, std::move(batches), std::move(last), pass_options, context);
 }
 
 Result<CalibrateReport> run(CalibrateOptions options, std::span<const CalibrationText> texts,
@@ -134,19 +146,21 @@ Result<CalibrateReport> run(CalibrateOptions options, std::span<const Calibratio
   const Json provenance = provenance_of(options, texts);
   NWC_ASSIGN_OR_RETURN(const RunIdentity identity, identity_of(options, texts, checkpoint));
   NWC_RETURN_IF_ERROR(output.begin(identity));
-  HessianFiles files = HessianFiles::open(std::move(output), model.blocks(), provenance);
+  HessianFiles files = HessianFiles::open(std::move(output), model.blocks(), provenance, options.gradients);
   for (const std::vector<std::string>* list : {&checkpoint.notes(), &files.warnings()})
     report.warnings.insert(report.warnings.end(), list->begin(), list->end());
   report.blocks = files.blocks();
   report.blocks_from_earlier_run = files.from_earlier_run();
 
   NWC_ASSIGN_OR_RETURN(DrawnSequences drawn, draw(options, texts, model, checkpoint, report.warnings));
+  std::vector<CalibrationSequences::Sequence> sequences;
+  for (const auto& of_text : drawn.texts) sequences.insert(sequences.end(), of_text.begin(), of_text.end());
   NWC_RETURN_IF_ERROR(write_sequences(sequences_file(options.output), {std::move(drawn.texts), provenance}));
   report.sequences = static_cast<int64_t>(drawn.batches.size());
   report.tokens = report.sequences * options.length;
 
   PassContext context{checkpoint, files, report, progress};
-  NWC_RETURN_IF_ERROR(pass(options, model, std::move(drawn.batches), context));
+  NWC_RETURN_IF_ERROR(pass(options, model, std::move(drawn.batches), sequences, context));
   NWC_RETURN_IF_ERROR(files.finish());
   return report;
 }

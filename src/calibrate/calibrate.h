@@ -44,14 +44,14 @@ struct CalibrateReport {
 
 // Runs the sequences through the model block by block and writes one file per block (guide/hessian_file.h), each as
 // soon as it is complete, so that an interrupted run goes on with the first block that is missing, and the sequences
-// themselves (guide/calibration_sequences.h). With gradients, once through all blocks and then back from the last; a
-// model without a head has none, which is a warning. Labels are drawn from the model's own predictions by the seed.
-// Memory, on the device: the hidden states of all sequences, one block, its second moments in binary64, with gradients
-// also those of one sequence; beside the device, the inputs of all blocks, beyond 1 GiB in a file without a name in
-// `output`. The same class of machines (libtorch/machine.h) gives the same bytes. Errors: those of the model;
-// kInvalidArgument for a text shorter than one sequence; kNonFinite where activations stop being finite, by block,
-// layer and sequence, or gradients in more than 1 % of the sequences; kBusy, kExists
-// (checkpoint/resumable_directory.h); kInterrupted.
+// themselves (guide/calibration_sequences.h). With gradients, once through all blocks and then back from the last, to
+// the embedding, and a file for embedding and head; a model without a head has none, which is a warning. Labels are
+// drawn from the model's own predictions by the seed. Memory, on the device: the hidden states of all sequences, one
+// block, its second moments in binary64, with gradients also those of one sequence; beside the device, the inputs of
+// all blocks, beyond 1 GiB in a file without a name in `output`. The same class of machines (libtorch/machine.h) gives
+// the same bytes. Errors: those of the model; kInvalidArgument for a text shorter than one sequence; kNonFinite where
+// activations stop being finite, by block, layer and sequence, or gradients in more than 1 % of the sequences; kBusy,
+// kExists (checkpoint/resumable_directory.h); kInterrupted.
 Result<CalibrateReport> calibrate(const CalibrateOptions& options, std::span<const CalibrationText> texts,
                                   const Progress& progress);
 

@@ -81,6 +81,15 @@ class WayBack {
     return missing ? write(number, moments, fisher) : Status();
   }
 
+  // Of the model's ends, whose head the turn has seen.
+  Status end() {
+    for (size_t i = 0; i < gradients_.size(); ++i) {
+      if (gradients_[i].defined()) options_.at_input(i, gradients_[i]);
+    }
+    NWC_ASSIGN_OR_RETURN(const HessianFile file, options_.ends(positions_));
+    return context_.files.write_ends(file);
+  }
+
  private:
   Status end_batch(size_t i, const at::Tensor& gradient, BlockFisher& fisher, bool add) {
     if (!gradients_[i].defined()) {
@@ -139,20 +148,29 @@ class WayBack {
 
 }  // namespace
 
+namespace {
+
+// How far back the way goes: all the way for the ends.
+size_t first_needed(const BlockStack& blocks, const HessianFiles& files) {
+  return files.ends_missing() ? 0 : files.first_missing(blocks.first, blocks.count);
+}
+
+}  // namespace
+
 uint64_t steps_of_gradient_pass(const BlockStack& blocks, size_t batches, const HessianFiles& files) {
-  const size_t first = files.first_missing(blocks.first, blocks.count);
+  const size_t first = first_needed(blocks, files);
   return first == blocks.count ? 0 : (2 * blocks.count - first + 1) * batches;
 }
 
 Status pass_with_gradients(const BlockStack& blocks, std::vector<Batch> batches, LastGradient last_gradient,
                            const GradientPassOptions& options, PassContext& context) {
-  const size_t first = context.files.first_missing(blocks.first, blocks.count);
+  const size_t first = first_needed(blocks, context.files);
   if (first == blocks.count) return {};
   WayBack way(blocks, std::move(batches), options, context);
   NWC_RETURN_IF_ERROR(way.go_there(first));
   NWC_RETURN_IF_ERROR(way.turn(std::move(last_gradient)));
   for (size_t b = blocks.count; b-- > first;) NWC_RETURN_IF_ERROR(way.go_back_through(b));
-  return {};
+  return context.files.ends_missing() ? way.end() : Status();
 }
 
 }  // namespace nwc

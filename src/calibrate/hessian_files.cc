@@ -25,18 +25,16 @@ Result<ResumableDirectory> lock_hessians(const fs::path& directory, std::vector<
       {.path = directory, .inputs = std::move(inputs), .force = force, .replaceable = is_calibration_file});
 }
 
-HessianFiles HessianFiles::open(ResumableDirectory directory, size_t blocks, Json provenance) {
+HessianFiles HessianFiles::open(ResumableDirectory directory, size_t blocks, Json provenance, bool ends) {
   HessianFiles files(std::move(directory));
-  files.missing_.assign(blocks, true);
-  for (size_t b = 0; b < blocks; ++b) {
-    const std::string name = hessian_file_name(b);
-    if (!files.directory_.has_from_earlier_run(name)) continue;
-    if (const Status usable = check(files.directory_.path() / name, provenance); usable) {
-      files.missing_[b] = false;
-    } else {
-      files.warnings_.push_back(made_again(usable.error()));
-    }
-  }
+  const auto is_there = [&](const std::string& name) {
+    if (!files.directory_.has_from_earlier_run(name)) return false;
+    const Status usable = check(files.directory_.path() / name, provenance);
+    if (!usable) files.warnings_.push_back(made_again(usable.error()));
+    return usable.ok();
+  };
+  for (size_t b = 0; b < blocks; ++b) files.missing_.push_back(!is_there(hessian_file_name(b)));
+  files.ends_missing_ = ends && !is_there(kHessianEndsName);
   files.provenance_ = std::move(provenance);
   return files;
 }
@@ -55,6 +53,12 @@ size_t HessianFiles::first_missing(size_t first, size_t count) const {
   size_t found = 0;
   while (found < count && !missing_[first + found]) ++found;
   return found;
+}
+
+Status HessianFiles::write_ends(const HessianFile& file) {
+  NWC_RETURN_IF_ERROR(write_hessian_file(directory_.path() / kHessianEndsName, file));
+  directory_.keep_progress();
+  return {};
 }
 
 Status HessianFiles::write(size_t block, const HessianFile& file) {

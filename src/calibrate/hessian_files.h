@@ -20,11 +20,13 @@ Result<ResumableDirectory> lock_hessians(const std::filesystem::path& directory,
 class HessianFiles {
  public:
   // `directory`: begun. `provenance`: what every file says it was made from.
-  static HessianFiles open(ResumableDirectory directory, size_t blocks, Json provenance);
+  // `ends`: with a file for embedding and head, too.
+  static HessianFiles open(ResumableDirectory directory, size_t blocks, Json provenance, bool ends = false);
 
   const Json& provenance() const { return provenance_; }
   size_t blocks() const { return missing_.size(); }
   bool is_missing(size_t block) const { return missing_[block]; }
+  bool ends_missing() const { return ends_missing_; }  // false if there is to be none
   size_t from_earlier_run() const;
   // How many of the blocks [first, first + count) must run: up to the last that is missing.
   size_t needed(size_t first, size_t count) const;
@@ -35,6 +37,7 @@ class HessianFiles {
 
   // Errors: kIo.
   Status write(size_t block, const HessianFile& file);
+  Status write_ends(const HessianFile& file);
   // All are there.
   Status finish() { return directory_.finish(); }
 
@@ -43,6 +46,7 @@ class HessianFiles {
   ResumableDirectory directory_;
   Json provenance_;
   std::vector<bool> missing_;
+  bool ends_missing_ = false;
   std::vector<std::string> warnings_;
 };
 

@@ -38,7 +38,8 @@ LabelRule drawn_labels(uint64_t seed) {
   };
 }
 
-at::Tensor gradient_of_labels(const Head& head, int64_t vocabulary, const at::Tensor& hidden, const LabelRule& labels) {
+at::Tensor gradient_of_labels(const Head& head, int64_t vocabulary, const at::Tensor& hidden, const LabelRule& labels,
+                              const HeadWatch& watch) {
   const torch::AutoGradMode recording(true);
   const at::Tensor positions = hidden.detach().reshape({-1, hidden.size(-1)});
   const int64_t slice = std::max<int64_t>(1, kLogits / vocabulary);
@@ -46,10 +47,16 @@ at::Tensor gradient_of_labels(const Head& head, int64_t vocabulary, const at::Te
   for (int64_t begin = 0; begin < positions.size(0); begin += slice) {
     const int64_t count = std::min(slice, positions.size(0) - begin);
     const at::Tensor some = positions.narrow(0, begin, count).clone().requires_grad_(true);
-    const at::Tensor logits = head.forward(some);
+    at::Tensor input, projection;
+    const at::Tensor logits = head.forward(some, [&](const LinearSpec&, const at::Tensor& x, const at::Tensor& y) {
+      input = x.detach();
+      projection = y;
+    });
+    if (watch) projection.retain_grad();
     const at::Tensor chosen = labels(logits.detach(), begin).to(logits.device());
     torch::log_softmax(logits, -1).gather(1, chosen.unsqueeze(1)).sum().backward();
     gradients.push_back(some.grad());
+    if (watch) watch(input, projection.grad());
   }
   return torch::cat(gradients, 0).view(hidden.sizes());
 }

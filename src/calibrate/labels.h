@@ -22,7 +22,11 @@ LabelRule drawn_labels(uint64_t seed);
 
 // The gradient of sum over positions of log p(label) at the last block's output `hidden` [1, length, hidden_size].
 // Positions are taken a few at a time, because logits of all would not fit.
-at::Tensor gradient_of_labels(const Head& head, int64_t vocabulary, const at::Tensor& hidden, const LabelRule& labels);
+// `watch`, if there is one, gets the input [positions, hidden_size] of the head's linear layer, and the gradient at its
+// output [positions, vocabulary].
+using HeadWatch = std::function<void(const at::Tensor& input, const at::Tensor& gradient)>;
+at::Tensor gradient_of_labels(const Head& head, int64_t vocabulary, const at::Tensor& hidden, const LabelRule& labels,
+                              const HeadWatch& watch = {});
 
 // The gradient of the sum of output(hidden) * noise at `hidden`, with Gaussian noise of variance 1 from `seed`: its
 // expected outer products are those of an embedding that is known up to such noise.

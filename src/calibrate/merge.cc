@@ -72,7 +72,7 @@ Status merge_into(HessianFile& into, const HessianFile& other, const fs::path& p
         found->second.weight_hash != use.weight_hash) {
       return mismatch("holds Hessians of other weights: " + name);
     }
-    if (found->second.fisher != use.fisher) {
+    if (found->second.fisher != use.fisher || found->second.lookup != use.lookup) {
       return Error(ErrorCode::kMismatch, "has gradients of other layers than the first: " + name)
           .in_file(path.string())
           .remedy("merge calibrations with gradients, or without");
@@ -97,8 +97,10 @@ Status merge_into(HessianFile& into, const HessianFile& other, const fs::path& p
   }
   for (const auto& [name, use] : into.weights) {
     if (!use.fisher) continue;
-    if (!mix(into.fishers[*use.fisher], other.fishers[*use.fisher], shares[use.hessian]))
-      return mismatch("holds Fisher factors of other shapes");
+    for (const std::optional<size_t>& k : {use.fisher, use.lookup}) {
+      if (k && !mix(into.fishers[*k], other.fishers[*k], shares[use.hessian]))
+        return mismatch("holds Fisher factors of other shapes");
+    }
   }
   into.positions += other.positions;
   into.calibration = merged_provenance(into.calibration, other.calibration);
@@ -156,11 +158,11 @@ Result<MergeReport> merge_calibrations(std::span<const fs::path> inputs, const f
       report.warnings.push_back(name + " is in " + std::to_string(paths.size()) + " of the " +
                                 std::to_string(inputs.size()) + " calibrations only");
     }
-    ++report.blocks;
+    if (name != kHessianEndsName) ++report.blocks;
     if (output.has_from_earlier_run(name)) {
       const Result<HessianFile> earlier = read_hessian_file(output.path() / name);
       if (earlier) {
-        ++report.blocks_from_earlier_run;
+        if (name != kHessianEndsName) ++report.blocks_from_earlier_run;
         continue;
       }
       report.warnings.push_back(made_again(earlier.error()));

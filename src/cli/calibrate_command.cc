@@ -5,8 +5,8 @@
 #include "base/json.h"
 #include "calibrate/calibrate.h"
 #include "cli/command.h"
-#include "cli/language.h"
 #include "cli/terminal.h"
+#include "cli/text_calibration.h"
 
 namespace nwc::cli {
 namespace {
@@ -20,19 +20,9 @@ struct Arguments {
 
 Result<CalibrateReport> calibrate_on_files(const Arguments& a, const Progress& progress) {
   if (!a.images.empty()) return calibrate_encoder(a.options, a.images, progress);
-  NWC_ASSIGN_OR_RETURN(const Tokenizer tokenizer, open_tokenizer(a.options.model));
-  std::vector<CalibrationText> texts;
-  for (const std::filesystem::path& path : a.texts) {
-    NWC_RETURN_IF_ERROR(progress.check_stop());
-    progress.at(texts.size(), a.texts.size(), "tokenizing");
-    NWC_ASSIGN_OR_RETURN(std::vector<int32_t> ids, tokenize_file(tokenizer, path, progress));
-    texts.push_back({path.filename().string(), std::move(ids)});
-  }
-  Result<CalibrateReport> report = calibrate(a.options, texts, progress);
-  if (report) {
-    const std::vector<std::string>& warnings = tokenizer.warnings();
-    report->warnings.insert(report->warnings.begin(), warnings.begin(), warnings.end());
-  }
+  NWC_ASSIGN_OR_RETURN(const TokenisedTexts tokenised, tokenise_texts(a.options.model, a.texts, progress));
+  Result<CalibrateReport> report = calibrate(a.options, tokenised.texts, progress);
+  if (report) report->warnings.insert(report->warnings.begin(), tokenised.warnings.begin(), tokenised.warnings.end());
   return report;
 }
 
@@ -84,8 +74,10 @@ void add_calibrate(CLI::App& app, Command& command) {
       ->capture_default_str();
   CLI::Option* merge =
       app.add_option("--merge", a->merge, "Combine these calibrations of one model instead")->check(not_empty());
-  CLI::Option* gradients = app.add_flag("--gradients,!--no-gradients", a->options.gradients,
-                                        "Walk backwards too: how much the model feels each output of each layer");
+  a->options.gradients = true;
+  CLI::Option* gradients =
+      app.add_flag("--gradients,!--no-gradients", a->options.gradients,
+                   "Walk backwards too, as by default: how much the model feels each output of each layer");
   CLI::Option* outputs = app.add_flag("--output-side", a->options.outputs,
                                       "With --gradients: how errors of a layer's outputs work together, too")
                              ->needs(gradients);

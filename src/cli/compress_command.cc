@@ -10,7 +10,9 @@
 #include "cli/selection_list.h"
 #include "cli/shipped_codecs.h"
 #include "cli/terminal.h"
+#include "cli/text_calibration.h"
 #include "compress/compress.h"
+#include "guide/hessian_store.h"
 #include "nwcodec/limits.h"
 #include "recover/recover.h"
 #include "report/report.h"
@@ -19,6 +21,8 @@
 
 namespace nwc::cli {
 namespace {
+
+namespace fs = std::filesystem;
 
 Json to_json(const CompressReport& report) {
   Json tensors = Json::array();
@@ -73,8 +77,18 @@ CLI::Validator whole_groups() {
           "", "multiple"};
 }
 
+CLI::Validator a_size() {
+  return {[](std::string& text) {
+            const Result<SizeTarget> size = parse_size(text);
+            return size ? std::string() : size.error().to_string();
+          },
+          "", "size"};
+}
+
 struct Arguments {
   CompressOptions options;
+  TextCalibrationOptions calibration;  // with --text
+  std::string size;
   std::string codec, profile = "fast";
   std::filesystem::path report;
   bool list = false;
@@ -85,7 +99,10 @@ struct Arguments {
 };
 
 Result<CompressReport> compress_together(Arguments& a, Team& team, const Progress& progress) {
-  NWC_ASSIGN_OR_RETURN(const std::unique_ptr<EncodeDevice> device, open_encode_device(a.device, team.local_rank()));
+  // Steps by sensitivity are taken on the cores; the device is for what comes before and after.
+  const bool on_cores = !a.calibration.texts.empty() && a.options.guide.steps == StepRule::kSensitivity;
+  NWC_ASSIGN_OR_RETURN(const std::unique_ptr<EncodeDevice> device,
+                       open_encode_device(on_cores ? "cpu" : a.device, team.local_rank()));
   a.options.device = device.get();
   std::unique_ptr<BlockCompressor> recovery;
   if (a.recover) {
@@ -93,6 +110,78 @@ Result<CompressReport> compress_together(Arguments& a, Team& team, const Progres
     NWC_ASSIGN_OR_RETURN(recovery, make_recovery(a.options.model, a.options.hessians, a.recovery, a.options.threads));
   }
   return compress_checkpoint(a.options, progress, recovery.get(), &team);
+}
+
+// Before the compression. Errors: those of calibrate().
+Status calibrate_on_texts(Arguments& a, const Team& team, std::vector<int32_t>& held_out, ProgressLine& line) {
+  if (team.size() > 1) {
+    return Error(ErrorCode::kInvalidArgument, "--text calibrates in one process")
+        .remedy("nwcodec calibrate first, then compress with --hessians");
+  }
+  TextCalibrationOptions& c = a.calibration;
+  c.model = a.options.model;
+  c.threads = a.options.threads;
+  c.force = a.options.force || a.options.hessians.empty();  // beside the output, only an earlier run of this can be
+  if (a.options.hessians.empty()) a.options.hessians = fs::path(a.options.output).concat(".calibration");
+  c.hessians = a.options.hessians;
+  NWC_ASSIGN_OR_RETURN(c.device, open_device(a.device));
+  NWC_ASSIGN_OR_RETURN(const CalibrateReport report, calibrate_for(c, held_out, line.progress()));
+  for (const std::string& warning : report.warnings) line.note("warning: " + warning);
+  return {};
+}
+
+// Those to choose among, by name or by profile. Errors: kNotFound.
+Status find_codecs(Arguments& a) {
+  if (a.options.guide.steps == StepRule::kSensitivity) {  // no transform
+    if (a.codec.empty()) return {};
+    return Error(ErrorCode::kInvalidArgument, "--steps sensitivity goes without a codec").remedy("leave out --codec");
+  }
+  if (a.codec.empty() && (a.options.bits || a.options.size)) {
+    a.options.codecs = shipped_profile(a.profile);
+    if (!a.options.codecs.empty()) return {};
+    return Error(ErrorCode::kNotFound, "no shipped codecs found").remedy("name one with --codec");
+  }
+  NWC_ASSIGN_OR_RETURN(fs::path codec, find_codec(a.codec.empty() ? kDefaultCodec : a.codec));
+  a.options.codecs = {std::move(codec)};
+  return {};
+}
+
+// Steps that nobody chose: by sensitivity where the calibration knows it and nothing asks for a codec's levels.
+Status choose_steps(const CLI::App& app, Arguments& a) {
+  for (const char* option : {"--steps", "--codec", "--profile", "--normalisation", "--shares", "--sensitivity",
+                             "--no-levels", "--codec-tables-only", "--recover"}) {
+    if (app.count(option) > 0) return {};
+  }
+  if (a.options.hessians.empty() || (!a.options.bits && !a.options.size)) return {};
+  if (a.device != "cpu" && a.calibration.texts.empty()) return {};
+  NWC_ASSIGN_OR_RETURN(const HessianStore hessians, HessianStore::open(a.options.hessians));
+  if (hessians.has_gradients()) a.options.guide.steps = StepRule::kSensitivity;
+  return {};
+}
+
+// For --list: before a calibration that is still to come.
+Result<SelectionList> selection_before(const Arguments& a) {
+  std::optional<HessianStore> hessians;
+  if (!a.options.hessians.empty() && a.calibration.texts.empty()) {
+    NWC_ASSIGN_OR_RETURN(hessians, HessianStore::open(a.options.hessians));
+  }
+  return list_selection(a.options.model, selection_of(a.options, hessians ? &*hessians : nullptr));
+}
+
+void add_text_options(CLI::App& app, Arguments& a) {
+  TextCalibrationOptions& c = a.calibration;
+  CLI::Option* text = app.add_option("--text", c.texts,
+                                     "Calibrate on these texts first, as nwcodec calibrate does, and measure on the "
+                                     "last tenth of each afterwards; with --hessians, keep the calibration there")
+                          ->check(not_empty());
+  app.add_option("--sequences", c.sequences, "With --text: sequences of each text")
+      ->check(in_range(int64_t{1}, kManySequences))
+      ->needs(text)
+      ->capture_default_str();
+  app.add_option("--length", c.length, "With --text: tokens per sequence")
+      ->check(in_range(int64_t{2}, kManyTokens))
+      ->needs(text)
+      ->capture_default_str();
 }
 
 void add_recovery_options(CLI::App& app, CLI::Option* hessians, Arguments& a) {
@@ -123,7 +212,7 @@ void add_recovery_options(CLI::App& app, CLI::Option* hessians, Arguments& a) {
       ->needs(recover)
       ->capture_default_str();
   app.add_flag("--recover-anyway", r.harmful_too, "Also families that it makes worse (gpt_oss)")->needs(recover);
-  app.add_option("--seed", r.seed, "Order of the sequences in recovery; nothing else is random")
+  app.add_option("--seed", r.seed, "Which sequences and labels --text draws, and the order of them in recovery")
       ->check(any_seed())
       ->capture_default_str();
 }
@@ -145,9 +234,13 @@ void add_compress(CLI::App& app, Command& command) {
                  "Which shipped codecs --bits chooses among: fast (small decoder), paper (512 x 4)")
       ->check(CLI::IsMember({"fast", "paper"}))
       ->capture_default_str();
-  app.add_option("--bits", a->options.bits,
-                 "Bits per compressed weight on disk, side information included: chooses codec and gain")
-      ->check(in_range(0.5, 12.0));
+  CLI::Option* bits =
+      app.add_option("--bits", a->options.bits,
+                     "Bits per compressed weight on disk, side information included: chooses codec and gain")
+          ->check(in_range(0.5, 12.0));
+  app.add_option("--size", a->size, "The same by the size of all weight files: 4.5GB, 700MiB, 60%")
+      ->check(a_size())
+      ->excludes(bits);
   app.add_option("--include", a->options.selection.include,
                  "Also compress tensors in whose name this regular expression (Perl syntax) matches")
       ->allow_extra_args(false);
@@ -211,75 +304,82 @@ void add_compress(CLI::App& app, Command& command) {
           ->needs(hessians)
           ->capture_default_str();
   app.add_flag("--codec-tables-only", a->codec_tables_only, "Never fit frequency tables to a tensor");
+  app.add_flag("--keep-embeddings", a->options.keep_embeddings,
+               "With steps by sensitivity: leave embedding and head as they are");
   app.add_flag("--keep-nonfinite", a->options.keep_nonfinite,
                "Store tensors with NaN or infinite weights uncompressed");
   app.add_option("--report", a->report,
                  "Directory for report.json and report.html: every tensor measured again, with plots")
       ->check(not_empty());
+  add_text_options(app, *a);
   add_recovery_options(app, hessians, *a);
   add_device_option(app, a->device);
   app.add_flag("--force", a->options.force, "Replace the checkpoint that stands in the output directory");
   add_global_options(app, command);
   app.callback([a] {
     if (a->options.output.empty() && !a->list) throw CLI::RequiredError("--output");
+    if (!a->size.empty()) a->options.size = *parse_size(a->size);
     if (const Status status = check_options(a->options.guide.importance); !status)
       throw CLI::ValidationError("--shares", status.error().message());
   });
   command.run = [a, normalisation, rate_weight, &app, &command]() -> Status {
     std::optional<SelectionList> list;
+    if (a->calibration.texts.empty()) NWC_RETURN_IF_ERROR(choose_steps(app, *a));
     if (a->list) {
-      NWC_ASSIGN_OR_RETURN(list, list_selection(a->options.model, a->options.selection));
+      NWC_ASSIGN_OR_RETURN(list, selection_before(*a));
       if (a->options.output.empty()) return print_selection(*list, command.global);
+    }
+    a->options.threads = command.global.threads;
+    a->options.encode.own_tables = !a->codec_tables_only;
+    const bool calibrates = !a->calibration.texts.empty(), keeps = !a->options.hessians.empty();
+    NWC_ASSIGN_OR_RETURN(const std::unique_ptr<Team> team, join_team());
+    std::optional<ProgressLine> line(std::in_place, command.global.quiet || !team->leads());
+    std::vector<int32_t> held_out;
+    if (calibrates) {
+      a->calibration.seed = a->recovery.seed;
+      NWC_RETURN_IF_ERROR(calibrate_on_texts(*a, *team, held_out, *line));
+      NWC_RETURN_IF_ERROR(choose_steps(app, *a));
     }
     // Feedback sees the input side only; rows that are small because their partners elsewhere are large need factors of
     // their own.
     if (normalisation->count() == 0 && !a->options.hessians.empty())
       a->options.encode.normalisation.kind = Normalisation::kBoth;
-    const bool by_sensitivity = a->options.guide.steps == StepRule::kSensitivity;
-    if (by_sensitivity && rate_weight->count() == 0) a->options.encode.rate_weight = kBestRateWeight;
-    if (by_sensitivity) {  // no transform
-      if (!a->codec.empty())
-        return Error(ErrorCode::kInvalidArgument, "--steps sensitivity goes without a codec")
-            .remedy("leave out --codec");
-    } else if (a->codec.empty() && a->options.bits) {
-      a->options.codecs = shipped_profile(a->profile);
-      if (a->options.codecs.empty())
-        return Error(ErrorCode::kNotFound, "no shipped codecs found").remedy("name one with --codec");
-    } else {
-      NWC_ASSIGN_OR_RETURN(std::filesystem::path codec, find_codec(a->codec.empty() ? kDefaultCodec : a->codec));
-      a->options.codecs = {std::move(codec)};
+    if (rate_weight->count() == 0 && a->options.guide.steps == StepRule::kSensitivity)
+      a->options.encode.rate_weight = kBestRateWeight;
+    NWC_RETURN_IF_ERROR(find_codecs(*a));
+    Result<CompressReport> report = compress_together(*a, *team, line->progress());
+    if (!report && team->size() > 1) {
+      // The others may be waiting for this process.
+      fmt::print(stderr, "{}\n",
+                 printable(fmt::format("nwcodec: rank {}: {}", team->rank(), report.error().to_string())));
+      std::fflush(stderr);
+      team->abort();
     }
-    a->options.threads = command.global.threads;
-    a->options.encode.own_tables = !a->codec_tables_only;
-    NWC_ASSIGN_OR_RETURN(const std::unique_ptr<Team> team, join_team());
-    Result<CompressReport> report = CompressReport{};
-    {
-      ProgressLine line(command.global.quiet || !team->leads());
-      report = compress_together(*a, *team, line.progress());
-      if (!report && team->size() > 1) {
-        // The others may be waiting for this process.
-        fmt::print(stderr, "{}\n",
-                   printable(fmt::format("nwcodec: rank {}: {}", team->rank(), report.error().to_string())));
-        std::fflush(stderr);
-        team->abort();
-      }
-      if (!report) return std::move(report).error();
-      for (const std::string& warning : report->warnings) line.note("warning: " + warning);
-      if (!team->leads()) return {};
-      if (!a->report.empty()) {
-        const ReportOptions options{a->options.model, a->options.output, a->options.hessians, options_given(app),
-                                    command.global.threads};
-        NWC_ASSIGN_OR_RETURN(const CompressionReport measured, make_report(options, *report, line.progress()));
-        NWC_RETURN_IF_ERROR(write_report(measured, a->report));
-      }
+    if (!report) return std::move(report).error();
+    for (const std::string& warning : report->warnings) line->note("warning: " + warning);
+    if (!team->leads()) return {};
+    if (!a->report.empty()) {
+      const ReportOptions options{a->options.model, a->options.output, a->options.hessians, options_given(app),
+                                  command.global.threads};
+      NWC_ASSIGN_OR_RETURN(const CompressionReport measured, make_report(options, *report, line->progress()));
+      NWC_RETURN_IF_ERROR(write_report(measured, a->report));
     }
+    std::optional<DivergenceResult> divergence;
+    if (calibrates) {
+      NWC_ASSIGN_OR_RETURN(divergence, measure(a->calibration, a->options.output, held_out, line->progress()));
+      std::error_code ignored;
+      if (!keeps) fs::remove_all(a->calibration.hessians, ignored);
+    }
+    line.reset();
     if (command.global.json) {
       Json json = to_json(*report);
       if (list) json["selection"] = selection_json(*list);
+      if (divergence) json["held_out"] = to_json(*divergence);
       print_json(json);
     } else {
       if (list) fmt::print("{}\n", selection_table(*list));
       print_summary(*report);
+      if (divergence) print_measured(*divergence);
     }
     return {};
   };

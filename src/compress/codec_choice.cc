@@ -19,7 +19,8 @@ Result<ChosenCodec> choose_plain_codec(const CompressOptions& options, const Enc
                                        const std::vector<SelectedTensor>& tensors, GuideSource& guides, Team& team,
                                        const Progress& progress) {
   if (!options.bits) {
-    return Error(ErrorCode::kInvalidArgument, "steps by sensitivity are found for a rate").remedy("give --bits");
+    return Error(ErrorCode::kInvalidArgument, "steps by sensitivity are found for a rate")
+        .remedy("give --bits or --size");
   }
   if (options.device != nullptr) {
     return Error(ErrorCode::kUnsupported, "steps by sensitivity are taken on this machine's cores only")

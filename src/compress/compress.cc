@@ -33,7 +33,7 @@ Status check_options(const CompressOptions& options) {
   if (options.bits && !(*options.bits > 0.1 && *options.bits <= 16))
     return Error(ErrorCode::kInvalidArgument, "the rate must lie between 0.1 and 16 bits");
   if (options.guide.steps == StepRule::kSensitivity && !options.hessians.empty()) return {};  // no codec
-  if (options.codecs.empty() || (options.codecs.size() > 1 && !options.bits)) {
+  if (options.codecs.empty() || (options.codecs.size() > 1 && !options.bits && !options.size)) {
     return Error(ErrorCode::kInvalidArgument, "compression needs one codec, or several and a rate to choose by");
   }
   return {};
@@ -45,13 +45,21 @@ void append(std::vector<std::string>& all, const std::vector<std::string>& more)
 
 }  // namespace
 
+SelectionOptions selection_of(const CompressOptions& options, const HessianStore* hessians) {
+  SelectionOptions selection = options.selection;
+  if (hessians != nullptr && options.guide.steps == StepRule::kSensitivity && !options.keep_embeddings)
+    selection.also = hessians->ends();
+  return selection;
+}
+
 unsigned format_version_of(const CompressOptions& options) {
   const bool by_sensitivity = !options.hessians.empty() && options.guide.steps == StepRule::kSensitivity;
   return version_of(by_sensitivity ? ContextRule::kScaleClasses : ContextRule::kLevelChannel);
 }
 
-Result<CompressReport> compress_checkpoint(const CompressOptions& options, const Progress& progress,
+Result<CompressReport> compress_checkpoint(const CompressOptions& given, const Progress& progress,
                                            BlockCompressor* blocks, Team* team) {
+  CompressOptions options = given;
   PlainBlockCompressor plain;
   if (blocks == nullptr) blocks = &plain;
   const std::unique_ptr<Team> alone = make_solo_team();
@@ -61,7 +69,13 @@ Result<CompressReport> compress_checkpoint(const CompressOptions& options, const
   NWC_RETURN_IF_ERROR(check_options(options));
   NWC_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::open(options.model));
   NWC_ASSIGN_OR_RETURN(const ModelKind kind, ModelKind::read(options.model));
-  NWC_ASSIGN_OR_RETURN(const Selection selection, Selection::make(options.selection, kind));
+  std::optional<HessianStore> hessians;
+  if (!options.hessians.empty()) {
+    NWC_ASSIGN_OR_RETURN(hessians, HessianStore::open(options.hessians));
+  }
+  const bool by_sensitivity = hessians && options.guide.steps == StepRule::kSensitivity;
+  NWC_ASSIGN_OR_RETURN(const Selection selection,
+                       Selection::make(selection_of(options, hessians ? &*hessians : nullptr), kind));
   std::optional<ResumableDirectory> output;
   if (team->leads()) {
     NWC_ASSIGN_OR_RETURN(
@@ -72,15 +86,18 @@ Result<CompressReport> compress_checkpoint(const CompressOptions& options, const
   NWC_ASSIGN_OR_RETURN(const CompressPlan plan,
                        make_plan(checkpoint, selection, options.keep_nonfinite, options.threads, progress));
   report.input_bytes = plan.input_bytes;
+  if (options.size && plan.compressed_bytes > 0) {
+    NWC_ASSIGN_OR_RETURN(options.bits, bits_for(*options.size, plan));
+  }
   if (team->leads()) report.warnings = plan.warnings;
   NWC_ASSIGN_OR_RETURN(const std::vector<std::string> idle, pattern_warnings(checkpoint, options.selection));
   if (team->leads()) report.warnings.insert(report.warnings.end(), idle.begin(), idle.end());
   if (plan.compressed_bytes == 0 && plan.spared > 0) {  // each with a warning
-    if (options.bits) {
+    if (options.bits || options.size) {
       return Error(ErrorCode::kInvalidArgument, "has nothing to compress to a rate: " + plan.warnings.back())
           .in_file(options.model.string());
     }
-  } else if (plan.compressed_bytes == 0 && !options.selection.exclude.empty() && !options.bits) {
+  } else if (plan.compressed_bytes == 0 && !options.selection.exclude.empty() && !options.bits && !options.size) {
     if (team->leads()) report.warnings.push_back("nothing is compressed: no weight is left by --exclude");
   } else if (plan.compressed_bytes == 0) {
     return nothing_to_compress(checkpoint, selection);
@@ -89,13 +106,8 @@ Result<CompressReport> compress_checkpoint(const CompressOptions& options, const
   if (options.level > 0 && !options.hessians.empty())
     return Error(ErrorCode::kInvalidArgument,
                  "levels come from the Hessians; a level for all columns goes without them");
-  std::optional<HessianStore> hessians;
-  if (!options.hessians.empty()) {
-    NWC_ASSIGN_OR_RETURN(hessians, HessianStore::open(options.hessians));
-  }
   EncodeOptions encode_options = options.encode;
   encode_options.normalisation.model_rms = plan.rms();
-  const bool by_sensitivity = hessians && options.guide.steps == StepRule::kSensitivity;
   if (by_sensitivity) encode_options.normalisation.kind = Normalisation::kTensor;  // line scales have one base
   GuideSource guides(hessians ? &*hessians : nullptr, options.guide, encode_options.normalisation, options.threads,
                      options.device);

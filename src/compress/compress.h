@@ -7,8 +7,10 @@
 #include <vector>
 
 #include "base/stage_clock.h"
+#include "compress/size_target.h"
 #include "compress/tensor_record.h"
 #include "guide/guide_source.h"
+#include "guide/hessian_store.h"
 #include "nwcodec/progress.h"
 #include "nwcodec/result.h"
 #include "tensor/tensor_encoder.h"
@@ -26,10 +28,12 @@ struct CompressOptions {
   // As written by `nwcodec train`. Several only together with `bits`, which then chooses among them.
   std::vector<std::filesystem::path> codecs;
   std::optional<double> bits;  // per compressed weight, with all side information and the codec: chooses codec and gain
+  std::optional<SizeTarget> size;  // of all weight files, instead of `bits`
   SelectionOptions selection;
   EncodeOptions encode;
   std::filesystem::path hessians;  // as written by `nwcodec calibrate`; empty: data-free
   GuideOptions guide;              // what to make of them
+  bool keep_embeddings = false;    // with steps by sensitivity: leave embedding and head as they are
   unsigned level = 0;              // of all columns, without Hessians
   bool keep_nonfinite = false;     // store tensors with NaN or infinite weights uncompressed instead of refusing them
   bool force = false;              // replace the checkpoint that stands in `output`
@@ -37,6 +41,10 @@ struct CompressOptions {
   EncodeDevice* device = nullptr;  // what quantises (tensor/device.h, which says whether it changes the output); null
                                    // for the cores. Not owned
 };
+
+// Which tensors these options compress: their selection, and with steps by sensitivity embedding and head if the
+// calibration knows them. `hessians`: the options', or null.
+SelectionOptions selection_of(const CompressOptions& options, const HessianStore* hessians);
 
 // The format version that a compression with these options writes.
 unsigned format_version_of(const CompressOptions& options);

@@ -39,6 +39,7 @@ RunIdentity identity_of(const CompressOptions& options, const ModelKind& model, 
   identity.add("rate weight", options.encode.rate_weight);
   identity.add("normalisation", name_of(options.encode.normalisation.kind));
   identity.add("keep-nonfinite", options.keep_nonfinite);
+  identity.add("keep-embeddings", options.keep_embeddings);
   identity.add("level", options.level);
   if (hessians != nullptr) add_guide(options.guide, identity);
   identity.add_each("include", options.selection.include);

@@ -121,8 +121,8 @@ Status TensorDecoder::apply_line_scales(const LineScales& lines, float base) {
   NWC_RETURN_IF_ERROR(fill(base, lines.column_steps, scales_));
   NWC_RETURN_IF_ERROR(fill(1.0f, lines.row_steps, row_factors_));
   const CodecShape shape = shape_of(codec_->parts());
-  NWC_ASSIGN_OR_RETURN(
-      contexts_, make_scale_class_contexts({lines, header().columns, header().rows, shape.tables()}, shape));
+  NWC_ASSIGN_OR_RETURN(contexts_,
+                       make_scale_class_contexts({lines, header().columns, header().rows, shape.tables()}, shape));
   return {};
 }
 

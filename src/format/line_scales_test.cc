@@ -104,8 +104,8 @@ TEST_F(LineScalesSection, APatchIsNone) {
 
 TEST(ScaleClasses, SumsNameTables) {
   const LineScales lines{{0, -8, 0, 0}, {0, 2, 0, 0}, {3, 4, 40, -40}, {1, 0, -2, 5}};
-  const Result<std::shared_ptr<const StreamContexts>> contexts = make_scale_class_contexts(
-      ScaleClasses(lines, 2, 2, 12), {.levels = 3, .channels = 4, .chunk_length = 4});
+  const Result<std::shared_ptr<const StreamContexts>> contexts =
+      make_scale_class_contexts(ScaleClasses(lines, 2, 2, 12), {.levels = 3, .channels = 4, .chunk_length = 4});
   ASSERT_TRUE(contexts);
   EXPECT_FALSE((*contexts)->shared());
   std::vector<Context> of_chunk(4);
@@ -126,8 +126,8 @@ TEST(ScaleClasses, SumsNameTables) {
 }
 
 TEST(ScaleClasses, WantACodecWithoutATransform) {
-  const Result<std::shared_ptr<const StreamContexts>> contexts = make_scale_class_contexts(
-      ScaleClasses(LineScales{}, 0, 0, 12), {.levels = 3, .channels = 4, .chunk_length = 16});
+  const Result<std::shared_ptr<const StreamContexts>> contexts =
+      make_scale_class_contexts(ScaleClasses(LineScales{}, 0, 0, 12), {.levels = 3, .channels = 4, .chunk_length = 16});
   ASSERT_FALSE(contexts);
   EXPECT_EQ(contexts.error().to_string(), "byte 76: stream has scale classes for a codec of 4 latents for 16 weights");
 }

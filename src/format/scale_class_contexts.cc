@@ -1,6 +1,6 @@
-#include "format/context_rule.h"
-
 #include <string>
+
+#include "format/context_rule.h"
 
 namespace nwc {
 namespace {

@@ -6,31 +6,32 @@
 
 namespace nwc {
 
+namespace {
+
+void note_damping(const TensorGuide& guide, GuideSource::Notes* notes) {
+  if (notes == nullptr) return;
+  for (const auto& factor : guide.feedback) notes->damping = std::max(notes->damping, factor->damping);
+}
+
+uint64_t bytes_of(const TensorGuide& guide) {
+  uint64_t bytes = 0;
+  for (const auto& factor : guide.feedback) bytes += factor->columns * factor->columns * sizeof(float);
+  return bytes;
+}
+
+}  // namespace
+
 Result<TensorGuide> GuideSource::guide_of(const TensorView& tensor, const WeightMatrix& weights,
                                           const LevelErrors& level_errors, Notes* notes,
                                           const DeviceWeights* device_weights) const {
   if (hessians_ == nullptr) return TensorGuide{};
-  NWC_ASSIGN_OR_RETURN(StoredHessian stored, hessians_->find(tensor));
   const auto name = [&](Error error) { return std::move(error).in_tensor(tensor.name); };
-  if (stored.tokens.size() != 1 && stored.tokens.size() != weights.matrices) {
-    return name(Error(ErrorCode::kMismatch, "has " + std::to_string(stored.tokens.size()) + " Hessians for " +
-                                                std::to_string(weights.matrices) + " matrices"))
-        .remedy("calibrate this model");
-  }
-  // A Hessian of zeros becomes, damped, a multiple of the identity: no feedback, all columns alike.
-  for (size_t m = 0; m < stored.tokens.size(); ++m) {
-    if (stored.tokens[m] == 0 && notes != nullptr) notes->unseen_matrices.push_back(m);
-  }
-  const auto note_damping = [&](const TensorGuide& guide) {
-    if (notes == nullptr) return;
-    for (const auto& factor : guide.feedback) notes->damping = std::max(notes->damping, factor->damping);
-  };
   if (options_.steps == StepRule::kSensitivity) {
-    Result<TensorGuide> guide = by_fisher(tensor, weights, stored.tokens);
+    Result<TensorGuide> guide = settled(tensor, weights, notes);
     if (!guide) return name(std::move(guide).error());
-    note_damping(*guide);
     return guide;
   }
+  NWC_ASSIGN_OR_RETURN(const StoredHessian stored, hessian_of(tensor, weights, notes));
   NormalisationOptions plain = normalisation_;
   plain.gain = 1.0;
   NWC_ASSIGN_OR_RETURN(const WeightScales scales, weight_scales(weights, plain, {}, threads_, device_weights));
@@ -43,20 +44,60 @@ Result<TensorGuide> GuideSource::guide_of(const TensorView& tensor, const Weight
   Result<TensorGuide> guide =
       make_guide(views, weights.matrices, weights.columns, column_rms, level_errors, options_, threads_, device_);
   if (!guide) return name(std::move(guide).error());
-  note_damping(*guide);
+  note_damping(*guide, notes);
   return guide;
 }
 
-Result<TensorGuide> GuideSource::by_fisher(const TensorView& tensor, const WeightMatrix& weights,
-                                           std::span<const int64_t> tokens) const {
-  NWC_ASSIGN_OR_RETURN(const std::optional<StoredFisher> fisher, hessians_->find_fisher(tensor));
+Result<StoredHessian> GuideSource::hessian_of(const TensorView& tensor, const WeightMatrix& weights,
+                                              Notes* notes) const {
+  NWC_ASSIGN_OR_RETURN(StoredHessian stored, hessians_->find(tensor));
+  if (stored.tokens.size() != 1 && stored.tokens.size() != weights.matrices) {
+    return Error(ErrorCode::kMismatch, "has " + std::to_string(stored.tokens.size()) + " Hessians for " +
+                                           std::to_string(weights.matrices) + " matrices")
+        .in_tensor(tensor.name)
+        .remedy("calibrate this model");
+  }
+  // A Hessian of zeros becomes, damped, a multiple of the identity: no feedback, all columns alike.
+  for (size_t m = 0; m < stored.tokens.size(); ++m) {
+    if (stored.tokens[m] == 0 && notes != nullptr) notes->unseen_matrices.push_back(m);
+  }
+  return stored;
+}
+
+Result<TensorGuide> GuideSource::settled(const TensorView& tensor, const WeightMatrix& weights, Notes* notes) const {
+  const auto found = kept_.find(tensor.name);
+  const bool kept = found != kept_.end();
+  Kept made;
+  if (!kept) {
+    NWC_ASSIGN_OR_RETURN(made, by_fisher(tensor, weights));
+  }
+  const Kept& known = kept ? found->second : made;
+  if (notes != nullptr) *notes = known.notes;
+  TensorGuide guide = known.guide;
+  if (const uint64_t bytes = bytes_of(guide); !kept && kept_bytes_ + bytes <= kKeptBytes) {
+    kept_bytes_ += bytes;
+    kept_.emplace(tensor.name, std::move(made));
+  }
+  if (centre_) NWC_RETURN_IF_ERROR(settle_steps(weights, *centre_, threads_, guide));
+  return guide;
+}
+
+Result<GuideSource::Kept> GuideSource::by_fisher(const TensorView& tensor, const WeightMatrix& weights) const {
+  Kept kept;
+  NWC_ASSIGN_OR_RETURN(const StoredHessian hessian, hessian_of(tensor, weights, &kept.notes));
+  NWC_ASSIGN_OR_RETURN(std::optional<StoredFisher> fisher, hessians_->find_fisher(tensor));
   if (!fisher) {
     return Error(ErrorCode::kNotFound, "was calibrated without gradients")
         .in_file(hessians_->files()[0].path().parent_path().string())
-        .remedy("calibrate with --gradients, or choose other --steps");
+        .remedy("calibrate without --no-gradients, or choose other --steps");
   }
+  NWC_ASSIGN_OR_RETURN(const std::optional<StoredFisher> lookup, hessians_->find_lookup(tensor));
+  if (lookup) fisher = both_uses(*fisher, *lookup);
   NWC_ASSIGN_OR_RETURN(const int64_t positions, hessians_->positions_of(tensor));
-  return make_sensitivity_guide(*fisher, {tokens, positions}, weights, centre_, options_, threads_, device_);
+  const LayerUse use{hessian.tokens, positions, hessians_->is_end(tensor.name) ? kLeastToken : kLeastRow};
+  NWC_ASSIGN_OR_RETURN(kept.guide, make_sensitivity_guide(*fisher, use, weights, options_, threads_, device_));
+  note_damping(kept.guide, &kept.notes);
+  return kept;
 }
 
 }  // namespace nwc

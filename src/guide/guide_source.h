@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -42,8 +43,15 @@ class GuideSource {
                                Notes* notes, const DeviceWeights* device_weights = nullptr) const;
 
  private:
-  Result<TensorGuide> by_fisher(const TensorView& tensor, const WeightMatrix& weights,
-                                std::span<const int64_t> tokens) const;
+  // By sensitivity. A rate is looked for with the same guides several times, so that those of up to kKeptBytes stay.
+  struct Kept {
+    TensorGuide guide;  // without a centre
+    Notes notes;
+  };
+  static constexpr uint64_t kKeptBytes = uint64_t{2} << 30;
+  Result<Kept> by_fisher(const TensorView& tensor, const WeightMatrix& weights) const;
+  Result<TensorGuide> settled(const TensorView& tensor, const WeightMatrix& weights, Notes* notes) const;
+  Result<StoredHessian> hessian_of(const TensorView& tensor, const WeightMatrix& weights, Notes* notes) const;
 
   const HessianStore* hessians_;
   GuideOptions options_;
@@ -51,6 +59,8 @@ class GuideSource {
   int threads_;
   Factoriser* device_;
   std::optional<double> centre_;
+  mutable std::map<std::string, Kept> kept_;  // by tensor name
+  mutable uint64_t kept_bytes_ = 0;
 };
 
 }  // namespace nwc

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <functional>
 
 #include "base/hash.h"
 #include "checkpoint/checksums.h"
@@ -64,9 +65,21 @@ Status find_fisher(const SafetensorsFile& file, uint64_t number, HessianEntry& e
   return corrupt(file, "Fisher factors " + std::to_string(number) + " are missing, or have another dtype or shape");
 }
 
+Status find_lookup(const SafetensorsFile& file, uint64_t number, HessianEntry& entry) {
+  entry.lookup_number = number;
+  entry.lookup_inputs = file.find(fisher_name(number, "inputs"));
+  entry.lookup_rows = file.find(fisher_name(number, "rows"));
+  if (entry.fisher_number && is_matrix_of_floats(entry.lookup_inputs, 1) && is_matrix_of_floats(entry.lookup_rows, 1) &&
+      entry.lookup_inputs->shape == entry.fisher_inputs->shape && entry.lookup_rows->shape == entry.fisher_rows->shape)
+    return {};
+  return corrupt(file, "Fisher factors " + std::to_string(number) + " of a look-up are missing, or have another shape");
+}
+
 Result<HessianEntry> parse_entry(const SafetensorsFile& file, const Json& use) {
   if (!use.is_object() || !use.contains("hessian") || !use["hessian"].is_number_unsigned() || !use.contains("hash") ||
-      !use["hash"].is_string() || (use.contains("fisher") && !use["fisher"].is_number_unsigned())) {
+      !use["hash"].is_string() || (use.contains("fisher") && !use["fisher"].is_number_unsigned()) ||
+      (use.contains("lookup") && !use["lookup"].is_number_unsigned()) ||
+      (use.contains("end") && !use["end"].is_boolean())) {
     return corrupt(file, "has a damaged list of its Hessians");
   }
   const std::string hash = use["hash"].get<std::string>();
@@ -84,6 +97,8 @@ Result<HessianEntry> parse_entry(const SafetensorsFile& file, const Json& use) {
                    "Hessian " + std::to_string(entry.hessian_number) + " is missing, or has another dtype or shape");
   }
   if (use.contains("fisher")) NWC_RETURN_IF_ERROR(find_fisher(file, use["fisher"].get<uint64_t>(), entry));
+  if (use.contains("lookup")) NWC_RETURN_IF_ERROR(find_lookup(file, use["lookup"].get<uint64_t>(), entry));
+  entry.end = use.contains("end") && use["end"].get<bool>();
   return entry;
 }
 
@@ -94,14 +109,14 @@ std::vector<T> numbers_of(const TensorView& tensor) {
   return numbers;
 }
 
-// What `read` makes of the entries that were found by number: all numbers from 0 on.
-template <class Stored, class Read>
-Result<std::vector<Stored>> numbered(const SafetensorsFile& file, const std::map<uint64_t, const HessianEntry*>& found,
-                                     const char* what, Read read) {
+// What was found by number, read: all numbers from 0 on.
+template <class Stored>
+Result<std::vector<Stored>> numbered(const SafetensorsFile& file,
+                                     const std::map<uint64_t, std::function<Stored()>>& found, const char* what) {
   if (!found.empty() && found.rbegin()->first != found.size() - 1)
     return corrupt(file, std::string("skips numbers of ") + what);
   std::vector<Stored> all;
-  for (const auto& [number, entry] : found) all.push_back(read(*entry));
+  for (const auto& [number, read] : found) all.push_back(read());
   return all;
 }
 
@@ -146,6 +161,15 @@ StoredFisher HessianEntry::read_fisher() const {
   return stored;
 }
 
+StoredFisher HessianEntry::read_lookup() const {
+  return {.matrices = 1,
+          .features = features_of(lookup_inputs->shape[1]),
+          .output_features = lookup_rows->shape[1],
+          .inputs = numbers_of<float>(*lookup_inputs),
+          .rows = numbers_of<float>(*lookup_rows),
+          .outputs = {}};
+}
+
 Result<HessianIndex> index_of(const SafetensorsFile& file) {
   NWC_ASSIGN_OR_RETURN(const Json json, list_of(file));
   HessianIndex index;
@@ -165,6 +189,8 @@ Status write_hessian_file(const fs::path& path, const HessianFile& file) {
   for (const auto& [name, use] : file.weights) {
     weights[name] = {{"hessian", use.hessian}, {"hash", hex64(use.weight_hash)}};
     if (use.fisher) weights[name]["fisher"] = *use.fisher;
+    if (use.lookup) weights[name]["lookup"] = *use.lookup;
+    if (use.end) weights[name]["end"] = true;
   }
   Json json{{"weights", weights}, {"calibration", file.calibration}};
   if (file.positions > 0) json["positions"] = file.positions;
@@ -192,16 +218,17 @@ Result<HessianFile> read_hessian_file(const fs::path& path) {
   NWC_RETURN_IF_ERROR(verify_file(file));
   NWC_ASSIGN_OR_RETURN(const HessianIndex index, index_of(file));
   HessianFile read{{}, {}, {}, index.positions, index.calibration};
-  std::map<uint64_t, const HessianEntry*> hessians, fishers;
+  std::map<uint64_t, std::function<StoredHessian()>> hessians;
+  std::map<uint64_t, std::function<StoredFisher()>> fishers;
   for (const auto& [name, entry] : index.weights) {
-    read.weights[name] = {entry.hessian_number, entry.weight_hash, entry.fisher_number};
-    hessians[entry.hessian_number] = &entry;
-    if (entry.fisher_number) fishers[*entry.fisher_number] = &entry;
+    read.weights[name] = {entry.hessian_number, entry.weight_hash, entry.fisher_number, entry.lookup_number, entry.end};
+    const HessianEntry* const e = &entry;
+    hessians[entry.hessian_number] = [e] { return e->read_hessian(); };
+    if (entry.fisher_number) fishers[*entry.fisher_number] = [e] { return e->read_fisher(); };
+    if (entry.lookup_number) fishers[*entry.lookup_number] = [e] { return e->read_lookup(); };
   }
-  NWC_ASSIGN_OR_RETURN(read.hessians, numbered<StoredHessian>(file, hessians, "Hessians",
-                                                              [](const HessianEntry& e) { return e.read_hessian(); }));
-  NWC_ASSIGN_OR_RETURN(read.fishers, numbered<StoredFisher>(file, fishers, "Fisher factors",
-                                                            [](const HessianEntry& e) { return e.read_fisher(); }));
+  NWC_ASSIGN_OR_RETURN(read.hessians, numbered(file, hessians, "Hessians"));
+  NWC_ASSIGN_OR_RETURN(read.fishers, numbered(file, fishers, "Fisher factors"));
   return read;
 }
 

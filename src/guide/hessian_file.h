@@ -14,7 +14,11 @@
 //   {"weights": {"<tensor name>": {"hessian": i, "fisher": k, "hash": "<XXH3 of the tensor's bytes, 16 hex digits>"},
 //                ...},
 //    "positions": <tokens that reached the block>, "calibration": {...}}
-// "fisher" and "positions" are there if calibration walked backwards.
+// "fisher" and "positions" are there if calibration walked backwards. Then there is also a file of the model's two ends
+// (kHessianEndsName), whose weights have "end": true. What an embedding's inputs are to it, single tokens, has no
+// second moment worth the name; the means of g g^T take its place, in hessian.<i> and fisher.<k>.inputs, and the mean
+// of |g|^2 over all positions, counted where token i stands, that of g_i^2, in fisher.<k>.rows. A tensor that is
+// embedding and head has "hessian" and "fisher" as a head, and as an embedding "lookup": k.
 #pragma once
 
 #include <cstdint>
@@ -57,12 +61,15 @@ struct HessianFile {
     size_t hessian = 0;
     uint64_t weight_hash = 0;
     std::optional<size_t> fisher = {};
+    std::optional<size_t> lookup = {};  // of an embedding that is the head too
+    bool end = false;                   // an embedding or a head
   };
   std::map<std::string, Use> weights;  // by tensor name
   int64_t positions = 0;               // that reached the block; 0 without gradients
   Json calibration;                    // provenance: texts, sequences, length, seed
 };
 
+inline constexpr const char* kHessianEndsName = "hessians-ends.safetensors";
 // "hessians-00012.safetensors".
 std::string hessian_file_name(size_t block);
 bool is_hessian_file(std::string_view file_name);
@@ -81,9 +88,14 @@ struct HessianEntry {
   // All nullptr without gradients; fisher_outputs also where it was not asked for.
   const TensorView *fisher_inputs = nullptr, *fisher_rows = nullptr, *fisher_outputs = nullptr;
   std::optional<uint64_t> fisher_number = {};
+  // Likewise of the look-up in an embedding that is the head too.
+  const TensorView *lookup_inputs = nullptr, *lookup_rows = nullptr;
+  std::optional<uint64_t> lookup_number = {};
+  bool end = false;
 
   StoredHessian read_hessian() const;
   StoredFisher read_fisher() const;  // precondition: fisher_number
+  StoredFisher read_lookup() const;  // precondition: lookup_number
 };
 struct HessianIndex {
   std::map<std::string, HessianEntry> weights;  // by tensor name

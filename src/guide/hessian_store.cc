@@ -1,5 +1,7 @@
 #include "guide/hessian_store.h"
 
+#include <algorithm>
+
 #include "base/file.h"
 #include "base/hash.h"
 #include "checkpoint/quantised/stored_format.h"
@@ -73,6 +75,33 @@ Result<StoredHessian> HessianStore::find(const TensorView& weight) const {
 Result<int64_t> HessianStore::positions_of(const TensorView& weight) const {
   NWC_ASSIGN_OR_RETURN(const Location* location, locate(weight));
   return location->positions;
+}
+
+bool HessianStore::is_end(const std::string& weight) const {
+  const auto found = weights_.find(weight);
+  return found != weights_.end() && found->second.entry.end;
+}
+
+std::set<std::string> HessianStore::ends() const {
+  std::set<std::string> names;
+  for (const auto& [name, location] : weights_) {
+    if (location.entry.end) names.insert(name);
+  }
+  return names;
+}
+
+bool HessianStore::has_gradients() const {
+  return std::all_of(weights_.begin(), weights_.end(),
+                     [](const auto& weight) { return weight.second.entry.fisher_number.has_value(); });
+}
+
+Result<std::optional<StoredFisher>> HessianStore::find_lookup(const TensorView& weight) const {
+  NWC_ASSIGN_OR_RETURN(const Location* location, locate(weight));
+  const HessianEntry& entry = location->entry;
+  if (!entry.lookup_number) return std::optional<StoredFisher>();
+  for (const TensorView* part : {entry.lookup_inputs, entry.lookup_rows})
+    NWC_RETURN_IF_ERROR(checksums_[location->file].verify(*part));
+  return std::optional(entry.read_lookup());
 }
 
 Result<std::optional<StoredFisher>> HessianStore::find_fisher(const TensorView& weight) const {

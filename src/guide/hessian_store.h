@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,13 @@ class HessianStore {
   // The Fisher factors beside them; none if calibration did not walk backwards. Errors: kNotFound, kCorrupt. What they
   // are of, find() has checked.
   Result<std::optional<StoredFisher>> find_fisher(const TensorView& weight) const;
+  // The same of the look-up in an embedding that is the head too; none for other tensors. Errors as above.
+  Result<std::optional<StoredFisher>> find_lookup(const TensorView& weight) const;
+  // Whether it is the model's embedding or head; false for tensors that were not calibrated. ends(): all that are.
+  bool is_end(const std::string& weight) const;
+  std::set<std::string> ends() const;
+  // Whether calibration walked backwards: every tensor has Fisher factors.
+  bool has_gradients() const;
   // How many positions reached the block of the tensor; 0 if the calibration does not say. Errors: kNotFound.
   Result<int64_t> positions_of(const TensorView& weight) const;
   const std::vector<SafetensorsFile>& files() const { return files_; }

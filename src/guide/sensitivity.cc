@@ -12,7 +12,7 @@
 namespace nwc {
 namespace {
 
-constexpr double kLeastShare = 0x1p-10;      // of the mean: of a row's or a column's sensitivity
+constexpr double kLeastShare = 0x1p-10;      // of the mean: of a column's sensitivity
 constexpr double kLeastOfMatrices = 0x1p-2;  // of the mean of a tensor's matrices: of one of them
 constexpr int kOfNone = 24;                  // quarter octaves below one step: the spread of zeros
 constexpr double kUnknownSteps = 2;          // of a column's spread, where nothing is known of a tensor
@@ -72,8 +72,8 @@ std::vector<int16_t> round_steps(std::vector<double>& steps) {
 // A line's number whose class is the spread in quarter octaves, and `of_one` for a spread of one step. Lines of zeros
 // get `of_none`.
 int16_t spread_number(double spread, int of_one, int of_none, int step) {
-  const int line = spread > 0 ? rounded(kSpreadsPerOctave * std::log2(spread) + of_one, -kPlainContexts, kPlainContexts)
-                              : of_none;
+  const int line =
+      spread > 0 ? rounded(kSpreadsPerOctave * std::log2(spread) + of_one, -kPlainContexts, kPlainContexts) : of_none;
   return static_cast<int16_t>(line + (step >> 1));
 }
 
@@ -104,9 +104,24 @@ Status add_lines(const WeightMatrix& weights, int threads, TensorGuide& guide) {
 
 }  // namespace
 
+StoredFisher both_uses(const StoredFisher& head, const StoredFisher& lookup) {
+  StoredFisher both = head;
+  // Of the inputs: how much of all a use's errors cost, were rows alike.
+  const auto weight_of = [](const StoredFisher& use) {
+    double trace = 0, rows = 0;
+    for (uint64_t i = 0, at = 0; i < use.features; at += ++i + 1) trace += use.inputs[at];
+    for (const float r : use.rows) rows += r;
+    return rows > 0 ? trace / rows : 0.0;
+  };
+  const double of_head = weight_of(head), of_lookup = weight_of(lookup);
+  for (size_t i = 0; i < both.inputs.size(); ++i) both.inputs[i] += lookup.inputs[i];
+  for (size_t v = 0; v < both.rows.size(); ++v)
+    both.rows[v] = static_cast<float>(of_head * head.rows[v] + of_lookup * lookup.rows[v]);
+  return both;
+}
+
 Result<TensorGuide> make_sensitivity_guide(const StoredFisher& fisher, const LayerUse& use, const WeightMatrix& weights,
-                                           const std::optional<double>& centre, const GuideOptions& options,
-                                           int threads, Factoriser* device) {
+                                           const GuideOptions& options, int threads, Factoriser* device) {
   if (fisher.features != weights.columns || fisher.output_features != weights.rows ||
       fisher.matrices != weights.matrices || use.tokens.size() != weights.matrices) {
     return Error(ErrorCode::kMismatch, "has Fisher factors of another shape").remedy("calibrate this model");
@@ -125,25 +140,29 @@ Result<TensorGuide> make_sensitivity_guide(const StoredFisher& fisher, const Lay
     felt.insert(felt.end(), columns.begin(), columns.end());
     std::vector<double> rows(weights.rows);
     for (uint64_t i = 0; i < weights.rows; ++i) rows[i] = fisher.rows[m * weights.rows + i];
-    raise_to_floor(rows, kLeastShare);
+    raise_to_floor(rows, use.least_row);
     const double mean = mean_of(rows);
     for (const double r : rows) guide.row_factors.push_back(mean > 0 ? std::sqrt(mean / r) : 1.0);
     if (options.feedback) guide.feedback.push_back(std::make_shared<const FeedbackFactor>(std::move(factor)));
   }
   if (!(mean_of(felt) > 0)) {
-    if (centre) guide.column_steps = rms;
-    for (double& step : guide.column_steps) step *= kUnknownSteps;
     guide.row_factors.assign(weights.matrices * weights.rows, 1.0);
-    if (centre) NWC_RETURN_IF_ERROR(add_lines(weights, threads, guide));
     return guide;
   }
   raise_matrices(felt, weights.columns);
   // s_ij = D_j r_i / sum r = (D_j / rows) (r_i / mean r)
   for (const double d : felt) guide.column_steps.push_back(std::sqrt(static_cast<double>(weights.rows) / d));
-  if (!centre) return guide;
-  for (double& step : guide.column_steps) step *= std::exp2(*centre);
-  NWC_RETURN_IF_ERROR(add_lines(weights, threads, guide));
   return guide;
+}
+
+Status settle_steps(const WeightMatrix& weights, double centre, int threads, TensorGuide& guide) {
+  double factor = std::exp2(centre);
+  if (guide.column_steps.empty()) {
+    NWC_ASSIGN_OR_RETURN(guide.column_steps, column_rms(weights, {}, threads));
+    factor = kUnknownSteps;
+  }
+  for (double& step : guide.column_steps) step *= factor;
+  return add_lines(weights, threads, guide);
 }
 
 Result<SpreadSum> sum_of_spreads(const WeightMatrix& weights, const TensorGuide& guide, int threads) {

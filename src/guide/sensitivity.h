@@ -19,21 +19,33 @@
 namespace nwc {
 
 // What of the layer's inputs is known beside its Fisher factors.
+// Both uses of a tensor that is embedding and head: what a weight's error costs is the sum of both costs, here as the
+// nearest product of a column's and a row's share, which have the same sums over columns and over rows.
+StoredFisher both_uses(const StoredFisher& head, const StoredFisher& lookup);
+
+// The least share of the mean that a row of the tensor counts.
+inline constexpr double kLeastRow = 0x1p-10;
+// Rows of embeddings and heads are tokens, of which calibration sees few.
+inline constexpr double kLeastToken = 0x1p-4;
+
 struct LayerUse {
   std::span<const int64_t> tokens;  // that reached each matrix
   int64_t positions = 0;            // that reached the block
+  double least_row = kLeastRow;
 };
 
-// Column steps and row factors for c = 1, and feedback. With `centre`, the mean of log2(spread / step) over the
-// checkpoint's weights, for the c that makes this mean 0; columns and rows get line scales then, whose classes add up to
-// kCentreContext for weights that spread over one step. Rows and columns that the model
-// hardly feels are quantised at most 2^5 times more coarsely than the matrix on average. Matrices (experts) that hardly
-// a token reached count a quarter of the tensor's mean; where no token reached any of them, spreads are half a step,
-// one octave below the checkpoint's mean, and without `centre` there are no steps. Errors: kMismatch for factors of
-// another shape; those of factorise() and of weights that are not finite.
+// Column steps and row factors for c = 1, and feedback. Columns that the model hardly feels are quantised at most 2^5
+// times more coarsely than the matrix on average, rows by use.least_row. Matrices (experts) that hardly a token reached
+// count a quarter of the tensor's mean; where no token reached any of them, there are no column steps. Errors:
+// kMismatch for factors of another shape; those of factorise() and of weights that are not finite.
 Result<TensorGuide> make_sensitivity_guide(const StoredFisher& fisher, const LayerUse& use, const WeightMatrix& weights,
-                                           const std::optional<double>& centre, const GuideOptions& options,
-                                           int threads, Factoriser* device);
+                                           const GuideOptions& options, int threads, Factoriser* device);
+
+// Moves steps to the c that makes `centre`, the mean of log2(spread / step) over the checkpoint's weights, 0, rounds
+// them as streams store them, and adds line scales, whose classes add up to kCentreContext for weights that spread over
+// one step. Where no token told anything, spreads are half a step, one octave below the checkpoint's mean. Errors: of
+// weights that are not finite.
+Status settle_steps(const WeightMatrix& weights, double centre, int threads, TensorGuide& guide);
 
 inline constexpr int kCentreContext = 64;
 inline constexpr int kPlainContexts = 128;

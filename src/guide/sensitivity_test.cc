@@ -44,9 +44,11 @@ int column_class(const TensorGuide& guide, uint64_t column) {
 TensorGuide guide_of(const StoredFisher& fisher, const OwnedMatrix& weights, std::vector<int64_t> tokens,
                      const std::optional<double>& centre = {}) {
   const GuideOptions options{.steps = StepRule::kSensitivity, .ldl = {.damping = 0}};
-  Result<TensorGuide> guide =
-      make_sensitivity_guide(fisher, {tokens, 100}, weights.matrix(), centre, options, 1, nullptr);
+  Result<TensorGuide> guide = make_sensitivity_guide(fisher, {tokens, 100}, weights.matrix(), options, 1, nullptr);
   EXPECT_TRUE(guide) << guide.error().to_string();
+  if (centre) {
+    EXPECT_TRUE(settle_steps(weights.matrix(), *centre, 1, *guide));
+  }
   return *std::move(guide);
 }
 
@@ -148,7 +150,7 @@ TEST(SensitivitySteps, FactorsOfOtherShapesAreRefused) {
   const GuideOptions options{.steps = StepRule::kSensitivity};
   const std::vector<int64_t> tokens{1};
   const StoredFisher other = diagonal({1, 2, 3}, std::vector<double>(kRows, 1.0), 1);
-  EXPECT_EQ(make_sensitivity_guide(other, {tokens, 1}, weights.matrix(), {}, options, 1, nullptr).error().code(),
+  EXPECT_EQ(make_sensitivity_guide(other, {tokens, 1}, weights.matrix(), options, 1, nullptr).error().code(),
             ErrorCode::kMismatch);
 }
 

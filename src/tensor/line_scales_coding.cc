@@ -16,8 +16,7 @@ namespace {
 int16_t mean_of(std::span<const int16_t> numbers) {
   double sum = 0;
   for (const int16_t n : numbers) sum += n;
-  return numbers.empty() ? int16_t{0}
-                         : static_cast<int16_t>(std::nearbyint(sum / static_cast<double>(numbers.size())));
+  return numbers.empty() ? int16_t{0} : static_cast<int16_t>(std::nearbyint(sum / static_cast<double>(numbers.size())));
 }
 
 Context cheapest_table(std::span<const int16_t> numbers, int16_t mean, const TableSet& tables) {

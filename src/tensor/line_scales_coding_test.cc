@@ -72,7 +72,8 @@ TEST_P(EncodedByLines, WeightsAreMultiplesOfTheirSteps) {
   const bool transposed = GetParam();
   constexpr uint64_t kMatrices = 2, kRows = 37, kColumns = 50;
   const testing::OwnedMatrix weights(
-      "w", DType::kF32, transposed ? std::vector<uint64_t>{2, kColumns, kRows} : std::vector<uint64_t>{2, kRows, kColumns},
+      "w", DType::kF32,
+      transposed ? std::vector<uint64_t>{2, kColumns, kRows} : std::vector<uint64_t>{2, kRows, kColumns},
       testing::random_values(kMatrices * kRows * kColumns, 0.05f, random), transposed);
   TensorGuide guide;
   guide.lines = some_lines(kMatrices * kColumns, kMatrices * kRows, random);

@@ -75,6 +75,7 @@ Result<Selection> Selection::make(const SelectionOptions& options, const ModelKi
   Selection selection;
   NWC_ASSIGN_OR_RETURN(selection.include_, NamePatterns::compile("--include", options.include));
   NWC_ASSIGN_OR_RETURN(selection.exclude_, NamePatterns::compile("--exclude", options.exclude));
+  selection.also_ = options.also;
   selection.model_ = model;
   return selection;
 }
@@ -86,7 +87,7 @@ Result<Verdict> Selection::judge(const TensorView& tensor) const {
   if (!is_matrix(tensor)) return Verdict::kDimensions;
   if (tensor.bytes.empty()) return Verdict::kEmpty;
   NWC_ASSIGN_OR_RETURN(const bool included, include_.match(tensor.name));
-  if (included) return Verdict::kCompressed;
+  if (included || also_.contains(tensor.name)) return Verdict::kCompressed;
   return judge_by_name(TensorName::parse(tensor.name), tensor);
 }
 

@@ -1,6 +1,7 @@
 // Which tensors of a checkpoint are compressed, and why the others are not.
 #pragma once
 
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,7 @@ namespace nwc {
 struct SelectionOptions {
   std::vector<std::string> include;  // any match compresses a tensor
   std::vector<std::string> exclude;  // any match leaves a tensor alone; wins over include
+  std::set<std::string> also = {};   // names, not patterns, of tensors outside the blocks that are compressed, too
 };
 
 // Why a tensor is compressed or left alone; the first reason in this order.
@@ -62,6 +64,7 @@ class Selection {
 
  private:
   NamePatterns include_, exclude_;
+  std::set<std::string> also_;
   ModelKind model_;
 };
 

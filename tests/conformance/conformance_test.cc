@@ -25,7 +25,8 @@ using testing::read_file;
 using testing::TempDir;
 
 const fs::path kGoldens = NWC_SOURCE_DIR "/tests/data/golden";
-const std::vector<std::string> kNames = {"blocks", "linear", "lines", "minimal", "overflow", "residual", "rows", "sharded"};
+const std::vector<std::string> kNames = {"blocks",   "linear",   "lines", "minimal",
+                                         "overflow", "residual", "rows",  "sharded"};
 constexpr DType kWeightDTypes[] = {DType::kF32, DType::kF16, DType::kBF16};
 
 std::string hash(const std::string& bytes) {

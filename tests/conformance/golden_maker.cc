@@ -252,7 +252,8 @@ GoldenSummary make_blocks(const fs::path& output) {
 // Numbers of lines such that classes add up to all tables, and to some that are not there.
 LineScales random_lines(uint64_t matrices, uint64_t rows, uint64_t columns, Numbers& numbers) {
   LineScales lines;
-  const auto line = [&](std::vector<int16_t>& steps, std::vector<int16_t>& spreads, int step, int least, uint32_t most) {
+  const auto line = [&](std::vector<int16_t>& steps, std::vector<int16_t>& spreads, int step, int least,
+                        uint32_t most) {
     const int own = step + static_cast<int>(numbers.below(40)) - 20;
     const int of_line = least + static_cast<int>(numbers.below(most));
     steps.push_back(static_cast<int16_t>(own));
@@ -286,9 +287,21 @@ GoldenSummary make_lines(const fs::path& output) {
        random_levels(36, 2, numbers),
        true,
        random_lines(2, 25, 18, numbers)},
-      {"own.weight", DType::kF16, {300, 80}, three_values(300 * 80, numbers), own, {}, false,
+      {"own.weight",
+       DType::kF16,
+       {300, 80},
+       three_values(300 * 80, numbers),
+       own,
+       {},
+       false,
        random_lines(1, 300, 80, numbers)},
-      {"long.weight", DType::kF16, {9000, 1}, numbers.many(9000, 0.03f), options, {}, false,
+      {"long.weight",
+       DType::kF16,
+       {9000, 1},
+       numbers.many(9000, 0.03f),
+       options,
+       {},
+       false,
        random_lines(1, 9000, 1, numbers)},
       {"one.weight", DType::kF32, {1, 1}, {-2.5f}, options, {}, false, random_lines(1, 1, 1, numbers)},
       {"no_rows.weight", DType::kF32, {0, 16}, {}, options, {}, false, random_lines(1, 0, 16, numbers)},
@@ -356,9 +369,9 @@ GoldenSummary make_rows(const fs::path& codecs, const fs::path& output) {
 }  // namespace
 
 std::vector<GoldenSummary> make_goldens(const fs::path& codecs, const fs::path& output) {
-  return {make_blocks(output),         make_linear(codecs, output),   make_lines(output),    make_minimal(output),
-          make_overflow(output),       make_residual(codecs, output), make_rows(codecs, output),
-          make_sharded(codecs, output)};
+  return {make_blocks(output),       make_linear(codecs, output), make_lines(output),
+          make_minimal(output),      make_overflow(output),       make_residual(codecs, output),
+          make_rows(codecs, output), make_sharded(codecs, output)};
 }
 
 }  // namespace nwc::testing

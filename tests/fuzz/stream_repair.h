@@ -50,8 +50,9 @@ inline void repair_stream(std::vector<std::byte>& stream, std::string_view name,
           p + 74, static_cast<uint16_t>((load_le<uint16_t>(p + 74) | kStreamOneScale) & ~unsigned{kStreamRowFactors}));
     }
     const uint64_t fits = stream.size() - kStreamHeaderSize + 1;
-    store_le<uint32_t>(
-        p + 84, lines || (static_cast<unsigned>(p[74]) & kStreamOwnTables) != 0 ? static_cast<uint32_t>(load_le<uint32_t>(p + 84) % fits) : 0);
+    store_le<uint32_t>(p + 84, lines || (static_cast<unsigned>(p[74]) & kStreamOwnTables) != 0
+                                   ? static_cast<uint32_t>(load_le<uint32_t>(p + 84) % fits)
+                                   : 0);
   }
   const uint64_t own = load_le<uint32_t>(p + 84), room = stream.size() - kStreamHeaderSize;
   if (own > room) return;

@@ -40,7 +40,8 @@ TEST(PlainCodec, TablesAreThoseOfGaussiansAQuarterOctaveApart) {
     const double spread = std::exp2(1.0 + (static_cast<double>(t) - 64) / 4);
     double of_gaussian = 0;  // rounded to integers
     for (int v = 1; v < 40 * spread + 2; ++v)
-      of_gaussian += v * v * (std::erf((v + 0.5) / spread / std::sqrt(2)) - std::erf((v - 0.5) / spread / std::sqrt(2)));
+      of_gaussian +=
+          v * v * (std::erf((v + 0.5) / spread / std::sqrt(2)) - std::erf((v - 0.5) / spread / std::sqrt(2)));
     EXPECT_NEAR(square / total, of_gaussian, 0.05 * of_gaussian + 0.001) << t;
   }
 }

@@ -36,8 +36,8 @@ Status BatchPlanner::add(const CudaTensor& tensor, uint32_t number) {
   }
   product_rows_ = product_columns_ = 0;
   if (number == 0 && !tensor.slice && h.matrices == 1 && !h.transposed && !h.has_levels &&
-      h.context_rule == ContextRule::kLevelChannel && h.columns % 32 == 0 &&
-      h.rows < UINT32_MAX && h.columns < UINT32_MAX) {
+      h.context_rule == ContextRule::kLevelChannel && h.columns % 32 == 0 && h.rows < UINT32_MAX &&
+      h.columns < UINT32_MAX) {
     product_rows_ = static_cast<uint32_t>(h.rows);
     product_columns_ = static_cast<uint32_t>(h.columns);
   }

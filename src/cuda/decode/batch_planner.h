@@ -48,7 +48,7 @@ class BatchPlanner {
   const CudaDecoder::State& decoder_;
   CudaBatch::Options options_;
   Blob blob_;
-  uint32_t product_rows_ = 0, product_columns_ = 0;  // of the only tensor, see State
+  uint32_t product_rows_ = 0, product_columns_ = 0;                                     // of the only tensor, see State
   size_t scales_at_ = 0, factors_at_ = 0, column_classes_at_ = 0, row_classes_at_ = 0;  // of the current tensor
   // By level, of the current tensor and of the codec: indices into all_images_.
   std::map<unsigned, size_t> images_, codec_images_;

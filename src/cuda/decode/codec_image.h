@@ -24,7 +24,8 @@ std::optional<SmallTables> small_tables(const DecodingTables& tables, unsigned l
 
 // Appends a Network and what it points to; returns its offset.
 size_t append_network(Blob& blob, const TransformWeights& weights);
-// Appends the Channels of tables [first, first + count) and their slots; returns their offset. `centers`: of all tables.
+// Appends the Channels of tables [first, first + count) and their slots; returns their offset. `centers`: of all
+// tables.
 size_t append_channels(Blob& blob, const DecodingTables& tables, size_t first, size_t count,
                        std::span<const float> centers);
 

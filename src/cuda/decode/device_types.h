@@ -74,9 +74,9 @@ struct Network {
 
 // The columns of one matrix that have one importance level, and where their weights go.
 struct Group {
-  const uint32_t* columns;                                // ascending; null: column p is p
-  const float* scales;                                    // [columns of the matrix]
-  const float* factors;                                   // [rows], or null: all 1
+  const uint32_t* columns;  // ascending; null: column p is p
+  const float* scales;      // [columns of the matrix]
+  const float* factors;     // [rows], or null: all 1
   // [latents], or under table rule 1 [levels * latents]: all of the codec's or the stream's tables.
   const Channel* channels;
   const int16_t* column_classes;                          // [columns of the matrix]; null: table rule 0

@@ -37,9 +37,9 @@ Result<Head> Head::load(const ModelSpec& model, const ParameterSource& source, c
       Layers{std::move(norm), std::move(linear), model.logit_scale, model.logit_softcap}));
 }
 
-at::Tensor Head::forward(const at::Tensor& hidden) const {
+at::Tensor Head::forward(const at::Tensor& hidden, const HeadHook& hook) const {
   const Layers& l = *layers_;
-  at::Tensor logits = l.linear.forward(l.norm.forward(hidden), {});
+  at::Tensor logits = l.linear.forward(l.norm.forward(hidden), hook);
   if (l.scale != 1) logits = logits * l.scale;
   return l.softcap ? torch::tanh(logits / *l.softcap) * *l.softcap : logits;
 }

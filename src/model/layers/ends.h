@@ -1,6 +1,7 @@
 // The two ends of a language model: from tokens to hidden states, and from hidden states to logits.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "libtorch/tensor_fwd.h"
@@ -25,13 +26,17 @@ class Embedding {
   double scale_;
 };
 
+// Sees the input [..., hidden_size] and the output [..., vocab_size] of the projection.
+using HeadHook = std::function<void(const LinearSpec& linear, const at::Tensor& input, const at::Tensor& output)>;
+
 // The final norm and the projection to the vocabulary.
 class Head {
  public:
   // `tied`, if not nullptr, is a loaded embedding whose table the head may share if the model ties the two.
   static Result<Head> load(const ModelSpec& model, const ParameterSource& source, const Embedding* tied);
-  // The last block's output, [..., hidden_size], to logits, float32 [..., vocab_size].
-  at::Tensor forward(const at::Tensor& hidden) const;
+  // The last block's output, [..., hidden_size], to logits, float32 [..., vocab_size]. `hook`, if there is one, sees
+  // the projection.
+  at::Tensor forward(const at::Tensor& hidden, const HeadHook& hook = {}) const;
 
  private:
   struct Layers;

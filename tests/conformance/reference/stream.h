@@ -25,7 +25,7 @@ struct Stream {
   uint64_t dimensions = 0;
   bool transposed = false, has_levels = false, one_scale = false, row_factors = false;
   std::vector<std::vector<Table>> tables;  // [K][C], own ones where there are any
-  bool has_lines = false;  // table rule 1
+  bool has_lines = false;                  // table rule 1
   Lines lines;
 
   // Of latent c of the chunk that begins at `row` of a column, which has this level.

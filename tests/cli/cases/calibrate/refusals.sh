@@ -10,8 +10,8 @@ cp -r "$DEMO" model
 sed 's/"llama"/"strange"/' "$DEMO/config.json" >model/config.json
 refused 1 nwcodec calibrate model --text "$DEMO_TEXT" -o h --length 128
 rm -rf h
-quietly nwcodec calibrate "$DEMO" --text "$DEMO_TEXT" -o h --sequences 2 --length 64 --quiet
-refused 1 nwcodec calibrate "$DEMO" --text "$DEMO_TEXT" -o h --sequences 3 --length 64 --quiet
+quietly nwcodec calibrate --no-gradients "$DEMO" --text "$DEMO_TEXT" -o h --sequences 2 --length 64 --quiet
+refused 1 nwcodec calibrate --no-gradients "$DEMO" --text "$DEMO_TEXT" -o h --sequences 3 --length 64 --quiet
 tiny other
 refused 1 nwcodec compress other -o c --hessians h
 refused 1 nwcodec compress "$DEMO" -o c --hessians nowhere

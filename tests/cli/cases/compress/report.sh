@@ -1,5 +1,5 @@
 # A report beside the checkpoint changes nothing in it, and is there again for the same command.
-nwcodec calibrate "$DEMO" --text "$DEMO_TEXT" -o hessians --sequences 2 --length 128 --quiet >calibrated
+nwcodec calibrate --no-gradients "$DEMO" --text "$DEMO_TEXT" -o hessians --sequences 2 --length 128 --quiet >calibrated
 nwcodec compress "$DEMO" -o plain --hessians hessians --quiet >plain.txt
 nwcodec compress "$DEMO" -o small --hessians hessians --report report --quiet >small.txt
 same plain small

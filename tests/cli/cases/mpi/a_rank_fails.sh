@@ -1,6 +1,6 @@
 # An error of one rank ends all; its message names the rank and the item.
 needs_mpi
-quietly nwcodec calibrate "$DEMO" --text "$DEMO_TEXT" -o hessians --sequences 2 --length 32 --threads 1
+quietly nwcodec calibrate --no-gradients "$DEMO" --text "$DEMO_TEXT" -o hessians --sequences 2 --length 32 --threads 1
 tiny model --hidden 128 --layers 4
 code=0
 launch -n 2 "$NWCODEC" compress model -o out --hessians hessians --threads 1 --quiet \

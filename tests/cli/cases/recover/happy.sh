@@ -1,6 +1,6 @@
 # Recovery: lower divergence at the same size, the size that was asked for, the same bytes whatever the threads.
 export OPENBLAS_NUM_THREADS=1
-quietly nwcodec calibrate "$DEMO" --text "$DEMO_TEXT" -o hessians --sequences 8 --length 128 --threads 1
+quietly nwcodec calibrate --no-gradients "$DEMO" --text "$DEMO_TEXT" -o hessians --sequences 8 --length 128 --threads 1
 arguments=(--bits 2.4 --hessians hessians --no-levels)
 quietly nwcodec compress "$DEMO" -o plain "${arguments[@]}"
 quietly nwcodec compress "$DEMO" -o recovered "${arguments[@]}" --recover --recover-sequences 16 --recover-epochs 2

@@ -1,0 +1,87 @@
+#include "calibrate/ends_fisher.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/hash.h"
+#include "checkpoint/quantised/stored_format.h"
+
+namespace nwc {
+namespace {
+
+void add_to(at::Tensor& sum, const at::Tensor& more) { sum = sum.defined() ? sum + more : more; }
+
+bool has_finite_square(const at::Tensor& x) { return x.square().sum().isfinite().item<bool>(); }
+
+StoredHessian hessian_of(const SecondMoment& moment, int64_t features) {
+  StoredHessian stored{.features = static_cast<uint64_t>(features), .tokens = {moment.tokens()}, .triangles = {}};
+  moment.append_triangle(stored.triangles);
+  return stored;
+}
+
+StoredFisher fisher_of(const SecondMoment& felt, const at::Tensor& squares, const ModelSpec& model) {
+  StoredFisher stored{.matrices = 1,
+                      .features = static_cast<uint64_t>(model.hidden_size),
+                      .output_features = static_cast<uint64_t>(model.vocab_size),
+                      .inputs = {},
+                      .rows = std::vector<float>(static_cast<size_t>(model.vocab_size), 0.0f),
+                      .outputs = {}};
+  felt.append_triangle(stored.inputs);
+  if (!squares.defined()) return stored;
+  const at::Tensor mean = (squares / static_cast<double>(felt.tokens())).to(torch::kFloat32).cpu().contiguous();
+  std::copy_n(mean.data_ptr<float>(), model.vocab_size, stored.rows.begin());
+  return stored;
+}
+
+Result<uint64_t> hash_of(const Checkpoint& checkpoint, const std::string& name) {
+  const Checkpoint::Location found = checkpoint.find(name);
+  if (found.tensor == nullptr)
+    return Error(ErrorCode::kNotFound, "is missing").in_file(checkpoint.directory().string()).in_tensor(name);
+  NWC_ASSIGN_OR_RETURN(const TensorValues values, values_of(*found.tensor, 0));
+  const uint64_t hash = xxh3(values.bytes);
+  found.shard->release(*found.tensor);
+  return hash;
+}
+
+}  // namespace
+
+EndsFisher::EndsFisher(const ModelSpec& model)
+    : model_(model), head_input_(model.hidden_size), head_felt_(model.hidden_size), lookup_(model.hidden_size) {}
+
+void EndsFisher::see_head(const at::Tensor& input, const at::Tensor& gradient) {
+  const at::Tensor squares = gradient.square();
+  const at::Tensor felt = input * squares.sum(-1, /*keepdim=*/true).sqrt();
+  if (!has_finite_square(felt) || !has_finite_square(input)) return;
+  head_input_.add(input);
+  head_felt_.add(felt);
+  add_to(head_squares_, squares.sum(0, /*keepdim=*/false, torch::kFloat64));
+}
+
+void EndsFisher::see_embedding(const at::Tensor& ids, const at::Tensor& gradient) {
+  const at::Tensor felt = gradient.reshape({-1, model_.hidden_size}) * model_.embedding_scale;
+  lookup_.add(felt);
+  if (!lookup_squares_.defined()) {
+    lookup_squares_ = torch::zeros({model_.vocab_size}, felt.options().dtype(torch::kFloat64));
+  }
+  lookup_squares_.index_add_(0, ids.reshape({-1}).to(felt.device()), felt.square().sum(-1, false, torch::kFloat64));
+}
+
+Result<HessianFile> EndsFisher::file(const Checkpoint& checkpoint, const Json& provenance, int64_t positions) const {
+  HessianFile file;
+  file.calibration = provenance;
+  file.positions = positions;
+  file.hessians = {hessian_of(head_input_, model_.hidden_size)};
+  file.fishers = {fisher_of(head_felt_, head_squares_, model_), fisher_of(lookup_, lookup_squares_, model_)};
+  NWC_ASSIGN_OR_RETURN(const uint64_t hash, hash_of(checkpoint, model_.embedding));
+  if (model_.head.weight == model_.embedding) {
+    file.weights[model_.embedding] = {.hessian = 0, .weight_hash = hash, .fisher = 0, .lookup = 1, .end = true};
+    return file;
+  }
+  NWC_ASSIGN_OR_RETURN(const uint64_t hash_of_head, hash_of(checkpoint, model_.head.weight));
+  file.hessians.push_back(hessian_of(lookup_, model_.hidden_size));
+  file.weights[model_.head.weight] = {.hessian = 0, .weight_hash = hash_of_head, .fisher = 0, .end = true};
+  file.weights[model_.embedding] = {.hessian = 1, .weight_hash = hash, .fisher = 1, .end = true};
+  return file;
+}
+
+}  // namespace nwc

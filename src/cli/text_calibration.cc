@@ -1,0 +1,94 @@
+#include "cli/text_calibration.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "base/parallel.h"
+#include "cli/decode_backend.h"
+#include "cli/language.h"
+#include "libtorch/threads.h"
+#include "model/causal_lm.h"
+
+namespace nwc::cli {
+
+Result<TokenisedTexts> tokenise_texts(const std::filesystem::path& model,
+                                      const std::vector<std::filesystem::path>& texts, const Progress& progress) {
+  NWC_ASSIGN_OR_RETURN(const Tokenizer tokenizer, open_tokenizer(model));
+  TokenisedTexts tokenised{{}, tokenizer.warnings()};
+  for (const std::filesystem::path& path : texts) {
+    NWC_RETURN_IF_ERROR(progress.check_stop());
+    progress.at(tokenised.texts.size(), texts.size(), "tokenizing");
+    NWC_ASSIGN_OR_RETURN(std::vector<int32_t> ids, tokenize_file(tokenizer, path, progress));
+    tokenised.texts.push_back({path.filename().string(), std::move(ids)});
+  }
+  return tokenised;
+}
+
+std::vector<int32_t> hold_out(std::vector<CalibrationText>& texts, int64_t length) {
+  std::vector<int32_t> held_out;
+  for (CalibrationText& text : texts) {
+    const auto windows = static_cast<int64_t>(text.ids.size()) / 10 / length;
+    const auto begin = text.ids.end() - static_cast<ptrdiff_t>(windows * length);
+    held_out.insert(held_out.end(), begin, text.ids.end());
+    text.ids.erase(begin, text.ids.end());
+  }
+  return held_out;
+}
+
+Result<CalibrateReport> calibrate_for(const TextCalibrationOptions& options, std::vector<int32_t>& held_out,
+                                      const Progress& progress) {
+  NWC_ASSIGN_OR_RETURN(TokenisedTexts tokenised, tokenise_texts(options.model, options.texts, progress));
+  held_out = hold_out(tokenised.texts, options.length);
+  const CalibrateOptions calibration{.model = options.model,
+                                     .output = options.hessians,
+                                     .sequences = options.sequences,
+                                     .length = options.length,
+                                     .seed = options.seed,
+                                     .gradients = true,
+                                     .force = options.force,
+                                     .threads = options.threads,
+                                     .device = options.device};
+  Result<CalibrateReport> report = calibrate(calibration, tokenised.texts, progress);
+  if (report) report->warnings.insert(report->warnings.begin(), tokenised.warnings.begin(), tokenised.warnings.end());
+  return report;
+}
+
+Result<std::optional<DivergenceResult>> measure(const TextCalibrationOptions& options,
+                                                const std::filesystem::path& compressed,
+                                                const std::vector<int32_t>& held_out, const Progress& progress) {
+  if (held_out.empty()) return std::optional<DivergenceResult>();
+  const int threads = resolve_threads(options.threads);
+  set_compute_threads(threads);
+  const auto open = [&](const std::filesystem::path& checkpoint) -> Result<CausalLm> {
+    NWC_ASSIGN_OR_RETURN(std::shared_ptr<DecodeBackend> backend, decode_backend_for(options.device, checkpoint));
+    return CausalLm::open(checkpoint,
+                          {.threads = threads, .device = options.device, .decode_backend = std::move(backend)});
+  };
+  NWC_ASSIGN_OR_RETURN(const CausalLm reference, open(options.model));
+  NWC_ASSIGN_OR_RETURN(const CausalLm candidate, open(compressed));
+  Result<DivergenceResult> result = divergence(reference, candidate, held_out,
+                                               {.context = options.length, .max_windows = kMeasuredWindows}, progress);
+  if (!result) return std::move(result).error().in_file(compressed.string());
+  return std::optional(*result);
+}
+
+Json to_json(const DivergenceResult& d) {
+  return {{"context", d.context},
+          {"windows", d.windows},
+          {"kl_divergence", d.mean_kl},
+          {"top1_agreement", d.top1_agreement},
+          {"perplexity", d.candidate_perplexity},
+          {"reference_perplexity", d.reference_perplexity}};
+}
+
+void print_measured(const DivergenceResult& d) {
+  fmt::print(
+      "on text held out         KL divergence {:.4f} nats per token, perplexity {:.4f} (reference {:.4f}), {} "
+      "windows of {}\n",
+      d.mean_kl, d.candidate_perplexity, d.reference_perplexity, d.windows, d.context);
+}
+
+}  // namespace nwc::cli

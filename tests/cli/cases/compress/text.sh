@@ -1,0 +1,34 @@
+# One command from a model and texts to a small one: calibration beside the output, removed afterwards or kept; sizes.
+for _ in 1 2 3 4; do cat "$DEMO_TEXT"; done >text.txt
+nwcodec compress "$DEMO" --text text.txt -o small --bits 3 --sequences 4 --length 64 --quiet --json >small.json
+check_json <small.json /held_out/windows=6 /held_out/kl_divergence /held_out/perplexity /held_out/reference_perplexity
+if [ -e small.calibration ]; then fail "the calibration is left over"; fi
+quietly nwcodec compress "$DEMO" --text text.txt -o again --bits 3 --sequences 4 --length 64 --hessians kept --quiet
+same small again
+nwcodec compress "$DEMO" -o third --bits 3 --hessians kept --quiet >/dev/null
+same small third
+nwcodec compress "$DEMO" --list --hessians kept --bits 3 | grep -q "embed_tokens.weight .* compressed" ||
+  fail "the list leaves the embedding alone"
+# Sizes of all weight files, within half a per cent.
+for size in 2.5MB 25%; do
+  rm -rf sized
+  nwcodec compress "$DEMO" -o sized --size "$size" --hessians kept --quiet >/dev/null
+  case $size in
+    *%) wanted=$(($(cat "$DEMO"/*.safetensors | wc -c) / 4)) ;;
+    *) wanted=$(awk -v mb="${size%MB}" 'BEGIN { print mb * 1e6 }') ;;
+  esac
+  awk -v wanted="$wanted" -v bytes="$(cat sized/*.safetensors | wc -c)" 'BEGIN {
+    if (bytes < 1.005 * wanted && bytes > 0.995 * wanted) exit 0
+    print bytes " bytes instead of " wanted
+    exit 1
+  }'
+done
+# Without gradients, or where levels are asked for, the codec's way.
+nwcodec calibrate "$DEMO" --text text.txt -o plain --no-gradients --sequences 4 --length 64 --quiet >/dev/null
+nwcodec compress "$DEMO" -o levels --bits 3 --hessians plain --quiet --json | grep -q '"codec": "fast-' ||
+  fail "no codec"
+refused 1 nwcodec compress "$DEMO" -o fine --bits 3 --hessians plain --steps sensitivity --quiet
+refused 2 nwcodec compress "$DEMO" -o none --size 10X
+refused 2 nwcodec compress "$DEMO" -o none --size 50% --bits 3
+refused 1 nwcodec compress "$DEMO" -o none --size 1% --quiet
+refused 2 nwcodec compress "$DEMO" -o none --sequences 4
