@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "calibrate/finite_check.h"
+
 namespace nwc {
 namespace {
 
@@ -19,8 +21,6 @@ Pair pair_of(const at::Tensor& input, const at::Tensor& gradient, int64_t output
   const at::Tensor g = gradient.defined() ? rows_of(gradient) : torch::zeros({x.size(0), output_features}, x.options());
   return {x * g.square().sum(-1, /*keepdim=*/true).sqrt(), g};
 }
-
-bool has_finite_square(const at::Tensor& x) { return x.square().sum().isfinite().item<bool>(); }
 
 }  // namespace
 

@@ -4,14 +4,13 @@
 #include <utility>
 
 #include "base/hash.h"
+#include "calibrate/finite_check.h"
 #include "checkpoint/quantised/stored_format.h"
 
 namespace nwc {
 namespace {
 
 void add_to(at::Tensor& sum, const at::Tensor& more) { sum = sum.defined() ? sum + more : more; }
-
-bool has_finite_square(const at::Tensor& x) { return x.square().sum().isfinite().item<bool>(); }
 
 StoredHessian hessian_of(const SecondMoment& moment, int64_t features) {
   StoredHessian stored{.features = static_cast<uint64_t>(features), .tokens = {moment.tokens()}, .triangles = {}};

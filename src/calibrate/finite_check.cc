@@ -71,6 +71,8 @@ Error not_finite(const std::string& what, const std::string& tensor, const Check
 
 bool is_finite(const at::Tensor& values) { return values.isfinite().all().item<bool>(); }
 
+bool has_finite_square(const at::Tensor& values) { return values.square().sum().isfinite().item<bool>(); }
+
 Error input_not_finite(const std::string& batch, const std::string& tensor, const Checkpoint& checkpoint) {
   return not_finite("what it gives to the first block is not finite in " + batch, tensor, checkpoint)
       .remedy(advice({{tensor, {}}}, checkpoint));

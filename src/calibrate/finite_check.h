@@ -13,6 +13,8 @@
 namespace nwc {
 
 bool is_finite(const at::Tensor& values);
+// Whether the sum of squares is finite, as second moments need it.
+bool has_finite_square(const at::Tensor& values);
 
 // The error for what goes into a model's first block, `batch` its name for people ("sequence 3 of text.txt").
 Error input_not_finite(const std::string& batch, const std::string& tensor, const Checkpoint& checkpoint);

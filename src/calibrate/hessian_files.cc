@@ -1,7 +1,9 @@
 #include "calibrate/hessian_files.h"
 
 #include <algorithm>
+#include <system_error>
 
+#include "base/file.h"
 #include "guide/calibration_sequences.h"
 
 namespace nwc {
@@ -23,6 +25,17 @@ Status check(const fs::path& path, const Json& provenance) {
 Result<ResumableDirectory> lock_hessians(const fs::path& directory, std::vector<fs::path> inputs, bool force) {
   return ResumableDirectory::lock(
       {.path = directory, .inputs = std::move(inputs), .force = force, .replaceable = is_calibration_file});
+}
+
+Status remove_calibration(const fs::path& directory) {
+  NWC_ASSIGN_OR_RETURN(const std::vector<std::string> names, list_directory(directory));
+  std::error_code error;
+  for (const std::string& name : names) {
+    if (is_calibration_file(name)) fs::remove(directory / name, error);
+    if (error) return Error(ErrorCode::kIo, "cannot be removed: " + error.message()).in_file(directory / name);
+  }
+  if (fs::is_empty(directory, error)) fs::remove(directory, error);
+  return {};
 }
 
 HessianFiles HessianFiles::open(ResumableDirectory directory, size_t blocks, Json provenance, bool ends) {

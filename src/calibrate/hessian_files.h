@@ -17,6 +17,9 @@ namespace nwc {
 Result<ResumableDirectory> lock_hessians(const std::filesystem::path& directory,
                                          std::vector<std::filesystem::path> inputs, bool force);
 
+// Removes what a calibration left there, and the directory if nothing else is in it. Errors: kIo.
+Status remove_calibration(const std::filesystem::path& directory);
+
 class HessianFiles {
  public:
   // `directory`: begun. `provenance`: what every file says it was made from.

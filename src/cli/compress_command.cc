@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "base/json.h"
+#include "calibrate/hessian_files.h"
 #include "cli/command.h"
 #include "cli/selection_list.h"
 #include "cli/shipped_codecs.h"
@@ -367,8 +368,7 @@ void add_compress(CLI::App& app, Command& command) {
     std::optional<DivergenceResult> divergence;
     if (calibrates) {
       NWC_ASSIGN_OR_RETURN(divergence, measure(a->calibration, a->options.output, held_out, line->progress()));
-      std::error_code ignored;
-      if (!keeps) fs::remove_all(a->calibration.hessians, ignored);
+      if (!keeps) NWC_RETURN_IF_ERROR(remove_calibration(a->calibration.hessians));
     }
     line.reset();
     if (command.global.json) {

@@ -2,6 +2,7 @@
 
 #include <string>
 #include <system_error>
+#include <utility>
 
 #include "checkpoint/index.h"
 #include "nwcodec/cuda_checkpoint.h"
@@ -16,6 +17,11 @@ Result<std::shared_ptr<DecodeBackend>> decode_backend_for(ModelDevice device, co
       cuda_decode_backend("cuda:" + std::to_string(device.cuda), checkpoint);
   if (!backend && backend.error().code() == ErrorCode::kUnsupported) return std::shared_ptr<DecodeBackend>();
   return backend;
+}
+
+Result<CausalLm> open_causal_lm(const std::filesystem::path& checkpoint, int threads, ModelDevice device) {
+  NWC_ASSIGN_OR_RETURN(std::shared_ptr<DecodeBackend> backend, decode_backend_for(device, checkpoint));
+  return CausalLm::open(checkpoint, {.threads = threads, .device = device, .decode_backend = std::move(backend)});
 }
 
 }  // namespace nwc::cli

@@ -78,12 +78,7 @@ Result<EvalReport> evaluate_checkpoint(const EvalOptions& options, const Progres
         .remedy("choose a shorter --context or a longer text");
   }
   const WindowOptions windows{.context = options.context, .max_windows = options.windows};
-  const auto open = [&](const std::filesystem::path& checkpoint) -> Result<CausalLm> {
-    NWC_ASSIGN_OR_RETURN(std::shared_ptr<DecodeBackend> backend, decode_backend_for(options.device, checkpoint));
-    return CausalLm::open(checkpoint,
-                          {.threads = threads, .device = options.device, .decode_backend = std::move(backend)});
-  };
-  NWC_ASSIGN_OR_RETURN(const CausalLm model, open(options.checkpoint));
+  NWC_ASSIGN_OR_RETURN(const CausalLm model, open_causal_lm(options.checkpoint, threads, options.device));
   append_notes(options.checkpoint, model.warnings(), report.warnings);
   if (!options.reference) {
     Result<PerplexityResult> result = perplexity(model, ids, windows, progress);
@@ -91,7 +86,7 @@ Result<EvalReport> evaluate_checkpoint(const EvalOptions& options, const Progres
     report.perplexity = *result;
     return report;
   }
-  NWC_ASSIGN_OR_RETURN(const CausalLm reference, open(*options.reference));
+  NWC_ASSIGN_OR_RETURN(const CausalLm reference, open_causal_lm(*options.reference, threads, options.device));
   append_notes(*options.reference, reference.warnings(), report.warnings);
   Result<DivergenceResult> result = divergence(reference, model, ids, windows, progress);
   if (!result) return std::move(result).error().in_file(options.checkpoint.string());

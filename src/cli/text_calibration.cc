@@ -10,7 +10,6 @@
 #include "cli/decode_backend.h"
 #include "cli/language.h"
 #include "libtorch/threads.h"
-#include "model/causal_lm.h"
 
 namespace nwc::cli {
 
@@ -62,13 +61,8 @@ Result<std::optional<DivergenceResult>> measure(const TextCalibrationOptions& op
   if (held_out.empty()) return std::optional<DivergenceResult>();
   const int threads = resolve_threads(options.threads);
   set_compute_threads(threads);
-  const auto open = [&](const std::filesystem::path& checkpoint) -> Result<CausalLm> {
-    NWC_ASSIGN_OR_RETURN(std::shared_ptr<DecodeBackend> backend, decode_backend_for(options.device, checkpoint));
-    return CausalLm::open(checkpoint,
-                          {.threads = threads, .device = options.device, .decode_backend = std::move(backend)});
-  };
-  NWC_ASSIGN_OR_RETURN(const CausalLm reference, open(options.model));
-  NWC_ASSIGN_OR_RETURN(const CausalLm candidate, open(compressed));
+  NWC_ASSIGN_OR_RETURN(const CausalLm reference, open_causal_lm(options.model, threads, options.device));
+  NWC_ASSIGN_OR_RETURN(const CausalLm candidate, open_causal_lm(compressed, threads, options.device));
   Result<DivergenceResult> result = divergence(reference, candidate, held_out,
                                                {.context = options.length, .max_windows = kMeasuredWindows}, progress);
   if (!result) return std::move(result).error().in_file(compressed.string());

@@ -91,12 +91,12 @@ Result<TensorDecoder> TensorDecoder::open(const std::string& name, std::span<con
         .at_offset(80);
   }
   std::span<const std::byte> own_tables = decoder.parsed_.section;
-  const float scale = header.one_scale ? decoder.scales_[0] : 0.0f;
-  if (header.one_scale && header.elements() > 0) decoder.scales_.assign(header.matrices * header.columns, scale);
-  if (header.context_rule == ContextRule::kScaleClasses) {
+  if (header.context_rule == ContextRule::kScaleClasses) {  // which parse_stream() lets have one scale only
     NWC_ASSIGN_OR_RETURN(const LineScales lines, read_line_scales(own_tables, header, codec.tables()));
-    NWC_RETURN_IF_ERROR(decoder.apply_line_scales(lines, scale));
+    NWC_RETURN_IF_ERROR(decoder.apply_line_scales(lines, decoder.scales_[0]));
   } else {
+    if (header.one_scale && header.elements() > 0)
+      decoder.scales_.assign(header.matrices * header.columns, decoder.scales_[0]);
     decoder.contexts_ = make_level_channel_contexts(shape_of(codec.parts()));
   }
   if (!header.has_own_tables && !own_tables.empty())

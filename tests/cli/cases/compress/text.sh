@@ -1,10 +1,14 @@
 # One command from a model and texts to a small one: calibration beside the output, removed afterwards or kept; sizes.
 for _ in 1 2 3 4; do cat "$DEMO_TEXT"; done >text.txt
+mkdir small.calibration
+echo mine >small.calibration/notes.txt
 nwcodec compress "$DEMO" --text text.txt -o small --bits 3 --sequences 4 --length 64 --quiet --json >small.json
 check_json <small.json /held_out/windows=6 /held_out/kl_divergence /held_out/perplexity /held_out/reference_perplexity
-if [ -e small.calibration ]; then fail "the calibration is left over"; fi
+if [ "$(ls -A small.calibration)" != notes.txt ]; then fail "a stranger's file is gone, or the calibration is not"; fi
 quietly nwcodec compress "$DEMO" --text text.txt -o again --bits 3 --sequences 4 --length 64 --hessians kept --quiet
 same small again
+nwcodec compress "$DEMO" --text text.txt -o fourth --bits 3 --sequences 1 --length 64 --quiet >/dev/null
+if [ -e fourth.calibration ]; then fail "the calibration is left over"; fi
 nwcodec compress "$DEMO" -o third --bits 3 --hessians kept --quiet >/dev/null
 same small third
 nwcodec compress "$DEMO" --list --hessians kept --bits 3 | grep -q "embed_tokens.weight .* compressed" ||
