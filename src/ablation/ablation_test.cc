@@ -61,7 +61,7 @@ TEST(Ablation, VariantsDifferInOneThing) {
   const std::vector<AblationVariant> calibration = calibration_variants(options);
   EXPECT_TRUE(calibration[0].options.hessians.empty());
   for (size_t i = 1; i < calibration.size(); ++i) EXPECT_EQ(calibration[i].options.hessians, "h");
-  EXPECT_FALSE(calibration[1].options.guide.feedback);
+  EXPECT_EQ(calibration[1].options.guide.feedback, Feedback::kNone);
   EXPECT_FALSE(calibration[2].options.guide.levels);
   const std::vector<AblationVariant> codecs = codec_variants(options, options.codecs);
   ASSERT_EQ(codecs.size(), 2u);

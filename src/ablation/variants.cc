@@ -19,7 +19,7 @@ std::vector<AblationVariant> calibration_variants(const CompressOptions& base) {
     change(variant.options);
   };
   add("neither", [](CompressOptions& o) { o.hessians.clear(); });
-  add("levels", [](CompressOptions& o) { o.guide.feedback = false; });
+  add("levels", [](CompressOptions& o) { o.guide.feedback = Feedback::kNone; });
   add("feedback", [](CompressOptions& o) { o.guide.levels = false; });
   add("both", [](CompressOptions&) {});
   add("feedback by blocks of 128", [](CompressOptions& o) { o.guide.levels = false, o.guide.ldl.block_size = 128; });

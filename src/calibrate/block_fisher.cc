@@ -36,6 +36,8 @@ void BlockFisher::see(const LinearSpec& linear, const at::Tensor& input, const a
   if (output.requires_grad()) output.register_hook([gradient](const at::Tensor& g) { *gradient = g; });
 }
 
+bool BlockFisher::keeps_outputs(size_t layer) const { return outputs_ && !linears_[layer].expert; }
+
 void BlockFisher::forget_batch() {
   seen_.clear();
   walk_.begin_again();
@@ -53,7 +55,7 @@ std::optional<std::string> BlockFisher::end_batch(bool add) {
   for (size_t i = 0; add && i < seen.size(); ++i) {
     Sums& sums = sums_[seen[i].layer];
     sums.inputs.add(pairs[i].weighted);
-    if (outputs_) sums.outputs.add(pairs[i].gradient);
+    if (keeps_outputs(seen[i].layer)) sums.outputs.add(pairs[i].gradient);
     const at::Tensor squares = pairs[i].gradient.square().sum(0, /*keepdim=*/false, torch::kFloat64);
     sums.squares = sums.squares.defined() ? sums.squares + squares : squares;
   }
@@ -73,7 +75,7 @@ void BlockFisher::append_to(HessianFile& file) const {
     const Sums& sums = sums_[i];
     ++stored.matrices;
     sums.inputs.append_triangle(stored.inputs);
-    if (outputs_) sums.outputs.append_triangle(stored.outputs);
+    if (keeps_outputs(i)) sums.outputs.append_triangle(stored.outputs);
     const size_t begin = stored.rows.size();
     stored.rows.resize(begin + static_cast<size_t>(linear.out_features), 0.0f);
     if (!sums.squares.defined()) continue;

@@ -18,7 +18,8 @@ namespace nwc {
 // Fed by the hook of Block::forward() while gradients are recorded, then by the backward pass. Not thread-safe.
 class BlockFisher {
  public:
-  // As linears_of() lists them. `outputs`: the whole second moment of each layer's gradients, not its diagonal only.
+  // As linears_of() lists them. `outputs`: the whole second moment of each layer's gradients, not its diagonal only,
+  // but for experts, which are many and see too few tokens to tell it.
   BlockFisher(std::vector<BlockLinear> linears, bool outputs);
 
   // Called for every linear layer in the order of linears_of(). Keeps the input, and the gradient once it is known.
@@ -38,6 +39,8 @@ class BlockFisher {
     at::Tensor input;
     std::shared_ptr<at::Tensor> gradient;  // undefined if none arrives
   };
+  bool keeps_outputs(size_t layer) const;
+
   struct Sums {
     SecondMoment inputs;   // of |g| x
     SecondMoment outputs;  // of g; unused if not asked for

@@ -78,16 +78,22 @@ void add_calibrate(CLI::App& app, Command& command) {
   CLI::Option* gradients =
       app.add_flag("--gradients,!--no-gradients", a->options.gradients,
                    "Walk backwards too, as by default: how much the model feels each output of each layer");
-  CLI::Option* outputs = app.add_flag("--output-side", a->options.outputs,
-                                      "With --gradients: how errors of a layer's outputs work together, too")
-                             ->needs(gradients);
+  a->options.outputs = true;
+  CLI::Option* outputs =
+      app.add_flag("--output-side,!--no-output-side", a->options.outputs,
+                   "With gradients, keep too how errors of a layer's outputs work together, for two-sided feedback");
   merge->excludes(model)->excludes(text)->excludes(images)->excludes(gradients)->excludes(outputs);
   images->excludes(text)->excludes(sequences)->excludes(length);
   app.add_flag("--force", a->options.force, "Replace the calibration that stands in the output directory");
   add_device_option(app, a->device);
   add_global_options(app, command);
-  app.callback([a] {
+  app.callback([a, outputs] {
     if (!a->merge.empty()) return;
+    if (!a->options.gradients) {
+      if (outputs->count() > 0 && a->options.outputs)
+        throw CLI::ValidationError("--output-side", "asks for gradients: leave out --no-gradients");
+      a->options.outputs = false;
+    }
     // --text takes all words up to the next option, so also a model behind its files. A directory is no text.
     std::error_code failure;
     if (a->options.model.empty() && a->texts.size() > 1 && std::filesystem::is_directory(a->texts.back(), failure)) {

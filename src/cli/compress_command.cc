@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -100,10 +101,7 @@ struct Arguments {
 };
 
 Result<CompressReport> compress_together(Arguments& a, Team& team, const Progress& progress) {
-  // Steps by sensitivity are taken on the cores; the device is for what comes before and after.
-  const bool on_cores = !a.calibration.texts.empty() && a.options.guide.steps == StepRule::kSensitivity;
-  NWC_ASSIGN_OR_RETURN(const std::unique_ptr<EncodeDevice> device,
-                       open_encode_device(on_cores ? "cpu" : a.device, team.local_rank()));
+  NWC_ASSIGN_OR_RETURN(const std::unique_ptr<EncodeDevice> device, open_encode_device(a.device, team.local_rank()));
   a.options.device = device.get();
   std::unique_ptr<BlockCompressor> recovery;
   if (a.recover) {
@@ -147,16 +145,22 @@ Status find_codecs(Arguments& a) {
   return {};
 }
 
-// Steps that nobody chose: by sensitivity where the calibration knows it and nothing asks for a codec's levels.
-Status choose_steps(const CLI::App& app, Arguments& a) {
-  for (const char* option : {"--steps", "--codec", "--profile", "--normalisation", "--shares", "--sensitivity",
-                             "--no-levels", "--codec-tables-only", "--recover"}) {
-    if (app.count(option) > 0) return {};
-  }
+bool any_given(const CLI::App& app, std::initializer_list<const char*> options) {
+  return std::any_of(options.begin(), options.end(), [&](const char* option) { return app.count(option) > 0; });
+}
+
+// Steps and feedback that nobody chose: by sensitivity where the calibration knows it and nothing asks for a codec's
+// levels, and along both sides then.
+Status choose_guide(const CLI::App& app, Arguments& a) {
+  GuideOptions& guide = a.options.guide;
+  const bool steps_are_open = !any_given(app, {"--steps", "--codec", "--profile", "--normalisation", "--shares",
+                                               "--sensitivity", "--no-levels", "--codec-tables-only", "--recover"});
   if (a.options.hessians.empty() || (!a.options.bits && !a.options.size)) return {};
-  if (a.device != "cpu" && a.calibration.texts.empty()) return {};
+  if (!steps_are_open && guide.steps != StepRule::kSensitivity) return {};
   NWC_ASSIGN_OR_RETURN(const HessianStore hessians, HessianStore::open(a.options.hessians));
-  if (hessians.has_gradients()) a.options.guide.steps = StepRule::kSensitivity;
+  if (steps_are_open && hessians.has_gradients()) guide.steps = StepRule::kSensitivity;
+  if (guide.steps == StepRule::kSensitivity && hessians.has_output_side() && !any_given(app, {"--feedback"}))
+    guide.feedback = Feedback::kTwoSided;
   return {};
 }
 
@@ -288,7 +292,17 @@ void add_compress(CLI::App& app, Command& command) {
                "Feedback from the last column to the first, instead of from the costliest")
       ->needs(hessians);
   app.add_flag("--no-levels{false}", a->options.guide.levels, "All columns at level 0")->needs(hessians);
-  app.add_flag("--no-feedback{false}", a->options.guide.feedback, "No error feedback")->needs(hessians);
+  app.add_option("--feedback", a->options.guide.feedback,
+                 "What makes up for errors: later columns of a tensor, or rows as well (two-sided: with --steps "
+                 "sensitivity the default), or none")
+      ->transform(one_of<Feedback>(
+          {{"none", Feedback::kNone}, {"columns", Feedback::kColumns}, {"two-sided", Feedback::kTwoSided}}))
+      ->needs(hessians);
+  app.add_option("--row-shrinkage", a->options.guide.row_shrinkage,
+                 "With two-sided feedback: how far the output side is moved towards its diagonal")
+      ->check(in_range(0.0, 1.0))
+      ->needs(hessians)
+      ->capture_default_str();
   app.add_option("--tile-chunks", a->options.encode.tile_chunks,
                  "Chunks per independently decodable tile, a multiple of 32")
       ->check(in_range(32u, limits::kMaxTileChunks))
@@ -325,7 +339,7 @@ void add_compress(CLI::App& app, Command& command) {
   });
   command.run = [a, normalisation, rate_weight, &app, &command]() -> Status {
     std::optional<SelectionList> list;
-    if (a->calibration.texts.empty()) NWC_RETURN_IF_ERROR(choose_steps(app, *a));
+    if (a->calibration.texts.empty()) NWC_RETURN_IF_ERROR(choose_guide(app, *a));
     if (a->list) {
       NWC_ASSIGN_OR_RETURN(list, selection_before(*a));
       if (a->options.output.empty()) return print_selection(*list, command.global);
@@ -339,7 +353,7 @@ void add_compress(CLI::App& app, Command& command) {
     if (calibrates) {
       a->calibration.seed = a->recovery.seed;
       NWC_RETURN_IF_ERROR(calibrate_on_texts(*a, *team, held_out, *line));
-      NWC_RETURN_IF_ERROR(choose_steps(app, *a));
+      NWC_RETURN_IF_ERROR(choose_guide(app, *a));
     }
     // Feedback sees the input side only; rows that are small because their partners elsewhere are large need factors of
     // their own.

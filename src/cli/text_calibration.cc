@@ -47,6 +47,7 @@ Result<CalibrateReport> calibrate_for(const TextCalibrationOptions& options, std
                                      .length = options.length,
                                      .seed = options.seed,
                                      .gradients = true,
+                                     .outputs = true,
                                      .force = options.force,
                                      .threads = options.threads,
                                      .device = options.device};

@@ -6,7 +6,7 @@
 #include "base/bytes.h"
 #include "base/half.h"
 #include "checkpoint/safetensors_writer.h"
-#include "nwcodec/version.h"
+#include "format/format_versions.h"
 
 namespace nwc {
 namespace {
@@ -32,13 +32,8 @@ Status check_version(const SafetensorsFile& file) {
     return Error(ErrorCode::kCorrupt, std::string("has no ") + kVersionKey + " in its metadata")
         .remedy("is it a codec?");
   }
-  for (unsigned v = kOldestFormatVersion; v <= kFormatVersion; ++v) {
-    if (entry->second == std::to_string(v)) return {};
-  }
-  return Error(ErrorCode::kUnsupported, "codec has format version " + entry->second.substr(0, 20) +
-                                            ", this program reads versions " + std::to_string(kOldestFormatVersion) +
-                                            " to " + std::to_string(kFormatVersion))
-      .remedy("use a newer nwcodec");
+  if (is_known_version(entry->second)) return {};
+  return unknown_version("codec ", entry->second);
 }
 
 Result<CodecTables> read_tables(const SafetensorsFile& file) {

@@ -22,15 +22,12 @@ Result<ChosenCodec> choose_plain_codec(const CompressOptions& options, const Enc
     return Error(ErrorCode::kInvalidArgument, "steps by sensitivity are found for a rate")
         .remedy("give --bits or --size");
   }
-  if (options.device != nullptr) {
-    return Error(ErrorCode::kUnsupported, "steps by sensitivity are taken on this machine's cores only")
-        .remedy("compress without --device; decompress and eval may have it");
-  }
   NWC_ASSIGN_OR_RETURN(const double centre, centre_of_spreads(tensors, guides, options.threads, team, progress));
   guides.set_centre(centre);
   ChosenCodec chosen{"none", 0, plain_codec(kCentreContext, *options.bits - kGaussianBits)};
-  NWC_ASSIGN_OR_RETURN(RateChoice choice, choose_rate_by_sensitivity(tensors, chosen.codec, *options.bits, encode,
-                                                                     guides, options.threads, team, progress));
+  NWC_ASSIGN_OR_RETURN(RateChoice choice,
+                       choose_rate_by_sensitivity(tensors, chosen.codec, *options.bits, encode, guides, options.threads,
+                                                  options.device, team, progress));
   chosen.gain = choice.gain;
   chosen.codec.decoder.tables.set = std::move(choice.tables);
   return chosen;

@@ -74,6 +74,11 @@ Result<CompressReport> compress_checkpoint(const CompressOptions& given, const P
     NWC_ASSIGN_OR_RETURN(hessians, HessianStore::open(options.hessians));
   }
   const bool by_sensitivity = hessians && options.guide.steps == StepRule::kSensitivity;
+  if (by_sensitivity && options.guide.feedback == Feedback::kTwoSided && !hessians->has_output_side()) {
+    return Error(ErrorCode::kNotFound, "was calibrated without the output side, which two-sided feedback needs")
+        .in_file(options.hessians.string())
+        .remedy("calibrate without --no-output-side, or choose --feedback columns");
+  }
   NWC_ASSIGN_OR_RETURN(const Selection selection,
                        Selection::make(selection_of(options, hessians ? &*hessians : nullptr), kind));
   std::optional<ResumableDirectory> output;

@@ -15,7 +15,8 @@ void add_guide(const GuideOptions& guide, RunIdentity& identity) {
                         : guide.steps == StepRule::kWaterFill ? "water-fill"
                                                               : "levels");
   identity.add("levels", guide.levels);
-  identity.add("feedback", guide.feedback);
+  identity.add("feedback", name_of(guide.feedback));
+  if (guide.feedback == Feedback::kTwoSided) identity.add("row shrinkage", guide.row_shrinkage);
   identity.add("sensitivity", guide.importance.sensitivity == Sensitivity::kInverse ? "inverse" : "diagonal");
   identity.add("damping", guide.ldl.damping);
   identity.add("sorted columns", guide.sort_columns);

@@ -140,9 +140,9 @@ Result<RateChoice> choose_rate(const std::vector<SelectedTensor>& tensors, const
 
 Result<RateChoice> choose_rate_by_sensitivity(const std::vector<SelectedTensor>& tensors, EncoderCodec codec,
                                               double bits, const EncodeOptions& options, const GuideSource& guides,
-                                              int threads, Team& team, const Progress& progress) {
+                                              int threads, EncodeDevice* device, Team& team, const Progress& progress) {
   constexpr int kFewest = 3, kMost = 5;  // estimates; the first ones move the tables
-  RateEstimator estimator(tensors, options, threads, nullptr, team, progress);
+  RateEstimator estimator(tensors, options, threads, device, team, progress);
   Estimate at{bits - kGaussianBits, bits, {}};
   double next = at.log2_gain, slope = 1;
   for (int step = 0; step < kMost && (step < kFewest || std::abs(at.bits - bits) > kTolerance * bits); ++step) {

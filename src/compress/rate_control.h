@@ -45,7 +45,7 @@ Result<RateChoice> choose_rate(const std::vector<SelectedTensor>& tensors, const
 // with the tables of the one before.
 Result<RateChoice> choose_rate_by_sensitivity(const std::vector<SelectedTensor>& tensors, EncoderCodec codec,
                                               double bits, const EncodeOptions& options, const GuideSource& guides,
-                                              int threads, Team& team, const Progress& progress);
+                                              int threads, EncodeDevice* device, Team& team, const Progress& progress);
 
 // The mean of log2(spread / step) over all weights, for c = 1 (guide/sensitivity.h).
 Result<double> centre_of_spreads(const std::vector<SelectedTensor>& tensors, const GuideSource& guides, int threads,

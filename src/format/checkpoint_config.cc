@@ -3,9 +3,9 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "format/format_versions.h"
 #include "format/json_members.h"
 #include "nwcodec/limits.h"
-#include "nwcodec/version.h"
 
 namespace nwc {
 namespace {
@@ -109,19 +109,8 @@ Status check_compressed_config(const std::filesystem::path& directory, uint64_t 
   };
   if (!has("quant_method", kMethod))
     return refuse(ErrorCode::kMismatch, "quant_method is not nwcodec, but the tensors are compressed by it");
-  const auto knows_version = [&] {
-    for (unsigned v = kOldestFormatVersion; v <= kFormatVersion; ++v) {
-      if (has("format_version", v)) return true;
-    }
-    return false;
-  };
-  if (!knows_version()) {
-    const std::string found = ours.contains("format_version") ? ours["format_version"].dump().substr(0, 20) : "none";
-    return refuse(ErrorCode::kUnsupported, "has format version " + found + ", this program reads versions " +
-                                               std::to_string(kOldestFormatVersion) + " to " +
-                                               std::to_string(kFormatVersion))
-        .remedy("use a newer nwcodec");
-  }
+  const std::string version = ours.contains("format_version") ? ours["format_version"].dump() : "none";
+  if (!is_known_version(version)) return unknown_version(kOurs + std::string(": "), version).in_file(path.string());
   if (!has("codec_id", hex64(codec_id)))
     return refuse(ErrorCode::kMismatch, "codec_id is not that of codec.safetensors, " + hex64(codec_id));
   return {};

@@ -6,8 +6,8 @@
 
 #include "base/bytes.h"
 #include "base/hash.h"
+#include "format/format_versions.h"
 #include "nwcodec/limits.h"
-#include "nwcodec/version.h"
 
 namespace nwc {
 namespace {
@@ -63,13 +63,8 @@ Result<ParsedStream> parse_stream(std::span<const std::byte> bytes) {
   const std::byte* p = bytes.data();
   if (std::memcmp(p, kMagic, sizeof(kMagic)) != 0) return corrupt("stream does not begin with NWCS", 0);
   const unsigned version = load_le<uint16_t>(p + 4);
-  if (version < kOldestFormatVersion || version > kFormatVersion) {
-    return Error(ErrorCode::kUnsupported, "stream has format version " + std::to_string(version) +
-                                              ", this program reads versions " + std::to_string(kOldestFormatVersion) +
-                                              " to " + std::to_string(kFormatVersion))
-        .at_offset(4)
-        .remedy("use a newer nwcodec");
-  }
+  if (const std::string number = std::to_string(version); !is_known_version(number))
+    return unknown_version("stream ", number).at_offset(4);
   if (load_le<uint16_t>(p + 6) != kHeaderSize) return corrupt("stream header has an impossible size", 6);
 
   ParsedStream parsed;

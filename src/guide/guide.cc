@@ -69,7 +69,22 @@ void fill_evenly(const FeedbackFactor& factor, std::span<const double> rms, cons
 
 }  // namespace
 
+std::string_view name_of(Feedback feedback) {
+  switch (feedback) {
+    case Feedback::kNone: return "none";
+    case Feedback::kColumns: return "columns";
+    case Feedback::kTwoSided: return "two-sided";
+  }
+  return "";
+}
+
 Status check_options(const GuideOptions& options) {
+  if (!(options.row_shrinkage >= 0 && options.row_shrinkage <= 1))
+    return Error(ErrorCode::kInvalidArgument, "shrinkage of the output side must lie between 0 and 1");
+  if (options.feedback == Feedback::kTwoSided && options.steps != StepRule::kSensitivity) {
+    return Error(ErrorCode::kInvalidArgument, "two-sided feedback goes with steps by sensitivity only")
+        .remedy("choose --steps sensitivity, or --feedback columns");
+  }
   NWC_RETURN_IF_ERROR(check_options(options.importance));
   return check_options(options.ldl);
 }
@@ -91,7 +106,8 @@ Result<TensorGuide> make_guide(std::span<const HessianView> hessians, uint64_t m
                  "the codec has " + std::to_string(level_errors.size()) + " levels, too few for " +
                      std::to_string(options.importance.shares.size()) + " shares of finer columns");
   }
-  const bool factors = options.feedback || options.steps == StepRule::kWaterFill;
+  const bool feedback = options.feedback != Feedback::kNone,
+             factors = feedback || options.steps == StepRule::kWaterFill;
   std::shared_ptr<const FeedbackFactor> factor;
   for (uint64_t m = 0; m < matrices; ++m) {
     const HessianView& hessian = hessians[hessians.size() == 1 ? 0 : m];
@@ -105,7 +121,7 @@ Result<TensorGuide> make_guide(std::span<const HessianView> hessians, uint64_t m
                            factorise_with(hessian, column_rms.subspan(m * columns, columns), options, threads, device));
       factor = std::make_shared<const FeedbackFactor>(std::move(made));
     }
-    if (options.feedback) guide.feedback.push_back(factor);
+    if (feedback) guide.feedback.push_back(factor);
     if (options.steps == StepRule::kWaterFill) {
       fill_evenly(*factor, column_rms.subspan(m * columns, columns), level_errors, options.levels, guide.column_gains,
                   guide.levels);

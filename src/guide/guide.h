@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "codec/encode/encoder.h"
@@ -25,6 +26,8 @@ struct TensorGuide {
   // What a stream stores of them, with the base 1 / gain, and its table rule 1. None while only steps are asked for.
   std::optional<LineScales> lines;
   std::vector<std::shared_ptr<const FeedbackFactor>> feedback;  // for each matrix; empty: none
+  // The same along rows, of the output side (guide/output_side.h); empty: rows do not see each other.
+  std::vector<std::shared_ptr<const FeedbackFactor>> row_feedback;
 };
 
 enum class StepRule : uint8_t {
@@ -34,10 +37,20 @@ enum class StepRule : uint8_t {
   kSensitivity,  // c / sqrt(D_j r_i), one c for the whole checkpoint (guide/sensitivity.h)
 };
 
+enum class Feedback : uint8_t {
+  kNone,
+  kColumns,   // columns make up for the errors of those before them (LDLQ)
+  kTwoSided,  // rows as well, of tensors whose output side calibration kept; with kSensitivity only
+};
+
+// "none", "columns", "two-sided".
+std::string_view name_of(Feedback feedback);
+
 struct GuideOptions {
   StepRule steps = StepRule::kLevels;
   bool levels = true;  // with kLevels: importance levels at all
-  bool feedback = true;
+  Feedback feedback = Feedback::kColumns;
+  double row_shrinkage = 0.2;  // with kTwoSided: of the output side towards its diagonal
   bool sort_columns = true;  // feedback begins with the columns whose errors cost most; otherwise with the last column
   ImportanceOptions importance;
   LdlOptions ldl;

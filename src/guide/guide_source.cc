@@ -15,8 +15,26 @@ void note_damping(const TensorGuide& guide, GuideSource::Notes* notes) {
 
 uint64_t bytes_of(const TensorGuide& guide) {
   uint64_t bytes = 0;
-  for (const auto& factor : guide.feedback) bytes += factor->columns * factor->columns * sizeof(float);
+  for (const auto* factors : {&guide.feedback, &guide.row_feedback}) {
+    for (const auto& factor : *factors) bytes += factor->columns * factor->columns * sizeof(float);
+  }
   return bytes;
+}
+
+// Notes matrices that no token reached: a Hessian of zeros becomes, damped, a multiple of the identity, so that there
+// is no feedback, and all columns are alike.
+Status check_tokens(const TensorView& tensor, const WeightMatrix& weights, std::span<const int64_t> tokens,
+                    GuideSource::Notes* notes) {
+  if (tokens.size() != 1 && tokens.size() != weights.matrices) {
+    return Error(ErrorCode::kMismatch, "has " + std::to_string(tokens.size()) + " Hessians for " +
+                                           std::to_string(weights.matrices) + " matrices")
+        .in_tensor(tensor.name)
+        .remedy("calibrate this model");
+  }
+  for (size_t m = 0; m < tokens.size(); ++m) {
+    if (tokens[m] == 0 && notes != nullptr) notes->unseen_matrices.push_back(m);
+  }
+  return {};
 }
 
 }  // namespace
@@ -31,7 +49,8 @@ Result<TensorGuide> GuideSource::guide_of(const TensorView& tensor, const Weight
     if (!guide) return name(std::move(guide).error());
     return guide;
   }
-  NWC_ASSIGN_OR_RETURN(const StoredHessian stored, hessian_of(tensor, weights, notes));
+  NWC_ASSIGN_OR_RETURN(const StoredHessian stored, hessians_->find(tensor));
+  NWC_RETURN_IF_ERROR(check_tokens(tensor, weights, stored.tokens, notes));
   NormalisationOptions plain = normalisation_;
   plain.gain = 1.0;
   NWC_ASSIGN_OR_RETURN(const WeightScales scales, weight_scales(weights, plain, {}, threads_, device_weights));
@@ -46,22 +65,6 @@ Result<TensorGuide> GuideSource::guide_of(const TensorView& tensor, const Weight
   if (!guide) return name(std::move(guide).error());
   note_damping(*guide, notes);
   return guide;
-}
-
-Result<StoredHessian> GuideSource::hessian_of(const TensorView& tensor, const WeightMatrix& weights,
-                                              Notes* notes) const {
-  NWC_ASSIGN_OR_RETURN(StoredHessian stored, hessians_->find(tensor));
-  if (stored.tokens.size() != 1 && stored.tokens.size() != weights.matrices) {
-    return Error(ErrorCode::kMismatch, "has " + std::to_string(stored.tokens.size()) + " Hessians for " +
-                                           std::to_string(weights.matrices) + " matrices")
-        .in_tensor(tensor.name)
-        .remedy("calibrate this model");
-  }
-  // A Hessian of zeros becomes, damped, a multiple of the identity: no feedback, all columns alike.
-  for (size_t m = 0; m < stored.tokens.size(); ++m) {
-    if (stored.tokens[m] == 0 && notes != nullptr) notes->unseen_matrices.push_back(m);
-  }
-  return stored;
 }
 
 Result<TensorGuide> GuideSource::settled(const TensorView& tensor, const WeightMatrix& weights, Notes* notes) const {
@@ -84,7 +87,8 @@ Result<TensorGuide> GuideSource::settled(const TensorView& tensor, const WeightM
 
 Result<GuideSource::Kept> GuideSource::by_fisher(const TensorView& tensor, const WeightMatrix& weights) const {
   Kept kept;
-  NWC_ASSIGN_OR_RETURN(const StoredHessian hessian, hessian_of(tensor, weights, &kept.notes));
+  NWC_ASSIGN_OR_RETURN(const std::vector<int64_t> tokens, hessians_->tokens_of(tensor));
+  NWC_RETURN_IF_ERROR(check_tokens(tensor, weights, tokens, &kept.notes));
   NWC_ASSIGN_OR_RETURN(std::optional<StoredFisher> fisher, hessians_->find_fisher(tensor));
   if (!fisher) {
     return Error(ErrorCode::kNotFound, "was calibrated without gradients")
@@ -94,7 +98,7 @@ Result<GuideSource::Kept> GuideSource::by_fisher(const TensorView& tensor, const
   NWC_ASSIGN_OR_RETURN(const std::optional<StoredFisher> lookup, hessians_->find_lookup(tensor));
   if (lookup) fisher = both_uses(*fisher, *lookup);
   NWC_ASSIGN_OR_RETURN(const int64_t positions, hessians_->positions_of(tensor));
-  const LayerUse use{hessian.tokens, positions, hessians_->is_end(tensor.name) ? kLeastToken : kLeastRow};
+  const LayerUse use{tokens, positions, hessians_->is_end(tensor.name) ? kLeastToken : kLeastRow};
   NWC_ASSIGN_OR_RETURN(kept.guide, make_sensitivity_guide(*fisher, use, weights, options_, threads_, device_));
   note_damping(kept.guide, &kept.notes);
   return kept;

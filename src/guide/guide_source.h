@@ -51,7 +51,6 @@ class GuideSource {
   static constexpr uint64_t kKeptBytes = uint64_t{2} << 30;
   Result<Kept> by_fisher(const TensorView& tensor, const WeightMatrix& weights) const;
   Result<TensorGuide> settled(const TensorView& tensor, const WeightMatrix& weights, Notes* notes) const;
-  Result<StoredHessian> hessian_of(const TensorView& tensor, const WeightMatrix& weights, Notes* notes) const;
 
   const HessianStore* hessians_;
   GuideOptions options_;

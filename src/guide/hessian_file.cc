@@ -147,8 +147,10 @@ std::vector<HessianView> StoredHessian::views() const {
 }
 
 StoredHessian HessianEntry::read_hessian() const {
-  return {features_of(hessian->shape[1]), numbers_of<int64_t>(*tokens), numbers_of<float>(*hessian)};
+  return {features_of(hessian->shape[1]), read_tokens(), numbers_of<float>(*hessian)};
 }
+
+std::vector<int64_t> HessianEntry::read_tokens() const { return numbers_of<int64_t>(*tokens); }
 
 StoredFisher HessianEntry::read_fisher() const {
   StoredFisher stored{.matrices = fisher_rows->shape[0],

@@ -9,7 +9,8 @@
 //   tokens.<i>    I64 [matrices]: how many tokens that were
 //   fisher.<k>.inputs      F32 [matrices, n (n + 1) / 2]: the mean of |g|^2 x x^T
 //   fisher.<k>.rows        F32 [matrices, m]: the mean of g_i^2, for each of the m outputs
-//   fisher.<k>.outputs     F32 [matrices, m (m + 1) / 2]: the mean of g g^T; only if it was asked for
+//   fisher.<k>.outputs     F32 [matrices, m (m + 1) / 2]: the mean of g g^T; not of experts, and of the rest
+//                          only if it was asked for
 // and in __metadata__ "nwcodec.hessians", JSON:
 //   {"weights": {"<tensor name>": {"hessian": i, "fisher": k, "hash": "<XXH3 of the tensor's bytes, 16 hex digits>"},
 //                ...},
@@ -94,6 +95,7 @@ struct HessianEntry {
   bool end = false;
 
   StoredHessian read_hessian() const;
+  std::vector<int64_t> read_tokens() const;
   StoredFisher read_fisher() const;  // precondition: fisher_number
   StoredFisher read_lookup() const;  // precondition: lookup_number
 };

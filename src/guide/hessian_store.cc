@@ -55,18 +55,28 @@ Result<const HessianStore::Location*> HessianStore::locate(const TensorView& wei
       .remedy("calibrate this model; a tensor that its forward pass does not use, leave out with --exclude");
 }
 
-Result<StoredHessian> HessianStore::find(const TensorView& weight) const {
+Result<const HessianStore::Location*> HessianStore::locate_checked(const TensorView& weight) const {
   NWC_ASSIGN_OR_RETURN(const Location* location, locate(weight));
-  const HessianEntry& entry = location->entry;
   NWC_ASSIGN_OR_RETURN(const TensorValues values, values_of(weight, 1));
-  if (xxh3(values.bytes) != entry.weight_hash) {
+  if (xxh3(values.bytes) != location->entry.weight_hash) {
     return Error(ErrorCode::kMismatch, "has the Hessian of other weights")
         .in_file(files_[location->file].path().string())
         .in_tensor(weight.name)
         .remedy("calibrate this model");
   }
+  NWC_RETURN_IF_ERROR(checksums_[location->file].verify(*location->entry.tokens));
+  return location;
+}
+
+Result<std::vector<int64_t>> HessianStore::tokens_of(const TensorView& weight) const {
+  NWC_ASSIGN_OR_RETURN(const Location* location, locate_checked(weight));
+  return location->entry.read_tokens();
+}
+
+Result<StoredHessian> HessianStore::find(const TensorView& weight) const {
+  NWC_ASSIGN_OR_RETURN(const Location* location, locate_checked(weight));
+  const HessianEntry& entry = location->entry;
   NWC_RETURN_IF_ERROR(checksums_[location->file].verify(*entry.hessian));
-  NWC_RETURN_IF_ERROR(checksums_[location->file].verify(*entry.tokens));
   StoredHessian stored = entry.read_hessian();
   files_[location->file].release(*entry.hessian);
   return stored;
@@ -93,6 +103,11 @@ std::set<std::string> HessianStore::ends() const {
 bool HessianStore::has_gradients() const {
   return std::all_of(weights_.begin(), weights_.end(),
                      [](const auto& weight) { return weight.second.entry.fisher_number.has_value(); });
+}
+
+bool HessianStore::has_output_side() const {
+  return std::any_of(weights_.begin(), weights_.end(),
+                     [](const auto& weight) { return weight.second.entry.fisher_outputs != nullptr; });
 }
 
 Result<std::optional<StoredFisher>> HessianStore::find_lookup(const TensorView& weight) const {

@@ -27,8 +27,10 @@ class HessianStore {
   // The Hessians of a tensor, read; kNotFound if it was not calibrated, kMismatch if they are those of other weights,
   // kCorrupt.
   Result<StoredHessian> find(const TensorView& weight) const;
+  // Only how many tokens reached each of its matrices, or all of them together. Errors as above.
+  Result<std::vector<int64_t>> tokens_of(const TensorView& weight) const;
   // The Fisher factors beside them; none if calibration did not walk backwards. Errors: kNotFound, kCorrupt. What they
-  // are of, find() has checked.
+  // are of, find() or tokens_of() has checked.
   Result<std::optional<StoredFisher>> find_fisher(const TensorView& weight) const;
   // The same of the look-up in an embedding that is the head too; none for other tensors. Errors as above.
   Result<std::optional<StoredFisher>> find_lookup(const TensorView& weight) const;
@@ -37,6 +39,8 @@ class HessianStore {
   std::set<std::string> ends() const;
   // Whether calibration walked backwards: every tensor has Fisher factors.
   bool has_gradients() const;
+  // Whether it also kept how errors of outputs work together, which it does for some tensors only (hessian_file.h).
+  bool has_output_side() const;
   // How many positions reached the block of the tensor; 0 if the calibration does not say. Errors: kNotFound.
   Result<int64_t> positions_of(const TensorView& weight) const;
   const std::vector<SafetensorsFile>& files() const { return files_; }
@@ -48,6 +52,8 @@ class HessianStore {
     int64_t positions;
   };
   Result<const Location*> locate(const TensorView& weight) const;
+  // The same, of these very weights; verifies the tokens.
+  Result<const Location*> locate_checked(const TensorView& weight) const;
 
   std::vector<SafetensorsFile> files_;
   std::vector<Checksums> checksums_;  // of each file

@@ -34,9 +34,9 @@ TEST(Importance, LevelsBySharesFinestFirst) {
 TEST(Guide, OptionsOutOfRangeAreRefusedBeforeAnythingIsComputed) {
   const std::vector<float> triangle{1, 0, 1};
   const HessianView view{triangle, 2};
-  for (const GuideOptions& options :
-       {GuideOptions{.importance = {.shares = {-0.5}}}, GuideOptions{.feedback = false, .ldl = {.damping = -1}},
-        GuideOptions{.feedback = false, .ldl = {.block_size = 0}}}) {
+  for (const GuideOptions& options : {GuideOptions{.importance = {.shares = {-0.5}}},
+                                      GuideOptions{.feedback = Feedback::kNone, .ldl = {.damping = -1}},
+                                      GuideOptions{.feedback = Feedback::kNone, .ldl = {.block_size = 0}}}) {
     EXPECT_EQ(check_options(options).error().code(), ErrorCode::kInvalidArgument);
     const std::vector<double> rms{1, 1};
     const Result<TensorGuide> guide = make_guide({&view, 1}, 1, 2, rms, {1.0, 0.5}, options, 1);

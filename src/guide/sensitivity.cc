@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "guide/factoriser.h"
+#include "guide/output_side.h"
 #include "weights/normalisation.h"
 
 namespace nwc {
@@ -140,10 +141,20 @@ Result<TensorGuide> make_sensitivity_guide(const StoredFisher& fisher, const Lay
     felt.insert(felt.end(), columns.begin(), columns.end());
     std::vector<double> rows(weights.rows);
     for (uint64_t i = 0; i < weights.rows; ++i) rows[i] = fisher.rows[m * weights.rows + i];
-    raise_to_floor(rows, use.least_row);
     const double mean = mean_of(rows);
+    if (options.feedback == Feedback::kTwoSided && !fisher.outputs.empty()) {
+      const uint64_t size = weights.rows * (weights.rows + 1) / 2;
+      const double shrinkage = std::max(options.row_shrinkage, shrinkage_of_few(weights.rows, use.tokens[m]));
+      NWC_ASSIGN_OR_RETURN(FeedbackFactor along_rows,
+                           factorise_output_side(std::span(fisher.outputs).subspan(m * size, size), weights.rows,
+                                                 shrinkage, options.ldl, threads, device));
+      rows = along_rows.pivots;
+      guide.row_feedback.push_back(std::make_shared<const FeedbackFactor>(std::move(along_rows)));
+    }
+    raise_to_floor(rows, use.least_row);
     for (const double r : rows) guide.row_factors.push_back(mean > 0 ? std::sqrt(mean / r) : 1.0);
-    if (options.feedback) guide.feedback.push_back(std::make_shared<const FeedbackFactor>(std::move(factor)));
+    if (options.feedback != Feedback::kNone)
+      guide.feedback.push_back(std::make_shared<const FeedbackFactor>(std::move(factor)));
   }
   if (!(mean_of(felt) > 0)) {
     guide.row_factors.assign(weights.matrices * weights.rows, 1.0);

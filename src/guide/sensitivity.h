@@ -3,7 +3,8 @@
 //
 // An error e in weight (i, j), after later columns have compensated for it, changes the model's prediction by
 //   KL divergence = e^2 s_ij / 2 per position,   s_ij = share D_j r_i / sum r,
-// with D the pivots of the LDL of E[|g|^2 x x^T], r_i = E[g_i^2], and share the positions that reach the layer. With
+// with D the pivots of the LDL of E[|g|^2 x x^T], r_i = E[g_i^2], and share the positions that reach the layer; where
+// rows below compensate too (Feedback::kTwoSided), r_i are the pivots of the LDL of E[g g^T] instead. With
 // steps c / sqrt(s_ij) every weight of the checkpoint costs c^2 / 24, and c is the one number that decides the rate.
 #pragma once
 

@@ -42,11 +42,13 @@ class DeviceQuantiser {
   virtual ~DeviceQuantiser() = default;
   virtual bool exact() const = 0;
   // What quantise_stripes() (quantise/feedback.h) makes of each range, with the guide's feedback or, if it has none,
-  // without. Ranges of a matrix stand together. The job's device weights, if it has them, and its factors must be this
-  // device's (weights that it has not are copied to it), and the job must outlive the result. Errors: also kInternal
-  // for factors in this machine's memory.
+  // without. `along_rows`: if the guide has feedback along rows, that of quantise_two_sided(), too; the ranges are then
+  // all of the tensor, in order. Ranges of a matrix stand together. The job's device weights, if it has them, and its
+  // factors must be this device's (weights that it has not are copied to it), and the job must outlive the result.
+  // Errors: also kInternal for factors in this machine's memory.
   virtual Result<std::unique_ptr<const DeviceSymbols>> quantise(const EncodeJob& job,
-                                                                std::span<const StripeRange> ranges) const = 0;
+                                                                std::span<const StripeRange> ranges,
+                                                                bool along_rows) const = 0;
 };
 
 }  // namespace nwc

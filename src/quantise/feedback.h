@@ -42,7 +42,7 @@ struct StripeTask {
 // the stripes exist. Independent of the instruction set.
 QuantisedStripes quantise_stripes(const StripeTask& task, const StripeRange& range);
 
-// All of these ranges, with the job's feedback; a range is a work item.
+// All of these ranges, with the job's feedback along columns; a range is a work item.
 std::vector<QuantisedStripes> quantise_ranges(const EncodeJob& job, std::span<const StripeRange> ranges, int threads);
 
 }  // namespace nwc

@@ -131,7 +131,7 @@ Result<SymbolSample> sample_with_feedback(const EncodeJob& job, uint64_t parts, 
   }
   if (job.encoder.device() != nullptr) {
     NWC_ASSIGN_OR_RETURN(const std::unique_ptr<const DeviceSymbols> symbols,
-                         job.encoder.device()->quantise(job, ranges));
+                         job.encoder.device()->quantise(job, ranges, false));
     NWC_ASSIGN_OR_RETURN(std::vector<Histogram> histograms, symbols->histograms());
     return sample_of(job, std::move(histograms));
   }

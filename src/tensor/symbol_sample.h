@@ -27,8 +27,9 @@ SymbolSample sample_tiles(const EncodeJob& job, uint64_t tiles, int threads, con
 // The same sample, of a tensor that was quantised on a device. Errors: those of the device.
 Result<SymbolSample> sample_tiles(const EncodeJob& job, uint64_t tiles, const DeviceSymbols& symbols);
 
-// With feedback: from at most `parts` runs of stripes. Precondition: the job's guide has feedback. Errors: those of the
-// encoder's device.
+// With feedback along columns: from at most `parts` runs of stripes. Feedback along rows moves targets by a fraction of
+// a step, and a rate by some hundredths of a percent, which is not worth the whole tensor. Precondition: the job's
+// guide has feedback. Errors: those of the encoder's device.
 Result<SymbolSample> sample_with_feedback(const EncodeJob& job, uint64_t parts, int threads);
 
 }  // namespace nwc

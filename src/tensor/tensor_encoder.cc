@@ -12,6 +12,7 @@
 #include "quantise/device_quantiser.h"
 #include "quantise/feedback.h"
 #include "quantise/tile_analysis.h"
+#include "quantise/two_sided_feedback.h"
 #include "tensor/context_choice.h"
 #include "tensor/symbol_sample.h"
 #include "tensor/table_choice.h"
@@ -110,6 +111,18 @@ std::vector<StripeRange> ranges_of(const EncodeJob& job, uint64_t together) {
   return ranges;
 }
 
+// The same with feedback along rows too, which takes a matrix at once.
+std::vector<QuantisedStripes> quantise_matrices(const EncodeJob& job, int threads) {
+  std::vector<QuantisedStripes> quantised;
+  for (uint64_t matrix = 0; matrix < job.weights.matrices && job.weights.elements() > 0; ++matrix) {
+    const StripeTask task{job.weights,   job.scales,   job.levels_of_matrix(matrix), job.guide.feedback[matrix].get(),
+                          job.quantiser, &job.contexts};
+    quantised.push_back(
+        quantise_two_sided(task, *job.guide.row_feedback[matrix], *job.quantiser.one_by_one(), matrix, threads));
+  }
+  return quantised;
+}
+
 // All that weights come to.
 struct Coding {
   TableChoice tables;
@@ -125,9 +138,13 @@ Result<Coding> code_on_cores(const EncodeJob& job, const EncodeOptions& options,
   // Without feedback, tiles are quantised one by one as they are wanted, and again for the sample, which needs less
   // memory.
   const bool feedback = !job.guide.feedback.empty();
-  const uint64_t together = feedback ? stripes_together(job, threads) : 0;
-  const std::vector<QuantisedStripes> quantised =
-      feedback ? quantise_ranges(job, ranges_of(job, together), threads) : std::vector<QuantisedStripes>();
+  const bool two_sided = feedback && !job.guide.row_feedback.empty();
+  const uint64_t together = two_sided  ? std::max<uint64_t>(1, job.tiling.stripes())
+                            : feedback ? stripes_together(job, threads)
+                                       : 0;
+  const std::vector<QuantisedStripes> quantised = two_sided  ? quantise_matrices(job, threads)
+                                                  : feedback ? quantise_ranges(job, ranges_of(job, together), threads)
+                                                             : std::vector<QuantisedStripes>();
   const auto tile_of = [&](uint64_t number, QuantiserScratch& scratch) {
     return feedback ? gather_tile(job, quantised, together, number) : analyse_tile(job, number, scratch);
   };
@@ -181,7 +198,8 @@ Result<Coding> code_on_cores(const EncodeJob& job, const EncodeOptions& options,
 
 Result<Coding> code_on_device(const EncodeJob& job, const EncodeOptions& options) {
   const std::vector<StripeRange> all = ranges_of(job, std::max<uint64_t>(1, job.tiling.stripes()));
-  NWC_ASSIGN_OR_RETURN(const std::unique_ptr<const DeviceSymbols> symbols, job.encoder.device()->quantise(job, all));
+  NWC_ASSIGN_OR_RETURN(const std::unique_ptr<const DeviceSymbols> symbols,
+                       job.encoder.device()->quantise(job, all, true));
   Coding coding{{job.encoder.codec().parts().tables.set, {}, 0}, {}, symbols->statistics()};
   if (options.own_tables) {
     NWC_ASSIGN_OR_RETURN(const SymbolSample sample, sample_tiles(job, kSampleTiles, *symbols));
@@ -212,6 +230,8 @@ Result<EncodedTensor> encode_tensor(const WeightMatrix& weights, const TensorGui
                       options.tile_chunks, guide.levels);
   NWC_ASSIGN_OR_RETURN(const ContextChoice choice, choose_contexts(weights, guide, codec.parts()));
   const std::unique_ptr<const Quantiser> quantiser = make_quantiser(encoder, options);
+  if (!guide.row_feedback.empty() && quantiser->one_by_one() == nullptr)
+    return Error(ErrorCode::kInvalidArgument, "feedback along rows asks for a codec without a transform");
   const EncodeJob job =
       EncodeJob::of(weights, scales, tiling, guide, encoder, *choice.contexts, *quantiser, device_weights);
 

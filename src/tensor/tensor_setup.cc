@@ -13,8 +13,7 @@ Result<WeightScales> scales_of(const WeightMatrix& weights, const TensorGuide& g
 }
 
 std::unique_ptr<const Quantiser> make_quantiser(const Encoder& encoder, const EncodeOptions& options) {
-  if (options.rate_weight > 0 && is_plain(encoder.codec().parts()))
-    return std::make_unique<RateAwareQuantiser>(encoder, options.rate_weight);
+  if (is_plain(encoder.codec().parts())) return std::make_unique<RateAwareQuantiser>(encoder, options.rate_weight);
   return std::make_unique<TransformQuantiser>(encoder);
 }
 

@@ -6,10 +6,11 @@
 namespace nwc::cuda {
 
 struct Buffers {
-  DeviceMemory scales, factors, levels;                               // of a whole tensor
+  DeviceMemory scales, factors, levels, column_classes, row_classes;  // of a whole tensor
   DeviceMemory symbols, stripes, errors, patches, patch_count, sums;  // of the stripes at work
   DeviceMemory targets, originals, chunks, latents, decoded;          // of a batch
   DeviceMemory plan, states, statuses, repairs;
+  DeviceMemory costs, cost_tables, left;                 // of codecs without a transform
   DeviceMemory near, far, far_count;                     // counts of symbols
   DeviceMemory columns, groups, tiles, numbers, tables;  // descriptions for coding
   DeviceMemory words, word_counts, coder_states, escapes, escape_count, offsets, payload;

@@ -95,7 +95,7 @@ Encoded encode(const Case& c, const EncoderCodec& codec, EncodeDevice* device, u
     for (uint64_t m = 0; m < weights.matrices; ++m)
       triangles.push_back(correlated_triangle(weights.columns, seed + static_cast<uint32_t>(m)));
     for (const std::vector<float>& t : triangles) views.push_back({t, weights.columns});
-    GuideOptions guide_options{.levels = c.levels, .feedback = c.feedback};
+    GuideOptions guide_options{.levels = c.levels, .feedback = c.feedback ? Feedback::kColumns : Feedback::kNone};
     guide_options.ldl.block_size = c.block_size;
     guide_options.importance.shares = {0.02, 0.05, 0.1};
     Result<TensorGuide> made =

@@ -2,6 +2,7 @@
 #include <cuda_runtime.h>
 
 #include "cuda/encode/kernels.h"
+#include "cuda/encode/scale_classes.cuh"
 
 namespace nwc::cuda {
 namespace {
@@ -17,20 +18,32 @@ __device__ inline const int32_t* chunk_at(const SymbolsView& view, const ColumnG
   return view.symbols + slot * kChannels * view.columns + (group.columns != nullptr ? group.columns[p] : p);
 }
 
+// The context of channel c of the same chunk, of tensors with classes.
+__device__ inline uint32_t class_of(const ColumnGroup& group, const TileToCode& tile, uint32_t i, uint32_t c) {
+  const uint32_t place = tile.first_place + i, stripe = place / group.count, p = place - stripe * group.count;
+  return context_of(group.classes, group.columns != nullptr ? group.columns[p] : p,
+                    (tile.first_stripe + stripe) * kChannels + c);
+}
+
 // --- counting
 
 constexpr int32_t kSharedReach = 256;
 constexpr uint32_t kMostSharedLevels = 8;
 
-__device__ inline void count_symbol(const Counts& counts, uint32_t* shared, uint32_t series, int32_t value) {
-  if (value >= -kSharedReach && value < kSharedReach) {
-    atomicAdd(&shared[value + kSharedReach], 1u);
-  } else if (value >= -kCountReach && value < kCountReach) {
+// Without counts in shared memory.
+__device__ inline void count_alone(const Counts& counts, uint32_t series, int32_t value) {
+  if (value >= -kCountReach && value < kCountReach) {
     atomicAdd(&counts.near[uint64_t{series} * 2 * kCountReach + static_cast<uint32_t>(value + kCountReach)], 1u);
   } else {
     const uint32_t at = atomicAdd(counts.far_count, 1u);
     if (at < counts.far_capacity) counts.far[at] = {series, value};
   }
+}
+__device__ inline void count_symbol(const Counts& counts, uint32_t* shared, uint32_t series, int32_t value) {
+  if (value >= -kSharedReach && value < kSharedReach)
+    atomicAdd(&shared[value + kSharedReach], 1u);
+  else
+    count_alone(counts, series, value);
 }
 __device__ inline void flush(const Counts& counts, const uint32_t* shared, uint32_t series) {
   for (uint32_t i = threadIdx.x; i < 2 * kSharedReach; i += blockDim.x) {
@@ -46,6 +59,12 @@ __global__ void __launch_bounds__(256) count_tiles_kernel(SymbolsView view, cons
   const TileToCode tile = view.tiles[numbers[blockIdx.x]];
   const ColumnGroup group = view.groups[tile.group];
   const uint32_t channel = blockIdx.y, series = group.level * kChannels + channel;
+  if (group.classes.columns != nullptr) {
+    for (uint32_t i = threadIdx.x; i < tile.chunks; i += blockDim.x) {
+      count_alone(counts, class_of(group, tile, i, channel), chunk_at(view, group, tile, i)[channel * view.columns]);
+    }
+    return;
+  }
   for (uint32_t i = threadIdx.x; i < tile.chunks; i += blockDim.x)
     count_symbol(counts, shared, series, chunk_at(view, group, tile, i)[channel * view.columns]);
   __syncthreads();
@@ -72,6 +91,18 @@ __global__ void __launch_bounds__(256)
   if (!__syncthreads_or(seen)) return;
   for (uint32_t level = 0; level < (levels != nullptr ? kMostSharedLevels : 1u); ++level)
     flush(counts, shared[level], level * kChannels + channel);
+}
+
+__global__ void __launch_bounds__(256)
+    count_classes_kernel(const int32_t* symbols, const uint32_t* stripes, uint32_t slots, uint64_t columns,
+                         LineClasses classes, Counts counts) {
+  const uint32_t channel = blockIdx.y, begin = blockIdx.x * kSlotsTogether, end = min(slots, begin + kSlotsTogether);
+  for (uint32_t slot = begin; slot < end; ++slot) {
+    const int32_t* const row = symbols + (uint64_t{slot} * kChannels + channel) * columns;
+    const uint64_t in_matrix = uint64_t{stripes[slot]} * kChannels + channel;
+    for (uint64_t k = threadIdx.x; k < columns; k += blockDim.x)
+      count_alone(counts, context_of(classes, k, in_matrix), row[k]);
+  }
 }
 
 // --- rANS, backwards: the last symbol decoded is the first encoded
@@ -101,7 +132,8 @@ __global__ void __launch_bounds__(32 * kWarpsPerBlock)
   for (uint32_t run = runs; run-- > 0;) {
     const uint32_t run_begin = run * run_groups, run_end = min(groups, run_begin + run_groups);
     for (uint32_t c = kChannels; c-- > 0;) {
-      const CodingTable table = tables[group.level * kChannels + c];
+      const bool by_class = group.classes.columns != nullptr;
+      CodingTable table = tables[group.level * kChannels + c];
       const auto value_of = [&](uint32_t g) {
         return g * kLanes + lane < tile.chunks ? chunk_at(view, group, tile, g * kLanes + lane)[c * view.columns] : 0;
       };
@@ -110,13 +142,15 @@ __global__ void __launch_bounds__(32 * kWarpsPerBlock)
         const int32_t value = ahead;
         if (g > run_begin) ahead = value_of(g - 1);
         const bool active = g * kLanes + lane < tile.chunks;
+        if (by_class && active) table = tables[class_of(group, tile, g * kLanes + lane, c)];
         // The offset of an integer below the minimum wraps round to a large number.
         const uint32_t offset = static_cast<uint32_t>(value) - static_cast<uint32_t>(table.minimum);
         const bool escapes = (offset >> table.shift) >= table.count;
         const uint32_t symbol = escapes ? table.count : offset >> table.shift;
-        if (table.shift != 0) {
-          emit(state, active && (state >> (32 - table.shift)) != 0, lane, coded.words, next);
-          if (active) state = state << table.shift | (escapes ? 0 : offset & ((1u << table.shift) - 1));
+        if (__any_sync(kAllLanes, table.shift != 0)) {
+          const bool raw = active && table.shift != 0;
+          emit(state, raw && (state >> (32 - table.shift)) != 0, lane, coded.words, next);
+          if (raw) state = state << table.shift | (escapes ? 0 : offset & ((1u << table.shift) - 1));
         }
         const uint32_t interval = active ? __ldg(table.intervals + symbol) : 1, start = interval >> 16,
                        frequency = interval & 0xFFFF;
@@ -169,6 +203,14 @@ int count_slots(const int32_t* symbols, uint32_t slots, uint64_t columns, const 
   if (slots == 0 || columns == 0) return cudaSuccess;
   count_slots_kernel<<<dim3((slots + kSlotsTogether - 1) / kSlotsTogether, kChannels), 256, 0, stream>>>(
       symbols, slots, columns, levels, counts);
+  return cudaGetLastError();
+}
+
+int count_slots_by_class(const int32_t* symbols, const uint32_t* stripes, uint32_t slots, uint64_t columns,
+                         const LineClasses& classes, const Counts& counts, CUstream_st* stream) {
+  if (slots == 0 || columns == 0) return cudaSuccess;
+  count_classes_kernel<<<dim3((slots + kSlotsTogether - 1) / kSlotsTogether, kChannels), 256, 0, stream>>>(
+      symbols, stripes, slots, columns, classes, counts);
   return cudaGetLastError();
 }
 

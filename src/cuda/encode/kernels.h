@@ -144,6 +144,37 @@ int round_latents(const QuantiserTask& task, const Batch& batch, const float* ce
 int finish_columns(const QuantiserTask& task, const Batch& batch, const float* thresholds, const BatchBuffers& buffers,
                    CUstream_st* stream);
 
+// --- codecs without a transform: weights rounded one by one by distance and bits
+
+// Contexts by scale classes (format/context_rule.h) of one matrix.
+struct LineClasses {
+  const int16_t* columns;  // [columns]
+  const int16_t* rows;     // [rows_of_matrix]
+  uint64_t rows_of_matrix;
+  int32_t last;  // context
+};
+// What the integers from `first` on cost under one table, in squared steps (quantise/rate_aware_rounding.h).
+struct CostTable {
+  const float* of;  // [count]
+  int32_t first;
+  uint32_t count;
+  float beyond;
+};
+inline constexpr uint32_t kPlainBlock = 64;  // rows and columns that a thread block has
+// Beside a QuantiserTask, whose `errors` are [block of rows][columns, by positions][kPlainBlock] here.
+struct PlainTask {
+  LineClasses classes;
+  const CostTable* costs;  // by context
+  // Feedback along rows, which takes all stripes of the matrix in order; null without.
+  const float* row_coefficients;  // [rows][row_stride]
+  uint64_t row_stride;
+  float* left;  // [16 slots][left_stride], by positions; scratch
+  uint64_t left_stride;
+};
+// How many work items there are, each with its sums.
+uint32_t plain_items(const QuantiserTask& task);
+int quantise_plain_codec(const QuantiserTask& task, const PlainTask& plain, CUstream_st* stream);
+
 // --- from symbols to tiles
 
 // The columns of one matrix that share a level (format/tiling.h).
@@ -151,6 +182,7 @@ struct ColumnGroup {
   const uint32_t* columns;  // null: column p is p
   uint32_t count, level;
   uint64_t first_slot;  // the matrix's first stripe among all stripes of the tensor
+  LineClasses classes;  // of the matrix; no columns: contexts by level and channel
 };
 // Tile t has chunks [first, first + chunks) of its group, whose first is number first_place of stripe first_stripe.
 struct TileToCode {
@@ -165,10 +197,10 @@ struct SymbolsView {
   const TileToCode* tiles;
 };
 
-// Counts of the integers in [-kCountReach, kCountReach): [levels][16][2 kCountReach]. Others are appended to a list.
+// Counts of the integers in [-kCountReach, kCountReach): [contexts][2 kCountReach]. Others are appended to a list.
 inline constexpr int32_t kCountReach = 2048;
 struct FarSymbol {
-  uint32_t series;  // level * 16 + channel
+  uint32_t series;  // context: level * 16 + channel, or by classes
   int32_t value;
 };
 struct Counts {
@@ -183,6 +215,9 @@ int count_tiles(const SymbolsView& view, const uint32_t* numbers, uint32_t count
 // Of all symbols of `slots` stripes; `levels`: [columns], or null for 0.
 int count_slots(const int32_t* symbols, uint32_t slots, uint64_t columns, const uint8_t* levels, const Counts& counts,
                 CUstream_st* stream);
+// The same by classes; `stripes`: [slots], their numbers in the matrix.
+int count_slots_by_class(const int32_t* symbols, const uint32_t* stripes, uint32_t slots, uint64_t columns,
+                         const LineClasses& classes, const Counts& counts, CUstream_st* stream);
 
 // A frequency table for encoding.
 struct CodingTable {
@@ -203,7 +238,7 @@ struct CodedTilesView {
   uint32_t* escape_count;  // likewise
   uint32_t escape_capacity;
 };
-// rANS, a warp per tile, with the bytes of entropy/encode/tile_encoder.h. `tables`: [levels][16].
+// rANS, a warp per tile, with the bytes of entropy/encode/tile_encoder.h. `tables`: by context.
 int encode_tiles(const SymbolsView& view, uint32_t tile_count, const CodingTable* tables, uint32_t run_groups,
                  const CodedTilesView& coded, CUstream_st* stream);
 // Words that a tile's scratch must hold.

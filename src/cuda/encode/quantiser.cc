@@ -21,14 +21,21 @@ class CudaQuantiser : public DeviceQuantiser {
     return codec_.small.has_value() || (codec_.analysis.wide == nullptr && codec_.synthesis.wide == nullptr);
   }
 
-  Result<std::unique_ptr<const DeviceSymbols>> quantise(const EncodeJob& job,
-                                                        std::span<const StripeRange> ranges) const override {
+  Result<std::unique_ptr<const DeviceSymbols>> quantise(const EncodeJob& job, std::span<const StripeRange> ranges,
+                                                        bool along_rows) const override {
     NWC_RETURN_IF_ERROR(checked(cudaSetDevice(device_), "choosing a device"));
     NWC_ASSIGN_OR_RETURN(const DeviceBuffer weights, weights_of(job));
+    const uint64_t rows = job.weights.rows, columns = job.weights.columns;
     NWC_ASSIGN_OR_RETURN(const float* const scales, put(buffers_.scales, std::span<const float>(job.scales.columns)));
     NWC_ASSIGN_OR_RETURN(const float* const factors, put(buffers_.factors, std::span<const float>(job.scales.rows)));
     NWC_ASSIGN_OR_RETURN(const uint8_t* const levels, put(buffers_.levels, std::span<const uint8_t>(job.guide.levels)));
-    const uint64_t rows = job.weights.rows, columns = job.weights.columns;
+    LineClasses classes{};
+    if (const ScaleClasses* const own = job.contexts.scale_classes()) {
+      NWC_ASSIGN_OR_RETURN(classes.columns, put(buffers_.column_classes, own->of_columns()));
+      NWC_ASSIGN_OR_RETURN(classes.rows, put(buffers_.row_classes, own->of_rows()));
+      classes.rows_of_matrix = rows;
+      classes.last = static_cast<int32_t>(job.encoder.codec().parts().tables.set.size()) - 1;
+    }
     uint64_t all_slots = 0;
     for (const StripeRange& range : ranges) all_slots += range.count;
     NWC_RETURN_IF_ERROR(at_least(buffers_.symbols, all_slots * kComponents * columns * sizeof(int32_t)));
@@ -44,7 +51,10 @@ class CudaQuantiser : public DeviceQuantiser {
       if (factors != nullptr) task.factors = factors + matrix * rows;
       if (levels != nullptr) task.levels = levels + matrix * columns;
       task.symbols = as<int32_t>(buffers_.symbols) + slots * kComponents * columns;
-      NWC_RETURN_IF_ERROR(quantise_matrix(task, job, matrix, ranges.subspan(begin, end - begin), slots, quantised));
+      LineClasses own = classes;
+      if (own.columns != nullptr) own.columns += matrix * columns, own.rows += matrix * rows;
+      NWC_RETURN_IF_ERROR(
+          quantise_matrix(task, own, job, matrix, ranges.subspan(begin, end - begin), along_rows, slots, quantised));
       slots += task.slots;
       begin = end;
     }
@@ -73,8 +83,9 @@ class CudaQuantiser : public DeviceQuantiser {
   }
 
   // Adds what becomes of the ranges, which are all of this matrix; `before`: slots of the matrices before.
-  Status quantise_matrix(QuantiserTask& task, const EncodeJob& job, uint64_t matrix,
-                         std::span<const StripeRange> ranges, uint64_t before, Quantised& quantised) const {
+  Status quantise_matrix(QuantiserTask& task, const LineClasses& classes, const EncodeJob& job, uint64_t matrix,
+                         std::span<const StripeRange> ranges, bool along_rows, uint64_t before,
+                         Quantised& quantised) const {
     std::vector<uint32_t> stripes;
     for (const StripeRange& range : ranges) {
       for (uint64_t i = 0; i < range.count; ++i) stripes.push_back(static_cast<uint32_t>(range.first + i));
@@ -86,14 +97,18 @@ class CudaQuantiser : public DeviceQuantiser {
       order = job.guide.feedback[matrix]->order;
       NWC_RETURN_IF_ERROR(set_feedback(task, *job.guide.feedback[matrix]));
     }
+    const FeedbackFactor* const rows =
+        along_rows && !job.guide.row_feedback.empty() ? job.guide.row_feedback[matrix].get() : nullptr;
+    const RateAwareRounding* const rounding = classes.columns != nullptr ? job.quantiser.one_by_one() : nullptr;
     NWC_ASSIGN_OR_RETURN(PatchesAndSums found, collect_patches(task, buffers_, [&] {
-                           return codec_.small ? quantise_small(task, codec_, multiprocessors_, buffers_)
-                                               : quantise_any(task, order, job.levels_of_matrix(matrix), codec_,
-                                                              multiprocessors_, buffers_);
+                           return rounding != nullptr ? quantise_plain(task, classes, *rounding, rows, buffers_)
+                                  : codec_.small      ? quantise_small(task, codec_, multiprocessors_, buffers_)
+                                                      : quantise_any(task, order, job.levels_of_matrix(matrix), codec_,
+                                                                     multiprocessors_, buffers_);
                          }));
     for (FoundPatch& patch : found.patches) patch.stripe += static_cast<uint32_t>(before);
     quantised.patches.insert(quantised.patches.end(), found.patches.begin(), found.patches.end());
-    quantised.parts.push_back({matrix, task.slots});
+    quantised.parts.push_back({matrix, std::move(stripes), classes});
     add_sums(found.sums, quantised.statistics);
     return {};
   }

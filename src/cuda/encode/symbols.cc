@@ -64,11 +64,18 @@ Result<std::vector<Histogram>> CudaSymbols::histograms() const {
   return counted([&](const Counts& counts) -> Status {
     const int32_t* symbols = as<int32_t>(buffers_.symbols);
     for (const Quantised::Part& part : quantised_.parts) {
-      const uint8_t* const levels =
-          job_.guide.levels.empty() ? nullptr : as<uint8_t>(buffers_.levels) + part.matrix * columns;
-      NWC_RETURN_IF_ERROR(
-          checked(count_slots(symbols, part.slots, columns, levels, counts, nullptr), "counting symbols"));
-      symbols += part.slots * kChannels * columns;
+      const auto slots = static_cast<uint32_t>(part.stripes.size());
+      if (part.classes.columns != nullptr) {
+        NWC_ASSIGN_OR_RETURN(const uint32_t* const stripes,
+                             put(buffers_.stripes, std::span<const uint32_t>(part.stripes)));
+        NWC_RETURN_IF_ERROR(checked(
+            count_slots_by_class(symbols, stripes, slots, columns, part.classes, counts, nullptr), "counting symbols"));
+      } else {
+        const uint8_t* const levels =
+            job_.guide.levels.empty() ? nullptr : as<uint8_t>(buffers_.levels) + part.matrix * columns;
+        NWC_RETURN_IF_ERROR(checked(count_slots(symbols, slots, columns, levels, counts, nullptr), "counting symbols"));
+      }
+      symbols += slots * kChannels * columns;
     }
     return {};
   });
@@ -80,12 +87,14 @@ Result<SymbolsView> CudaSymbols::describe() const {
   for (const LevelGroup& group : tiling.groups())
     columns.insert(columns.end(), group.columns.begin(), group.columns.end());
   NWC_ASSIGN_OR_RETURN(const uint32_t* const columns_there, put(buffers_.columns, std::span<const uint32_t>(columns)));
+  std::vector<LineClasses> classes(job_.weights.matrices);
+  for (const Quantised::Part& part : quantised_.parts) classes[part.matrix] = part.classes;
   std::vector<ColumnGroup> groups;
   size_t at = 0;
   for (const LevelGroup& group : tiling.groups()) {
     const bool all = group.columns.size() == job_.weights.columns;
     groups.push_back({all ? nullptr : columns_there + at, static_cast<uint32_t>(group.columns.size()), group.level,
-                      group.matrix * tiling.stripes()});
+                      group.matrix * tiling.stripes(), classes[group.matrix]});
     at += group.columns.size();
   }
   std::vector<TileToCode> tiles;

@@ -15,7 +15,8 @@ namespace nwc::cuda {
 struct Quantised {
   struct Part {  // of one matrix
     uint64_t matrix = 0;
-    uint32_t slots = 0;
+    std::vector<uint32_t> stripes;
+    LineClasses classes = {};  // no columns: contexts by level and channel
   };
   std::vector<Part> parts;
   std::vector<FoundPatch> patches;  // by slot, column and row; `stripe` is the slot

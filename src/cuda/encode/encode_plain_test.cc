@@ -1,0 +1,124 @@
+// Codecs without a transform, steps by sensitivity and feedback along both sides: the device's bytes against the
+// cores'. Skips without a device.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+
+#include "codec/encode/plain_codec.h"
+#include "guide/sensitivity.h"
+#include "support/tiny_codec.h"
+#include "tensor/device.h"
+#include "tensor/tensor_encoder.h"
+#include "tensor/tensor_sample.h"
+
+namespace nwc {
+namespace {
+
+using testing::OwnedMatrix;
+using testing::random_values;
+
+void add_triangle(uint64_t n, double correlation, std::mt19937& random, std::vector<float>& triangle) {
+  const std::vector<float> scale = random_values(n, 0.6, random);
+  for (uint64_t i = 0; i < n; ++i) {
+    for (uint64_t j = 0; j <= i; ++j) {
+      triangle.push_back(
+          static_cast<float>(std::pow(correlation, static_cast<double>(i - j)) * std::exp(scale[i] + scale[j])));
+    }
+  }
+}
+
+StoredFisher fisher_of(const WeightMatrix& weights, std::mt19937& random) {
+  StoredFisher fisher{.matrices = weights.matrices, .features = weights.columns, .output_features = weights.rows};
+  for (uint64_t m = 0; m < weights.matrices; ++m) {
+    add_triangle(weights.columns, 0.9, random, fisher.inputs);
+    const size_t begin = fisher.outputs.size();
+    add_triangle(weights.rows, 0.8, random, fisher.outputs);
+    for (uint64_t i = 0; i < weights.rows; ++i) fisher.rows.push_back(fisher.outputs[begin + i * (i + 3) / 2]);
+  }
+  return fisher;
+}
+
+struct Case {
+  std::vector<uint64_t> dims;
+  Feedback feedback = Feedback::kTwoSided;
+  double octaves = 0;  // of spread over step: more of them take raw bits
+  bool transposed = false;
+  DType dtype = DType::kBF16;
+  bool own_tables = true;
+};
+
+struct Encoded {
+  EncodedTensor tensor;
+  TensorSample sample;
+};
+
+// On `device`, or on the cores if it is null.
+Encoded encode(const Case& c, EncodeDevice* device) {
+  std::mt19937 random(11);
+  uint64_t elements = 1;
+  for (const uint64_t d : c.dims) elements *= d;
+  std::vector<float> values = random_values(elements, 0.02, random);
+  for (float& v : values) {
+    if (random() % 3000 == 0) v *= 2000;  // escapes
+  }
+  const OwnedMatrix owned("w", c.dtype, c.dims, values, c.transposed);
+  const WeightMatrix weights = owned.matrix();
+  const EncoderCodec codec = plain_codec(kCentreContext, c.octaves);
+  std::shared_ptr<const DeviceQuantiser> quantiser;
+  std::shared_ptr<const DeviceWeights> there;
+  if (device != nullptr) {
+    there = *device->upload(weights);
+    quantiser = *device->quantiser(codec);
+    EXPECT_TRUE(quantiser->exact());
+  }
+  const Encoder encoder(codec, 7, quantiser);
+  const StoredFisher fisher = fisher_of(weights, random);
+  const std::vector<int64_t> tokens(weights.matrices, 100);
+  const GuideOptions options{.steps = StepRule::kSensitivity, .feedback = c.feedback};
+  Result<TensorGuide> guide = make_sensitivity_guide(fisher, {tokens, 100}, weights, options, 0, device);
+  EXPECT_TRUE(guide) << guide.error().to_string();
+  EXPECT_TRUE(settle_steps(weights, -c.octaves - 5, 0, *guide));
+  EncodeOptions encode{.tile_chunks = 512, .own_tables = c.own_tables};
+  encode.rate_weight = kBestRateWeight;
+  Result<EncodedTensor> encoded = encode_tensor(weights, *guide, encoder, encode, 0, there.get());
+  EXPECT_TRUE(encoded) << encoded.error().to_string();
+  Result<TensorSample> sample = sample_tensor(weights, *guide, encoder, encode, 2, 0, there.get());
+  EXPECT_TRUE(sample) << sample.error().to_string();
+  return {*std::move(encoded), *std::move(sample)};
+}
+
+TEST(EncodePlain, GivesTheCoresBytes) {
+  const Result<std::unique_ptr<EncodeDevice>> opened = open_encode_device("cuda");
+  if (!opened) GTEST_SKIP() << opened.error().to_string();
+  const std::vector<Case> cases{
+      {.dims = {200, 333}},
+      {.dims = {200, 333}, .feedback = Feedback::kColumns},
+      {.dims = {200, 333}, .feedback = Feedback::kNone},
+      {.dims = {64, 64}, .octaves = 5},
+      {.dims = {129, 70}, .octaves = -1, .transposed = true, .dtype = DType::kF32},
+      {.dims = {3, 70, 65}, .octaves = 1, .dtype = DType::kF16, .own_tables = false},
+      {.dims = {3, 33, 200}, .feedback = Feedback::kColumns, .octaves = 6},
+      {.dims = {1, 1}},
+      {.dims = {17, 1}, .feedback = Feedback::kColumns},
+      {.dims = {0, 16}},
+      {.dims = {600, 1000}, .octaves = 0.5},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(::testing::PrintToString(c.dims) + " " + std::string(name_of(c.feedback)));
+    const Encoded expected = encode(c, nullptr), found = encode(c, opened->get());
+    EXPECT_TRUE(found.tensor.stream == expected.tensor.stream);
+    EXPECT_TRUE(found.tensor.scales == expected.tensor.scales);
+    EXPECT_EQ(found.tensor.statistics.escapes, expected.tensor.statistics.escapes);
+    EXPECT_NEAR(found.tensor.statistics.squared_error, expected.tensor.statistics.squared_error,
+                1e-9 * expected.tensor.statistics.squared_error);
+    EXPECT_NEAR(found.tensor.statistics.weighted_error, expected.tensor.statistics.weighted_error,
+                1e-6 * expected.tensor.statistics.weighted_error);
+    EXPECT_TRUE(found.sample.symbols.histograms == expected.sample.symbols.histograms);
+    EXPECT_EQ(found.sample.other_bytes, expected.sample.other_bytes);
+  }
+  EXPECT_GT(encode(cases[0], nullptr).tensor.statistics.escapes, 0u) << "no escapes: the test shows less";
+}
+
+}  // namespace
+}  // namespace nwc

@@ -1,0 +1,53 @@
+#include "cuda/encode/matrix_quantiser.h"
+#include "cuda/encode/patches.h"
+
+namespace nwc::cuda {
+namespace {
+
+constexpr uint64_t kChunk = 16;
+
+uint64_t whole_blocks(uint64_t lines) { return (lines + kPlainBlock - 1) / kPlainBlock * kPlainBlock; }
+
+Result<const CostTable*> put_costs(const RateAwareRounding& rounding, Buffers& buffers) {
+  std::vector<float> all;
+  for (const RateAwareRounding::Costs& costs : rounding.costs())
+    all.insert(all.end(), costs.of.begin(), costs.of.end());
+  NWC_ASSIGN_OR_RETURN(const float* next, put(buffers.costs, std::span<const float>(all)));
+  std::vector<CostTable> tables;
+  for (const RateAwareRounding::Costs& costs : rounding.costs()) {
+    tables.push_back({next, costs.first, static_cast<uint32_t>(costs.of.size()), costs.beyond});
+    next += costs.of.size();
+  }
+  return put(buffers.cost_tables, std::span<const CostTable>(tables));
+}
+
+}  // namespace
+
+Result<std::vector<double>> quantise_plain(QuantiserTask& task, const LineClasses& classes,
+                                           const RateAwareRounding& rounding, const FeedbackFactor* rows,
+                                           Buffers& buffers) {
+  PlainTask plain{};
+  plain.classes = classes;
+  NWC_ASSIGN_OR_RETURN(plain.costs, put_costs(rounding, buffers));
+  const uint64_t work_rows = whole_blocks(task.slots * kChunk), n = task.matrix.columns;
+  if (task.order != nullptr) {
+    NWC_RETURN_IF_ERROR(at_least(buffers.errors, work_rows * n * sizeof(float)));
+    task.errors = as<float>(buffers.errors);
+  }
+  if (rows != nullptr) {
+    const auto* const there = std::get_if<DeviceCoefficients>(&rows->coefficients);
+    if (there == nullptr) return Error(ErrorCode::kInternal, "factors of rows are not on the encoder's device");
+    plain.row_coefficients = there->coefficients.as<const float>();
+    plain.row_stride = there->stride;
+    plain.left_stride = whole_blocks(n);
+    NWC_RETURN_IF_ERROR(at_least(buffers.left, work_rows * plain.left_stride * sizeof(float)));
+    plain.left = as<float>(buffers.left);
+  }
+  const uint32_t items = plain_items(task);
+  NWC_RETURN_IF_ERROR(at_least(buffers.sums, items * kSums * sizeof(double)));
+  task.sums = as<double>(buffers.sums);
+  NWC_RETURN_IF_ERROR(checked(quantise_plain_codec(task, plain, nullptr), "quantising"));
+  return read_sums(buffers, items);
+}
+
+}  // namespace nwc::cuda
