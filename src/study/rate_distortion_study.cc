@@ -6,6 +6,7 @@
 #include <map>
 
 #include "baselines/ecsq.h"
+#include "baselines/entropy_coded_trellis.h"
 #include "baselines/hadamard.h"
 #include "baselines/hybrid_code.h"
 #include "baselines/lloyd_max.h"
@@ -120,6 +121,12 @@ class Curves {
           method, [&book, bits](unsigned state_bits) { return hybrid_code(book, state_bits, bits); },
           fmt::format("Q={} fitted to {} pairs", codebook_bits, name_of(initial)));
     };
+    for (const uint64_t sequence : {uint64_t{16}, uint64_t{64}, kTrellisSequence}) {
+      const uint64_t samples = std::min<uint64_t>(o.samples, study.samples.values.size());
+      add(fmt::format("ectcq-{}", sequence).c_str(),
+          entropy_coded_trellis(study.samples.values, bits, {.sequence = sequence, .samples = samples}), samples,
+          fmt::format("8 states, ideal entropy coder, sequences of {}", sequence));
+    }
     NWC_RETURN_IF_ERROR(hybrid("tcq", Source::kGaussian, kQtipCodebookBits));
     NWC_RETURN_IF_ERROR(
         hybrid("tcq*", study.heavy_codebook ? Source::kLaplace : Source::kGaussian, scaled_codebook_bits(bits)));

@@ -140,8 +140,8 @@ TEST(RateDistortionStudy, AllMethodsOnAllSources) {
     }
   }
   EXPECT_EQ(sources.size(), 8u);
-  EXPECT_EQ(methods, (std::set<std::string>{"sq", "vq", "tcq", "tcq*", "tcq-1mad", "tcq-rptc", "ecsq-uniform",
-                                            "ecsq-optimal", "shannon", "nwcodec"}));
+  EXPECT_EQ(methods, (std::set<std::string>{"sq", "vq", "ectcq-16", "ectcq-64", "ectcq-256", "tcq", "tcq*", "tcq-1mad",
+                                            "tcq-rptc", "ecsq-uniform", "ecsq-optimal", "shannon", "nwcodec"}));
   options.threads = 1;
   EXPECT_EQ(rate_distortion_csv(report), rate_distortion_csv(value_of(run_rate_distortion_study(options, {}))));
   EXPECT_NE(rate_distortion_svg(report).find("student-t5, after a random Hadamard transform"), std::string::npos);
