@@ -161,6 +161,10 @@ Status assemble_checkpoint(const CompressRun& run, const EarlierShards& earlier,
   NWC_RETURN_IF_ERROR(write_compressed_config(
       run.options.model, directory, codec_id, format_version_of(run.options),
       {.quantisation = run.checkpoint.decodes_quantised(), .float64 = run.checkpoint.narrows_f64()}));
+  if (run.options.before_finish) {
+    run.output->keep_progress();
+    NWC_RETURN_IF_ERROR(run.options.before_finish(directory));
+  }
   return run.output->finish();
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -40,6 +41,9 @@ struct CompressOptions {
   int threads = 0;                 // <= 0: all cores. Never changes the output
   EncodeDevice* device = nullptr;  // what quantises (tensor/device.h, which says whether it changes the output); null
                                    // for the cores. Not owned
+  // What the leading process does with the output when all its files are there, for instance measure it. An error ends
+  // the run; the same command then goes on from there. May be empty
+  std::function<Status(const std::filesystem::path& directory)> before_finish = {};
 };
 
 // Which tensors these options compress: their selection, and with steps by sensitivity embedding and head if the

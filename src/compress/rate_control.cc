@@ -15,7 +15,6 @@
 namespace nwc {
 namespace {
 
-constexpr uint64_t kSampleTiles = 4;  // per tensor and level
 constexpr int kMaxSteps = 8;
 constexpr double kTolerance = 1e-3;  // of the rate asked for
 constexpr double kMaxLog2Gain = 6.0;
@@ -28,8 +27,14 @@ struct Estimate {
 class RateEstimator {
  public:
   RateEstimator(const std::vector<SelectedTensor>& tensors, const EncodeOptions& options, int threads,
-                EncodeDevice* device, Team& team, const Progress& progress)
-      : tensors_(tensors), options_(options), threads_(threads), device_(device), team_(team), progress_(progress) {
+                EncodeDevice* device, Team& team, const Progress& progress, uint64_t sample = kRateSample)
+      : tensors_(tensors),
+        options_(options),
+        threads_(threads),
+        device_(device),
+        team_(team),
+        progress_(progress),
+        sample_(sample) {
     for (const SelectedTensor& t : tensors)
       total_ += static_cast<double>(WeightMatrix::of(*t.view, t.transposed, {}).elements());
   }
@@ -60,8 +65,8 @@ class RateEstimator {
         NWC_ASSIGN_OR_RETURN(guide,
                              guides->guide_of(*t.view, weights, encoder.level_errors(), nullptr, device_weights.get()));
       }
-      NWC_ASSIGN_OR_RETURN(
-          samples[i], sample_tensor(weights, guide, encoder, options, kSampleTiles, threads_, device_weights.get()));
+      NWC_ASSIGN_OR_RETURN(samples[i],
+                           sample_tensor(weights, guide, encoder, options, sample_, threads_, device_weights.get()));
     }
     NWC_RETURN_IF_ERROR(share_samples(samples, team_));
     DecoderCodec written = codec.decoder;
@@ -80,6 +85,7 @@ class RateEstimator {
   EncodeDevice* device_;
   Team& team_;
   const Progress& progress_;
+  uint64_t sample_;
   double total_ = 0;
 };
 
@@ -140,9 +146,10 @@ Result<RateChoice> choose_rate(const std::vector<SelectedTensor>& tensors, const
 
 Result<RateChoice> choose_rate_by_sensitivity(const std::vector<SelectedTensor>& tensors, EncoderCodec codec,
                                               double bits, const EncodeOptions& options, const GuideSource& guides,
-                                              int threads, EncodeDevice* device, Team& team, const Progress& progress) {
+                                              int threads, EncodeDevice* device, Team& team, const Progress& progress,
+                                              uint64_t sample) {
   constexpr int kFewest = 3, kMost = 5;  // estimates; the first ones move the tables
-  RateEstimator estimator(tensors, options, threads, device, team, progress);
+  RateEstimator estimator(tensors, options, threads, device, team, progress, sample);
   Estimate at{bits - kGaussianBits, bits, {}};
   double next = at.log2_gain, slope = 1;
   for (int step = 0; step < kMost && (step < kFewest || std::abs(at.bits - bits) > kTolerance * bits); ++step) {

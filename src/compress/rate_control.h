@@ -16,6 +16,9 @@ namespace nwc {
 class EncodeDevice;
 class Team;
 
+// From how many tiles of each level, or runs of stripes, of a tensor its rate is estimated.
+inline constexpr uint64_t kRateSample = 4;
+
 struct RateChoice {
   size_t codec = 0;  // index into the candidates
   double gain = 1.0;
@@ -42,10 +45,11 @@ Result<RateChoice> choose_rate(const std::vector<SelectedTensor>& tensors, const
 
 // The same with steps by sensitivity and a codec without a transform, which is all that they go with: its gain, and
 // its tables, one for each level. Tables and decisions of rounding depend on each other, so that each estimate begins
-// with the tables of the one before.
+// with the tables of the one before. `sample`: fewer than kRateSample tiles, for an answer sooner.
 Result<RateChoice> choose_rate_by_sensitivity(const std::vector<SelectedTensor>& tensors, EncoderCodec codec,
                                               double bits, const EncodeOptions& options, const GuideSource& guides,
-                                              int threads, EncodeDevice* device, Team& team, const Progress& progress);
+                                              int threads, EncodeDevice* device, Team& team, const Progress& progress,
+                                              uint64_t sample = kRateSample);
 
 // The mean of log2(spread / step) over all weights, for c = 1 (guide/sensitivity.h).
 Result<double> centre_of_spreads(const std::vector<SelectedTensor>& tensors, const GuideSource& guides, int threads,

@@ -22,17 +22,6 @@ double entry_bytes(const std::string& name) {
   return static_cast<double>(name.size() + kAroundName.size()) + kChecksum;
 }
 
-// What does not depend on the rate.
-double fixed_bytes(const CompressPlan& plan) {
-  double bytes = static_cast<double>(plan.input_bytes - plan.compressed_bytes);
-  for (const ShardPlan& shard : plan.shards) {
-    for (const TensorView* tensor : shard.plain) bytes += entry_bytes(tensor->name);
-    for (const TensorView* tensor : shard.compressed)
-      bytes += entry_bytes(tensor->name + kStreamSuffix) + entry_bytes(tensor->name + kScalesSuffix);
-  }
-  return bytes;
-}
-
 }  // namespace
 
 Result<SizeTarget> parse_size(std::string_view text) {
@@ -60,6 +49,16 @@ Result<SizeTarget> parse_size(std::string_view text) {
     if (unit == name) return SizeTarget{.bytes = number * factor};
   }
   return wrong;
+}
+
+double fixed_bytes(const CompressPlan& plan) {
+  double bytes = static_cast<double>(plan.input_bytes - plan.compressed_bytes);
+  for (const ShardPlan& shard : plan.shards) {
+    for (const TensorView* tensor : shard.plain) bytes += entry_bytes(tensor->name);
+    for (const TensorView* tensor : shard.compressed)
+      bytes += entry_bytes(tensor->name + kStreamSuffix) + entry_bytes(tensor->name + kScalesSuffix);
+  }
+  return bytes;
 }
 
 Result<double> bits_for(const SizeTarget& target, const CompressPlan& plan) {

@@ -18,6 +18,9 @@ struct SizeTarget {
 // per cent. Errors: kInvalidArgument.
 Result<SizeTarget> parse_size(std::string_view text);
 
+// Of the weight files, what does not depend on the rate: plain tensors, headers, checksums. Without the codec.
+double fixed_bytes(const CompressPlan& plan);
+
 // The rate of the compressed weights, in bits with all side information, that makes files of this size. Errors:
 // kInvalidArgument, naming the least size, if it is below 1 bit.
 Result<double> bits_for(const SizeTarget& target, const CompressPlan& plan);
