@@ -111,7 +111,7 @@ TEST(EncodePlain, GivesTheCoresBytes) {
     EXPECT_TRUE(found.tensor.scales == expected.tensor.scales);
     EXPECT_EQ(found.tensor.statistics.escapes, expected.tensor.statistics.escapes);
     EXPECT_NEAR(found.tensor.statistics.squared_error, expected.tensor.statistics.squared_error,
-                1e-9 * expected.tensor.statistics.squared_error);
+                1e-6 * expected.tensor.statistics.squared_error);
     EXPECT_NEAR(found.tensor.statistics.weighted_error, expected.tensor.statistics.weighted_error,
                 1e-6 * expected.tensor.statistics.weighted_error);
     EXPECT_TRUE(found.sample.symbols.histograms == expected.sample.symbols.histograms);
