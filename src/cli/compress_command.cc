@@ -9,11 +9,16 @@
 #include "base/json.h"
 #include "calibrate/hessian_files.h"
 #include "cli/command.h"
+#include "cli/compress_summary.h"
+#include "cli/quality_record.h"
+#include "cli/recovery_options.h"
 #include "cli/selection_list.h"
 #include "cli/shipped_codecs.h"
 #include "cli/terminal.h"
 #include "cli/text_calibration.h"
 #include "compress/compress.h"
+#include "compress/divergence_prediction.h"
+#include "compress/divergence_target.h"
 #include "guide/hessian_store.h"
 #include "nwcodec/limits.h"
 #include "recover/recover.h"
@@ -25,41 +30,6 @@ namespace nwc::cli {
 namespace {
 
 namespace fs = std::filesystem;
-
-Json to_json(const CompressReport& report) {
-  Json tensors = Json::array();
-  for (const TensorRecord& record : report.tensors) tensors.push_back(nwc::to_json(record));
-  return {{"schema", kRecordSchema},
-          {"tensors", tensors},
-          {"codec", report.codec.filename().string()},
-          {"gain", report.gain},
-          {"blocks_from_earlier_run", report.blocks_from_earlier_run},
-          {"input_bytes", report.input_bytes},
-          {"output_bytes", report.output_bytes},
-          {"warnings", report.warnings}};
-}
-
-void print_summary(const CompressReport& report) {
-  const CompressionTotals totals = totals_of(report.tensors);
-  const EncodeStatistics& sum = totals.statistics;
-  if (report.blocks_from_earlier_run > 0)
-    fmt::print("{} blocks kept from an interrupted run\n", report.blocks_from_earlier_run);
-  if (report.gain != 1.0) fmt::print("codec {}, gain {:.4f}\n", report.codec.filename().string(), report.gain);
-  if (sum.weights > 0) {
-    const double weights = static_cast<double>(sum.weights);
-    fmt::print("{} tensors, {} weights\n", report.tensors.size(), sum.weights);
-    fmt::print("payload                  {:8.4f} bits per weight (cross-entropy of its symbols {:.4f})\n",
-               8.0 * static_cast<double>(sum.payload_bytes) / weights, sum.table_bits / weights);
-    fmt::print("with side information    {:8.4f} bits per weight\n",
-               8.0 * static_cast<double>(sum.payload_bytes + totals.side_bytes) / weights);
-    fmt::print("relative squared error   {:8.6f}\n", sum.squared_error / sum.squared_weight);
-    fmt::print("escapes, patches         {}, {}\n", sum.escapes, sum.patches);
-  }
-  fmt::print("weight files             {} -> {} ({:.1f} %)\n", human_bytes(report.input_bytes),
-             human_bytes(report.output_bytes),
-             100.0 * static_cast<double>(report.output_bytes) /
-                 static_cast<double>(std::max<uint64_t>(1, report.input_bytes)));
-}
 
 std::vector<std::pair<std::string, std::string>> options_given(const CLI::App& app) {
   std::vector<std::pair<std::string, std::string>> given;
@@ -91,16 +61,21 @@ struct Arguments {
   CompressOptions options;
   TextCalibrationOptions calibration;  // with --text
   std::string size;
+  std::optional<double> divergence;
   std::string codec, profile = "fast";
   std::filesystem::path report;
-  bool list = false;
+  bool list = false, plan = false;
   bool codec_tables_only = false;
   bool recover = false;
   std::string device = "cpu";
   RecoverOptions recovery;
+
+  bool asks_for_a_rate() const { return options.bits || options.size || divergence; }
 };
 
-Result<CompressReport> compress_together(Arguments& a, Team& team, const Progress& progress) {
+// At the rate that is asked for, or with --divergence in `found`.
+Result<CompressReport> compress_together(Arguments& a, Team& team, const Progress& progress,
+                                         const MeasureDivergence& measure, std::optional<TargetedCompression>& found) {
   NWC_ASSIGN_OR_RETURN(const std::unique_ptr<EncodeDevice> device, open_encode_device(a.device, team.local_rank()));
   a.options.device = device.get();
   std::unique_ptr<BlockCompressor> recovery;
@@ -108,7 +83,9 @@ Result<CompressReport> compress_together(Arguments& a, Team& team, const Progres
     NWC_ASSIGN_OR_RETURN(a.recovery.device, open_device(a.device, team.local_rank()));
     NWC_ASSIGN_OR_RETURN(recovery, make_recovery(a.options.model, a.options.hessians, a.recovery, a.options.threads));
   }
-  return compress_checkpoint(a.options, progress, recovery.get(), &team);
+  if (!a.divergence) return compress_checkpoint(a.options, progress, recovery.get(), &team);
+  NWC_ASSIGN_OR_RETURN(found, compress_to_divergence(a.options, *a.divergence, measure, progress));
+  return found->report;
 }
 
 // Before the compression. Errors: those of calibrate().
@@ -155,7 +132,7 @@ Status choose_guide(const CLI::App& app, Arguments& a) {
   GuideOptions& guide = a.options.guide;
   const bool steps_are_open = !any_given(app, {"--steps", "--codec", "--profile", "--normalisation", "--shares",
                                                "--sensitivity", "--no-levels", "--codec-tables-only", "--recover"});
-  if (a.options.hessians.empty() || (!a.options.bits && !a.options.size)) return {};
+  if (a.options.hessians.empty() || !a.asks_for_a_rate()) return {};
   if (!steps_are_open && guide.steps != StepRule::kSensitivity) return {};
   NWC_ASSIGN_OR_RETURN(const HessianStore hessians, HessianStore::open(a.options.hessians));
   if (steps_are_open && hessians.has_gradients()) guide.steps = StepRule::kSensitivity;
@@ -173,6 +150,25 @@ Result<SelectionList> selection_before(const Arguments& a) {
   return list_selection(a.options.model, selection_of(a.options, hessians ? &*hessians : nullptr));
 }
 
+// --plan.
+Status plan(const Arguments& a, const GlobalOptions& global) {
+  Result<CompressionPrediction> prediction = CompressionPrediction{};
+  {
+    ProgressLine line(global.quiet);
+    NWC_ASSIGN_OR_RETURN(CompressionPredictor predictor, CompressionPredictor::open(a.options, line.progress()));
+    NWC_ASSIGN_OR_RETURN(const double bits, predictor.rate_asked());
+    prediction = predictor.at(bits, line.progress());
+    if (!prediction) return std::move(prediction).error();
+    for (const std::string& warning : prediction->warnings) line.note("warning: " + warning);
+  }
+  if (global.json) {
+    print_json(to_json(*prediction));
+  } else {
+    print_prediction(*prediction);
+  }
+  return {};
+}
+
 void add_text_options(CLI::App& app, Arguments& a) {
   TextCalibrationOptions& c = a.calibration;
   CLI::Option* text = app.add_option("--text", c.texts,
@@ -186,39 +182,6 @@ void add_text_options(CLI::App& app, Arguments& a) {
   app.add_option("--length", c.length, "With --text: tokens per sequence")
       ->check(in_range(int64_t{2}, kManyTokens))
       ->needs(text)
-      ->capture_default_str();
-}
-
-void add_recovery_options(CLI::App& app, CLI::Option* hessians, Arguments& a) {
-  RecoverOptions& r = a.recovery;
-  CLI::Option* recover = app.add_flag("--recover", a.recover,
-                                      "Train what is left of a block after each of its layers is compressed, on the "
-                                      "sequences of the calibration")
-                             ->needs(hessians);
-  app.add_option("--recover-sequences", r.sequences,
-                 "How many of the calibration's sequences; one in eight is for validation")
-      ->check(in_range(int64_t{2}, kManySequences))
-      ->needs(recover)
-      ->capture_default_str();
-  app.add_option("--recover-length", r.length, "Tokens of each sequence that are used; 0 means all")
-      ->check(in_range(int64_t{0}, kManyTokens))
-      ->needs(recover)
-      ->capture_default_str();
-  app.add_option("--recover-epochs", r.epochs, "Passes over them after each layer")
-      ->check(in_range(int64_t{0}, int64_t{1000}))
-      ->needs(recover)
-      ->capture_default_str();
-  app.add_option("--recover-batch", r.batch, "Sequences per step")
-      ->check(in_range(int64_t{1}, kManySequences))
-      ->needs(recover)
-      ->capture_default_str();
-  app.add_option("--recover-rate", r.learning_rate, "Learning rate, as a share of a tensor's root mean square")
-      ->check(in_range(1e-9, 1.0))
-      ->needs(recover)
-      ->capture_default_str();
-  app.add_flag("--recover-anyway", r.harmful_too, "Also families that it makes worse (gpt_oss)")->needs(recover);
-  app.add_option("--seed", r.seed, "Which sequences and labels --text draws, and the order of them in recovery")
-      ->check(any_seed())
       ->capture_default_str();
 }
 
@@ -246,6 +209,14 @@ void add_compress(CLI::App& app, Command& command) {
   app.add_option("--size", a->size, "The same by the size of all weight files: 4.5GB, 700MiB, 60%")
       ->check(a_size())
       ->excludes(bits);
+  app.add_option("--divergence", a->divergence,
+                 "The smallest size whose KL divergence, measured on text that --text holds out, is at most this, in "
+                 "nats per token; found by at most three compressions")
+      ->check(in_range(1e-6, 20.0))
+      ->excludes(bits)
+      ->excludes("--size");
+  app.add_flag("--plan", a->plan,
+               "Only predict rate, size and KL divergence, tensor by tensor, from --hessians with gradients");
   app.add_option("--include", a->options.selection.include,
                  "Also compress tensors in whose name this regular expression (Perl syntax) matches")
       ->allow_extra_args(false);
@@ -327,12 +298,17 @@ void add_compress(CLI::App& app, Command& command) {
                  "Directory for report.json and report.html: every tensor measured again, with plots")
       ->check(not_empty());
   add_text_options(app, *a);
-  add_recovery_options(app, hessians, *a);
+  add_recovery_options(app, hessians, a->recover, a->recovery);
   add_device_option(app, a->device);
   app.add_flag("--force", a->options.force, "Replace the checkpoint that stands in the output directory");
   add_global_options(app, command);
   app.callback([a] {
-    if (a->options.output.empty() && !a->list) throw CLI::RequiredError("--output");
+    if (a->options.output.empty() && !a->list && !a->plan) throw CLI::RequiredError("--output");
+    if (a->divergence && a->calibration.texts.empty())
+      throw CLI::ValidationError("--divergence", "is measured on text: give --text, too");
+    if (a->plan && (a->options.hessians.empty() || !a->calibration.texts.empty()))
+      throw CLI::ValidationError("--plan", "predicts from --hessians: calibrate first, and leave out --text");
+    if (a->plan && !a->options.bits && a->size.empty()) throw CLI::ValidationError("--plan", "needs --bits or --size");
     if (!a->size.empty()) a->options.size = *parse_size(a->size);
     if (const Status status = check_options(a->options.guide.importance); !status)
       throw CLI::ValidationError("--shares", status.error().message());
@@ -361,8 +337,32 @@ void add_compress(CLI::App& app, Command& command) {
       a->options.encode.normalisation.kind = Normalisation::kBoth;
     if (rate_weight->count() == 0 && a->options.guide.steps == StepRule::kSensitivity)
       a->options.encode.rate_weight = kBestRateWeight;
+    if (a->plan) {
+      line.reset();
+      return plan(*a, command.global);
+    }
     NWC_RETURN_IF_ERROR(find_codecs(*a));
-    Result<CompressReport> report = compress_together(*a, *team, line->progress());
+    std::optional<DivergenceResult> divergence;
+    const auto measure_and_record = [&](const fs::path& directory) -> Result<double> {
+      NWC_ASSIGN_OR_RETURN(divergence, measure(a->calibration, directory, held_out, line->progress()));
+      if (!divergence) return 0.0;
+      NWC_ASSIGN_OR_RETURN(const MeasuredQuality quality,
+                           quality_of(*divergence, a->calibration.texts, command_text(app)));
+      NWC_RETURN_IF_ERROR(write_measured_quality(directory, quality));
+      return divergence->mean_kl;
+    };
+    if (calibrates) {
+      a->options.before_finish = [&](const fs::path& directory) -> Status {
+        if (const Result<double> measured = measure_and_record(directory); !measured) return Error(measured.error());
+        return {};
+      };
+    }
+    if (a->divergence && held_out.empty()) {
+      return Error(ErrorCode::kInvalidArgument, "no text is left to measure on: a tenth of it is less than --length")
+          .remedy("give a longer text, or a smaller --length");
+    }
+    std::optional<TargetedCompression> found;
+    Result<CompressReport> report = compress_together(*a, *team, line->progress(), measure_and_record, found);
     if (!report && team->size() > 1) {
       // The others may be waiting for this process.
       fmt::print(stderr, "{}\n",
@@ -379,20 +379,18 @@ void add_compress(CLI::App& app, Command& command) {
       NWC_ASSIGN_OR_RETURN(const CompressionReport measured, make_report(options, *report, line->progress()));
       NWC_RETURN_IF_ERROR(write_report(measured, a->report));
     }
-    std::optional<DivergenceResult> divergence;
-    if (calibrates) {
-      NWC_ASSIGN_OR_RETURN(divergence, measure(a->calibration, a->options.output, held_out, line->progress()));
-      if (!keeps) NWC_RETURN_IF_ERROR(remove_calibration(a->calibration.hessians));
-    }
+    if (calibrates && !keeps) NWC_RETURN_IF_ERROR(remove_calibration(a->calibration.hessians));
     line.reset();
     if (command.global.json) {
       Json json = to_json(*report);
       if (list) json["selection"] = selection_json(*list);
       if (divergence) json["held_out"] = to_json(*divergence);
+      if (found) json["trials"] = trials_json(*found);
       print_json(json);
     } else {
       if (list) fmt::print("{}\n", selection_table(*list));
       print_summary(*report);
+      if (found) print_trials(*found);
       if (divergence) print_measured(*divergence);
     }
     return {};

@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "cli/command.h"
+#include "cli/quality_record.h"
 #include "cli/terminal.h"
 #include "compress/tensor_record.h"
 #include "nwcodec/inspect.h"
@@ -74,10 +75,14 @@ void add_inspect(CLI::App& app, Command& command) {
   add_global_options(app, command);
   command.run = [a, &command]() -> Status {
     NWC_ASSIGN_OR_RETURN(const CheckpointReport report, inspect_checkpoint(a->directory, a->verify));
+    NWC_ASSIGN_OR_RETURN(const std::optional<MeasuredQuality> measured, read_measured_quality(a->directory));
     if (command.global.json) {
-      print_json(to_json(report));
+      Json json = to_json(report);
+      json["measured"] = measured ? to_json(*measured) : Json();
+      print_json(json);
     } else {
       print_table(report);
+      if (measured) print_quality(*measured);
     }
     return {};
   };

@@ -1,35 +1,29 @@
 #include "report/measure.h"
 
 #include <algorithm>
+#include <iterator>
+#include <numeric>
 
 #include "base/aligned.h"
 #include "base/parallel.h"
-#include "quantise/feedback_kernel.h"
+#include "tensor/felt_error.h"
 
 namespace nwc {
 namespace {
 
-constexpr uint64_t kRows = 64;                    // of a work item; what the kernel keeps in registers
+constexpr uint64_t kRows = kFormRows;             // of a work item
 constexpr uint64_t kDecoded = uint64_t{1} << 24;  // weights decoded at a time
 
 // tr(X H X^T) for the rows of X, given as x[column][kRows].
 double quadratic_form(const float* x, uint64_t columns, std::span<const float> triangle, Isa isa) {
-  double sum = 0;
-  for (uint64_t k = 0; k < columns; ++k) {
-    const float* const row = triangle.data() + k * (k + 1) / 2;
-    float products[kRows] = {};
-    add_weighted_columns(x, kRows, row, 0, k, products, kRows, isa);
-    for (uint64_t i = 0; i < kRows; ++i) {
-      const double v = x[k * kRows + i];
-      sum += v * (2.0 * products[i] + static_cast<double>(row[k]) * v);
-    }
-  }
-  return sum;
+  double forms[kRows] = {};
+  add_quadratic_forms(x, columns, triangle, isa, forms);
+  return std::accumulate(std::begin(forms), std::end(forms), 0.0);
 }
 
 struct Part {
   std::vector<double> column_error, column_weight;
-  double weighted_error = 0, weighted_weight = 0;
+  double weighted_error = 0, weighted_weight = 0, felt_error = 0;
 };
 
 struct Buffers {
@@ -39,7 +33,7 @@ struct Buffers {
 }  // namespace
 
 Result<TensorMeasures> measure_tensor(const WeightMatrix& w, const TensorDecoder& decoder, const StoredHessian* hessian,
-                                      int threads) {
+                                      int threads, const FeltError* felt) {
   const StreamHeader& header = decoder.header();
   if (header.matrices != w.matrices || header.rows != w.rows || header.columns != w.columns ||
       header.transposed != w.transposed) {
@@ -87,6 +81,7 @@ Result<TensorMeasures> measure_tensor(const WeightMatrix& w, const TensorDecoder
             part.column_error[k] += static_cast<double>(e) * e;
           }
         }
+        if (felt != nullptr) part.felt_error = felt->of_rows(m, first + begin, end - begin, b.errors.data(), isa);
         if (views.empty()) return {};
         const std::span<const float> triangle = views[views.size() == 1 ? 0 : m].triangle;
         part.weighted_error = quadratic_form(b.errors.data(), w.columns, triangle, isa);
@@ -100,6 +95,7 @@ Result<TensorMeasures> measure_tensor(const WeightMatrix& w, const TensorDecoder
         }
         sums.weighted_error += part.weighted_error;
         sums.weighted_weight += part.weighted_weight;
+        sums.felt_error += part.felt_error;
       }
     }
   }

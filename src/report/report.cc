@@ -10,13 +10,16 @@
 #include "decode/weight_store.h"
 #include "format/tiling.h"
 #include "guide/hessian_store.h"
+#include "guide/sensitivity.h"
 #include "nwcodec/inspect.h"
 #include "nwcodec/version.h"
+#include "quantise/rounding_errors.h"
 #include "report/figures.h"
 #include "report/measure.h"
 #include "report/report_html.h"
 #include "report/report_json.h"
 #include "study/model_tensors.h"
+#include "tensor/encode_options.h"
 #include "weights/selection.h"
 
 namespace nwc {
@@ -73,7 +76,13 @@ class Measurer {
       if (!found && found.error().code() != ErrorCode::kNotFound) return std::move(found).error();
       if (found) hessian = *std::move(found);
     }
-    Result<TensorMeasures> measured = measure_tensor(weights, decoder, hessian ? &*hessian : nullptr, threads_);
+    NWC_ASSIGN_OR_RETURN(std::optional<FeltTensor> felt, felt_of(decoder, *stored.scales));
+    std::optional<FeltError> form;
+    if (felt && hessian) {
+      NWC_ASSIGN_OR_RETURN(form, FeltError::of(*hessians_, *source.tensor, weights));
+    }
+    Result<TensorMeasures> measured =
+        measure_tensor(weights, decoder, hessian ? &*hessian : nullptr, threads_, form ? &*form : nullptr);
     if (!measured) return store_.locate(std::move(measured).error(), stored, *stored.stream);
     source.shard->release(*source.tensor);
     store_.checkpoint().shards()[stored.shard].release(*stored.stream);
@@ -89,6 +98,8 @@ class Measurer {
       line.column_error.push_back(static_cast<float>(nmse));
       if (weight > 0) shown.worst_column_nmse = std::max(shown.worst_column_nmse, nmse);
     }
+    if (form) felt->divergence = measured->felt_error;
+    line.felt = std::move(felt);
     if (hessian) line.diagonal = diagonal_of(*hessian, weights.matrices);
     shown.diagonal_error_correlation = diagonal_correlation(line);
     if (stored.levels != nullptr) {
@@ -103,6 +114,16 @@ class Measurer {
   }
 
  private:
+  // What a stream's line scales tell. What is expected of a table is the same in all streams.
+  Result<std::optional<FeltTensor>> felt_of(const TensorDecoder& decoder, const TensorView& scales) const {
+    if (decoder.contexts().scale_classes() == nullptr) return std::optional<FeltTensor>();
+    if (rounding_errors_.empty()) {
+      rounding_errors_ =
+          rounding_errors(store_.codec().parts(), kCentreContext, gain_of(decoder, scales.bytes), kBestRateWeight);
+    }
+    return felt_tensor_of(decoder, rounding_errors_);
+  }
+
   static std::vector<float> diagonal_of(const StoredHessian& hessian, uint64_t matrices) {
     std::vector<float> diagonal;
     const std::vector<HessianView> views = hessian.views();
@@ -118,6 +139,7 @@ class Measurer {
   const WeightStore& store_;
   const HessianStore* hessians_;
   int threads_;
+  mutable std::vector<double> rounding_errors_;  // of the tables, once they are asked for
 };
 
 }  // namespace

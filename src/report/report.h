@@ -12,6 +12,7 @@
 #include "compress/compress.h"
 #include "nwcodec/progress.h"
 #include "nwcodec/result.h"
+#include "report/steps_by_sensitivity.h"
 
 namespace nwc {
 
@@ -24,6 +25,7 @@ struct ReportedTensor {
   std::vector<float> column_error;  // squared error over squared weight; NaN for columns of zeros
   std::vector<float> diagonal;      // diag(H); empty without
   std::vector<uint8_t> levels;      // empty: all 0
+  std::optional<FeltTensor> felt;   // with steps by sensitivity
 };
 
 struct CompressionReport {

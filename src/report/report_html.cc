@@ -136,15 +136,19 @@ std::string table(const std::vector<std::vector<std::string>>& rows) {
 
 std::string tensors_section(const CompressionReport& r) {
   std::vector<std::vector<std::string>> rows{{"tensor", "shape", "payload", "bits", "NMSE dB", "worst column dB",
-                                              "Hessian-weighted dB", "columns by level", "tables", "patches",
-                                              "seconds"}};
+                                              "Hessian-weighted dB", "share of divergence", "columns by level",
+                                              "tables", "patches", "seconds"}};
+  const FeltSums sums = felt_sums(r);
   for (size_t i = 0; i < std::min(kMaxRows, r.tensors.size()); ++i) {
     const TensorRecord& t = r.tensors[i].record;
     const std::optional<double>& hessian_error = t.measured->hessian_error;
+    const std::optional<FeltTensor>& felt = r.tensors[i].felt;
+    const bool felt_known = felt && felt->divergence && sums.divergence > 0;
     rows.push_back({t.name, fmt::format("{}", fmt::join(t.shape, " x ")),
                     fmt::format("{:.4f}", t.payload_bits_per_weight()), fmt::format("{:.4f}", t.bits_per_weight()),
                     decibels_text(t.measured->nmse), decibels_text(t.measured->worst_column_nmse),
                     hessian_error ? decibels_text(*hessian_error) : "",
+                    felt_known ? fmt::format("{:.2f} %", 100 * *felt->divergence / sums.divergence) : "",
                     fmt::format("{}", fmt::join(t.columns_per_level, " / ")), t.own_tables ? "own" : "codec",
                     t.encoding ? std::to_string(t.encoding->statistics.patches) : "",
                     t.encoding ? fmt::format("{:.2f}", t.encoding->seconds) : ""});
@@ -154,6 +158,27 @@ std::string tensors_section(const CompressionReport& r) {
     html +=
         fmt::format("<p class=\"soft\">The first {} of {}; {} has all.</p>\n", kMaxRows, r.tensors.size(), kReportJson);
   return html + table(rows);
+}
+
+std::string felt_section(const CompressionReport& r) {
+  const std::vector<PlotPanel> panels = felt_panels(r);
+  if (panels.empty()) return {};
+  std::vector<std::vector<std::string>> rows{{"block", "weights", "bits", "measured share", "expected share"}};
+  for (const FeltBlock& block : felt_blocks(r)) {
+    rows.push_back({block.depth >= 0 ? std::to_string(block.depth) : "outside", std::to_string(block.weights),
+                    fmt::format("{:.4f}", block.bits_per_weight()),
+                    fmt::format("{:.2f} %", 100 * block.divergence_share),
+                    fmt::format("{:.2f} %", 100 * block.expected_share)});
+  }
+  const double divergence = felt_sums(r).divergence;
+  return fmt::format(
+             "<h2>Where the bits went</h2>\n<p class=\"soft\">Steps follow what the model feels. Measured: what the "
+             "errors of a block's tensors cost by the calibration's Fisher information, {:.4g} nats per token in all, "
+             "more on text that calibration did not see. Expected: that each weight costs the same, but for those that "
+             "spread over less than a step. Octaves: how far the steps of columns and of rows lie from the tensor's "
+             "mean.</p>\n",
+             divergence) +
+         figures(panels) + table(rows);
 }
 
 std::string settings_section(const CompressionReport& r) {
@@ -176,8 +201,8 @@ std::string report_html(const CompressionReport& r) {
                       r.version);
   html += summary(r) + warnings(r);
   if (!r.tensors.empty())
-    html += "<h2>Error and bits by block</h2>\n" + figures(block_panels(r)) + columns_section(r) + levels_section(r) +
-            tensors_section(r);
+    html += "<h2>Error and bits by block</h2>\n" + figures(block_panels(r)) + felt_section(r) + columns_section(r) +
+            levels_section(r) + tensors_section(r);
   return html + settings_section(r) + "</body>\n</html>\n";
 }
 

@@ -10,6 +10,15 @@ same small again
 nwcodec compress "$DEMO" --text text.txt -o fourth --bits 3 --sequences 1 --length 64 --quiet >/dev/null
 if [ -e fourth.calibration ]; then fail "the calibration is left over"; fi
 nwcodec compress "$DEMO" -o third --bits 3 --hessians kept --quiet >/dev/null
+nwcodec inspect small --json >inspected.json
+check_json <inspected.json /measured/kl_divergence /measured/windows=6 /measured/texts/0/hash \
+  '/measured/texts/0/name="text.txt"' \
+  '/measured/command="compress demo --bits 3 --text text.txt --sequences 4 --length 64"'
+nwcodec inspect small | grep -q 'made by      nwcodec compress demo --bits 3' || fail "inspect does not say how"
+nwcodec decompress small -o back --quiet >/dev/null
+if grep -q measured back/config.json; then fail "a plain checkpoint says what was measured of another"; fi
+# Of the two, one was measured.
+rm small/config.json third/config.json
 same small third
 nwcodec compress "$DEMO" --list --hessians kept --bits 3 | grep -q "embed_tokens.weight .* compressed" ||
   fail "the list leaves the embedding alone"

@@ -1,0 +1,22 @@
+// What `compress` prints: of a compression, and of one that is only planned.
+#pragma once
+
+#include "base/json.h"
+#include "compress/compress.h"
+#include "compress/divergence_prediction.h"
+#include "compress/divergence_target.h"
+
+namespace nwc::cli {
+
+Json to_json(const CompressReport& report);
+void print_summary(const CompressReport& report);
+
+// --plan: a line per tensor, then the totals.
+Json to_json(const CompressionPrediction& prediction);
+void print_prediction(const CompressionPrediction& prediction);
+
+// --divergence: the rates that were tried.
+Json trials_json(const TargetedCompression& found);
+void print_trials(const TargetedCompression& found);
+
+}  // namespace nwc::cli
