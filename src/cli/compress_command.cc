@@ -10,6 +10,7 @@
 #include "cli/command.h"
 #include "cli/selection_list.h"
 #include "cli/shipped_codecs.h"
+#include "cli/team_end.h"
 #include "cli/terminal.h"
 #include "cli/text_calibration.h"
 #include "compress/compress.h"
@@ -349,14 +350,7 @@ void add_compress(CLI::App& app, Command& command) {
       a->options.encode.rate_weight = kBestRateWeight;
     NWC_RETURN_IF_ERROR(find_codecs(*a));
     Result<CompressReport> report = compress_together(*a, *team, line->progress());
-    if (!report && team->size() > 1) {
-      // The others may be waiting for this process.
-      fmt::print(stderr, "{}\n",
-                 printable(fmt::format("nwcodec: rank {}: {}", team->rank(), report.error().to_string())));
-      std::fflush(stderr);
-      team->abort();
-    }
-    if (!report) return std::move(report).error();
+    if (!report) return end_all(*team, std::move(report).error());
     for (const std::string& warning : report->warnings) line->note("warning: " + warning);
     if (!team->leads()) return {};
     if (!a->report.empty()) {
