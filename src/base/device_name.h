@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "nwcodec/result.h"
 
@@ -22,5 +23,9 @@ struct DeviceName {
 
 // "cpu", "cuda" or "cuda:NUMBER". Errors: kInvalidArgument.
 Result<DeviceName> parse_device_name(std::string_view text);
+
+// For commands that compute on several devices at once: also "cuda:NUMBER,NUMBER...", each once, and "cuda:all", which
+// is an empty list. Errors: kInvalidArgument.
+Result<std::vector<DeviceName>> parse_device_names(std::string_view text);
 
 }  // namespace nwc

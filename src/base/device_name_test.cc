@@ -22,6 +22,30 @@ TEST(DeviceName, RefusesEverythingElse) {
   }
 }
 
+TEST(DeviceName, KnowsListsOfCudaDevices) {
+  EXPECT_EQ(parse_device_names("cpu")->size(), 1u);
+  EXPECT_FALSE(parse_device_names("cpu")->at(0).cuda);
+  EXPECT_FALSE(parse_device_names("cuda")->at(0).number);
+  EXPECT_EQ(parse_device_names("cuda:3")->at(0).number, 3);
+  const Result<std::vector<DeviceName>> three = parse_device_names("cuda:4,0,11");
+  ASSERT_EQ(three->size(), 3u);
+  EXPECT_EQ(three->at(0).number, 4);
+  EXPECT_EQ(three->at(1).number, 0);
+  EXPECT_EQ(three->at(2).number, 11);
+  EXPECT_TRUE(three->at(2).cuda);
+  EXPECT_TRUE(parse_device_names("cuda:all")->empty());
+}
+
+TEST(DeviceName, RefusesEveryOtherList) {
+  for (const char* text : {"", "all", "cuda,0", "cuda:0,", "cuda:,1", "cuda:0,,1", "cuda:0,x", "cuda:0,cuda:1", "cpu,0",
+                           "cpu,cpu", "cuda:0,all", "cuda:0 ,1"}) {
+    const Result<std::vector<DeviceName>> names = parse_device_names(text);
+    ASSERT_FALSE(names.ok()) << text;
+    EXPECT_EQ(names.error().code(), ErrorCode::kInvalidArgument) << text;
+  }
+  EXPECT_EQ(parse_device_names("cuda:0,1,0").error().message(), "'cuda:0,1,0' names a device twice");
+}
+
 TEST(DeviceName, DealsDevicesOutToProcesses) {
   const DeviceName any{.cuda = true}, third{.cuda = true, .number = 2};
   EXPECT_EQ(any.number_for(0, 4), 0);

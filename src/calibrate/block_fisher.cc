@@ -1,6 +1,5 @@
 #include "calibrate/block_fisher.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "calibrate/finite_check.h"
@@ -27,7 +26,8 @@ Pair pair_of(const at::Tensor& input, const at::Tensor& gradient, int64_t output
 BlockFisher::BlockFisher(std::vector<BlockLinear> linears, bool outputs)
     : linears_(std::move(linears)), outputs_(outputs) {
   for (const BlockLinear& l : linears_)
-    sums_.push_back({SecondMoment(l.linear.in_features), SecondMoment(l.linear.out_features), {}});
+    sums_.push_back(
+        {SecondMoment(l.linear.in_features), SecondMoment(l.linear.out_features), SquareSums(l.linear.out_features)});
 }
 
 void BlockFisher::see(const LinearSpec& linear, const at::Tensor& input, const at::Tensor& output) {
@@ -56,10 +56,28 @@ std::optional<std::string> BlockFisher::end_batch(bool add) {
     Sums& sums = sums_[seen[i].layer];
     sums.inputs.add(pairs[i].weighted);
     if (keeps_outputs(seen[i].layer)) sums.outputs.add(pairs[i].gradient);
-    const at::Tensor squares = pairs[i].gradient.square().sum(0, /*keepdim=*/false, torch::kFloat64);
-    sums.squares = sums.squares.defined() ? sums.squares + squares : squares;
+    sums.squares.add(pairs[i].gradient.square().sum(0, /*keepdim=*/false, torch::kFloat64));
   }
   return std::nullopt;
+}
+
+void BlockFisher::add(const BlockFisher& other) {
+  for (size_t i = 0; i < sums_.size(); ++i) {
+    sums_[i].inputs.add(other.sums_[i].inputs);
+    sums_[i].outputs.add(other.sums_[i].outputs);
+    sums_[i].squares.add(other.sums_[i].squares);
+  }
+}
+
+Status BlockFisher::add_up(Team& team) {
+  std::vector<SecondMoment*> all;
+  for (size_t i = 0; i < sums_.size(); ++i) {
+    all.push_back(&sums_[i].inputs);
+    if (keeps_outputs(i)) all.push_back(&sums_[i].outputs);
+  }
+  NWC_RETURN_IF_ERROR(nwc::add_up(all, team));
+  for (Sums& sums : sums_) NWC_RETURN_IF_ERROR(sums.squares.add_up(team));
+  return {};
 }
 
 void BlockFisher::append_to(HessianFile& file) const {
@@ -76,12 +94,7 @@ void BlockFisher::append_to(HessianFile& file) const {
     ++stored.matrices;
     sums.inputs.append_triangle(stored.inputs);
     if (keeps_outputs(i)) sums.outputs.append_triangle(stored.outputs);
-    const size_t begin = stored.rows.size();
-    stored.rows.resize(begin + static_cast<size_t>(linear.out_features), 0.0f);
-    if (!sums.squares.defined()) continue;
-    const at::Tensor mean =
-        (sums.squares / static_cast<double>(sums.inputs.tokens())).to(torch::kFloat32).cpu().contiguous();
-    std::copy_n(mean.data_ptr<float>(), linear.out_features, stored.rows.begin() + static_cast<ptrdiff_t>(begin));
+    sums.squares.append_means(sums.inputs.tokens(), stored.rows);
   }
 }
 

@@ -9,9 +9,11 @@
 
 #include "calibrate/layer_walk.h"
 #include "calibrate/second_moment.h"
+#include "calibrate/square_sums.h"
 #include "guide/hessian_file.h"
 #include "libtorch/tensors.h"
 #include "model/config/block_spec.h"
+#include "team/team.h"
 
 namespace nwc {
 
@@ -30,6 +32,11 @@ class BlockFisher {
   // Of a batch without a backward pass.
   void forget_batch();
 
+  // Those of another device, of the same block.
+  void add(const BlockFisher& other);
+  // Those of all processes, for the leading one; of no use to the others afterwards. Errors: those of the team.
+  Status add_up(Team& team);
+
   // The means, into the file that BlockMoments::file() has made.
   void append_to(HessianFile& file) const;
 
@@ -44,7 +51,7 @@ class BlockFisher {
   struct Sums {
     SecondMoment inputs;   // of |g| x
     SecondMoment outputs;  // of g; unused if not asked for
-    at::Tensor squares;    // sum of g_i^2 in binary64; undefined before the first token
+    SquareSums squares;    // of g_i^2
   };
   std::vector<BlockLinear> linears_;
   std::vector<Sums> sums_;

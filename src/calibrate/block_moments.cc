@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
+#include <utility>
 
 #include "base/hash.h"
 #include "checkpoint/quantised/stored_format.h"
@@ -11,8 +13,7 @@
 namespace nwc {
 namespace {
 
-// An expert needs about as many tokens as it has inputs for a Hessian of full rank.
-constexpr double kFewTokens = 1.0;
+constexpr size_t kNamed = 8;  // experts in a line
 
 }  // namespace
 
@@ -38,14 +39,23 @@ bool BlockMoments::are_finite() const {
   return std::all_of(inputs_.begin(), inputs_.end(), [](const SecondMoment& moment) { return moment.is_finite(); });
 }
 
-Result<HessianFile> BlockMoments::file(const Checkpoint& checkpoint, const Json& provenance,
-                                       std::vector<std::string>& warnings) const {
+void BlockMoments::add(const BlockMoments& other) {
+  for (size_t i = 0; i < inputs_.size(); ++i) inputs_[i].add(other.inputs_[i]);
+}
+
+Status BlockMoments::add_up(Team& team) {
+  std::vector<SecondMoment*> all;
+  for (SecondMoment& moment : inputs_) all.push_back(&moment);
+  return nwc::add_up(all, team);
+}
+
+Result<HessianFile> BlockMoments::file(const Checkpoint& checkpoint, const Json& provenance) const {
   HessianFile file;
   file.calibration = provenance;
   std::map<size_t, size_t> of_input;  // input -> Hessian, for layers that are tensors of their own
   for (const BlockLinear& l : linears_) {
     if (file.weights.contains(l.linear.weight)) {  // another slice of a fused tensor
-      append(file.hessians[file.weights[l.linear.weight].hessian], l, warnings);
+      append(file.hessians[file.weights[l.linear.weight].hessian], l);
       continue;
     }
     size_t index = file.hessians.size();
@@ -54,7 +64,7 @@ Result<HessianFile> BlockMoments::file(const Checkpoint& checkpoint, const Json&
     } else {
       if (!l.linear.slice) of_input[l.input] = index;
       file.hessians.push_back({.features = static_cast<uint64_t>(l.linear.in_features)});
-      append(file.hessians.back(), l, warnings);
+      append(file.hessians.back(), l);
     }
     const Checkpoint::Location weight = checkpoint.find(l.linear.weight);
     uint64_t hash = 0;
@@ -68,15 +78,33 @@ Result<HessianFile> BlockMoments::file(const Checkpoint& checkpoint, const Json&
   return file;
 }
 
-void BlockMoments::append(StoredHessian& hessian, const BlockLinear& l, std::vector<std::string>& warnings) const {
+void BlockMoments::append(StoredHessian& hessian, const BlockLinear& l) const {
   const SecondMoment& moment = inputs_[l.input];
   hessian.tokens.push_back(moment.tokens());
   moment.append_triangle(hessian.triangles);
-  if (l.expert && static_cast<double>(moment.tokens()) < kFewTokens * static_cast<double>(l.linear.in_features)) {
-    warnings.push_back(fmt::format(
-        "{}, expert {}: {} tokens for {} inputs{}", l.linear.weight, *l.expert, moment.tokens(), l.linear.in_features,
-        moment.tokens() == 0 ? "; all inputs count alike" : "; damping makes up for the rest"));
+}
+
+std::optional<std::string> BlockMoments::few_tokens(size_t block) const {
+  std::set<int64_t> experts;
+  std::map<int64_t, int64_t> tokens;  // of experts that saw too few for a Hessian of full rank
+  for (const BlockLinear& l : linears_) {
+    if (!l.expert) continue;
+    experts.insert(static_cast<int64_t>(*l.expert));
+    const int64_t seen = inputs_[l.input].tokens();
+    if (seen < l.linear.in_features) tokens[static_cast<int64_t>(*l.expert)] = seen;
   }
+  if (tokens.empty()) return std::nullopt;
+  std::vector<std::pair<int64_t, int64_t>> few;  // tokens, expert
+  for (const auto& [expert, seen] : tokens) few.emplace_back(seen, expert);
+  std::sort(few.begin(), few.end());
+  const auto unseen = std::count_if(few.begin(), few.end(), [](const auto& f) { return f.first == 0; });
+  std::string named;
+  for (size_t i = 0; i < std::min(few.size(), kNamed); ++i) {
+    named += fmt::format("{}{} ({}{})", i == 0 ? "" : ", ", few[i].second, few[i].first, i == 0 ? " tokens" : "");
+  }
+  if (few.size() > kNamed) named += fmt::format(" and {} more", few.size() - kNamed);
+  return fmt::format("block {}: {} of {} experts saw fewer tokens than they have inputs, {} of them none: {}", block,
+                     few.size(), experts.size(), unseen, named);
 }
 
 }  // namespace nwc

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "guide/hessian_file.h"
 #include "model/config/block_spec.h"
 #include "nwcodec/checkpoint.h"
+#include "team/team.h"
 
 namespace nwc {
 
@@ -25,13 +27,19 @@ class BlockMoments {
   void end_batch();
   // Of all batches until now.
   bool are_finite() const;
+  // Those of another device, of the same block.
+  void add(const BlockMoments& other);
+  // Those of all processes, for the leading one; of no use to the others afterwards. Errors: those of the team.
+  Status add_up(Team& team);
 
-  // The means. Experts that saw few tokens are appended to `warnings`.
-  Result<HessianFile> file(const Checkpoint& checkpoint, const Json& provenance,
-                           std::vector<std::string>& warnings) const;
+  // The means.
+  Result<HessianFile> file(const Checkpoint& checkpoint, const Json& provenance) const;
+  // Which experts saw fewer tokens than a Hessian of full rank needs, for people; `block`: its number. None if there
+  // are none.
+  std::optional<std::string> few_tokens(size_t block) const;
 
  private:
-  void append(StoredHessian& hessian, const BlockLinear& l, std::vector<std::string>& warnings) const;
+  void append(StoredHessian& hessian, const BlockLinear& l) const;
 
   std::vector<BlockLinear> linears_;
   std::vector<SecondMoment> inputs_;

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "model/layers/block.h"
 #include "nwcodec/checkpoint.h"
 #include "nwcodec/progress.h"
+#include "team/team.h"
 
 namespace nwc {
 
@@ -34,6 +36,23 @@ struct BlockStack {
 struct Batch {
   at::Tensor hidden;
   std::string name;
+  size_t index = 0;  // among those of all lanes
+};
+
+// The gradient of what is to be measured at the last block's output of batch `index`, of its shape. Freed at the turn,
+// with what it holds of the model.
+using LastGradient = std::function<Result<at::Tensor>(size_t index, const at::Tensor& output)>;
+
+// What one device has to do: its batches, in ascending order, through the same blocks as those of every other lane, on
+// parameters of its own. Each of a process's lanes runs in a thread, a block at a time; then they wait for each other.
+struct Lane {
+  BlockStack blocks;
+  std::vector<Batch> batches;
+  // With gradients (calibrate/gradient_pass.h).
+  LastGradient last_gradient = {};
+  // The gradient at the first block's input of batch `index`, of all batches that have one, once the first block is
+  // through.
+  std::function<void(size_t index, const at::Tensor& gradient)> at_input = {};
 };
 
 // Where all passes of a calibration write and report to.
@@ -42,15 +61,24 @@ struct PassContext {
   HessianFiles& files;
   CalibrateReport& report;
   const Progress& progress;
-  uint64_t total = 0, done = 0;  // steps, of all passes
+  Team& team;                    // every process has lanes of the same pass, and calls it with equal `files`
+  uint64_t total = 0, done = 0;  // steps of this process's lanes, of all passes
+  std::mutex mutex = {};         // guards done and progress
 
-  Status step(size_t block);  // one more; kInterrupted
+  Status step(size_t block);  // one more; kInterrupted. Thread-safe
 };
+
+// Calls body(lane) for each of a process's lanes, in threads of their own; an exception is an error.
+Status in_each_lane(size_t lanes, const std::function<Status(size_t lane)>& body);
+
+// Which of `count` batches the lanes of this process take: [lane][..], ascending, dealt out in turn among the lanes of
+// all processes. Errors: those of the team.
+Result<std::vector<std::vector<size_t>>> deal_out(size_t count, size_t lanes, Team& team);
 
 // Hessians only. Only blocks up to the last whose file is missing run, and only missing files are written, each as soon
 // as it is complete. Errors: of loading; kNonFinite where activations stop being finite (calibrate/finite_check.h);
-// kInterrupted; kIo.
-Status pass_blocks(const BlockStack& blocks, std::vector<Batch> batches, PassContext& context);
+// kInterrupted; kIo; those of the team.
+Status pass_blocks(std::vector<Lane> lanes, PassContext& context);
 uint64_t steps_of_pass(const BlockStack& blocks, size_t batches, const HessianFiles& files);
 
 }  // namespace nwc

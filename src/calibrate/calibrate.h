@@ -15,6 +15,8 @@
 
 namespace nwc {
 
+class Team;
+
 struct CalibrationText {
   std::string name;          // for provenance and messages
   std::vector<int32_t> ids;  // of the whole text
@@ -30,7 +32,8 @@ struct CalibrateOptions {
   bool outputs = false;    // with gradients: E[g g^T] whole, not its diagonal only
   bool force = false;      // replace the calibration that stands in `output`
   int threads = 0;
-  ModelDevice device = {};  // where the model runs and its second moments are summed
+  ModelDevice device = {};                     // where the model runs and its second moments are summed
+  std::vector<ModelDevice> more_devices = {};  // of the same kind, which share the sequences with `device`
 };
 
 struct CalibrateReport {
@@ -48,12 +51,15 @@ struct CalibrateReport {
 // the embedding, and a file for embedding and head; a model without a head has none, which is a warning. Labels are
 // drawn from the model's own predictions by the seed. Memory, on the device: the hidden states of all sequences, one
 // block, its second moments in binary64, with gradients also those of one sequence; beside the device, the inputs of
-// all blocks, beyond 1 GiB in a file without a name in `output`. The same class of machines (libtorch/machine.h) gives
-// the same bytes. Errors: those of the model; kInvalidArgument for a text shorter than one sequence; kNonFinite where
-// activations stop being finite, by block, layer and sequence, or gradients in more than 1 % of the sequences; kBusy,
-// kExists (checkpoint/resumable_directory.h); kInterrupted.
+// all blocks, beyond 256 MiB in a file without a name in `output`. The same class of machines (libtorch/machine.h)
+// gives the same bytes. Errors: those of the model; kInvalidArgument for a text shorter than one sequence; kNonFinite
+// where activations stop being finite, by block, layer and sequence, or gradients in more than 1 % of the sequences;
+// kBusy, kExists (checkpoint/resumable_directory.h); kInterrupted. Devices, and the processes of a team, take the
+// sequences in turn, each with a block of its own in memory. They write the same bytes as one alone, because what they
+// add up is exact (calibrate/second_moment.h); the report is the leading process's. kMismatch if a process has other
+// arguments or computes on another class of machines.
 Result<CalibrateReport> calibrate(const CalibrateOptions& options, std::span<const CalibrationText> texts,
-                                  const Progress& progress);
+                                  const Progress& progress, Team* team = nullptr);
 
 // The same for an encoder (CLIP, SigLIP, DINOv2) on the images, and texts, of a safetensors file
 // (model/encoders/encoder_inputs.h): every position of every image and text counts. Blocks are numbered through the
@@ -61,7 +67,7 @@ Result<CalibrateReport> calibrate(const CalibrateOptions& options, std::span<con
 // `length` are not used. The gradients are those of an embedding with Gaussian noise (guide/hessian_file.h), `seed`
 // decides the noise. Errors: those of the model and of the inputs; kBusy, kExists; kInterrupted.
 Result<CalibrateReport> calibrate_encoder(const CalibrateOptions& options, const std::filesystem::path& inputs,
-                                          const Progress& progress);
+                                          const Progress& progress, Team* team = nullptr);
 
 struct MergeReport {
   size_t blocks = 0, blocks_from_earlier_run = 0;

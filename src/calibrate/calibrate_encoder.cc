@@ -1,5 +1,10 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <utility>
+
 #include "base/hash.h"
 #include "base/parallel.h"
 #include "calibrate/block_pass.h"
@@ -9,12 +14,14 @@
 #include "calibrate/gradient_pass.h"
 #include "calibrate/hessian_files.h"
 #include "calibrate/labels.h"
+#include "calibrate/shared_run.h"
 #include "libtorch/foreign.h"
 #include "libtorch/machine.h"
 #include "libtorch/tensors.h"
 #include "libtorch/threads.h"
 #include "model/encoders/encoder_inputs.h"
 #include "model/encoders/encoder_model.h"
+#include "team/team.h"
 
 namespace nwc {
 namespace {
@@ -51,106 +58,153 @@ Result<RunIdentity> identity_of(const CalibrateOptions& options, const EncoderMo
   return identity;
 }
 
-// The way of all inputs of one tower.
+// The way of all inputs of one tower, which each device has for itself.
 struct TowerPass {
-  const EncoderTower& tower;
+  std::vector<const EncoderTower*> towers;
   const EncoderInputs& inputs;
-  BlockStack stack;
+  size_t first = 0;  // block
 
-  int64_t count() const { return inputs.count(tower.spec().name); }
+  const std::string& name() const { return towers[0]->spec().name; }
+  int64_t count() const { return inputs.count(name()); }
+  BlockStack blocks() const { return BlockStack::of(*towers[0], first); }
 
-  uint64_t steps(const CalibrateOptions& options, const HessianFiles& files) const {
-    const auto batches = static_cast<size_t>(batches_of(count()));
-    return options.gradients ? steps_of_gradient_pass(stack, batches, files) : steps_of_pass(stack, batches, files);
+  // Of so many batches.
+  uint64_t steps(const CalibrateOptions& options, size_t batches, const HessianFiles& files) const {
+    return options.gradients ? steps_of_gradient_pass(blocks(), batches, files)
+                             : steps_of_pass(blocks(), batches, files);
   }
 
   at::Tensor input_of(size_t batch) const {
     const int64_t begin = static_cast<int64_t>(batch) * kBatch;
-    return inputs.batch(tower.spec().name, begin, std::min(kBatch, count() - begin));
+    return inputs.batch(name(), begin, std::min(kBatch, count() - begin));
   }
 
-  Status run(const CalibrateOptions& options, PassContext& context) const {
-    NWC_ASSIGN_OR_RETURN(std::vector<Batch> batches, first_hidden(context));
-    context.report.sequences += count();
-    for (const Batch& batch : batches) context.report.tokens += batch.hidden.size(0) * batch.hidden.size(1);
-    if (!options.gradients) return pass_blocks(stack, std::move(batches), context);
-    LastGradient last = [&, end = std::shared_ptr<const EncoderOutput>()](
-                            size_t index, const at::Tensor& hidden) mutable -> Result<at::Tensor> {
-      if (end == nullptr) {
-        NWC_ASSIGN_OR_RETURN(end, tower.output());
-      }
-      return gradient_of_noise([&](const at::Tensor& h) { return end->forward(h, input_of(index)); }, hidden,
-                               label_seed(options.seed, stack.first * kManyBatches + index));
-    };
-    return pass_with_gradients(stack, std::move(batches), std::move(last),
-                               {.scratch = options.output, .outputs = options.outputs}, context);
+  // `dealt`: which batches each lane takes.
+  Status run(const CalibrateOptions& options, const std::vector<std::vector<size_t>>& dealt,
+             PassContext& context) const {
+    std::vector<Lane> lanes;
+    std::vector<double> positions{0.0};
+    for (size_t l = 0; l < towers.size(); ++l) {
+      NWC_ASSIGN_OR_RETURN(std::vector<Batch> batches, first_hidden(*towers[l], dealt[l], context));
+      for (const Batch& batch : batches)
+        positions[0] += static_cast<double>(batch.hidden.size(0) * batch.hidden.size(1));
+      lanes.push_back({BlockStack::of(*towers[l], first), std::move(batches)});
+      if (options.gradients) lanes[l].last_gradient = last_gradient(options, *towers[l]);
+    }
+    NWC_RETURN_IF_ERROR(context.team.gather(positions));
+    context.report.tokens += static_cast<int64_t>(positions[0]);
+    if (!options.gradients) return pass_blocks(std::move(lanes), context);
+    return pass_with_gradients(std::move(lanes), {.scratch = options.output, .outputs = options.outputs}, context);
   }
 
  private:
   static constexpr size_t kManyBatches = size_t{1} << 24;  // so that towers have seeds of their own
 
-  Result<std::vector<Batch>> first_hidden(PassContext& context) const {
+  LastGradient last_gradient(const CalibrateOptions& options, const EncoderTower& tower) const {
+    return [&, end = std::shared_ptr<const EncoderOutput>()](size_t index,
+                                                             const at::Tensor& hidden) mutable -> Result<at::Tensor> {
+      if (end == nullptr) {
+        NWC_ASSIGN_OR_RETURN(end, tower.output());
+      }
+      return gradient_of_noise([&](const at::Tensor& h) { return end->forward(h, input_of(index)); }, hidden,
+                               label_seed(options.seed, first * kManyBatches + index));
+    };
+  }
+
+  Result<std::vector<Batch>> first_hidden(const EncoderTower& tower, const std::vector<size_t>& dealt,
+                                          PassContext& context) const {
     std::vector<Batch> batches;
     NWC_ASSIGN_OR_RETURN(const auto input, tower.input());
-    for (int64_t begin = 0; begin < count(); begin += kBatch) {
+    for (const size_t index : dealt) {
       NWC_RETURN_IF_ERROR(context.progress.check_stop());
-      const int64_t some = std::min(kBatch, count() - begin);
-      batches.push_back({input->forward(input_of(batches.size())),
-                         fmt::format("inputs {} to {} of the {} tower", begin + 1, begin + some, tower.spec().name)});
-      if (!is_finite(batches.back().hidden)) {
+      const int64_t begin = static_cast<int64_t>(index) * kBatch, end = std::min(begin + kBatch, count());
+      batches.push_back({input->forward(input_of(index)),
+                         fmt::format("inputs {} to {} of the {} tower", begin + 1, end, name()), index});
+      if (!is_finite(batches.back().hidden))
         return input_not_finite(batches.back().name, tensors_of(tower.spec().input).front().name, context.checkpoint);
-      }
     }
     return batches;
   }
 };
 
-Result<CalibrateReport> run(const CalibrateOptions& options, const std::filesystem::path& path,
-                            const Progress& progress) {
-  set_compute_threads(resolve_threads(options.threads));
-  NWC_ASSIGN_OR_RETURN(ResumableDirectory output, lock_hessians(options.output, {options.model}, options.force));
-  NWC_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::open(options.model));
-  NWC_ASSIGN_OR_RETURN(const EncoderModel model, EncoderModel::open(options.model, options.threads, options.device));
-  NWC_ASSIGN_OR_RETURN(const EncoderInputs inputs, EncoderInputs::open(path, model.spec()));
-  CalibrateReport report;
-  size_t blocks = 0;
+Result<std::vector<EncoderModel>> open_models(const CalibrateOptions& options) {
+  NWC_ASSIGN_OR_RETURN(const std::vector<ModelDevice> devices, devices_of(options));
+  std::vector<EncoderModel> models;
+  for (const ModelDevice device : devices) {
+    NWC_ASSIGN_OR_RETURN(EncoderModel model, EncoderModel::open(options.model, options.threads, device));
+    models.push_back(std::move(model));
+  }
+  return models;
+}
+
+// Those of the towers that have inputs.
+std::vector<TowerPass> passes_of(const std::vector<EncoderModel>& models, const EncoderInputs& inputs) {
+  std::vector<TowerPass> passes;
+  size_t first = 0;
+  for (size_t t = 0; t < models[0].towers().size(); ++t) {
+    if (inputs.count(models[0].towers()[t].spec().name) == 0) continue;
+    TowerPass& pass = passes.emplace_back(TowerPass{{}, inputs, first});
+    for (const EncoderModel& model : models) pass.towers.push_back(&model.towers()[t]);
+    first += pass.towers[0]->blocks();
+  }
+  return passes;
+}
+
+// For the report: images and texts, blocks, and towers that have no input.
+void count_inputs(const EncoderModel& model, const EncoderInputs& inputs, CalibrateReport& report) {
   for (const EncoderTower& tower : model.towers()) {
     const std::string& name = tower.spec().name;
-    if (inputs.count(name) > 0) blocks += tower.blocks();
+    report.sequences += inputs.count(name);
+    if (inputs.count(name) > 0) report.blocks += tower.blocks();
     if (inputs.count(name) == 0) {
-      report.warnings.push_back(fmt::format(
-          "{} has no input for the {} tower, which is not calibrated; compress with --exclude on its tensors",
-          path.filename().string(), name));
+      report.warnings.push_back(
+          fmt::format("{} has no input for the {} tower, which is not calibrated; compress with --exclude on its "
+                      "tensors",
+                      inputs.path().filename().string(), name));
     }
   }
-  NWC_ASSIGN_OR_RETURN(const RunIdentity identity, identity_of(options, model, inputs, checkpoint));
-  NWC_RETURN_IF_ERROR(output.begin(identity));
-  HessianFiles files = HessianFiles::open(std::move(output), blocks, provenance_of(options, model, inputs));
+}
+
+Result<CalibrateReport> run(const CalibrateOptions& options, const std::filesystem::path& path,
+                            const Progress& progress, Team& team) {
+  set_compute_threads(resolve_threads(options.threads));
+  NWC_ASSIGN_OR_RETURN(std::optional<ResumableDirectory> output, lock_output(options, team));
+  NWC_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::open(options.model));
+  NWC_ASSIGN_OR_RETURN(const std::vector<EncoderModel> models, open_models(options));
+  NWC_ASSIGN_OR_RETURN(const EncoderInputs inputs, EncoderInputs::open(path, models[0].spec()));
+  CalibrateReport report;
+  count_inputs(models[0], inputs, report);
+  NWC_ASSIGN_OR_RETURN(const RunIdentity identity, identity_of(options, models[0], inputs, checkpoint));
+  NWC_ASSIGN_OR_RETURN(HessianFiles files,
+                       open_together(std::move(output), identity, report.blocks,
+                                     provenance_of(options, models[0], inputs), /*ends=*/false, team));
   report.warnings.insert(report.warnings.end(), files.warnings().begin(), files.warnings().end());
-  report.blocks = blocks;
   report.blocks_from_earlier_run = files.from_earlier_run();
   report.gradients = options.gradients;
-  PassContext context{checkpoint, files, report, progress};
-  std::vector<TowerPass> passes;
-  for (const EncoderTower& tower : model.towers()) {
-    if (inputs.count(tower.spec().name) == 0) continue;
-    const BlockStack stack =
-        BlockStack::of(tower, passes.empty() ? 0 : passes.back().stack.first + passes.back().stack.count);
-    passes.push_back({tower, inputs, stack});
-    context.total += passes.back().steps(options, files);
+  PassContext context{checkpoint, files, report, progress, team};
+  const std::vector<TowerPass> passes = passes_of(models, inputs);
+  std::vector<std::vector<std::vector<size_t>>> dealt;  // [pass][lane]
+  for (const TowerPass& pass : passes) {
+    NWC_ASSIGN_OR_RETURN(auto of_lanes, deal_out(static_cast<size_t>(batches_of(pass.count())), models.size(), team));
+    size_t batches = 0;
+    for (const std::vector<size_t>& of_lane : of_lanes) batches += of_lane.size();
+    context.total += pass.steps(options, batches, files);
+    dealt.push_back(std::move(of_lanes));
   }
-  for (const TowerPass& pass : passes) NWC_RETURN_IF_ERROR(pass.run(options, context));
+  for (size_t p = 0; p < passes.size(); ++p) NWC_RETURN_IF_ERROR(passes[p].run(options, dealt[p], context));
   NWC_RETURN_IF_ERROR(files.finish());
+  NWC_RETURN_IF_ERROR(team.meet());
   return report;
 }
 
 }  // namespace
 
 Result<CalibrateReport> calibrate_encoder(const CalibrateOptions& options, const std::filesystem::path& inputs,
-                                          const Progress& progress) {
+                                          const Progress& progress, Team* team) {
   return catch_foreign("calibration", [&]() -> Result<CalibrateReport> {
     const torch::NoGradGuard no_gradients;
-    return run(options, inputs, progress);
+    const std::unique_ptr<Team> alone = make_solo_team();
+    return run(options, inputs, progress, team != nullptr ? *team : *alone);
   });
 }
 

@@ -10,7 +10,7 @@
 namespace nwc {
 namespace {
 
-void add_to(at::Tensor& sum, const at::Tensor& more) { sum = sum.defined() ? sum + more : more; }
+constexpr int64_t kSummed = 16;  // positions at a time that are copied in binary64, for the whole vocabulary
 
 StoredHessian hessian_of(const SecondMoment& moment, int64_t features) {
   StoredHessian stored{.features = static_cast<uint64_t>(features), .tokens = {moment.tokens()}, .triangles = {}};
@@ -18,17 +18,15 @@ StoredHessian hessian_of(const SecondMoment& moment, int64_t features) {
   return stored;
 }
 
-StoredFisher fisher_of(const SecondMoment& felt, const at::Tensor& squares, const ModelSpec& model) {
+StoredFisher fisher_of(const SecondMoment& felt, const SquareSums& squares, const ModelSpec& model) {
   StoredFisher stored{.matrices = 1,
                       .features = static_cast<uint64_t>(model.hidden_size),
                       .output_features = static_cast<uint64_t>(model.vocab_size),
                       .inputs = {},
-                      .rows = std::vector<float>(static_cast<size_t>(model.vocab_size), 0.0f),
+                      .rows = {},
                       .outputs = {}};
   felt.append_triangle(stored.inputs);
-  if (!squares.defined()) return stored;
-  const at::Tensor mean = (squares / static_cast<double>(felt.tokens())).to(torch::kFloat32).cpu().contiguous();
-  std::copy_n(mean.data_ptr<float>(), model.vocab_size, stored.rows.begin());
+  squares.append_means(felt.tokens(), stored.rows);
   return stored;
 }
 
@@ -45,7 +43,12 @@ Result<uint64_t> hash_of(const Checkpoint& checkpoint, const std::string& name) 
 }  // namespace
 
 EndsFisher::EndsFisher(const ModelSpec& model)
-    : model_(model), head_input_(model.hidden_size), head_felt_(model.hidden_size), lookup_(model.hidden_size) {}
+    : model_(model),
+      head_input_(model.hidden_size),
+      head_felt_(model.hidden_size),
+      lookup_(model.hidden_size),
+      head_squares_(model.vocab_size),
+      lookup_squares_(model.vocab_size) {}
 
 void EndsFisher::see_head(const at::Tensor& input, const at::Tensor& gradient) {
   const at::Tensor squares = gradient.square();
@@ -53,16 +56,30 @@ void EndsFisher::see_head(const at::Tensor& input, const at::Tensor& gradient) {
   if (!has_finite_square(felt) || !has_finite_square(input)) return;
   head_input_.add(input);
   head_felt_.add(felt);
-  add_to(head_squares_, squares.sum(0, /*keepdim=*/false, torch::kFloat64));
+  for (int64_t begin = 0; begin < squares.size(0); begin += kSummed) {
+    const at::Tensor some = squares.narrow(0, begin, std::min(kSummed, squares.size(0) - begin));
+    head_squares_.add(some.sum(0, /*keepdim=*/false, torch::kFloat64));
+  }
 }
 
 void EndsFisher::see_embedding(const at::Tensor& ids, const at::Tensor& gradient) {
   const at::Tensor felt = gradient.reshape({-1, model_.hidden_size}) * model_.embedding_scale;
   lookup_.add(felt);
-  if (!lookup_squares_.defined()) {
-    lookup_squares_ = torch::zeros({model_.vocab_size}, felt.options().dtype(torch::kFloat64));
-  }
-  lookup_squares_.index_add_(0, ids.reshape({-1}).to(felt.device()), felt.square().sum(-1, false, torch::kFloat64));
+  lookup_squares_.add_at(ids.reshape({-1}).to(felt.device()), felt.square().sum(-1, false, torch::kFloat64));
+}
+
+void EndsFisher::add(const EndsFisher& other) {
+  head_input_.add(other.head_input_);
+  head_felt_.add(other.head_felt_);
+  lookup_.add(other.lookup_);
+  head_squares_.add(other.head_squares_);
+  lookup_squares_.add(other.lookup_squares_);
+}
+
+Status EndsFisher::add_up(Team& team) {
+  NWC_RETURN_IF_ERROR(nwc::add_up({&head_input_, &head_felt_, &lookup_}, team));
+  NWC_RETURN_IF_ERROR(head_squares_.add_up(team));
+  return lookup_squares_.add_up(team);
 }
 
 Result<HessianFile> EndsFisher::file(const Checkpoint& checkpoint, const Json& provenance, int64_t positions) const {

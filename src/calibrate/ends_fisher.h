@@ -6,11 +6,13 @@
 #include <string>
 
 #include "calibrate/second_moment.h"
+#include "calibrate/square_sums.h"
 #include "guide/hessian_file.h"
 #include "libtorch/tensors.h"
 #include "model/config/spec.h"
 #include "nwcodec/checkpoint.h"
 #include "nwcodec/result.h"
+#include "team/team.h"
 
 namespace nwc {
 
@@ -27,13 +29,18 @@ class EndsFisher {
   // The gradient at the first block's input, [.., hidden_size], where the embedding of `ids` (int64, as many) went in.
   void see_embedding(const at::Tensor& ids, const at::Tensor& gradient);
 
+  // Those of another device.
+  void add(const EndsFisher& other);
+  // Those of all processes, for the leading one; of no use to the others afterwards. Errors: those of the team.
+  Status add_up(Team& team);
+
   // Errors: kNotFound for a tensor that the checkpoint lacks; kIo.
   Result<HessianFile> file(const Checkpoint& checkpoint, const Json& provenance, int64_t positions) const;
 
  private:
   const ModelSpec& model_;
   SecondMoment head_input_, head_felt_, lookup_;  // of x, of |g| x, of g
-  at::Tensor head_squares_, lookup_squares_;      // [vocab_size], sums in binary64; undefined before the first position
+  SquareSums head_squares_, lookup_squares_;      // for each token of the vocabulary
 };
 
 }  // namespace nwc

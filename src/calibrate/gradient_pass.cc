@@ -2,70 +2,71 @@
 
 #include <fmt/format.h>
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "calibrate/block_fisher.h"
 #include "calibrate/block_moments.h"
+#include "calibrate/dropped_batches.h"
 #include "calibrate/finite_check.h"
 
 namespace nwc {
 namespace {
 
-constexpr double kMostDropped = 0.01;  // of the batches
+// What a lane measures of one block.
+struct Measured {
+  BlockMoments moments;
+  BlockFisher fisher;
+};
 
-// The way back, block by block.
+// The way back of one lane, block by block.
 class WayBack {
  public:
-  WayBack(const BlockStack& blocks, std::vector<Batch> batches, const GradientPassOptions& options,
-          PassContext& context)
-      : blocks_(blocks),
-        batches_(std::move(batches)),
-        options_(options),
+  WayBack(Lane lane, KeptInputs kept, DroppedBatches& dropped, PassContext& context)
+      : lane_(std::move(lane)),
         context_(context),
-        kept_(options.scratch, options.memory),
-        gradients_(batches_.size()) {}
+        dropped_(dropped),
+        kept_(std::move(kept)),
+        gradients_(lane_.batches.size()),
+        device_(lane_.batches.empty() ? at::Device(torch::kCPU) : lane_.batches[0].hidden.device()) {}
 
-  // Leaves the last block's outputs in batches_.
-  Status go_there(size_t first_kept) {
-    for (size_t b = 0; b < blocks_.count; ++b) {
-      NWC_ASSIGN_OR_RETURN(const auto block, blocks_.load(b));
-      for (size_t i = 0; i < batches_.size(); ++i) {
-        Batch& batch = batches_[i];
-        NWC_RETURN_IF_ERROR(context_.step(blocks_.first + b));
-        const at::Tensor output = block->forward(batch.hidden, {});
-        if (!is_finite(output)) return not_finite(*block, b, batch.hidden, batch.name);
-        if (b >= first_kept) NWC_RETURN_IF_ERROR(kept_.put(b, i, batch.hidden));
-        batch.hidden = output;
-      }
+  // Leaves the last block's outputs in the batches.
+  Status go_there_through(size_t b, bool keep) {
+    NWC_ASSIGN_OR_RETURN(const auto block, lane_.blocks.load(b));
+    for (size_t i = 0; i < lane_.batches.size(); ++i) {
+      Batch& batch = lane_.batches[i];
+      NWC_RETURN_IF_ERROR(context_.step(number_of(b)));
+      const at::Tensor output = block->forward(batch.hidden, {});
+      if (!is_finite(output)) return not_finite(*block, b, batch.hidden, batch.name);
+      if (keep) NWC_RETURN_IF_ERROR(kept_.put(b, i, batch.hidden));
+      batch.hidden = output;
     }
     return {};
   }
 
-  Status turn(LastGradient last_gradient) {
-    for (size_t i = 0; i < batches_.size(); ++i) {
-      NWC_RETURN_IF_ERROR(context_.step(blocks_.first + blocks_.count));
-      NWC_ASSIGN_OR_RETURN(gradients_[i], last_gradient(i, batches_[i].hidden));
-      batches_[i].hidden.reset();
+  Status turn() {
+    const LastGradient last_gradient = std::exchange(lane_.last_gradient, {});
+    for (size_t i = 0; i < lane_.batches.size(); ++i) {
+      Batch& batch = lane_.batches[i];
+      NWC_RETURN_IF_ERROR(context_.step(number_of(lane_.blocks.count)));
+      NWC_ASSIGN_OR_RETURN(gradients_[i], last_gradient(batch.index, batch.hidden));
+      batch.hidden.reset();
       if (!is_finite(gradients_[i])) NWC_RETURN_IF_ERROR(drop(i, "of the output"));
     }
     return {};
   }
 
-  Status go_back_through(size_t b) {
-    const size_t number = blocks_.first + b;
-    NWC_ASSIGN_OR_RETURN(const auto block, blocks_.load(b));
-    const bool missing = context_.files.is_missing(number);
-    BlockMoments moments(linears_of(blocks_.spec(b)));
-    BlockFisher fisher(linears_of(blocks_.spec(b)), options_.outputs);
+  Status go_back_through(size_t b, bool missing, Measured& measured) {
+    NWC_ASSIGN_OR_RETURN(const auto block, lane_.blocks.load(b));
     Block::Options watch;
     watch.hook = [&](const LinearSpec& linear, const at::Tensor& x, const at::Tensor& y) {
-      if (missing) moments.see(linear, x.detach());
-      fisher.see(linear, x, y);  // also where the file is there: the same batches are left out then
+      if (missing) measured.moments.see(linear, x.detach());
+      measured.fisher.see(linear, x, y);  // also where the file is there: the same batches are left out then
     };
-    for (size_t i = 0; i < batches_.size(); ++i) {
-      NWC_RETURN_IF_ERROR(context_.step(number));
+    for (size_t i = 0; i < lane_.batches.size(); ++i) {
+      NWC_RETURN_IF_ERROR(context_.step(number_of(b)));
       NWC_ASSIGN_OR_RETURN(const at::Tensor kept, kept_.take(b, i));
       const bool backward = gradients_[i].defined();
       if (!backward && !missing) continue;
@@ -73,24 +74,25 @@ class WayBack {
       const torch::AutoGradMode recording(backward);
       const at::Tensor hidden = input.clone().requires_grad_(backward);
       const at::Tensor output = block->forward(hidden, watch);
-      moments.end_batch();
-      if (missing && !moments.are_finite()) return not_finite(*block, b, input, batches_[i].name);
+      measured.moments.end_batch();
+      if (missing && !measured.moments.are_finite()) return not_finite(*block, b, input, lane_.batches[i].name);
       if (backward) output.backward(gradients_[i]);
-      NWC_RETURN_IF_ERROR(end_batch(i, hidden.grad(), fisher, missing));
+      NWC_RETURN_IF_ERROR(end_batch(i, hidden.grad(), measured.fisher, missing));
     }
-    return missing ? write(number, moments, fisher) : Status();
+    return {};
   }
 
-  // Of the model's ends, whose head the turn has seen.
-  Status end() {
+  // Tells the model's ends, whose head the turn has seen.
+  Status arrive() {
     for (size_t i = 0; i < gradients_.size(); ++i) {
-      if (gradients_[i].defined()) options_.at_input(i, gradients_[i]);
+      if (gradients_[i].defined()) lane_.at_input(lane_.batches[i].index, gradients_[i]);
     }
-    NWC_ASSIGN_OR_RETURN(const HessianFile file, options_.ends(positions_));
-    return context_.files.write_ends(file);
+    return {};
   }
 
  private:
+  size_t number_of(size_t b) const { return lane_.blocks.first + b; }
+
   Status end_batch(size_t i, const at::Tensor& gradient, BlockFisher& fisher, bool add) {
     if (!gradients_[i].defined()) {
       fisher.forget_batch();
@@ -104,51 +106,107 @@ class WayBack {
 
   Status drop(size_t i, const std::string& where) {
     gradients_[i].reset();
-    const std::string what = fmt::format("the gradient {} is not finite in {}", where, batches_[i].name);
-    ++context_.report.sequences_without_gradient;
-    if (static_cast<double>(context_.report.sequences_without_gradient) >
-        kMostDropped * static_cast<double>(batches_.size())) {
-      return Error(ErrorCode::kNonFinite, fmt::format("{}; so it is in {} of {} sequences", what,
-                                                      context_.report.sequences_without_gradient, batches_.size()))
-          .in_file(context_.checkpoint.directory().string())
-          .remedy("calibrate with --no-gradients");
-    }
-    context_.report.warnings.push_back(what + ", which is left out");
-    return {};
+    return dropped_.drop(lane_.batches[i].index,
+                         fmt::format("the gradient {} is not finite in {}", where, lane_.batches[i].name));
   }
 
-  Status write(size_t number, const BlockMoments& moments, const BlockFisher& fisher) {
-    NWC_ASSIGN_OR_RETURN(HessianFile file,
-                         moments.file(context_.checkpoint, context_.files.provenance(), context_.report.warnings));
+  Error not_finite(const Block& block, size_t b, const at::Tensor& input, const std::string& name) {
+    return block_not_finite(block, lane_.blocks.spec(b), input, number_of(b), name, context_.checkpoint);
+  }
+
+  Lane lane_;
+  PassContext& context_;
+  DroppedBatches& dropped_;
+  KeptInputs kept_;
+  std::vector<at::Tensor> gradients_;  // at the output of the next block on the way; undefined: left out
+  at::Device device_;
+};
+
+// All lanes of this process, which wait for each other and for the other processes after every block.
+class WaysBack {
+ public:
+  // `counts`: batches and positions, of all processes.
+  WaysBack(std::vector<Lane> lanes, std::pair<size_t, int64_t> counts, const GradientPassOptions& options,
+           PassContext& context)
+      : blocks_(lanes[0].blocks),
+        positions_(counts.second),
+        options_(options),
+        context_(context),
+        dropped_(counts.first, context.checkpoint, context.report) {
+    for (size_t l = 0; l < lanes.size(); ++l) {
+      KeptInputs kept(options.scratch, options.memory / lanes.size(),
+                      fmt::format("inputs-{}-{}", context.team.rank(), l));
+      ways_.push_back(std::make_unique<WayBack>(std::move(lanes[l]), std::move(kept), dropped_, context));
+    }
+  }
+
+  Status there(size_t first_kept) {
+    return in_each_lane(ways_.size(), [&](size_t l) -> Status {
+      for (size_t b = 0; b < blocks_.count; ++b) NWC_RETURN_IF_ERROR(ways_[l]->go_there_through(b, b >= first_kept));
+      return {};
+    });
+  }
+
+  Status turn() {
+    NWC_RETURN_IF_ERROR(in_each_lane(ways_.size(), [&](size_t l) { return ways_[l]->turn(); }));
+    return dropped_.settle(context_.team);
+  }
+
+  Status back_through(size_t b) {
+    const size_t number = blocks_.first + b;
+    const bool missing = context_.files.is_missing(number);
+    const std::vector<BlockLinear> linears = linears_of(blocks_.spec(b));
+    std::vector<Measured> measured(ways_.size(), {BlockMoments(linears), BlockFisher(linears, options_.outputs)});
+    NWC_RETURN_IF_ERROR(
+        in_each_lane(ways_.size(), [&](size_t l) { return ways_[l]->go_back_through(b, missing, measured[l]); }));
+    NWC_RETURN_IF_ERROR(dropped_.settle(context_.team));
+    return missing ? write(number, measured) : Status();
+  }
+
+  Status ends() {
+    NWC_RETURN_IF_ERROR(in_each_lane(ways_.size(), [&](size_t l) { return ways_[l]->arrive(); }));
+    NWC_ASSIGN_OR_RETURN(const HessianFile file, options_.ends(positions_));
+    return context_.files.write_ends(file);
+  }
+
+ private:
+  Status write(size_t number, std::vector<Measured>& measured) {
+    BlockMoments& moments = measured[0].moments;
+    BlockFisher& fisher = measured[0].fisher;
+    for (size_t l = 1; l < measured.size(); ++l) {
+      moments.add(measured[l].moments);
+      fisher.add(measured[l].fisher);
+    }
+    NWC_RETURN_IF_ERROR(moments.add_up(context_.team));
+    NWC_RETURN_IF_ERROR(fisher.add_up(context_.team));
+    if (!context_.files.writes()) return {};
+    NWC_ASSIGN_OR_RETURN(HessianFile file, moments.file(context_.checkpoint, context_.files.provenance()));
+    if (auto few = moments.few_tokens(number)) context_.report.warnings.push_back(*std::move(few));
     fisher.append_to(file);
     file.positions = positions_;
     context_.report.hessians += file.hessians.size();
     return context_.files.write(number, file);
   }
 
-  Error not_finite(const Block& block, size_t b, const at::Tensor& input, const std::string& name) {
-    return block_not_finite(block, blocks_.spec(b), input, blocks_.first + b, name, context_.checkpoint);
-  }
-
-  static int64_t positions_of(const std::vector<Batch>& batches) {
-    int64_t positions = 0;
-    for (const Batch& batch : batches) positions += batch.hidden.size(0) * batch.hidden.size(1);
-    return positions;
-  }
-
-  const BlockStack& blocks_;
-  std::vector<Batch> batches_;
+  const BlockStack blocks_;
+  const int64_t positions_;
   const GradientPassOptions& options_;
   PassContext& context_;
-  KeptInputs kept_;
-  std::vector<at::Tensor> gradients_;  // at the output of the next block on the way; undefined: left out
-  int64_t positions_ = positions_of(batches_);
-  at::Device device_ = batches_.empty() ? at::Device(torch::kCPU) : batches_[0].hidden.device();
+  DroppedBatches dropped_;
+  std::vector<std::unique_ptr<WayBack>> ways_;
 };
 
-}  // namespace
-
-namespace {
+// Batches and positions of all lanes of all processes.
+Result<std::pair<size_t, int64_t>> count_all(const std::vector<Lane>& lanes, Team& team) {
+  std::vector<double> counts(2, 0.0);
+  for (const Lane& lane : lanes) {
+    counts[0] += static_cast<double>(lane.batches.size());
+    for (const Batch& batch : lane.batches)
+      counts[1] += static_cast<double>(batch.hidden.size(0) * batch.hidden.size(1));
+  }
+  NWC_RETURN_IF_ERROR(team.gather(counts));
+  return std::pair(static_cast<size_t>(counts[0]), static_cast<int64_t>(counts[1]));
+}
 
 // How far back the way goes: all the way for the ends.
 size_t first_needed(const BlockStack& blocks, const HessianFiles& files) {
@@ -162,15 +220,15 @@ uint64_t steps_of_gradient_pass(const BlockStack& blocks, size_t batches, const 
   return first == blocks.count ? 0 : (2 * blocks.count - first + 1) * batches;
 }
 
-Status pass_with_gradients(const BlockStack& blocks, std::vector<Batch> batches, LastGradient last_gradient,
-                           const GradientPassOptions& options, PassContext& context) {
-  const size_t first = first_needed(blocks, context.files);
-  if (first == blocks.count) return {};
-  WayBack way(blocks, std::move(batches), options, context);
-  NWC_RETURN_IF_ERROR(way.go_there(first));
-  NWC_RETURN_IF_ERROR(way.turn(std::move(last_gradient)));
-  for (size_t b = blocks.count; b-- > first;) NWC_RETURN_IF_ERROR(way.go_back_through(b));
-  return context.files.ends_missing() ? way.end() : Status();
+Status pass_with_gradients(std::vector<Lane> lanes, const GradientPassOptions& options, PassContext& context) {
+  const size_t count = lanes[0].blocks.count, first = first_needed(lanes[0].blocks, context.files);
+  if (first == count) return {};
+  NWC_ASSIGN_OR_RETURN(const auto counts, count_all(lanes, context.team));
+  WaysBack ways(std::move(lanes), counts, options, context);
+  NWC_RETURN_IF_ERROR(ways.there(first));
+  NWC_RETURN_IF_ERROR(ways.turn());
+  for (size_t b = count; b-- > first;) NWC_RETURN_IF_ERROR(ways.back_through(b));
+  return context.files.ends_missing() ? ways.ends() : Status();
 }
 
 }  // namespace nwc

@@ -14,27 +14,21 @@
 namespace nwc {
 
 struct GradientPassOptions {
-  std::filesystem::path scratch;  // a directory for what does not fit memory (calibrate/kept_inputs.h)
-  bool outputs = false;           // E[g g^T] too
-  uint64_t memory = KeptInputs::kMemory;
-  // The gradient at the first block's input of batch `index`, of all batches that have one, once the first block is
-  // through; and then what the file of the ends holds. None: there is no such file.
-  std::function<void(size_t index, const at::Tensor& gradient)> at_input = {};
+  std::filesystem::path scratch;          // a directory for what does not fit memory (calibrate/kept_inputs.h)
+  bool outputs = false;                   // E[g g^T] too
+  uint64_t memory = KeptInputs::kMemory;  // of all lanes of this process
+  // What the file of the ends holds, after all calls of Lane::at_input, in every process; of no use but in the leading
+  // one. None: there is no such file.
   std::function<Result<HessianFile>(int64_t positions)> ends = {};
 };
 
-// The gradient of what is to be measured at the last block's output of batch `index`, of its shape. Freed at the turn,
-// with what it holds of the model.
-using LastGradient = std::function<Result<at::Tensor>(size_t index, const at::Tensor& output)>;
-
 // Once through all blocks, keeping the input of each; then from the last block down, each computed again with gradients
-// (recomputation): the memory is that of one block, of its gradients for one batch and of its moments, beside the kept
-// inputs. Files are written from the last block down, those that are there are not written again, and blocks below the
-// first that is missing do not run backwards; if the file of the ends is missing, all do. A batch whose gradient is not
-// finite is left out from there on, with a line in the report's warnings. Errors: those of pass_blocks(), and
-// kNonFinite if more than 1 % of the batches have such gradients.
-Status pass_with_gradients(const BlockStack& blocks, std::vector<Batch> batches, LastGradient last_gradient,
-                           const GradientPassOptions& options, PassContext& context);
+// (recomputation): the memory is that of one block, of its gradients for one batch and of its moments for each lane,
+// beside the kept inputs. Files are written from the last block down, those that are there are not written again, and
+// blocks below the first that is missing do not run backwards; if the file of the ends is missing, all do. A batch
+// whose gradient is not finite is left out from there on, with a line in the report's warnings. Errors: those of
+// pass_blocks(), and kNonFinite if more than 1 % of the batches have such gradients.
+Status pass_with_gradients(std::vector<Lane> lanes, const GradientPassOptions& options, PassContext& context);
 uint64_t steps_of_gradient_pass(const BlockStack& blocks, size_t batches, const HessianFiles& files);
 
 }  // namespace nwc

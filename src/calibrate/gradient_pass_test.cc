@@ -214,19 +214,21 @@ PassResult run_on(const fs::path& model_path, const fs::path& output, size_t bat
   HessianFiles files = HessianFiles::open(std::move(locked), model.blocks(), Json::object());
   PassResult run;
   const Progress progress;
-  PassContext context{checkpoint, files, run.report, progress};
+  const std::unique_ptr<Team> alone = make_solo_team();
+  PassContext context{checkpoint, files, run.report, progress, *alone};
   std::vector<Batch> all;
   for (size_t i = 0; i < batches; ++i) {
     all.push_back({torch::sin(torch::arange(40, torch::kFloat32) * (1.0 + static_cast<double>(i))).view({1, 5, 8}),
-                   "batch " + std::to_string(i)});
+                   "batch " + std::to_string(i), i});
   }
   const LastGradient last = [&](size_t index, const at::Tensor& hidden) -> Result<at::Tensor> {
     at::Tensor gradient = torch::cos(hidden);
     if (std::find(infinite.begin(), infinite.end(), index) != infinite.end()) gradient[0][3][2] = INFINITY;
     return gradient;
   };
-  run.status = pass_with_gradients(BlockStack::of(model, 0), std::move(all), last,
-                                   {.scratch = output, .memory = memory}, context);
+  std::vector<Lane> lanes;
+  lanes.push_back({BlockStack::of(model, 0), std::move(all), last});
+  run.status = pass_with_gradients(std::move(lanes), {.scratch = output, .memory = memory}, context);
   if (run.status) run.bytes = testing::read_file(output / hessian_file_name(0));
   return run;
 }

@@ -39,15 +39,24 @@ Status remove_calibration(const fs::path& directory) {
 }
 
 HessianFiles HessianFiles::open(ResumableDirectory directory, size_t blocks, Json provenance, bool ends) {
-  HessianFiles files(std::move(directory));
+  HessianFiles files;
+  files.directory_ = std::move(directory);
   const auto is_there = [&](const std::string& name) {
-    if (!files.directory_.has_from_earlier_run(name)) return false;
-    const Status usable = check(files.directory_.path() / name, provenance);
+    if (!files.directory_->has_from_earlier_run(name)) return false;
+    const Status usable = check(files.directory_->path() / name, provenance);
     if (!usable) files.warnings_.push_back(made_again(usable.error()));
     return usable.ok();
   };
   for (size_t b = 0; b < blocks; ++b) files.missing_.push_back(!is_there(hessian_file_name(b)));
   files.ends_missing_ = ends && !is_there(kHessianEndsName);
+  files.provenance_ = std::move(provenance);
+  return files;
+}
+
+HessianFiles HessianFiles::beside(std::vector<bool> missing, bool ends_missing, Json provenance) {
+  HessianFiles files;
+  files.missing_ = std::move(missing);
+  files.ends_missing_ = ends_missing;
   files.provenance_ = std::move(provenance);
   return files;
 }
@@ -68,16 +77,15 @@ size_t HessianFiles::first_missing(size_t first, size_t count) const {
   return found;
 }
 
-Status HessianFiles::write_ends(const HessianFile& file) {
-  NWC_RETURN_IF_ERROR(write_hessian_file(directory_.path() / kHessianEndsName, file));
-  directory_.keep_progress();
+Status HessianFiles::write(const std::string& name, const HessianFile& file) {
+  if (!directory_) return {};
+  NWC_RETURN_IF_ERROR(write_hessian_file(directory_->path() / name, file));
+  directory_->keep_progress();
   return {};
 }
 
-Status HessianFiles::write(size_t block, const HessianFile& file) {
-  NWC_RETURN_IF_ERROR(write_hessian_file(directory_.path() / hessian_file_name(block), file));
-  directory_.keep_progress();
-  return {};
-}
+Status HessianFiles::write_ends(const HessianFile& file) { return write(kHessianEndsName, file); }
+
+Status HessianFiles::write(size_t block, const HessianFile& file) { return write(hessian_file_name(block), file); }
 
 }  // namespace nwc

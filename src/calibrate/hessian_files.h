@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,9 +26,12 @@ class HessianFiles {
   // `directory`: begun. `provenance`: what every file says it was made from.
   // `ends`: with a file for embedding and head, too.
   static HessianFiles open(ResumableDirectory directory, size_t blocks, Json provenance, bool ends = false);
+  // Those of a process beside the one that writes: it knows what is missing, and writes nothing.
+  static HessianFiles beside(std::vector<bool> missing, bool ends_missing, Json provenance);
 
   const Json& provenance() const { return provenance_; }
   size_t blocks() const { return missing_.size(); }
+  bool writes() const { return directory_.has_value(); }
   bool is_missing(size_t block) const { return missing_[block]; }
   bool ends_missing() const { return ends_missing_; }  // false if there is to be none
   size_t from_earlier_run() const;
@@ -42,11 +46,13 @@ class HessianFiles {
   Status write(size_t block, const HessianFile& file);
   Status write_ends(const HessianFile& file);
   // All are there.
-  Status finish() { return directory_.finish(); }
+  Status finish() { return directory_ ? directory_->finish() : Status(); }
 
  private:
-  explicit HessianFiles(ResumableDirectory directory) : directory_(std::move(directory)) {}
-  ResumableDirectory directory_;
+  HessianFiles() = default;
+  Status write(const std::string& name, const HessianFile& file);
+
+  std::optional<ResumableDirectory> directory_;  // none: beside the process that writes
   Json provenance_;
   std::vector<bool> missing_;
   bool ends_missing_ = false;

@@ -2,7 +2,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <string>
 #include <system_error>
 
 namespace nwc {
@@ -10,9 +9,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A name as unfinished files have it (base/file.h): a process that is killed before it has removed the name leaves a
-// file that the next run takes for what it is. The directory belongs to this process alone.
-constexpr const char* kName = ".inputs.scratch.partial";
+// Makes a name as unfinished files have it (base/file.h): a process that is killed before it has removed the name
+// leaves a file that the next run takes for what it is. The directory belongs to this run alone.
+constexpr const char* kNameEnd = ".scratch.partial";
 
 Error io_error(const fs::path& directory, const char* what) {
   return Error(ErrorCode::kIo, std::string(what) + " the inputs of blocks: " + std::strerror(errno))
@@ -23,7 +22,7 @@ Error io_error(const fs::path& directory, const char* what) {
 }  // namespace
 
 Status KeptInputs::open_file() {
-  const fs::path path = directory_ / kName;
+  const fs::path path = directory_ / ("." + name_ + kNameEnd);
   file_.open(path, std::ios::in | std::ios::out | std::ios::binary | std::ios::trunc);
   if (!file_) return io_error(directory_, "cannot keep");
   std::error_code ignored;

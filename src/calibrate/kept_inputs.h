@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -19,10 +20,11 @@ namespace nwc {
 // of it however the process ends. Not thread-safe.
 class KeptInputs {
  public:
-  static constexpr uint64_t kMemory = uint64_t{1} << 30;
-  explicit KeptInputs(std::filesystem::path directory, uint64_t memory = kMemory)
-      : directory_(std::move(directory)), memory_(memory) {}
-  KeptInputs(const KeptInputs&) = delete;
+  static constexpr uint64_t kMemory = uint64_t{1} << 28;
+  // `name`: for the file, until it has none; other than that of every other object for this directory.
+  explicit KeptInputs(std::filesystem::path directory, uint64_t memory = kMemory, std::string name = "inputs")
+      : directory_(std::move(directory)), name_(std::move(name)), memory_(memory) {}
+  KeptInputs(KeptInputs&&) = default;
 
   // hidden: float32, on any device. Errors: kIo, for instance without space for the file.
   Status put(size_t block, size_t batch, const at::Tensor& hidden);
@@ -38,6 +40,7 @@ class KeptInputs {
   Status open_file();
 
   std::filesystem::path directory_;
+  std::string name_;
   uint64_t memory_, used_ = 0, end_ = 0;
   std::fstream file_;
   std::map<std::pair<size_t, size_t>, Place> places_;

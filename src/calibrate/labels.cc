@@ -10,15 +10,21 @@ namespace nwc {
 namespace {
 
 constexpr int64_t kLogits =
-    int64_t{1} << 23;  // at a time: 32 MB, and some five times that of what is computed from them
+    int64_t{1} << 23;           // at a time: 32 MB, and some five times that of what is computed from them
+constexpr int64_t kDrawn = 16;  // positions whose sums are held at a time, in binary64
 
 // One index per row of logits [positions, vocabulary], drawn by its softmax at the quantiles [positions, 1].
 at::Tensor drawn(const at::Tensor& logits, const at::Tensor& quantiles) {
-  const at::Tensor sums = torch::softmax(logits, -1).cumsum(-1, torch::kFloat64);
-  const at::Tensor last = sums.narrow(-1, sums.size(-1) - 1, 1);
-  return torch::searchsorted(sums, quantiles * last, /*out_int32=*/false, /*right=*/true)
-      .clamp_max(sums.size(-1) - 1)
-      .squeeze(-1);
+  std::vector<at::Tensor> indices;
+  for (int64_t begin = 0; begin < logits.size(0); begin += kDrawn) {
+    const int64_t count = std::min(kDrawn, logits.size(0) - begin);
+    const at::Tensor sums = torch::softmax(logits.narrow(0, begin, count), -1).cumsum(-1, torch::kFloat64);
+    const at::Tensor last = sums.narrow(-1, sums.size(-1) - 1, 1), some = quantiles.narrow(0, begin, count);
+    indices.push_back(torch::searchsorted(sums, some * last, /*out_int32=*/false, /*right=*/true)
+                          .clamp_max(sums.size(-1) - 1)
+                          .squeeze(-1));
+  }
+  return torch::cat(indices);
 }
 
 }  // namespace

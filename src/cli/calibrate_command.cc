@@ -5,8 +5,11 @@
 #include "base/json.h"
 #include "calibrate/calibrate.h"
 #include "cli/command.h"
+#include "cli/team_end.h"
 #include "cli/terminal.h"
 #include "cli/text_calibration.h"
+#include "libtorch/device_list.h"
+#include "team/team.h"
 
 namespace nwc::cli {
 namespace {
@@ -18,10 +21,13 @@ struct Arguments {
   std::string device = "cpu";
 };
 
-Result<CalibrateReport> calibrate_on_files(const Arguments& a, const Progress& progress) {
-  if (!a.images.empty()) return calibrate_encoder(a.options, a.images, progress);
+Result<CalibrateReport> calibrate_on_files(Arguments& a, Team& team, const Progress& progress) {
+  NWC_ASSIGN_OR_RETURN(const std::vector<ModelDevice> devices, open_devices(a.device, team.local_rank()));
+  a.options.device = devices[0];
+  a.options.more_devices.assign(devices.begin() + 1, devices.end());
+  if (!a.images.empty()) return calibrate_encoder(a.options, a.images, progress, &team);
   NWC_ASSIGN_OR_RETURN(const TokenisedTexts tokenised, tokenise_texts(a.options.model, a.texts, progress));
-  Result<CalibrateReport> report = calibrate(a.options, tokenised.texts, progress);
+  Result<CalibrateReport> report = calibrate(a.options, tokenised.texts, progress, &team);
   if (report) report->warnings.insert(report->warnings.begin(), tokenised.warnings.begin(), tokenised.warnings.end());
   return report;
 }
@@ -85,7 +91,8 @@ void add_calibrate(CLI::App& app, Command& command) {
   merge->excludes(model)->excludes(text)->excludes(images)->excludes(gradients)->excludes(outputs);
   images->excludes(text)->excludes(sequences)->excludes(length);
   app.add_flag("--force", a->options.force, "Replace the calibration that stands in the output directory");
-  add_device_option(app, a->device);
+  app.add_option("--device", a->device, "Compute on cpu, cuda, cuda:NUMBER, cuda:NUMBER,NUMBER... or cuda:all")
+      ->capture_default_str();
   add_global_options(app, command);
   app.callback([a, outputs] {
     if (!a->merge.empty()) return;
@@ -106,14 +113,15 @@ void add_calibrate(CLI::App& app, Command& command) {
   command.run = [a, &command]() -> Status {
     if (!a->merge.empty()) return merge_all(*a, command.global);
     a->options.threads = command.global.threads;
-    NWC_ASSIGN_OR_RETURN(a->options.device, open_device(a->device));
+    NWC_ASSIGN_OR_RETURN(const std::unique_ptr<Team> team, join_team());
     Result<CalibrateReport> report = CalibrateReport{};
     {
-      ProgressLine line(command.global.quiet);
-      report = calibrate_on_files(*a, line.progress());
-      if (!report) return std::move(report).error();
+      ProgressLine line(command.global.quiet || !team->leads());
+      report = calibrate_on_files(*a, *team, line.progress());
+      if (!report) return end_all(*team, std::move(report).error());
       for (const std::string& warning : report->warnings) line.note("warning: " + warning);
     }
+    if (!team->leads()) return {};
     if (command.global.json) {
       print_json(to_json(*report));
     } else {

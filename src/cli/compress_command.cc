@@ -14,6 +14,7 @@
 #include "cli/recovery_options.h"
 #include "cli/selection_list.h"
 #include "cli/shipped_codecs.h"
+#include "cli/team_end.h"
 #include "cli/terminal.h"
 #include "cli/text_calibration.h"
 #include "compress/compress.h"
@@ -363,14 +364,7 @@ void add_compress(CLI::App& app, Command& command) {
     }
     std::optional<TargetedCompression> found;
     Result<CompressReport> report = compress_together(*a, *team, line->progress(), measure_and_record, found);
-    if (!report && team->size() > 1) {
-      // The others may be waiting for this process.
-      fmt::print(stderr, "{}\n",
-                 printable(fmt::format("nwcodec: rank {}: {}", team->rank(), report.error().to_string())));
-      std::fflush(stderr);
-      team->abort();
-    }
-    if (!report) return std::move(report).error();
+    if (!report) return end_all(*team, std::move(report).error());
     for (const std::string& warning : report->warnings) line->note("warning: " + warning);
     if (!team->leads()) return {};
     if (!a->report.empty()) {

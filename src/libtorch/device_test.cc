@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <torch/cuda.h>
 
+#include "libtorch/device_list.h"
 #include "libtorch/tensors.h"
 
 namespace nwc {
@@ -34,6 +35,22 @@ TEST(DeviceTest, ADeviceThatIsNotThereIsRefusedByName) {
   EXPECT_NE(text.find("cuda:4096"), std::string::npos) << text;
   const bool advises = text.find("NWCODEC_WITH_CUDA") != std::string::npos;
   EXPECT_NE(advises, torch::cuda::is_available()) << text;
+}
+
+TEST(DeviceTest, SeveralAtOnce) {
+  EXPECT_EQ(open_devices("cpu")->size(), 1u);
+  for (const char* names : {"cuda:0,4096", "cuda:4096"}) {
+    const Result<std::vector<ModelDevice>> devices = open_devices(names);
+    ASSERT_FALSE(devices.ok()) << names;
+    EXPECT_EQ(devices.error().code(), ErrorCode::kUnsupported);
+    EXPECT_NE(devices.error().message().find("cuda:"), std::string::npos) << devices.error().message();
+  }
+  EXPECT_EQ(open_devices("cuda:1,1").error().code(), ErrorCode::kInvalidArgument);
+  const Result<std::vector<ModelDevice>> all = open_devices("cuda:all");
+  EXPECT_EQ(all.ok(), torch::cuda::is_available());
+  if (!all) GTEST_SKIP() << all.error().to_string();
+  EXPECT_EQ(all->size(), static_cast<size_t>(torch::cuda::device_count()));
+  EXPECT_EQ(all->back().cuda, static_cast<int>(all->size()) - 1);
 }
 
 TEST(DeviceTest, OpensWhatIsThere) {

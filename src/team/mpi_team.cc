@@ -2,6 +2,7 @@
 // waits for that rank to come out of its own work.
 #include <mpi.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -17,6 +18,7 @@ namespace {
 
 constexpr int kClaimTag = 1, kItemTag = 2, kStopTag = 3;
 constexpr std::chrono::milliseconds kPoll{1};
+constexpr size_t kPiece = size_t{1} << 22;  // numbers of a sum at a time, so that buffers of the library stay small
 
 Status checked(int code, const char* what) {
   if (code == MPI_SUCCESS) return {};
@@ -84,6 +86,18 @@ class MpiTeam : public Team {
     return checked(MPI_Allreduce(MPI_IN_PLACE, values.data(), static_cast<int>(values.size()), MPI_DOUBLE, MPI_SUM,
                                  MPI_COMM_WORLD),
                    "gathering");
+  }
+
+  Status sum(std::span<double> values) override {
+    NWC_RETURN_IF_ERROR(meet());
+    for (size_t begin = 0; begin < values.size(); begin += kPiece) {
+      double* const piece = values.data() + begin;
+      const auto count = static_cast<int>(std::min(kPiece, values.size() - begin));
+      NWC_RETURN_IF_ERROR(checked(MPI_Reduce(leads() ? MPI_IN_PLACE : piece, leads() ? piece : nullptr, count,
+                                             MPI_DOUBLE, MPI_SUM, 0, MPI_COMM_WORLD),
+                                  "adding up"));
+    }
+    return {};
   }
 
   void abort() override {

@@ -25,9 +25,12 @@ class Team {
   virtual Result<size_t> claim() = 0;
   // Waits for all.
   virtual Status meet() = 0;
-  // Adds up the ranks' values, element by element. Every element must be zero on all ranks but one, so that the sum is
-  // exact.
+  // Adds up the ranks' values, element by element, for all of them. The sums must be exact in any order: whole numbers,
+  // or zero on all ranks but one.
   virtual Status gather(std::span<double> values) = 0;
+  // The same for the leading rank; on the others the values mean nothing afterwards. In an order of the MPI library's
+  // choice.
+  virtual Status sum(std::span<double> values) = 0;
   // Ends the processes of all ranks, this one included, with exit code 1; files under temporary names stay.
   [[noreturn]] virtual void abort() = 0;
 };

@@ -64,16 +64,18 @@ void calibrate_on_labels(const fs::path& directory, const testing::Expected& exp
   HessianFiles files = HessianFiles::open(std::move(locked), model.blocks(), Json::object());
   CalibrateReport report;
   const Progress progress;
-  PassContext context{checkpoint, files, report, progress};
+  const std::unique_ptr<Team> alone = make_solo_team();
+  PassContext context{checkpoint, files, report, progress, *alone};
   const at::Tensor ids = expected["input_ids"], labels = expected["labels"];
   const auto rule = [&](const at::Tensor& logits, int64_t begin) { return labels.narrow(0, begin, logits.size(0)); };
   const auto head = value_of(model.head());
-  const Status passed = pass_with_gradients(
-      BlockStack::of(model, 0), {{value_of(model.embedding())->forward(ids), "input_ids"}},
-      [&](size_t, const at::Tensor& hidden) -> Result<at::Tensor> {
-        return gradient_of_labels(*head, model.spec().vocab_size, hidden, rule);
-      },
-      {.scratch = output}, context);
+  std::vector<Lane> lanes;
+  lanes.push_back({BlockStack::of(model, 0),
+                   {{value_of(model.embedding())->forward(ids), "input_ids"}},
+                   [&](size_t, const at::Tensor& hidden) -> Result<at::Tensor> {
+                     return gradient_of_labels(*head, model.spec().vocab_size, hidden, rule);
+                   }});
+  const Status passed = pass_with_gradients(std::move(lanes), {.scratch = output}, context);
   ASSERT_TRUE(passed) << passed.error().to_string();
   ASSERT_TRUE(files.finish());
 }

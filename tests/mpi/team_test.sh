@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Teams of several processes: which rank is which of its machine, and what becomes of a job whose server fails.
+# Teams of several processes: which rank is which of its machine, what they tell each other, and what becomes of a job
+# whose server fails.
 # usage: team_test.sh MPIEXEC TEAM_PROBE
 set -euo pipefail
 mpiexec=$1 probe=$2
@@ -14,6 +15,13 @@ rank 0 of 4 is number 0 of its machine
 rank 1 of 4 is number 1 of its machine
 rank 2 of 4 is number 0 of its machine
 rank 3 of 4 is number 1 of its machine
+RANKS
+
+"$mpiexec" -n 3 "$probe" exchange 2>"$work/errors" | sort >"$work/ranks"
+diff - "$work/ranks" <<'RANKS' || { cat "$work/errors"; exit 1; }
+rank 0 has them all
+rank 1 has them all
+rank 2 has them all
 RANKS
 
 code=0
