@@ -1,34 +1,47 @@
 #include "calibrate/calibrate.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "base/hash.h"
 #include "base/parallel.h"
 #include "calibrate/block_pass.h"
 #include "calibrate/calibration_identity.h"
+#include "calibrate/drawn_texts.h"
 #include "calibrate/ends_fisher.h"
 #include "calibrate/finite_check.h"
 #include "calibrate/gradient_pass.h"
 #include "calibrate/hessian_files.h"
 #include "calibrate/labels.h"
-#include "calibrate/sequences.h"
 #include "guide/calibration_sequences.h"
 #include "libtorch/foreign.h"
 #include "libtorch/machine.h"
 #include "libtorch/tensors.h"
 #include "libtorch/threads.h"
 #include "model/causal_lm.h"
+#include "model/families/family.h"
 
 namespace nwc {
 namespace {
 
-std::string hash_of(const CalibrationText& text) { return hex64(xxh3(std::as_bytes(std::span(text.ids)))); }
+std::string hash_of(std::span<const int32_t> ids) { return hex64(xxh3(std::as_bytes(ids))); }
+
+// Of the model's own text.
+Json provenance_of(const CalibrationText& text, const CalibrateOptions& options, const DrawnTexts::Text& drawn) {
+  std::vector<int32_t> ids;
+  for (const auto& sequence : drawn.sequences) ids.insert(ids.end(), sequence.begin(), sequence.end());
+  return {{"name", text.name},    {"own", true},         {"beginning", text.ids}, {"held_out", options.held_out},
+          {"tokens", ids.size()}, {"hash", hash_of(ids)}};
+}
 
 // What the files say they were made from.
-Json provenance_of(const CalibrateOptions& options, std::span<const CalibrationText> texts) {
+Json provenance_of(const CalibrateOptions& options, std::span<const CalibrationText> texts, const DrawnTexts& drawn) {
   Json list = Json::array();
-  for (const CalibrationText& text : texts)
-    list.push_back({{"name", text.name}, {"tokens", text.ids.size()}, {"hash", hash_of(text)}});
+  for (size_t i = 0; i < texts.size(); ++i) {
+    list.push_back(
+        texts[i].own ? provenance_of(texts[i], options, drawn.texts[i])
+                     : Json{{"name", texts[i].name}, {"tokens", texts[i].ids.size()}, {"hash", hash_of(texts[i].ids)}});
+  }
   Json provenance = {
       {"texts", list}, {"sequences", options.sequences}, {"length", options.length}, {"seed", options.seed}};
   add_gradients(options, provenance);
@@ -45,8 +58,10 @@ Result<RunIdentity> identity_of(const CalibrateOptions& options, std::span<const
   identity.add("seed", options.seed);
   add_gradients(options, identity);
   for (size_t i = 0; i < texts.size(); ++i) {
-    identity.add(fmt::format("text {}", i + 1),
-                 std::string_view(fmt::format("{} tokens, {}", texts[i].ids.size(), hash_of(texts[i]))));
+    const std::string text =
+        texts[i].own ? fmt::format("its own after [{}], {} held out", fmt::join(texts[i].ids, " "), options.held_out)
+                     : fmt::format("{} tokens, {}", texts[i].ids.size(), hash_of(texts[i].ids));
+    identity.add(fmt::format("text {}", i + 1), std::string_view(text));
   }
   NWC_RETURN_IF_ERROR(add_model(options.model, checkpoint, options.device, options.threads, identity));
   return identity;
@@ -67,41 +82,33 @@ Result<CausalLm> open_model(CalibrateOptions& options, std::vector<std::string>&
   return without;
 }
 
-// The sequences of all texts, at the first block's input, and as they are stored.
-struct DrawnSequences {
-  std::vector<Batch> batches;
-  std::vector<std::vector<CalibrationSequences::Sequence>> texts;
+// The sequences of all texts, one after another.
+struct Sequences {
+  std::vector<Batch> batches;  // at the first block's input
+  std::vector<CalibrationSequences::Sequence> tokens;
+  std::vector<int64_t> written;  // as in DrawnTexts::Text
 };
 
-Result<DrawnSequences> draw(const CalibrateOptions& options, std::span<const CalibrationText> texts,
-                            const CausalLm& model, const Checkpoint& checkpoint, std::vector<std::string>& warnings) {
-  DrawnSequences drawn;
+Result<Sequences> embed(const DrawnTexts& drawn, std::span<const CalibrationText> texts, const CausalLm& model,
+                        const Checkpoint& checkpoint) {
+  Sequences sequences;
   NWC_ASSIGN_OR_RETURN(const auto embedding, model.embedding());
-  for (const CalibrationText& text : texts) {
-    Result<std::vector<int64_t>> begins = draw_sequences(text.ids, options.length, options.sequences, options.seed);
-    if (!begins) return std::move(begins).error().in_file(text.name);
-    if (static_cast<int64_t>(begins->size()) < options.sequences) {
-      warnings.push_back(
-          fmt::format("{} has only {} sequences of {} tokens", text.name, begins->size(), options.length));
-    }
-    std::vector<CalibrationSequences::Sequence>& of_text = drawn.texts.emplace_back();
-    for (const int64_t begin : *begins) {
-      of_text.emplace_back(text.ids.begin() + begin, text.ids.begin() + begin + options.length);
-      const at::Tensor ids =
-          torch::tensor(at::ArrayRef<int32_t>(text.ids.data() + begin, static_cast<size_t>(options.length)),
-                        torch::kInt64)
-              .unsqueeze(0);
-      drawn.batches.push_back({embedding->forward(ids), fmt::format("sequence {} of {}", of_text.size(), text.name)});
-      if (!is_finite(drawn.batches.back().hidden))
-        return input_not_finite(drawn.batches.back().name, model.spec().embedding, checkpoint);
+  for (size_t i = 0; i < texts.size(); ++i) {
+    size_t number = 0;
+    for (const CalibrationSequences::Sequence& tokens : drawn.texts[i].sequences) {
+      const at::Tensor ids = torch::tensor(at::ArrayRef<int32_t>(tokens), torch::kInt64).unsqueeze(0);
+      sequences.batches.push_back({embedding->forward(ids), fmt::format("sequence {} of {}", ++number, texts[i].name)});
+      if (!is_finite(sequences.batches.back().hidden))
+        return input_not_finite(sequences.batches.back().name, model.spec().embedding, checkpoint);
+      sequences.tokens.push_back(tokens);
+      sequences.written.push_back(drawn.texts[i].written);
     }
   }
-  return drawn;
+  return sequences;
 }
 
-// `sequences`: the tokens of each batch.
-Status pass(const CalibrateOptions& options, const CausalLm& model, std::vector<Batch> batches,
-            const std::vector<CalibrationSequences::Sequence>& sequences, PassContext& context) {
+Status pass(const CalibrateOptions& options, const CausalLm& model, Sequences sequences, PassContext& context) {
+  std::vector<Batch> batches = std::move(sequences.batches);
   const BlockStack blocks = BlockStack::of(model, 0);
   if (!options.gradients) {
     context.total = steps_of_pass(blocks, batches.size(), context.files);
@@ -115,12 +122,16 @@ Status pass(const CalibrateOptions& options, const CausalLm& model, std::vector<
     if (head == nullptr) {
       NWC_ASSIGN_OR_RETURN(head, model.head());
     }
-    return gradient_of_labels(*head, model.spec().vocab_size, output, drawn_labels(label_seed(options.seed, index)),
-                              context.files.ends_missing() ? watch : HeadWatch());
+    const uint64_t seed = label_seed(options.seed, index);
+    const int64_t written = sequences.written[index];
+    return gradient_of_labels(
+        *head, model.spec().vocab_size, output,
+        written > 0 ? following_tokens(sequences.tokens[index], written, seed) : drawn_labels(seed),
+        context.files.ends_missing() ? watch : HeadWatch());
   };
   GradientPassOptions pass_options{.scratch = options.output, .outputs = options.outputs};
   pass_options.at_input = [&](size_t index, const at::Tensor& gradient) {
-    ends.see_embedding(torch::tensor(at::ArrayRef<int32_t>(sequences[index]), torch::kInt64), gradient);
+    ends.see_embedding(torch::tensor(at::ArrayRef<int32_t>(sequences.tokens[index]), torch::kInt64), gradient);
   };
   pass_options.ends = [&](int64_t positions) {
     return ends.file(context.checkpoint, context.files.provenance(), positions);
@@ -128,7 +139,19 @@ Status pass(const CalibrateOptions& options, const CausalLm& model, std::vector<
   return pass_with_gradients(blocks, std::move(batches), std::move(last), pass_options, context);
 }
 
-Result<CalibrateReport> run(CalibrateOptions options, std::span<const CalibrationText> texts,
+// With what the model's own text begins with, where the tokenizer did not say.
+Result<std::vector<CalibrationText>> with_beginnings(std::span<const CalibrationText> texts, const ModelSpec& model,
+                                                     const std::filesystem::path& directory) {
+  std::vector<CalibrationText> complete(texts.begin(), texts.end());
+  for (CalibrationText& text : complete) {
+    if (!text.own || !text.ids.empty()) continue;
+    NWC_ASSIGN_OR_RETURN(const std::optional<int32_t> token, beginning_token(directory, model.vocab_size));
+    if (token) text.ids.push_back(*token);
+  }
+  return complete;
+}
+
+Result<CalibrateReport> run(CalibrateOptions options, std::span<const CalibrationText> given,
                             const Progress& progress) {
   if (options.sequences < 1 || options.length < 1)
     return Error(ErrorCode::kInvalidArgument, "there must be at least one sequence of one token");
@@ -143,24 +166,29 @@ Result<CalibrateReport> run(CalibrateOptions options, std::span<const Calibratio
                                                           model.spec().max_positions, options.length))
         .in_file(options.model.string());
   }
-  const Json provenance = provenance_of(options, texts);
+  NWC_ASSIGN_OR_RETURN(const std::vector<CalibrationText> texts, with_beginnings(given, model.spec(), options.model));
   NWC_ASSIGN_OR_RETURN(const RunIdentity identity, identity_of(options, texts, checkpoint));
   NWC_RETURN_IF_ERROR(output.begin(identity));
+  const auto provenance_with = [&](const DrawnTexts& drawn) { return provenance_of(options, texts, drawn); };
+  std::vector<std::string> of_texts;
+  NWC_ASSIGN_OR_RETURN(const DrawnTexts drawn, draw_texts(options, texts, output, provenance_with, progress, of_texts));
+  const Json provenance = provenance_with(drawn);
   HessianFiles files = HessianFiles::open(std::move(output), model.blocks(), provenance, options.gradients);
   for (const std::vector<std::string>* list : {&checkpoint.notes(), &files.warnings()})
     report.warnings.insert(report.warnings.end(), list->begin(), list->end());
   report.blocks = files.blocks();
   report.blocks_from_earlier_run = files.from_earlier_run();
 
-  NWC_ASSIGN_OR_RETURN(DrawnSequences drawn, draw(options, texts, model, checkpoint, report.warnings));
-  std::vector<CalibrationSequences::Sequence> sequences;
-  for (const auto& of_text : drawn.texts) sequences.insert(sequences.end(), of_text.begin(), of_text.end());
-  NWC_RETURN_IF_ERROR(write_sequences(sequences_file(options.output), {std::move(drawn.texts), provenance}));
-  report.sequences = static_cast<int64_t>(drawn.batches.size());
+  report.warnings.insert(report.warnings.end(), of_texts.begin(), of_texts.end());
+  NWC_ASSIGN_OR_RETURN(Sequences sequences, embed(drawn, texts, model, checkpoint));
+  NWC_RETURN_IF_ERROR(write_sequences(sequences_file(options.output), drawn.to_be_stored(provenance)));
+  for (const auto& held_out : drawn.held_out)
+    report.held_out.insert(report.held_out.end(), held_out.begin(), held_out.end());
+  report.sequences = static_cast<int64_t>(sequences.batches.size());
   report.tokens = report.sequences * options.length;
 
   PassContext context{checkpoint, files, report, progress};
-  NWC_RETURN_IF_ERROR(pass(options, model, std::move(drawn.batches), sequences, context));
+  NWC_RETURN_IF_ERROR(pass(options, model, std::move(sequences), context));
   NWC_RETURN_IF_ERROR(files.finish());
   return report;
 }

@@ -173,7 +173,8 @@ void add_text_options(CLI::App& app, Arguments& a) {
   TextCalibrationOptions& c = a.calibration;
   CLI::Option* text = app.add_option("--text", c.texts,
                                      "Calibrate on these texts first, as nwcodec calibrate does, and measure on the "
-                                     "last tenth of each afterwards; with --hessians, keep the calibration there")
+                                     "last tenth of each afterwards; self is the model's own text; with --hessians, "
+                                     "keep the calibration there")
                           ->check(not_empty());
   app.add_option("--sequences", c.sequences, "With --text: sequences of each text")
       ->check(in_range(int64_t{1}, kManySequences))
@@ -371,15 +372,16 @@ void add_compress(CLI::App& app, Command& command) {
       if (!keeps) NWC_RETURN_IF_ERROR(remove_calibration(a->calibration.hessians));
     }
     line.reset();
+    const bool own = has_own_text(a->calibration);
     if (command.global.json) {
       Json json = to_json(*report);
       if (list) json["selection"] = selection_json(*list);
-      if (divergence) json["held_out"] = to_json(*divergence);
+      if (divergence) json["held_out"] = to_json(*divergence, own);
       print_json(json);
     } else {
       if (list) fmt::print("{}\n", selection_table(*list));
       print_summary(*report);
-      if (divergence) print_measured(*divergence);
+      if (divergence) print_measured(*divergence, own);
     }
     return {};
   };
