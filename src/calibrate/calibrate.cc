@@ -1,6 +1,7 @@
 #include "calibrate/calibrate.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <memory>
 #include <optional>
@@ -10,12 +11,12 @@
 #include "base/parallel.h"
 #include "calibrate/block_pass.h"
 #include "calibrate/calibration_identity.h"
+#include "calibrate/drawn_texts.h"
 #include "calibrate/ends_fisher.h"
 #include "calibrate/finite_check.h"
 #include "calibrate/gradient_pass.h"
 #include "calibrate/hessian_files.h"
 #include "calibrate/labels.h"
-#include "calibrate/sequences.h"
 #include "calibrate/shared_run.h"
 #include "guide/calibration_sequences.h"
 #include "libtorch/foreign.h"
@@ -23,18 +24,30 @@
 #include "libtorch/tensors.h"
 #include "libtorch/threads.h"
 #include "model/causal_lm.h"
+#include "model/families/family.h"
 #include "team/team.h"
 
 namespace nwc {
 namespace {
 
-std::string hash_of(const CalibrationText& text) { return hex64(xxh3(std::as_bytes(std::span(text.ids)))); }
+std::string hash_of(std::span<const int32_t> ids) { return hex64(xxh3(std::as_bytes(ids))); }
+
+// Of the model's own text.
+Json provenance_of(const CalibrationText& text, const CalibrateOptions& options, const DrawnTexts::Text& drawn) {
+  std::vector<int32_t> ids;
+  for (const auto& sequence : drawn.sequences) ids.insert(ids.end(), sequence.begin(), sequence.end());
+  return {{"name", text.name},    {"own", true},         {"beginning", text.ids}, {"held_out", options.held_out},
+          {"tokens", ids.size()}, {"hash", hash_of(ids)}};
+}
 
 // What the files say they were made from.
-Json provenance_of(const CalibrateOptions& options, std::span<const CalibrationText> texts) {
+Json provenance_of(const CalibrateOptions& options, std::span<const CalibrationText> texts, const DrawnTexts& drawn) {
   Json list = Json::array();
-  for (const CalibrationText& text : texts)
-    list.push_back({{"name", text.name}, {"tokens", text.ids.size()}, {"hash", hash_of(text)}});
+  for (size_t i = 0; i < texts.size(); ++i) {
+    list.push_back(
+        texts[i].own ? provenance_of(texts[i], options, drawn.texts[i])
+                     : Json{{"name", texts[i].name}, {"tokens", texts[i].ids.size()}, {"hash", hash_of(texts[i].ids)}});
+  }
   Json provenance = {
       {"texts", list}, {"sequences", options.sequences}, {"length", options.length}, {"seed", options.seed}};
   add_gradients(options, provenance);
@@ -51,8 +64,10 @@ Result<RunIdentity> identity_of(const CalibrateOptions& options, std::span<const
   identity.add("seed", options.seed);
   add_gradients(options, identity);
   for (size_t i = 0; i < texts.size(); ++i) {
-    identity.add(fmt::format("text {}", i + 1),
-                 std::string_view(fmt::format("{} tokens, {}", texts[i].ids.size(), hash_of(texts[i]))));
+    const std::string text =
+        texts[i].own ? fmt::format("its own after [{}], {} held out", fmt::join(texts[i].ids, " "), options.held_out)
+                     : fmt::format("{} tokens, {}", texts[i].ids.size(), hash_of(texts[i].ids));
+    identity.add(fmt::format("text {}", i + 1), std::string_view(text));
   }
   NWC_RETURN_IF_ERROR(add_model(options.model, checkpoint, options.device, options.threads, identity));
   return identity;
@@ -88,31 +103,24 @@ Result<std::vector<CausalLm>> open_models(CalibrateOptions& options, const std::
   return models;
 }
 
-// The sequences of all texts, as they are stored and one after another.
-struct DrawnSequences {
-  std::vector<std::vector<CalibrationSequences::Sequence>> texts;
-  std::vector<CalibrationSequences::Sequence> all;
+// The sequences of all texts, one after another.
+struct Sequences {
+  std::vector<CalibrationSequences::Sequence> tokens;
   std::vector<std::string> names;
+  std::vector<int64_t> written;  // as in DrawnTexts::Text
 };
 
-Result<DrawnSequences> draw(const CalibrateOptions& options, std::span<const CalibrationText> texts,
-                            std::vector<std::string>& warnings) {
-  DrawnSequences drawn;
-  for (const CalibrationText& text : texts) {
-    Result<std::vector<int64_t>> begins = draw_sequences(text.ids, options.length, options.sequences, options.seed);
-    if (!begins) return std::move(begins).error().in_file(text.name);
-    if (static_cast<int64_t>(begins->size()) < options.sequences) {
-      warnings.push_back(
-          fmt::format("{} has only {} sequences of {} tokens", text.name, begins->size(), options.length));
-    }
-    std::vector<CalibrationSequences::Sequence>& of_text = drawn.texts.emplace_back();
-    for (const int64_t begin : *begins) {
-      of_text.emplace_back(text.ids.begin() + begin, text.ids.begin() + begin + options.length);
-      drawn.all.push_back(of_text.back());
-      drawn.names.push_back(fmt::format("sequence {} of {}", of_text.size(), text.name));
+Sequences sequences_of(const DrawnTexts& drawn, std::span<const CalibrationText> texts) {
+  Sequences sequences;
+  for (size_t i = 0; i < texts.size(); ++i) {
+    size_t number = 0;
+    for (const CalibrationSequences::Sequence& tokens : drawn.texts[i].sequences) {
+      sequences.tokens.push_back(tokens);
+      sequences.names.push_back(fmt::format("sequence {} of {}", ++number, texts[i].name));
+      sequences.written.push_back(drawn.texts[i].written);
     }
   }
-  return drawn;
+  return sequences;
 }
 
 at::Tensor tensor_of(const CalibrationSequences::Sequence& sequence) {
@@ -120,12 +128,12 @@ at::Tensor tensor_of(const CalibrationSequences::Sequence& sequence) {
 }
 
 // Those of a lane, at the first block's input.
-Result<std::vector<Batch>> embedded(const DrawnSequences& drawn, const std::vector<size_t>& indices,
+Result<std::vector<Batch>> embedded(const Sequences& sequences, const std::vector<size_t>& indices,
                                     const CausalLm& model, const Checkpoint& checkpoint) {
   std::vector<Batch> batches;
   NWC_ASSIGN_OR_RETURN(const auto embedding, model.embedding());
   for (const size_t i : indices) {
-    batches.push_back({embedding->forward(tensor_of(drawn.all[i]).unsqueeze(0)), drawn.names[i], i});
+    batches.push_back({embedding->forward(tensor_of(sequences.tokens[i]).unsqueeze(0)), sequences.names[i], i});
     if (!is_finite(batches.back().hidden))
       return input_not_finite(batches.back().name, model.spec().embedding, checkpoint);
   }
@@ -133,7 +141,7 @@ Result<std::vector<Batch>> embedded(const DrawnSequences& drawn, const std::vect
 }
 
 // Sets what a lane needs for gradients; `ends` sees them, if its file is missing.
-void watch_gradients(const CalibrateOptions& options, const CausalLm& model, const DrawnSequences& drawn,
+void watch_gradients(const CalibrateOptions& options, const CausalLm& model, const Sequences& sequences,
                      bool ends_missing, EndsFisher& ends, Lane& lane) {
   const HeadWatch watch = [&ends](const at::Tensor& x, const at::Tensor& g) { ends.see_head(x, g); };
   lane.last_gradient = [&, watch, ends_missing, head = std::shared_ptr<const Head>()](
@@ -141,21 +149,25 @@ void watch_gradients(const CalibrateOptions& options, const CausalLm& model, con
     if (head == nullptr) {
       NWC_ASSIGN_OR_RETURN(head, model.head());
     }
-    return gradient_of_labels(*head, model.spec().vocab_size, output, drawn_labels(label_seed(options.seed, index)),
-                              ends_missing ? watch : HeadWatch());
+    const uint64_t seed = label_seed(options.seed, index);
+    const int64_t written = sequences.written[index];
+    return gradient_of_labels(
+        *head, model.spec().vocab_size, output,
+        written > 0 ? following_tokens(sequences.tokens[index], written, seed) : drawn_labels(seed),
+        ends_missing ? watch : HeadWatch());
   };
   lane.at_input = [&](size_t index, const at::Tensor& gradient) {
-    ends.see_embedding(tensor_of(drawn.all[index]), gradient);
+    ends.see_embedding(tensor_of(sequences.tokens[index]), gradient);
   };
 }
 
-Status pass(const CalibrateOptions& options, const std::vector<CausalLm>& models, const DrawnSequences& drawn,
+Status pass(const CalibrateOptions& options, const std::vector<CausalLm>& models, const Sequences& sequences,
             PassContext& context) {
-  NWC_ASSIGN_OR_RETURN(const auto dealt, deal_out(drawn.all.size(), models.size(), context.team));
+  NWC_ASSIGN_OR_RETURN(const auto dealt, deal_out(sequences.tokens.size(), models.size(), context.team));
   std::vector<Lane> lanes;
   size_t batches = 0;
   for (size_t l = 0; l < models.size(); ++l) {
-    NWC_ASSIGN_OR_RETURN(std::vector<Batch> some, embedded(drawn, dealt[l], models[l], context.checkpoint));
+    NWC_ASSIGN_OR_RETURN(std::vector<Batch> some, embedded(sequences, dealt[l], models[l], context.checkpoint));
     batches += some.size();
     lanes.push_back({BlockStack::of(models[l], 0), std::move(some)});
   }
@@ -168,7 +180,7 @@ Status pass(const CalibrateOptions& options, const std::vector<CausalLm>& models
   std::vector<EndsFisher> ends;
   for (const CausalLm& model : models) ends.emplace_back(model.spec());
   for (size_t l = 0; l < lanes.size(); ++l)
-    watch_gradients(options, models[l], drawn, context.files.ends_missing(), ends[l], lanes[l]);
+    watch_gradients(options, models[l], sequences, context.files.ends_missing(), ends[l], lanes[l]);
   GradientPassOptions pass_options{.scratch = options.output, .outputs = options.outputs};
   pass_options.ends = [&](int64_t positions) -> Result<HessianFile> {
     for (size_t l = 1; l < ends.size(); ++l) ends[0].add(ends[l]);
@@ -179,7 +191,19 @@ Status pass(const CalibrateOptions& options, const std::vector<CausalLm>& models
   return pass_with_gradients(std::move(lanes), pass_options, context);
 }
 
-Result<CalibrateReport> run(CalibrateOptions options, std::span<const CalibrationText> texts, const Progress& progress,
+// With what the model's own text begins with, where the tokenizer did not say.
+Result<std::vector<CalibrationText>> with_beginnings(std::span<const CalibrationText> texts, const ModelSpec& model,
+                                                     const std::filesystem::path& directory) {
+  std::vector<CalibrationText> complete(texts.begin(), texts.end());
+  for (CalibrationText& text : complete) {
+    if (!text.own || !text.ids.empty()) continue;
+    NWC_ASSIGN_OR_RETURN(const std::optional<int32_t> token, beginning_token(directory, model.vocab_size));
+    if (token) text.ids.push_back(*token);
+  }
+  return complete;
+}
+
+Result<CalibrateReport> run(CalibrateOptions options, std::span<const CalibrationText> given, const Progress& progress,
                             Team& team) {
   if (options.sequences < 1 || options.length < 1)
     return Error(ErrorCode::kInvalidArgument, "there must be at least one sequence of one token");
@@ -196,22 +220,32 @@ Result<CalibrateReport> run(CalibrateOptions options, std::span<const Calibratio
                                                           spec.max_positions, options.length))
         .in_file(options.model.string());
   }
-  const Json provenance = provenance_of(options, texts);
+  NWC_ASSIGN_OR_RETURN(const std::vector<CalibrationText> texts, with_beginnings(given, spec, options.model));
   NWC_ASSIGN_OR_RETURN(const RunIdentity identity, identity_of(options, texts, checkpoint));
-  NWC_ASSIGN_OR_RETURN(HessianFiles files, open_together(std::move(output), identity, spec.blocks.size(), provenance,
-                                                         options.gradients, team));
+  NWC_RETURN_IF_ERROR(begin_together(output, identity, team));
+  const auto provenance_with = [&](const DrawnTexts& drawn) { return provenance_of(options, texts, drawn); };
+  std::vector<std::string> of_texts;
+  NWC_ASSIGN_OR_RETURN(const DrawnTexts drawn, draw_texts(options, texts, output ? &*output : nullptr, provenance_with,
+                                                          progress, team, of_texts));
+  const Json provenance = provenance_with(drawn);
+  NWC_ASSIGN_OR_RETURN(HessianFiles files,
+                       open_together(std::move(output), spec.blocks.size(), provenance, options.gradients, team));
   for (const std::vector<std::string>* list : {&checkpoint.notes(), &files.warnings()})
     report.warnings.insert(report.warnings.end(), list->begin(), list->end());
   report.blocks = files.blocks();
   report.blocks_from_earlier_run = files.from_earlier_run();
 
-  NWC_ASSIGN_OR_RETURN(const DrawnSequences drawn, draw(options, texts, report.warnings));
-  if (files.writes()) NWC_RETURN_IF_ERROR(write_sequences(sequences_file(options.output), {drawn.texts, provenance}));
-  report.sequences = static_cast<int64_t>(drawn.all.size());
+  report.warnings.insert(report.warnings.end(), of_texts.begin(), of_texts.end());
+  const Sequences sequences = sequences_of(drawn, texts);
+  if (files.writes())
+    NWC_RETURN_IF_ERROR(write_sequences(sequences_file(options.output), drawn.to_be_stored(provenance)));
+  for (const auto& held_out : drawn.held_out)
+    report.held_out.insert(report.held_out.end(), held_out.begin(), held_out.end());
+  report.sequences = static_cast<int64_t>(sequences.tokens.size());
   report.tokens = report.sequences * options.length;
 
   PassContext context{checkpoint, files, report, progress, team};
-  NWC_RETURN_IF_ERROR(pass(options, models, drawn, context));
+  NWC_RETURN_IF_ERROR(pass(options, models, sequences, context));
   NWC_RETURN_IF_ERROR(files.finish());
   NWC_RETURN_IF_ERROR(team.meet());
   return report;

@@ -20,6 +20,9 @@ class Team;
 struct CalibrationText {
   std::string name;          // for provenance and messages
   std::vector<int32_t> ids;  // of the whole text
+  // The model writes the text itself (calibrate/own_text.h), each sequence beginning with `ids`; if there are none,
+  // with the token for the beginning of a text, or if the model has none, with any. At most one text is so.
+  bool own = false;
 };
 
 struct CalibrateOptions {
@@ -27,6 +30,7 @@ struct CalibrateOptions {
   std::filesystem::path output;  // must not exist, be empty, or hold an interrupted run of the same calibration
   int64_t sequences = 128;       // of each text
   int64_t length = 2048;         // tokens of a sequence
+  int64_t held_out = 0;          // more sequences of the model's own text, stored and not calibrated on
   uint64_t seed = 1;
   bool gradients = false;  // walk backwards too, for the Fisher information (guide/hessian_file.h)
   bool outputs = false;    // with gradients: E[g g^T] whole, not its diagonal only
@@ -41,6 +45,7 @@ struct CalibrateReport {
   size_t blocks = 0, blocks_from_earlier_run = 0, hessians = 0;
   bool gradients = false;                  // walked backwards
   int64_t sequences_without_gradient = 0;  // left out on the way back, since their gradients were not finite
+  std::vector<int32_t> held_out;           // the tokens of the model's own text that were held out
   // Short texts; experts that saw few tokens; files that are made again; why there are no gradients.
   std::vector<std::string> warnings;
 };
@@ -49,15 +54,16 @@ struct CalibrateReport {
 // soon as it is complete, so that an interrupted run goes on with the first block that is missing, and the sequences
 // themselves (guide/calibration_sequences.h). With gradients, once through all blocks and then back from the last, to
 // the embedding, and a file for embedding and head; a model without a head has none, which is a warning. Labels are
-// drawn from the model's own predictions by the seed. Memory, on the device: the hidden states of all sequences, one
-// block, its second moments in binary64, with gradients also those of one sequence; beside the device, the inputs of
-// all blocks, beyond 256 MiB in a file without a name in `output`. The same class of machines (libtorch/machine.h)
-// gives the same bytes. Errors: those of the model; kInvalidArgument for a text shorter than one sequence; kNonFinite
-// where activations stop being finite, by block, layer and sequence, or gradients in more than 1 % of the sequences;
-// kBusy, kExists (checkpoint/resumable_directory.h); kInterrupted. Devices, and the processes of a team, take the
-// sequences in turn, each with a block of its own in memory. They write the same bytes as one alone, because what they
-// add up is exact (calibrate/second_moment.h); the report is the leading process's. kMismatch if a process has other
-// arguments or computes on another class of machines.
+// drawn from the model's own predictions by the seed; in a text of its own they are its tokens. Memory, on the device:
+// the hidden states of all sequences, one block, its second moments in binary64, with gradients also those of one
+// sequence; beside the device, the inputs of all blocks, beyond 256 MiB in a file without a name in `output`. The same
+// class of machines (libtorch/machine.h) gives the same bytes. Errors: those of the model; kInvalidArgument for a text
+// shorter than one sequence; kNonFinite where activations stop being finite, by block, layer and sequence, or gradients
+// in more than 1 % of the sequences; kBusy, kExists (checkpoint/resumable_directory.h); kInterrupted. Devices, and the
+// processes of a team, take the sequences in turn, each with a block of its own in memory. They write the same bytes as
+// one alone, because what they add up is exact (calibrate/second_moment.h); the report is the leading process's, which
+// also writes the model's own text. kMismatch if a process has other arguments or computes on another class of
+// machines.
 Result<CalibrateReport> calibrate(const CalibrateOptions& options, std::span<const CalibrationText> texts,
                                   const Progress& progress, Team* team = nullptr);
 

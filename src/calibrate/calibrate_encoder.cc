@@ -175,9 +175,10 @@ Result<CalibrateReport> run(const CalibrateOptions& options, const std::filesyst
   CalibrateReport report;
   count_inputs(models[0], inputs, report);
   NWC_ASSIGN_OR_RETURN(const RunIdentity identity, identity_of(options, models[0], inputs, checkpoint));
-  NWC_ASSIGN_OR_RETURN(HessianFiles files,
-                       open_together(std::move(output), identity, report.blocks,
-                                     provenance_of(options, models[0], inputs), /*ends=*/false, team));
+  NWC_RETURN_IF_ERROR(begin_together(output, identity, team));
+  NWC_ASSIGN_OR_RETURN(
+      HessianFiles files,
+      open_together(std::move(output), report.blocks, provenance_of(options, models[0], inputs), /*ends=*/false, team));
   report.warnings.insert(report.warnings.end(), files.warnings().begin(), files.warnings().end());
   report.blocks_from_earlier_run = files.from_earlier_run();
   report.gradients = options.gradients;

@@ -13,7 +13,8 @@ constexpr int64_t kLogits =
     int64_t{1} << 23;           // at a time: 32 MB, and some five times that of what is computed from them
 constexpr int64_t kDrawn = 16;  // positions whose sums are held at a time, in binary64
 
-// One index per row of logits [positions, vocabulary], drawn by its softmax at the quantiles [positions, 1].
+}  // namespace
+
 at::Tensor drawn(const at::Tensor& logits, const at::Tensor& quantiles) {
   std::vector<at::Tensor> indices;
   for (int64_t begin = 0; begin < logits.size(0); begin += kDrawn) {
@@ -27,8 +28,6 @@ at::Tensor drawn(const at::Tensor& logits, const at::Tensor& quantiles) {
   return torch::cat(indices);
 }
 
-}  // namespace
-
 uint64_t label_seed(uint64_t seed, size_t index) {
   std::seed_seq mixed{static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32), static_cast<uint32_t>(index)};
   uint32_t words[2];
@@ -41,6 +40,16 @@ LabelRule drawn_labels(uint64_t seed) {
     std::vector<double> quantiles(static_cast<size_t>(logits.size(0)));
     for (double& q : quantiles) q = uniform_variate(random);
     return drawn(logits, torch::tensor(quantiles, torch::kFloat64).to(logits.device()).unsqueeze(1));
+  };
+}
+
+LabelRule following_tokens(std::span<const int32_t> sequence, int64_t written, uint64_t seed) {
+  return [sequence, written, others = drawn_labels(seed)](const at::Tensor& logits, int64_t begin) {
+    at::Tensor labels = others(logits, begin).cpu();
+    const int64_t end = begin + logits.size(0);
+    for (int64_t t = std::max(begin, written - 1); t < std::min(end, std::ssize(sequence) - 1); ++t)
+      labels[t - begin] = sequence[static_cast<size_t>(t) + 1];
+    return labels;
   };
 }
 

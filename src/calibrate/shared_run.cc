@@ -29,18 +29,21 @@ Result<std::optional<ResumableDirectory>> lock_output(const CalibrateOptions& op
   return std::optional(std::move(output));
 }
 
-Result<HessianFiles> open_together(std::optional<ResumableDirectory> output, const RunIdentity& identity, size_t blocks,
-                                   Json provenance, bool ends, Team& team) {
+Status begin_together(std::optional<ResumableDirectory>& output, const RunIdentity& identity, Team& team) {
   NWC_ASSIGN_OR_RETURN(const std::vector<std::string> identities, texts_of_all(identity.text(), team));
   const std::string difference = RunIdentity::difference(identities[0], identity.text());
   if (!difference.empty()) {
     return Error(ErrorCode::kMismatch, "rank 0 " + difference)
         .remedy("start all ranks with equal arguments, on machines of one class");
   }
+  return output ? output->begin(identity) : Status();
+}
+
+Result<HessianFiles> open_together(std::optional<ResumableDirectory> output, size_t blocks, Json provenance, bool ends,
+                                   Team& team) {
   std::vector<double> missing(blocks + 1, 0.0);
   std::optional<HessianFiles> files;
   if (output) {
-    NWC_RETURN_IF_ERROR(output->begin(identity));
     files = HessianFiles::open(*std::move(output), blocks, provenance, ends);
     for (size_t b = 0; b < blocks; ++b) missing[b] = files->is_missing(b) ? 1 : 0;
     missing[blocks] = files->ends_missing() ? 1 : 0;

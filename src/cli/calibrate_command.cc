@@ -63,7 +63,9 @@ void add_calibrate(CLI::App& app, Command& command) {
   const auto a = std::make_shared<Arguments>();
   CLI::Option* model = app.add_option("model", a->options.model, "Checkpoint directory, for --text with tokenizer.json")
                            ->check(not_empty());
-  CLI::Option* text = app.add_option("--text", a->texts, "Text files to calibrate on")->check(not_empty());
+  CLI::Option* text =
+      app.add_option("--text", a->texts, "Text files to calibrate on; self is a text that the model writes itself")
+          ->check(not_empty());
   app.add_option("-o,--output", a->options.output, "Directory to write Hessians to")->required()->check(not_empty());
   CLI::Option* images =
       app.add_option("--images", a->images,

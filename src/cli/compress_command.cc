@@ -174,7 +174,8 @@ void add_text_options(CLI::App& app, Arguments& a) {
   TextCalibrationOptions& c = a.calibration;
   CLI::Option* text = app.add_option("--text", c.texts,
                                      "Calibrate on these texts first, as nwcodec calibrate does, and measure on the "
-                                     "last tenth of each afterwards; with --hessians, keep the calibration there")
+                                     "last tenth of each afterwards; self is the model's own text; with --hessians, "
+                                     "keep the calibration there")
                           ->check(not_empty());
   app.add_option("--sequences", c.sequences, "With --text: sequences of each text")
       ->check(in_range(int64_t{1}, kManySequences))
@@ -375,17 +376,18 @@ void add_compress(CLI::App& app, Command& command) {
     }
     if (calibrates && !keeps) NWC_RETURN_IF_ERROR(remove_calibration(a->calibration.hessians));
     line.reset();
+    const bool own = has_own_text(a->calibration);
     if (command.global.json) {
       Json json = to_json(*report);
       if (list) json["selection"] = selection_json(*list);
-      if (divergence) json["held_out"] = to_json(*divergence);
+      if (divergence) json["held_out"] = to_json(*divergence, own);
       if (found) json["trials"] = trials_json(*found);
       print_json(json);
     } else {
       if (list) fmt::print("{}\n", selection_table(*list));
       print_summary(*report);
       if (found) print_trials(*found);
-      if (divergence) print_measured(*divergence);
+      if (divergence) print_measured(*divergence, own);
     }
     return {};
   };

@@ -70,6 +70,7 @@ Result<EvalReport> evaluate_checkpoint(const EvalOptions& options, const Progres
   NWC_ASSIGN_OR_RETURN(const std::vector<int32_t> ids, tokenize_file(tokenizer, options.text, progress));
   EvalReport report;
   report.warnings = tokenizer.warnings();
+  if (const auto warning = unreadable_warning(tokenizer, ids, options.text)) report.warnings.push_back(*warning);
   report.tokens = static_cast<int64_t>(ids.size());
   if (report.tokens < options.context) {
     return Error(ErrorCode::kInvalidArgument,

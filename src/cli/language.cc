@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "checkpoint/checkpoint_path.h"
+#include "text/unreadable.h"
 
 namespace nwc::cli {
 namespace {
@@ -43,6 +44,17 @@ Result<Tokenizer> open_tokenizer(const std::filesystem::path& checkpoint) {
 Result<std::vector<int32_t>> tokenize_file(const Tokenizer& tokenizer, const std::filesystem::path& path,
                                            const Progress& progress) {
   return tokenizer.encode_file(path, /*add_special_tokens=*/true, progress);
+}
+
+std::optional<std::string> unreadable_warning(const Tokenizer& tokenizer, std::span<const int32_t> ids,
+                                              const std::filesystem::path& text) {
+  const double share = unreadable_share(tokenizer, ids);
+  if (share < kMostlyUnreadable) return std::nullopt;
+  return fmt::format(
+      "{}: {:.0f} % of its tokens are unknown or pieces of characters; the tokenizer hardly knows this language, or "
+      "the "
+      "file is not UTF-8",
+      text.string(), 100 * share);
 }
 
 }  // namespace nwc::cli

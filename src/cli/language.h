@@ -2,6 +2,8 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -20,5 +22,9 @@ Result<Tokenizer> open_tokenizer(const std::filesystem::path& checkpoint);
 // kInterrupted when `progress` asks to stop.
 Result<std::vector<int32_t>> tokenize_file(const Tokenizer& tokenizer, const std::filesystem::path& text,
                                            const Progress& progress);
+
+// What to tell the user about a text whose tokens are mostly unreadable (text/unreadable.h); nothing about others.
+std::optional<std::string> unreadable_warning(const Tokenizer& tokenizer, std::span<const int32_t> ids,
+                                              const std::filesystem::path& text);
 
 }  // namespace nwc::cli

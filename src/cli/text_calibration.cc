@@ -13,15 +13,42 @@
 
 namespace nwc::cli {
 
+namespace {
+
+bool is_own(const std::filesystem::path& text) { return text.native() == kOwnText; }
+
+// What the tokenizer puts before each text; mostly nothing.
+Result<std::vector<int32_t>> beginning_of_texts(const Tokenizer& tokenizer) {
+  NWC_ASSIGN_OR_RETURN(const std::vector<int32_t> bare, tokenizer.encode("a", /*add_special_tokens=*/false));
+  NWC_ASSIGN_OR_RETURN(std::vector<int32_t> whole, tokenizer.encode("a", /*add_special_tokens=*/true));
+  whole.erase(std::search(whole.begin(), whole.end(), bare.begin(), bare.end()), whole.end());
+  return whole;
+}
+
+}  // namespace
+
+bool has_own_text(const TextCalibrationOptions& options) {
+  return std::any_of(options.texts.begin(), options.texts.end(), is_own);
+}
+
 Result<TokenisedTexts> tokenise_texts(const std::filesystem::path& model,
                                       const std::vector<std::filesystem::path>& texts, const Progress& progress) {
-  NWC_ASSIGN_OR_RETURN(const Tokenizer tokenizer, open_tokenizer(model));
-  TokenisedTexts tokenised{{}, tokenizer.warnings()};
+  const Result<Tokenizer> tokenizer = open_tokenizer(model);
+  if (!tokenizer && !std::all_of(texts.begin(), texts.end(), is_own)) return Error(tokenizer.error());
+  TokenisedTexts tokenised;
+  if (tokenizer) tokenised.warnings = tokenizer->warnings();
   for (const std::filesystem::path& path : texts) {
     NWC_RETURN_IF_ERROR(progress.check_stop());
     progress.at(tokenised.texts.size(), texts.size(), "tokenizing");
-    NWC_ASSIGN_OR_RETURN(std::vector<int32_t> ids, tokenize_file(tokenizer, path, progress));
-    tokenised.texts.push_back({path.filename().string(), std::move(ids)});
+    CalibrationText& text = tokenised.texts.emplace_back();
+    text.name = path.filename().string();
+    text.own = is_own(path);
+    if (!text.own) {
+      NWC_ASSIGN_OR_RETURN(text.ids, tokenize_file(*tokenizer, path, progress));
+      if (const auto warning = unreadable_warning(*tokenizer, text.ids, path)) tokenised.warnings.push_back(*warning);
+    } else if (tokenizer) {
+      NWC_ASSIGN_OR_RETURN(text.ids, beginning_of_texts(*tokenizer));
+    }
   }
   return tokenised;
 }
@@ -29,6 +56,7 @@ Result<TokenisedTexts> tokenise_texts(const std::filesystem::path& model,
 std::vector<int32_t> hold_out(std::vector<CalibrationText>& texts, int64_t length) {
   std::vector<int32_t> held_out;
   for (CalibrationText& text : texts) {
+    if (text.own) continue;
     const auto windows = static_cast<int64_t>(text.ids.size()) / 10 / length;
     const auto begin = text.ids.end() - static_cast<ptrdiff_t>(windows * length);
     held_out.insert(held_out.end(), begin, text.ids.end());
@@ -41,10 +69,12 @@ Result<CalibrateReport> calibrate_for(const TextCalibrationOptions& options, std
                                       const Progress& progress) {
   NWC_ASSIGN_OR_RETURN(TokenisedTexts tokenised, tokenise_texts(options.model, options.texts, progress));
   held_out = hold_out(tokenised.texts, options.length);
+  const int64_t own = has_own_text(options) ? std::clamp<int64_t>(options.sequences / 10, 1, kMeasuredWindows) : 0;
   const CalibrateOptions calibration{.model = options.model,
                                      .output = options.hessians,
                                      .sequences = options.sequences,
                                      .length = options.length,
+                                     .held_out = own,
                                      .seed = options.seed,
                                      .gradients = true,
                                      .outputs = true,
@@ -52,7 +82,9 @@ Result<CalibrateReport> calibrate_for(const TextCalibrationOptions& options, std
                                      .threads = options.threads,
                                      .device = options.device};
   Result<CalibrateReport> report = calibrate(calibration, tokenised.texts, progress);
-  if (report) report->warnings.insert(report->warnings.begin(), tokenised.warnings.begin(), tokenised.warnings.end());
+  if (!report) return report;
+  report->warnings.insert(report->warnings.begin(), tokenised.warnings.begin(), tokenised.warnings.end());
+  held_out.insert(held_out.end(), report->held_out.begin(), report->held_out.end());
   return report;
 }
 
@@ -70,20 +102,20 @@ Result<std::optional<DivergenceResult>> measure(const TextCalibrationOptions& op
   return std::optional(*result);
 }
 
-Json to_json(const DivergenceResult& d) {
+Json to_json(const DivergenceResult& d, bool own) {
   return {{"context", d.context},
           {"windows", d.windows},
+          {"own_text", own},
           {"kl_divergence", d.mean_kl},
           {"top1_agreement", d.top1_agreement},
           {"perplexity", d.candidate_perplexity},
           {"reference_perplexity", d.reference_perplexity}};
 }
 
-void print_measured(const DivergenceResult& d) {
-  fmt::print(
-      "on text held out         KL divergence {:.4f} nats per token, perplexity {:.4f} (reference {:.4f}), {} "
-      "windows of {}\n",
-      d.mean_kl, d.candidate_perplexity, d.reference_perplexity, d.windows, d.context);
+void print_measured(const DivergenceResult& d, bool own) {
+  fmt::print("{:<24} KL divergence {:.4f} nats per token, perplexity {:.4f} (reference {:.4f}), {} windows of {}\n",
+             own ? "on the model's own text" : "on text held out", d.mean_kl, d.candidate_perplexity,
+             d.reference_perplexity, d.windows, d.context);
 }
 
 }  // namespace nwc::cli

@@ -27,7 +27,10 @@ struct TextCalibrationOptions {
   ModelDevice device = {};
 };
 
-// The texts as tokens. Errors: those of the tokenizer and of reading.
+// A text of this name is the model's own (calibrate/own_text.h); a file of that name is ./self.
+inline constexpr const char* kOwnText = "self";
+
+// The texts as tokens. The model's own text alone needs no tokenizer. Errors: those of the tokenizer and of reading.
 struct TokenisedTexts {
   std::vector<CalibrationText> texts;
   std::vector<std::string> warnings;
@@ -35,12 +38,13 @@ struct TokenisedTexts {
 Result<TokenisedTexts> tokenise_texts(const std::filesystem::path& model,
                                       const std::vector<std::filesystem::path>& texts, const Progress& progress);
 
-// Takes the last tenth of each text away from it, in whole windows of `length` tokens; none of a text that is shorter
-// than ten windows. Returns them, one after another.
+// Takes the last tenth of each file's text away from it, in whole windows of `length` tokens; none of a text that is
+// shorter than ten windows. Returns them, one after another.
 std::vector<int32_t> hold_out(std::vector<CalibrationText>& texts, int64_t length);
 
-// Calibrates, with gradients, on all but what is held out, which is left in `held_out`. An interrupted run is gone on
-// with. Errors: those of calibrate().
+// Calibrates, with gradients, on all but what is held out, which is left in `held_out`; of the model's own text, which
+// comes last, it is a tenth as many sequences as calibration has, at least one and at most kMeasuredWindows. An
+// interrupted run is gone on with. Errors: those of calibrate().
 Result<CalibrateReport> calibrate_for(const TextCalibrationOptions& options, std::vector<int32_t>& held_out,
                                       const Progress& progress);
 
@@ -51,8 +55,9 @@ Result<std::optional<DivergenceResult>> measure(const TextCalibrationOptions& op
                                                 const std::filesystem::path& compressed,
                                                 const std::vector<int32_t>& held_out, const Progress& progress);
 
-// For the summary, and for --json.
-void print_measured(const DivergenceResult& divergence);
-Json to_json(const DivergenceResult& divergence);
+// For the summary, and for --json. `own`: the model's own text is among what was held out.
+bool has_own_text(const TextCalibrationOptions& options);
+void print_measured(const DivergenceResult& divergence, bool own);
+Json to_json(const DivergenceResult& divergence, bool own);
 
 }  // namespace nwc::cli

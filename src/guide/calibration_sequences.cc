@@ -15,6 +15,22 @@ namespace fs = std::filesystem;
 
 constexpr const char* kMetadataKey = "nwcodec.calibration";
 constexpr const char* kPrefix = "sequences.";
+constexpr const char* kHeldOut = "held_out";
+
+bool is_sound(const TensorView& tensor) {
+  return tensor.dtype == DType::kI32 && tensor.shape.size() == 2 && tensor.shape[1] > 0;
+}
+
+// Of a sound tensor.
+std::vector<CalibrationSequences::Sequence> sequences_in(const TensorView& tensor) {
+  std::vector<CalibrationSequences::Sequence> sequences(tensor.shape[0]);
+  const uint64_t bytes = tensor.shape[1] * sizeof(int32_t);
+  for (uint64_t s = 0; s < sequences.size(); ++s) {
+    sequences[s].resize(tensor.shape[1]);
+    std::memcpy(sequences[s].data(), tensor.bytes.data() + s * bytes, bytes);
+  }
+  return sequences;
+}
 
 }  // namespace
 
@@ -42,14 +58,12 @@ Result<CalibrationSequences> read_sequences(const fs::path& path) {
     const std::string name = kPrefix + std::to_string(i);
     const TensorView* tensor = file.find(name);
     if (tensor == nullptr) break;
-    if (tensor->dtype != DType::kI32 || tensor->shape.size() != 2 || tensor->shape[1] == 0)
-      return corrupt(name, "is not I32 [count, length]");
-    std::vector<CalibrationSequences::Sequence>& text = result.texts.emplace_back(tensor->shape[0]);
-    const uint64_t bytes = tensor->shape[1] * sizeof(int32_t);
-    for (uint64_t s = 0; s < text.size(); ++s) {
-      text[s].resize(tensor->shape[1]);
-      std::memcpy(text[s].data(), tensor->bytes.data() + s * bytes, bytes);
-    }
+    if (!is_sound(*tensor)) return corrupt(name, "is not I32 [count, length]");
+    result.texts.push_back(sequences_in(*tensor));
+  }
+  if (const TensorView* tensor = file.find(kHeldOut)) {
+    if (!is_sound(*tensor)) return corrupt(kHeldOut, "is not I32 [count, length]");
+    result.held_out = sequences_in(*tensor);
   }
   if (result.texts.empty()) return corrupt(std::string(kPrefix) + "0", "is missing");
   return result;
@@ -57,17 +71,22 @@ Result<CalibrationSequences> read_sequences(const fs::path& path) {
 
 Status write_sequences(const fs::path& path, const CalibrationSequences& sequences) {
   std::vector<PlannedTensor> planned;
-  for (size_t i = 0; i < sequences.texts.size(); ++i) {
-    const auto& text = sequences.texts[i];
-    planned.push_back({kPrefix + std::to_string(i), DType::kI32, {text.size(), text.empty() ? 1 : text[0].size()}});
-  }
+  std::vector<const std::vector<CalibrationSequences::Sequence>*> texts;
+  const auto plan = [&](std::string name, const std::vector<CalibrationSequences::Sequence>& text) {
+    planned.push_back({std::move(name), DType::kI32, {text.size(), text.empty() ? 1 : text[0].size()}});
+    texts.push_back(&text);
+  };
+  for (size_t i = 0; i < sequences.texts.size(); ++i) plan(kPrefix + std::to_string(i), sequences.texts[i]);
+  if (!sequences.held_out.empty()) plan(kHeldOut, sequences.held_out);
+  std::vector<std::string> names;
+  for (const PlannedTensor& tensor : planned) names.push_back(tensor.name);
   NWC_ASSIGN_OR_RETURN(SafetensorsWriter writer,
                        SafetensorsWriter::create(path, std::move(planned), {},
                                                  {{kMetadataKey, sequences.calibration.dump()}}, {.checksums = true}));
-  for (size_t i = 0; i < sequences.texts.size(); ++i) {
+  for (size_t i = 0; i < texts.size(); ++i) {
     uint64_t at = 0;
-    for (const auto& sequence : sequences.texts[i]) {
-      NWC_RETURN_IF_ERROR(writer.write(kPrefix + std::to_string(i), at, std::as_bytes(std::span(sequence))));
+    for (const auto& sequence : *texts[i]) {
+      NWC_RETURN_IF_ERROR(writer.write(names[i], at, std::as_bytes(std::span(sequence))));
       at += sequence.size() * sizeof(int32_t);
     }
   }

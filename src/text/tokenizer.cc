@@ -193,6 +193,8 @@ std::optional<int32_t> Tokenizer::token_to_id(std::string_view token) const {
   return id ? id : state_->model->vocabulary().id_of(token);
 }
 
+std::optional<int32_t> Tokenizer::unknown_id() const { return state_->model->unknown_id(); }
+
 std::optional<std::string> Tokenizer::id_to_token(int32_t id) const {
   const std::string* token = state_->token_of(id);
   if (token == nullptr) return std::nullopt;

@@ -57,6 +57,8 @@ class Tokenizer {
   // One above the highest id: how many rows an embedding needs at least.
   int32_t id_limit() const;
   std::optional<int32_t> token_to_id(std::string_view token) const;
+  // The token that stands for characters that have none; none if there is no such token.
+  std::optional<int32_t> unknown_id() const;
   // The token as it is written in the file ("\u0120the" for " the"); nullopt if no token has the id.
   std::optional<std::string> id_to_token(int32_t id) const;
 

@@ -5,8 +5,10 @@
 #include <cstdio>
 #include <optional>
 
+#include "base/random_variates.h"
 #include "calibrate/gradient_pass.h"
 #include "calibrate/labels.h"
+#include "calibrate/own_text.h"
 #include "evaluate/generate.h"
 #include "guide/hessian_store.h"
 #include "support/fixtures.h"
@@ -37,6 +39,40 @@ TEST_P(LanguageModel, GeneratesWhatTransformersGenerates) {
       generate(model, std::span(ids).first(20),
                {.max_new_tokens = static_cast<int64_t>(wanted.size()), .stop_ids = std::vector<int32_t>()}, {}));
   EXPECT_EQ(result.tokens, wanted);
+}
+
+// Every token is the quantile that its random number names of what a forward pass without a cache predicts; so many
+// sequences at once give what single ones give. Across the change of phi3's angles.
+TEST_P(LanguageModel, ItsOwnTextIsDrawnFromWhatItPredicts) {
+  const torch::NoGradGuard no_gradients;
+  const CausalLm model = value_of(CausalLm::open(directory(), {.resident = true, .threads = 1}));
+  const int64_t change = length_of_other_angles(model.spec()).value_or(0);
+  OwnTextOptions options{.beginning = {1, 5}, .sequences = 3, .length = std::max<int64_t>(16, change + 3), .seed = 9};
+  const auto together = value_of(write_own_text(model, options, {}));
+  ASSERT_EQ(together.size(), 3u);
+  for (int64_t s = 0; s < 3; ++s) {
+    const std::vector<int32_t>& tokens = together[static_cast<size_t>(s)];
+    ASSERT_EQ(std::ssize(tokens), options.length);
+    EXPECT_EQ(std::vector<int32_t>(tokens.begin(), tokens.begin() + 2), options.beginning);
+    std::mt19937_64 random = own_text_numbers(options.seed, s);
+    for (int64_t t = 2; t < options.length; ++t) {
+      const at::ArrayRef<int32_t> before(tokens.data(), static_cast<size_t>(t));
+      at::Tensor hidden = value_of(model.embedding())->forward(torch::tensor(before, torch::kInt64).unsqueeze(0));
+      for (size_t b = 0; b < model.blocks(); ++b) hidden = value_of(model.block(b))->forward(hidden, {});
+      const at::Tensor logits = value_of(model.head())->forward(hidden.select(1, t - 1))[0].to(torch::kFloat64);
+      const at::Tensor sums = torch::softmax(logits, 0).cumsum(0);
+      const double share = uniform_variate(random);
+      const int64_t token = tokens[static_cast<size_t>(t)];
+      // Within rounding of binary32.
+      EXPECT_LT(share, sums[token].item<double>() + 1e-5) << "sequence " << s << ", token " << t;
+      const double before_it = token > 0 ? sums[token - 1].item<double>() : 0;
+      EXPECT_GT(share, before_it - 1e-5) << "sequence " << s << ", token " << t;
+    }
+  }
+  for (const int64_t at_once : {1, 2}) {
+    options.at_once = at_once;
+    EXPECT_EQ(value_of(write_own_text(model, options, {})), together) << at_once << " at once";
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, LanguageModel, ::testing::ValuesIn(testing::kCommittedFamilies),

@@ -30,11 +30,13 @@ Result<const Family*> find_family(const ConfigObject& config) {
 
 // The family, of which `describes` is set.
 template <class Describe>
-Result<const Family*> find_family(const ConfigObject& config, Describe Family::*describes, std::string_view wanted) {
+Result<const Family*> find_family(const ConfigObject& config, Describe Family::*describes, std::string_view wanted,
+                                  std::string_view remedy) {
   NWC_ASSIGN_OR_RETURN(const Family* family, find_family(config));
   if (family->*describes != nullptr) return family;
-  return config.error(ErrorCode::kUnsupported, "model_type",
-                      fmt::format("is '{}', which is not {}", family->model_type, wanted));
+  return config
+      .error(ErrorCode::kUnsupported, "model_type", fmt::format("is '{}', which is not {}", family->model_type, wanted))
+      .remedy(std::string(remedy));
 }
 
 // Keys that change every family's computation in transformers, and that we do not compute.
@@ -97,7 +99,8 @@ const std::vector<const Family*>& families() {
 
 Result<ModelSpec> describe_model(const std::filesystem::path& directory) {
   NWC_ASSIGN_OR_RETURN(const ConfigObject config, ConfigObject::open(directory / "config.json"));
-  NWC_ASSIGN_OR_RETURN(const Family* family, find_family(config, &Family::describe, "a language model"));
+  NWC_ASSIGN_OR_RETURN(const Family* family,
+                       find_family(config, &Family::describe, "a language model", "encoders take --images"));
   NWC_RETURN_IF_ERROR(check_common_keys(config));
   NWC_ASSIGN_OR_RETURN(const ConfigObject full, completed_for(*family, config));
   NWC_ASSIGN_OR_RETURN(ModelSpec model, family->describe(full));
@@ -107,9 +110,27 @@ Result<ModelSpec> describe_model(const std::filesystem::path& directory) {
   return model;
 }
 
+Result<std::optional<int32_t>> beginning_token(const std::filesystem::path& directory, int64_t vocab_size) {
+  NWC_ASSIGN_OR_RETURN(const std::optional<ConfigObject> generation, read_generation_config(directory));
+  NWC_ASSIGN_OR_RETURN(const ConfigObject config, ConfigObject::open(directory / "config.json"));
+  std::vector<ConfigObject> sources;
+  if (generation) sources.push_back(*generation);
+  sources.push_back(config);
+  if (config.has("text_config")) {
+    NWC_ASSIGN_OR_RETURN(ConfigObject text, config.object("text_config"));
+    sources.push_back(std::move(text));
+  }
+  for (const ConfigObject& source : sources) {
+    NWC_ASSIGN_OR_RETURN(const std::vector<int64_t> ids, source.integers("bos_token_id", INT64_MIN, INT64_MAX));
+    if (!ids.empty() && ids[0] >= 0 && ids[0] < vocab_size) return std::optional(static_cast<int32_t>(ids[0]));
+  }
+  return std::optional<int32_t>();
+}
+
 Result<EncoderModelSpec> describe_encoder_model(const std::filesystem::path& directory) {
   NWC_ASSIGN_OR_RETURN(const ConfigObject config, ConfigObject::open(directory / "config.json"));
-  NWC_ASSIGN_OR_RETURN(const Family* family, find_family(config, &Family::describe_encoder, "an encoder"));
+  NWC_ASSIGN_OR_RETURN(const Family* family,
+                       find_family(config, &Family::describe_encoder, "an encoder", "language models take --text"));
   NWC_ASSIGN_OR_RETURN(const ConfigObject full, completed_for(*family, config));
   NWC_ASSIGN_OR_RETURN(EncoderModelSpec model, family->describe_encoder(full));
   model.model_type = std::string(family->model_type);

@@ -4,7 +4,9 @@
 // Thread safety: all functions may be called from several threads at once.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -34,7 +36,11 @@ const std::vector<const Family*>& families();
 // another tool's quantisation; those of the family's description; each names file and key.
 Result<ModelSpec> describe_model(const std::filesystem::path& directory);
 
-// The same for an encoder, of config.json alone.
+// The token that a text of this model begins with, bos_token_id: of generation_config.json if that has one, else of
+// config.json or the language model inside it. None if neither has one within the vocabulary. Errors: of reading.
+Result<std::optional<int32_t>> beginning_token(const std::filesystem::path& directory, int64_t vocab_size);
+
+// The same as describe_model() for an encoder, of config.json alone.
 Result<EncoderModelSpec> describe_encoder_model(const std::filesystem::path& directory);
 
 }  // namespace nwc

@@ -23,6 +23,7 @@ class Bpe : public Model {
   static Result<Bpe> from_json(const Json& json);
 
   const Vocabulary& vocabulary() const override { return vocabulary_; }
+  std::optional<int32_t> unknown_id() const override { return unknown_id_; }
 
  protected:
   // Characters without a token become their bytes' tokens (byte_fallback), else unk_token, else nothing, as in the

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -23,6 +24,8 @@ class Model {
   virtual const Vocabulary& vocabulary() const = 0;
   // How many tokens the reference counts: an added token without an id gets the first one behind them.
   virtual size_t size() const { return vocabulary().size(); }
+  // The token that stands for what has none; none if there is no such token.
+  virtual std::optional<int32_t> unknown_id() const = 0;
   // nullptr if no token has the id.
   virtual const std::string* token_of(int32_t id) const { return vocabulary().token_of(id); }
 

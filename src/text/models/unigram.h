@@ -17,6 +17,7 @@ class Unigram : public Model {
   // Reads vocab, a list of [token, score], unk_id and byte_fallback. Errors: kCorrupt, kLimit.
   static Result<Unigram> from_json(const Json& json);
   const Vocabulary& vocabulary() const override { return vocabulary_; }
+  std::optional<int32_t> unknown_id() const override { return unknown_id_; }
   size_t size() const override { return tokens_.size(); }
   const std::string* token_of(int32_t id) const override;
 

@@ -12,6 +12,7 @@ class WordLevel : public Model {
   // Reads vocab and unk_token. Errors: kCorrupt, kLimit.
   static Result<WordLevel> from_json(const Json& json);
   const Vocabulary& vocabulary() const override { return vocabulary_; }
+  std::optional<int32_t> unknown_id() const override { return vocabulary_.id_of(unknown_token_); }
 
  protected:
   Status encode_word(std::string_view word, Budget& budget, std::vector<int32_t>& ids) const override;

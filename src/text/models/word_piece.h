@@ -13,6 +13,7 @@ class WordPiece : public Model {
   // Reads vocab, unk_token, continuing_subword_prefix and max_input_chars_per_word. Errors: kCorrupt, kLimit.
   static Result<WordPiece> from_json(const Json& json);
   const Vocabulary& vocabulary() const override { return vocabulary_; }
+  std::optional<int32_t> unknown_id() const override { return vocabulary_.id_of(unknown_token_); }
 
  protected:
   // A word that is longer than max_input_chars_per_word, or cannot be cut into tokens, is unk_token as a whole.
