@@ -28,7 +28,9 @@ struct Options {
   fs::path output;
   uint64_t bytes = 0;  // 0: as `layers` says
   uint64_t layers = 2, hidden = 64, intermediate = 0, vocabulary = 64, shards = 1, seed = 1;
-  uint64_t zero_columns = 0;  // every so many-th column of the linear weights is zero; 0: none
+  uint64_t heads = 0, kv_heads = 0;  // 0: one for each 128 of `hidden`; as many as `heads`
+  bool untied = false;               // with a head of its own
+  uint64_t zero_columns = 0;         // every so many-th column of the linear weights is zero; 0: none
   double deviation = 0.02;
   std::string dtype = "BF16";
   std::vector<std::string> nan, infinite, garbage;  // tensors whose last weight is none
@@ -43,15 +45,15 @@ struct Tensor {
 
 std::vector<Tensor> tensors_of_layer(const Options& o, uint64_t layer) {
   const std::string prefix = "model.layers." + std::to_string(layer) + ".";
-  const uint64_t h = o.hidden, m = o.intermediate;
-  return {{prefix + "input_layernorm.weight", {h}},     {prefix + "self_attn.q_proj.weight", {h, h}},
-          {prefix + "self_attn.k_proj.weight", {h, h}}, {prefix + "self_attn.v_proj.weight", {h, h}},
-          {prefix + "self_attn.o_proj.weight", {h, h}}, {prefix + "post_attention_layernorm.weight", {h}},
-          {prefix + "mlp.gate_proj.weight", {m, h}},    {prefix + "mlp.up_proj.weight", {m, h}},
+  const uint64_t h = o.hidden, m = o.intermediate, kv = h / o.heads * o.kv_heads;
+  return {{prefix + "input_layernorm.weight", {h}},      {prefix + "self_attn.q_proj.weight", {h, h}},
+          {prefix + "self_attn.k_proj.weight", {kv, h}}, {prefix + "self_attn.v_proj.weight", {kv, h}},
+          {prefix + "self_attn.o_proj.weight", {h, h}},  {prefix + "post_attention_layernorm.weight", {h}},
+          {prefix + "mlp.gate_proj.weight", {m, h}},     {prefix + "mlp.up_proj.weight", {m, h}},
           {prefix + "mlp.down_proj.weight", {h, m}}};
 }
 
-// Shard by shard. Layers are spread evenly; the embedding comes first, the last norm last.
+// Shard by shard. Layers are spread evenly; the embedding comes first, the last norm and the head last.
 std::vector<std::vector<Tensor>> lay_out(const Options& o) {
   std::vector<std::vector<Tensor>> shards(o.shards);
   shards.front().push_back({"model.embed_tokens.weight", {o.vocabulary, o.hidden}});
@@ -60,6 +62,7 @@ std::vector<std::vector<Tensor>> lay_out(const Options& o) {
     for (Tensor& tensor : tensors_of_layer(o, layer)) shard.push_back(std::move(tensor));
   }
   shards.back().push_back({"model.norm.weight", {o.hidden}});
+  if (o.untied) shards.back().push_back({"lm_head.weight", {o.vocabulary, o.hidden}});
   return shards;
 }
 
@@ -129,21 +132,25 @@ nwc::Status write_tensor(const Options& o, nwc::DType dtype, const Tensor& tenso
 
 std::string config_text(const Options& o, nwc::DType dtype) {
   const std::string name = dtype == nwc::DType::kF32 ? "float32" : dtype == nwc::DType::kF16 ? "float16" : "bfloat16";
-  const std::string heads = std::to_string(std::max<uint64_t>(1, o.hidden / 128));
   return "{\n  \"architectures\": [\"LlamaForCausalLM\"],\n  \"model_type\": \"llama\",\n  \"torch_dtype\": \"" + name +
          "\",\n  \"hidden_size\": " + std::to_string(o.hidden) +
          ",\n  \"intermediate_size\": " + std::to_string(o.intermediate) +
-         ",\n  \"num_hidden_layers\": " + std::to_string(o.layers) + ",\n  \"num_attention_heads\": " + heads +
-         ",\n  \"num_key_value_heads\": " + heads + ",\n  \"vocab_size\": " + std::to_string(o.vocabulary) +
+         ",\n  \"num_hidden_layers\": " + std::to_string(o.layers) +
+         ",\n  \"num_attention_heads\": " + std::to_string(o.heads) +
+         ",\n  \"num_key_value_heads\": " + std::to_string(o.kv_heads) +
+         ",\n  \"vocab_size\": " + std::to_string(o.vocabulary) +
          ",\n  \"max_position_embeddings\": 2048,\n  \"rms_norm_eps\": 1e-05,\n  \"rope_theta\": 10000.0,\n  "
          "\"hidden_act\": \"silu\",\n"
-         "  \"tie_word_embeddings\": true\n}\n";
+         "  \"tie_word_embeddings\": " +
+         (o.untied ? "false" : "true") + "\n}\n";
 }
 
 nwc::Status make(Options o) {
   const nwc::DType dtype = *nwc::dtype_from_name(o.dtype);
   const uint64_t size = nwc::bits_of(dtype) / 8;
   if (o.intermediate == 0) o.intermediate = o.hidden * 11 / 4;
+  if (o.heads == 0) o.heads = std::max<uint64_t>(1, o.hidden / 128);
+  if (o.kv_heads == 0) o.kv_heads = o.heads;
   if (o.bytes > 0) {
     uint64_t layer = 0;
     for (const Tensor& tensor : tensors_of_layer(o, 0)) layer += tensor.elements() * size;
@@ -185,6 +192,9 @@ int main(int argc, char** argv) {
   app.add_option("--hidden", o.hidden, "Hidden size")->check(CLI::PositiveNumber);
   app.add_option("--intermediate", o.intermediate,
                  "Width of the feed-forward part; default 2.75 times the hidden size");
+  app.add_option("--heads", o.heads, "Attention heads; default one for each 128 of the hidden size");
+  app.add_option("--kv-heads", o.kv_heads, "Heads of keys and values; default as many as attention heads");
+  app.add_flag("--untied", o.untied, "With a head of its own");
   app.add_option("--vocabulary", o.vocabulary, "Rows of the embedding")->check(CLI::PositiveNumber);
   app.add_option("--shards", o.shards, "Number of files");
   app.add_option("--dtype", o.dtype, "F32, F16 or BF16")->check(CLI::IsMember({"F32", "F16", "BF16"}));
