@@ -7,6 +7,7 @@
 #include "base/aligned.h"
 #include "base/parallel.h"
 #include "format/tiling.h"
+#include "guide/sensitivity.h"
 #include "quantise/feedback.h"
 #include "quantise/feedback_kernel.h"
 #include "tensor/context_choice.h"
@@ -16,6 +17,15 @@ namespace nwc {
 namespace {
 
 constexpr uint64_t kSampleStripes = 16;  // of a part
+
+// Tokens that calibration hardly saw stand in other texts: they count as their steps have it (guide/sensitivity.h).
+void raise_rare_tokens(StoredFisher& use) {
+  for (uint64_t m = 0; m < use.matrices; ++m) {
+    const auto rows = std::span(use.rows).subspan(m * use.output_features, use.output_features);
+    const double mean = std::accumulate(rows.begin(), rows.end(), 0.0) / static_cast<double>(rows.size());
+    for (float& r : rows) r = std::max(r, static_cast<float>(kLeastToken * mean));
+  }
+}
 
 }  // namespace
 
@@ -58,6 +68,9 @@ Result<std::optional<FeltError>> FeltError::of(const HessianStore& hessians, con
       sums.push_back(share > 0 ? sum / share : 0.0);
       any = any || sums.back() > 0;
     }
+  }
+  if (hessians.is_end(tensor.name)) {
+    for (StoredFisher& use : felt.uses_) raise_rare_tokens(use);
   }
   if (!any) return std::optional<FeltError>();
   const auto tokens = std::accumulate(tokens_of.begin(), tokens_of.end(), int64_t{0});

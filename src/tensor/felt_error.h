@@ -3,7 +3,7 @@
 // An error E of a matrix changes the model's prediction by about
 //   KL divergence = 1/2 share sum_i (r_i / sum r) (E G E^T)_ii per position,
 // with G = E[|g|^2 x x^T], r_i = E[g_i^2], and share the positions that reach the matrix: the quadratic form itself,
-// whatever feedback has done, without damping and floors.
+// whatever feedback has done, without damping and floors, but for those of an embedding's and a head's rows.
 #pragma once
 
 #include <cstdint>
