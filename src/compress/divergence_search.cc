@@ -11,7 +11,7 @@ using Point = DivergenceSearch::Point;
 
 constexpr double kUsualSlope = -1.45;  // nats of log(divergence) per bit: a factor of 4.3
 constexpr double kSteepest = -3.0, kFlattest = -0.7;
-constexpr double kAim = 0.98;           // of the limit
+constexpr double kAim = 0.95;           // of the limit: as far from it as from a result that wastes a tenth
 constexpr double kPredictedWell = 0.1;  // a prediction so near the aim, as a logarithm, is near enough
 constexpr double kLeastMove = 0.002;    // bits: what rate control can tell apart
 

@@ -18,6 +18,8 @@ class Factoriser {
   // device's.
   virtual Result<FeedbackFactor> factorise(std::span<const float> triangle, uint64_t columns,
                                            std::vector<uint32_t> order, const LdlOptions& options) = 0;
+  // How many bytes of coefficients may stay in the device's memory from one look at a checkpoint to the next.
+  virtual uint64_t room_for_factors() const = 0;
 };
 
 }  // namespace nwc

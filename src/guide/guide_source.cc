@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "guide/factoriser.h"
 #include "guide/sensitivity.h"
 
 namespace nwc {
@@ -77,7 +78,8 @@ Result<TensorGuide> GuideSource::settled(const TensorView& tensor, const WeightM
   const Kept& known = kept ? found->second : made;
   if (notes != nullptr) *notes = known.notes;
   TensorGuide guide = known.guide;
-  if (const uint64_t bytes = bytes_of(guide); !kept && kept_bytes_ + bytes <= kKeptBytes) {
+  const uint64_t room = device_ != nullptr ? device_->room_for_factors() : kKeptBytes;
+  if (const uint64_t bytes = bytes_of(guide); !kept && kept_bytes_ + bytes <= room) {
     kept_bytes_ += bytes;
     kept_.emplace(tensor.name, std::move(made));
   }

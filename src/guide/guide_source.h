@@ -43,7 +43,8 @@ class GuideSource {
                                Notes* notes, const DeviceWeights* device_weights = nullptr) const;
 
  private:
-  // By sensitivity. A rate is looked for with the same guides several times, so that those of up to kKeptBytes stay.
+  // By sensitivity. A rate is looked for with the same guides several times, so that those stay whose factors fit into
+  // kKeptBytes, or what the device has room for.
   struct Kept {
     TensorGuide guide;  // without a centre
     Notes notes;

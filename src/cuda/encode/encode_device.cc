@@ -14,7 +14,8 @@ namespace {
 
 class CudaEncodeDevice : public EncodeDevice {
  public:
-  CudaEncodeDevice(int device, std::string name) : device_(device), name_(std::move(name)) {}
+  CudaEncodeDevice(int device, std::string name, uint64_t room_for_factors)
+      : device_(device), name_(std::move(name)), room_for_factors_(room_for_factors) {}
 
   std::string name() const override { return name_; }
 
@@ -60,6 +61,8 @@ class CudaEncodeDevice : public EncodeDevice {
     return factor;
   }
 
+  uint64_t room_for_factors() const override { return room_for_factors_; }
+
   Result<std::shared_ptr<const DeviceQuantiser>> quantiser(const EncoderCodec& codec) override {
     NWC_RETURN_IF_ERROR(choose());
     return make_cuda_quantiser(codec, device_);
@@ -70,6 +73,7 @@ class CudaEncodeDevice : public EncodeDevice {
 
   int device_;
   std::string name_;
+  uint64_t room_for_factors_;
   DeviceMemory matrix_, failed_;
 };
 
@@ -91,7 +95,11 @@ Result<std::unique_ptr<EncodeDevice>> open_encode_device(const std::string& devi
                  "CUDA device " + std::to_string(number) + " is older than compute capability 8.0")
         .remedy("choose cpu");
   }
-  return std::unique_ptr<EncodeDevice>(std::make_unique<CudaEncodeDevice>(number, properties.name));
+  NWC_RETURN_IF_ERROR(checked(cudaSetDevice(number), "choosing a device"));
+  size_t free = 0, all = 0;
+  NWC_RETURN_IF_ERROR(checked(cudaMemGetInfo(&free, &all), "asking the device"));
+  // The rest is for a tensor at work, and for others.
+  return std::unique_ptr<EncodeDevice>(std::make_unique<CudaEncodeDevice>(number, properties.name, free / 4));
 }
 
 }  // namespace nwc
