@@ -11,12 +11,11 @@
 #include "quantise/feedback.h"
 #include "quantise/feedback_kernel.h"
 #include "tensor/context_choice.h"
+#include "tensor/symbol_sample.h"
 #include "tensor/tensor_setup.h"
 
 namespace nwc {
 namespace {
-
-constexpr uint64_t kSampleStripes = 16;  // of a part
 
 // Tokens that calibration hardly saw stand in other texts: they count as their steps have it (guide/sensitivity.h).
 void raise_rare_tokens(StoredFisher& use) {
@@ -106,20 +105,19 @@ Result<double> sample_felt_error(const WeightMatrix& weights, const TensorGuide&
   NWC_ASSIGN_OR_RETURN(const ContextChoice choice, choose_contexts(weights, guide, codec));
   const std::unique_ptr<const Quantiser> quantiser = make_quantiser(encoder, options);
   const EncodeJob job = EncodeJob::of(weights, scales, tiling, guide, encoder, *choice.contexts, *quantiser);
-  const uint64_t stripes = tiling.stripes(), per_matrix = (stripes + kSampleStripes - 1) / kSampleStripes,
-                 all = weights.elements() == 0 ? 0 : weights.matrices * per_matrix, sampled = std::min(parts, all);
-  std::vector<double> costs(sampled), rows(sampled);
+  const std::vector<StripeRange> ranges = stripes_to_sample(job, parts);
+  std::vector<double> costs(ranges.size()), rows(ranges.size());
   const unsigned length = codec.chunk_length();
-  NWC_RETURN_IF_ERROR(parallel_for(sampled, threads, [&](size_t s, int) -> Status {
-    const uint64_t part = s * all / sampled, m = part / per_matrix, first_stripe = part % per_matrix * kSampleStripes;
-    const StripeRange range{m, first_stripe, std::min(kSampleStripes, stripes - first_stripe)};
+  NWC_RETURN_IF_ERROR(parallel_for(ranges.size(), threads, [&](size_t s, int) -> Status {
+    const StripeRange& range = ranges[s];
+    const uint64_t m = range.matrix;
     const FeedbackFactor* const factor = guide.feedback.empty() ? nullptr : guide.feedback[m].get();
     const QuantisedStripes quantised =
         quantise_stripes({weights, scales, job.levels_of_matrix(m), factor, *quantiser, choice.contexts.get()}, range);
     // Where rows below make up for errors, what is left of them has the weight of a pivot.
     const std::span<const double> pivots =
         guide.row_feedback.empty() ? std::span<const double>() : std::span(guide.row_feedback[m]->pivots);
-    const uint64_t begin = first_stripe * length, end = std::min(weights.rows, begin + range.count * length);
+    const uint64_t begin = range.first * length, end = std::min(weights.rows, begin + range.count * length);
     AlignedVector<float> errors(weights.columns * kFormRows);
     for (uint64_t first = begin; first < end; first += kFormRows) {
       const uint64_t count = std::min(kFormRows, end - first);

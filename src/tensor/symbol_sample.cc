@@ -119,8 +119,7 @@ Result<SymbolSample> sample_tiles(const EncodeJob& job, uint64_t tiles_per_level
   return sample_of(job, std::move(histograms));
 }
 
-Result<SymbolSample> sample_with_feedback(const EncodeJob& job, uint64_t parts, int threads) {
-  SymbolValues values(job.encoder.codec().parts().tables.set.size());
+std::vector<StripeRange> stripes_to_sample(const EncodeJob& job, uint64_t parts) {
   const uint64_t stripes = job.tiling.stripes(), per_matrix = (stripes + kSampleStripes - 1) / kSampleStripes;
   const uint64_t all = job.weights.elements() == 0 ? 0 : job.weights.matrices * per_matrix,
                  sampled = std::min(parts, all);
@@ -129,6 +128,12 @@ Result<SymbolSample> sample_with_feedback(const EncodeJob& job, uint64_t parts, 
     const uint64_t part = s * all / sampled, first = part % per_matrix * kSampleStripes;
     ranges[s] = {part / per_matrix, first, std::min(kSampleStripes, stripes - first)};
   }
+  return ranges;
+}
+
+Result<SymbolSample> sample_with_feedback(const EncodeJob& job, uint64_t parts, int threads) {
+  SymbolValues values(job.encoder.codec().parts().tables.set.size());
+  const std::vector<StripeRange> ranges = stripes_to_sample(job, parts);
   if (job.encoder.device() != nullptr) {
     NWC_ASSIGN_OR_RETURN(const std::unique_ptr<const DeviceSymbols> symbols,
                          job.encoder.device()->quantise(job, ranges, false));
@@ -137,7 +142,7 @@ Result<SymbolSample> sample_with_feedback(const EncodeJob& job, uint64_t parts, 
   }
   const std::vector<QuantisedStripes> quantised = quantise_ranges(job, ranges, threads);
   std::vector<Context> of_chunk(job.latents);
-  for (uint64_t s = 0; s < sampled; ++s) {
+  for (size_t s = 0; s < ranges.size(); ++s) {
     const std::span<const uint8_t> levels = job.levels_of_matrix(ranges[s].matrix);
     const QuantisedStripes& part = quantised[s];
     for (uint64_t i = 0; i < part.stripes; ++i) {

@@ -27,6 +27,9 @@ SymbolSample sample_tiles(const EncodeJob& job, uint64_t tiles, int threads, con
 // The same sample, of a tensor that was quantised on a device. Errors: those of the device.
 Result<SymbolSample> sample_tiles(const EncodeJob& job, uint64_t tiles, const DeviceSymbols& symbols);
 
+// At most `parts` runs of up to 16 stripes, evenly spaced over all matrices.
+std::vector<StripeRange> stripes_to_sample(const EncodeJob& job, uint64_t parts);
+
 // With feedback along columns: from at most `parts` runs of stripes. Feedback along rows moves targets by a fraction of
 // a step, and a rate by some hundredths of a percent, which is not worth the whole tensor. Precondition: the job's
 // guide has feedback. Errors: those of the encoder's device.
