@@ -64,7 +64,7 @@ void bench_encoding(const std::filesystem::path& codecs, bool cores) {
   for (const Case& c : {Case{"fast-300", 1, true}, Case{"fast-300", 128, true}, Case{"fast-300", 0, false},
                         Case{"paper-300", 128, true}, Case{"paper-300", 0, false}, Case{"paper-300", 1, true}}) {
     const EncoderCodec codec = need(read_encoder_codec(codecs / (std::string(c.codec) + ".safetensors")));
-    GuideOptions guide_options{.levels = true, .feedback = c.feedback};
+    GuideOptions guide_options{.levels = true, .feedback = c.feedback ? Feedback::kColumns : Feedback::kNone};
     guide_options.ldl.block_size = std::max(1u, c.block_size);
     const std::string title = fmt::format(
         "{}, {}", c.codec,
@@ -93,7 +93,7 @@ void bench_encoding(const std::filesystem::path& codecs, bool cores) {
     const EncodeJob job = EncodeJob::of(plain, scales, tiling, guide, encoder, *contexts, transform, there.get());
     const StripeRange all{0, 0, tiling.stripes()};
     const HostTimes quantised = host_seconds(c.block_size == 1 && c.codec[0] == 'p' ? 2 : 5, [&] {
-      (void)need(quantiser->quantise(job, {&all, 1}));
+      (void)need(quantiser->quantise(job, {&all, 1}, true));
     });
     row("quantise", quantised);
     EncodedTensor encoded;

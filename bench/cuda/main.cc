@@ -3,6 +3,7 @@
 // usage: cuda_bench CODECS_DIR decoding [SYMBOLS_FILE]        (writes the symbols of one tensor, for peers:
 // bench/nvcomp_peer.py)
 //        cuda_bench CODECS_DIR encoding [no-cores]            (without the same work on this machine's cores)
+//        cuda_bench CODECS_DIR trellis
 //        cuda_bench CODECS_DIR checkpoint DIRECTORY [LAYERS]  (25 GB are written there; a memory disk leaves the disk
 //        out of the figures)
 #include <cstdlib>
@@ -20,9 +21,13 @@ int main(int argc, char** argv) {
     bench_decoding(codecs, argument(3));
   } else if (table == "encoding") {
     bench_encoding(codecs, argument(3) != "no-cores");
+  } else if (table == "trellis") {
+    bench_trellis();
   } else if (table == "checkpoint" && argc > 3) {
     bench_checkpoint(codecs, argument(3), argc > 4 ? std::strtoul(argv[4], nullptr, 10) : 32);
   } else {
-    fail("usage: cuda_bench CODECS_DIR decoding [SYMBOLS_FILE] | encoding [no-cores] | checkpoint DIRECTORY [LAYERS]");
+    fail(
+        "usage: cuda_bench CODECS_DIR decoding [SYMBOLS_FILE] | encoding [no-cores] | trellis | checkpoint DIRECTORY "
+        "[LAYERS]");
   }
 }

@@ -14,6 +14,7 @@ namespace nwc::bench {
 // One table each.
 void bench_decoding(const std::filesystem::path& codecs, const std::filesystem::path& symbols_file);
 void bench_encoding(const std::filesystem::path& codecs, bool cores);
+void bench_trellis();
 void bench_checkpoint(const std::filesystem::path& codecs, const std::filesystem::path& directory, size_t layers);
 
 [[noreturn]] void fail(const std::string& why);

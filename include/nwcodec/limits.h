@@ -45,6 +45,7 @@ inline constexpr unsigned kPrecisionBits = 12;        // [format] frequencies of
 inline constexpr unsigned kMaxSymbols = 256;          // [format] symbols of a table, the escape included
 inline constexpr unsigned kMaxShift = 15;             // [format] raw low bits of a symbol
 inline constexpr unsigned kLanes = 32;                // [format] interleaved rANS states of a tile
+inline constexpr unsigned kMaxTrellisStates = 64;     // [format] states of a codec's trellis
 inline constexpr unsigned kMaxTileChunks = 1u << 16;  // [format] chunks in a tile
 inline constexpr uint64_t kMaxStreamWeights = uint64_t{1} << 40;  // [reader] weights of one tensor
 

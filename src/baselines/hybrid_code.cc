@@ -22,8 +22,8 @@ HybridCodebook fit_hybrid_codebook(Source initial, unsigned codebook_bits, uint6
   return {codebook_bits, fit_codebook(pairs, size, seed)};
 }
 
-Trellis hybrid_code(const HybridCodebook& codebook, unsigned state_bits, unsigned bits) {
-  Trellis trellis{state_bits, 2 * bits, 2, {}};
+BitshiftTrellis hybrid_code(const HybridCodebook& codebook, unsigned state_bits, unsigned bits) {
+  BitshiftTrellis trellis{state_bits, 2 * bits, 2, {}};
   const uint32_t states = trellis.states();
   trellis.code.resize(2 * size_t{states});
   for (uint32_t x = 0; x < states; ++x) {

@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "baselines/bitshift_trellis.h"
 #include "baselines/sources.h"
-#include "baselines/trellis.h"
 
 namespace nwc {
 
@@ -28,6 +28,6 @@ HybridCodebook fit_hybrid_codebook(Source initial, unsigned codebook_bits, uint6
 // Below kFewestHybridStateBits state bits h has too few bits for that: codes become degenerate, with few entries and
 // one sign.
 inline constexpr unsigned kFewestHybridStateBits = 10;
-Trellis hybrid_code(const HybridCodebook& codebook, unsigned state_bits, unsigned bits);
+BitshiftTrellis hybrid_code(const HybridCodebook& codebook, unsigned state_bits, unsigned bits);
 
 }  // namespace nwc

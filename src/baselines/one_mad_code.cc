@@ -4,8 +4,8 @@
 
 namespace nwc {
 
-Trellis one_mad_code(unsigned state_bits, unsigned bits) {
-  Trellis trellis{state_bits, bits, 1, {}};
+BitshiftTrellis one_mad_code(unsigned state_bits, unsigned bits) {
+  BitshiftTrellis trellis{state_bits, bits, 1, {}};
   const float deviation = std::sqrt(4 * (256.0f * 256.0f - 1) / 12);  // of the sum of four uniform bytes
   for (uint32_t x = 0; x < trellis.states(); ++x) {
     const uint32_t hash = x * 34038481u + 76625530u;

@@ -2,12 +2,12 @@
 // hash of it.
 #pragma once
 
-#include "baselines/trellis.h"
+#include "baselines/bitshift_trellis.h"
 
 namespace nwc {
 
 // One number per state: the sum of the four bytes of 34038481 x + 76625530 modulo 2^32, less its mean 510, over its
 // deviation: nearly Gaussian, at most 3.45 in size. state_bits as in trellis.h, 1 <= bits <= state_bits.
-Trellis one_mad_code(unsigned state_bits, unsigned bits);
+BitshiftTrellis one_mad_code(unsigned state_bits, unsigned bits);
 
 }  // namespace nwc

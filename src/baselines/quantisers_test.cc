@@ -7,7 +7,6 @@
 #include <random>
 
 #include "baselines/ecsq.h"
-#include "baselines/entropy_coded_trellis.h"
 #include "baselines/lloyd_max.h"
 #include "baselines/random_permutation_code.h"
 #include "baselines/shannon.h"
@@ -198,34 +197,6 @@ TEST(VectorQuantizer, RatesThatTheSamplesCannotJudge) {
   EXPECT_EQ(largest_vector_bits(2 * 64 * 4096), 6u);
   EXPECT_EQ(largest_vector_bits(2 * 64 * 4096 - 2), 5u);
   EXPECT_EQ(largest_vector_bits(100), 0u);
-}
-
-// Fischer and Wang 1992: eight states are within 0.55 dB or so of the rate-distortion function, some 1 dB nearer than
-// scalar quantisation.
-TEST(EntropyCodedTrellis, IsNearTheRateDistortionFunction) {
-  const Samples samples = draw(Source::kGaussian, 1 << 15, 3);
-  const auto gap = [&](EntropyCodedTrellisOptions options) {
-    options.samples = 1 << 15;
-    const RatePoint point = entropy_coded_trellis(samples.values, 3, options);
-    EXPECT_NEAR(point.bits, 3, 0.002);
-    return gap_decibels(point);
-  };
-  const double eight = gap({.sequence = 1024});
-  EXPECT_GT(eight, 0.35);
-  EXPECT_LT(eight, 0.65);
-  EXPECT_LT(eight, gap({.states = TrellisStates::kFour, .sequence = 1024}));
-  // Paths of one weight never leave union 0: a scalar quantiser that weighs distance against bits.
-  const double scalar = gap({.sequence = 1});
-  EXPECT_NEAR(scalar, gap_decibels(optimal_ecsq(SortedSource(samples.values), 3)), 0.05);
-  const double short_paths = gap({.sequence = 16});
-  EXPECT_LT(short_paths, scalar - 0.4);
-  EXPECT_GT(short_paths, eight + 0.2) << "what a short path loses at its beginning";
-}
-
-TEST(EntropyCodedTrellis, OfNothingAndOfZeros) {
-  EXPECT_EQ(entropy_coded_trellis({}, 3, {}).bits, 0);
-  const std::vector<float> zeros(100, 0.0f);
-  EXPECT_EQ(entropy_coded_trellis(zeros, 3, {}).nmse, 0);
 }
 
 }  // namespace

@@ -19,8 +19,8 @@ double gaussian_quantile(double share) {
   return (low + high) / 2;
 }
 
-Trellis random_permutation_code(unsigned state_bits, unsigned bits, uint64_t seed) {
-  Trellis trellis{state_bits, bits, 1, {}};
+BitshiftTrellis random_permutation_code(unsigned state_bits, unsigned bits, uint64_t seed) {
+  BitshiftTrellis trellis{state_bits, bits, 1, {}};
   const uint32_t states = trellis.states();
   for (uint32_t i = 0; i < states; ++i)
     trellis.code.push_back(static_cast<float>(gaussian_quantile((i + 0.5) / states)));

@@ -4,13 +4,13 @@
 
 #include <cstdint>
 
-#include "baselines/trellis.h"
+#include "baselines/bitshift_trellis.h"
 
 namespace nwc {
 
 // One number per state: the 2^state_bits quantiles (i + 1/2) / 2^state_bits of a Gaussian in random order. 1 <= bits <=
 // state_bits.
-Trellis random_permutation_code(unsigned state_bits, unsigned bits, uint64_t seed);
+BitshiftTrellis random_permutation_code(unsigned state_bits, unsigned bits, uint64_t seed);
 
 // x with P(Gaussian < x) = share, to 1e-12; 0 < share < 1.
 double gaussian_quantile(double share);

@@ -34,7 +34,7 @@ double power_of(std::span<const float> values) {
 
 // The sequence turned by half its length brings its ends together in the middle, where an unconstrained search decides
 // what they share; the second search then keeps to that.
-TrellisPath tail_biting_path(const Trellis& trellis, std::span<const float> weights, ViterbiScratch& scratch) {
+TrellisPath tail_biting_path(const BitshiftTrellis& trellis, std::span<const float> weights, ViterbiScratch& scratch) {
   std::vector<float> turned(weights.begin(), weights.end());
   std::rotate(turned.begin(), turned.begin() + kTrellisSequence / 2, turned.end());
   const TrellisPath first = best_path(trellis, turned, std::nullopt, scratch);
@@ -42,7 +42,8 @@ TrellisPath tail_biting_path(const Trellis& trellis, std::span<const float> weig
 }
 
 // Mean squared error over the mean square, with the code's numbers multiplied by `scale`.
-double error_of(const Trellis& trellis, std::span<const float> weights, double scale, bool tail_biting, int threads) {
+double error_of(const BitshiftTrellis& trellis, std::span<const float> weights, double scale, bool tail_biting,
+                int threads) {
   const size_t sequences = weights.size() / kTrellisSequence;
   threads = resolve_threads(threads);
   std::vector<ViterbiScratch> scratch(static_cast<size_t>(threads));
@@ -60,7 +61,7 @@ double error_of(const Trellis& trellis, std::span<const float> weights, double s
 }
 
 // A local minimum over powers of 1.03, approached in longer steps.
-double fit_scale(const Trellis& trellis, std::span<const float> weights, double deviation, int threads) {
+double fit_scale(const BitshiftTrellis& trellis, std::span<const float> weights, double deviation, int threads) {
   std::map<int, double> known;
   const auto scale_of = [&](int exponent) { return deviation * std::pow(1.03, exponent); };
   const auto error = [&](int exponent) {
@@ -79,9 +80,9 @@ double fit_scale(const Trellis& trellis, std::span<const float> weights, double 
 
 }  // namespace
 
-TrellisResult trellis_quantizer(const std::function<Trellis(unsigned state_bits)>& make_code,
+TrellisResult trellis_quantizer(const std::function<BitshiftTrellis(unsigned state_bits)>& make_code,
                                 std::span<const float> values, const TrellisOptions& options, int threads) {
-  const Trellis trellis = make_code(options.state_bits);
+  const BitshiftTrellis trellis = make_code(options.state_bits);
   const unsigned fitting_bits = std::min(options.state_bits, std::max(kFittingStateBits, trellis.step_bits + 2));
   const std::vector<float> weights = spread(values, options.samples), few = spread(weights, kFittingSamples);
   const double deviation = std::sqrt(power_of(weights));

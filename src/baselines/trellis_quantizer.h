@@ -6,8 +6,8 @@
 #include <functional>
 #include <span>
 
+#include "baselines/bitshift_trellis.h"
 #include "baselines/rate_point.h"
-#include "baselines/trellis.h"
 
 namespace nwc {
 
@@ -31,7 +31,7 @@ struct TrellisResult {
 // `make_code(state_bits)` gives the code; at most options.state_bits are asked for. The scale is found by search with
 // at most 12 state bits (two more than a step has, if that is more). values.size() >= kTrellisSequence. Independent of
 // `threads`.
-TrellisResult trellis_quantizer(const std::function<Trellis(unsigned state_bits)>& make_code,
+TrellisResult trellis_quantizer(const std::function<BitshiftTrellis(unsigned state_bits)>& make_code,
                                 std::span<const float> values, const TrellisOptions& options, int threads);
 
 }  // namespace nwc

@@ -10,6 +10,7 @@
 #include "calibrate/hessian_files.h"
 #include "cli/command.h"
 #include "cli/compress_summary.h"
+#include "cli/encoding_options.h"
 #include "cli/quality_record.h"
 #include "cli/recovery_options.h"
 #include "cli/selection_list.h"
@@ -39,15 +40,6 @@ std::vector<std::pair<std::string, std::string>> options_given(const CLI::App& a
       given.emplace_back(option->get_name(), fmt::format("{}", fmt::join(option->results(), " ")));
   }
   return given;
-}
-
-// A number of chunks per tile.
-CLI::Validator whole_groups() {
-  const std::string wrong = fmt::format("must be a multiple of {}", limits::kLanes);
-  return {[wrong](std::string& text) {
-            return std::strtoul(text.c_str(), nullptr, 10) % limits::kLanes == 0 ? std::string() : wrong;
-          },
-          "", "multiple"};
 }
 
 CLI::Validator a_size() {
@@ -170,6 +162,11 @@ Status plan(const Arguments& a, const GlobalOptions& global) {
   return {};
 }
 
+// What calibration tells is needed for these.
+constexpr const char* kOfCalibration[] = {"--steps",         "--shares",   "--sensitivity", "--damping",
+                                          "--block-size",    "--unsorted", "--no-levels",   "--feedback",
+                                          "--row-shrinkage", "--trellis",  "--rate-weight"};
+
 void add_text_options(CLI::App& app, Arguments& a) {
   TextCalibrationOptions& c = a.calibration;
   CLI::Option* text = app.add_option("--text", c.texts,
@@ -242,55 +239,33 @@ void add_compress(CLI::App& app, Command& command) {
          "finely as the model feels each row and column (after calibrate --gradients; needs --bits)")
       ->transform(one_of<StepRule>({{"levels", StepRule::kLevels},
                                     {"water-fill", StepRule::kWaterFill},
-                                    {"sensitivity", StepRule::kSensitivity}}))
-      ->needs(hessians);
+                                    {"sensitivity", StepRule::kSensitivity}}));
   app.add_option("--shares", a->options.guide.importance.shares, "Shares of columns of the finer levels, finest first")
       ->check(in_range(0.0, 1.0))
-      ->needs(hessians)
       ->capture_default_str();
   app.add_option("--sensitivity", a->options.guide.importance.sensitivity,
                  "What levels go by: the Hessian's diagonal, or that of its inverse")
-      ->transform(one_of<Sensitivity>({{"diagonal", Sensitivity::kDiagonal}, {"inverse", Sensitivity::kInverse}}))
-      ->needs(hessians);
+      ->transform(one_of<Sensitivity>({{"diagonal", Sensitivity::kDiagonal}, {"inverse", Sensitivity::kInverse}}));
   app.add_option("--damping", a->options.guide.ldl.damping, "Added to the Hessian's diagonal, as a share of its mean")
       ->check(in_range(0.0, 1.0))
-      ->needs(hessians)
       ->capture_default_str();
   app.add_option("--block-size", a->options.guide.ldl.block_size,
                  "Columns quantised together, without feedback among them")
       ->check(in_range(1u, 128u))
-      ->needs(hessians)
       ->capture_default_str();
   app.add_flag("--unsorted{false}", a->options.guide.sort_columns,
-               "Feedback from the last column to the first, instead of from the costliest")
-      ->needs(hessians);
-  app.add_flag("--no-levels{false}", a->options.guide.levels, "All columns at level 0")->needs(hessians);
+               "Feedback from the last column to the first, instead of from the costliest");
+  app.add_flag("--no-levels{false}", a->options.guide.levels, "All columns at level 0");
   app.add_option("--feedback", a->options.guide.feedback,
                  "What makes up for errors: later columns of a tensor, or rows as well (two-sided: with --steps "
                  "sensitivity the default), or none")
       ->transform(one_of<Feedback>(
-          {{"none", Feedback::kNone}, {"columns", Feedback::kColumns}, {"two-sided", Feedback::kTwoSided}}))
-      ->needs(hessians);
+          {{"none", Feedback::kNone}, {"columns", Feedback::kColumns}, {"two-sided", Feedback::kTwoSided}}));
   app.add_option("--row-shrinkage", a->options.guide.row_shrinkage,
                  "With two-sided feedback: how far the output side is moved towards its diagonal")
       ->check(in_range(0.0, 1.0))
-      ->needs(hessians)
       ->capture_default_str();
-  app.add_option("--tile-chunks", a->options.encode.tile_chunks,
-                 "Chunks per independently decodable tile, a multiple of 32")
-      ->check(in_range(32u, limits::kMaxTileChunks))
-      ->check(whole_groups())
-      ->capture_default_str();
-  app.add_option("--run-groups", a->options.encode.run_groups,
-                 "Groups of 32 chunks that are decoded channel by channel: 64 suits CPUs; 1, with tiles of 512, GPUs")
-      ->check(in_range(1u, limits::kMaxTileChunks / limits::kLanes))
-      ->capture_default_str();
-  CLI::Option* rate_weight =
-      app.add_option("--rate-weight", a->options.encode.rate_weight,
-                     "With --steps sensitivity: squared steps that a bit is worth when weights are rounded")
-          ->check(in_range(0.0, 1.0))
-          ->needs(hessians)
-          ->capture_default_str();
+  add_encoding_options(app, a->options.encode);
   app.add_flag("--codec-tables-only", a->codec_tables_only, "Never fit frequency tables to a tensor");
   app.add_flag("--keep-embeddings", a->options.keep_embeddings,
                "With steps by sensitivity: leave embedding and head as they are");
@@ -304,7 +279,12 @@ void add_compress(CLI::App& app, Command& command) {
   add_device_option(app, a->device);
   app.add_flag("--force", a->options.force, "Replace the checkpoint that stands in the output directory");
   add_global_options(app, command);
-  app.callback([a] {
+  app.callback([a, &app] {
+    if (a->options.hessians.empty() && a->calibration.texts.empty()) {
+      for (const char* const option : kOfCalibration) {
+        if (app.count(option) > 0) throw CLI::ValidationError(option, "needs --hessians, or --text");
+      }
+    }
     if (a->options.output.empty() && !a->list && !a->plan) throw CLI::RequiredError("--output");
     if (a->divergence && a->calibration.texts.empty())
       throw CLI::ValidationError("--divergence", "is measured on text: give --text, too");
@@ -315,7 +295,7 @@ void add_compress(CLI::App& app, Command& command) {
     if (const Status status = check_options(a->options.guide.importance); !status)
       throw CLI::ValidationError("--shares", status.error().message());
   });
-  command.run = [a, normalisation, rate_weight, &app, &command]() -> Status {
+  command.run = [a, normalisation, &app, &command]() -> Status {
     std::optional<SelectionList> list;
     if (a->calibration.texts.empty()) NWC_RETURN_IF_ERROR(choose_guide(app, *a));
     if (a->list) {
@@ -337,8 +317,7 @@ void add_compress(CLI::App& app, Command& command) {
     // their own.
     if (normalisation->count() == 0 && !a->options.hessians.empty())
       a->options.encode.normalisation.kind = Normalisation::kBoth;
-    if (rate_weight->count() == 0 && a->options.guide.steps == StepRule::kSensitivity)
-      a->options.encode.rate_weight = kBestRateWeight;
+    NWC_RETURN_IF_ERROR(settle_encoding_options(app, a->options.guide.steps, a->options.encode));
     if (a->plan) {
       line.reset();
       return plan(*a, command.global);

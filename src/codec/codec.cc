@@ -6,7 +6,11 @@
 namespace nwc {
 
 Codec::Codec(DecoderCodec parts, uint64_t id)
-    : parts_(std::move(parts)), id_(id), synthesis_(parts_.synthesis), tables_(parts_.tables.set) {}
+    : parts_(std::move(parts)),
+      id_(id),
+      synthesis_(parts_.synthesis),
+      tables_(parts_.tables.set),
+      plain_(is_plain(parts_)) {}
 
 Result<Codec> Codec::open(const std::filesystem::path& path) {
   NWC_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(path));

@@ -21,12 +21,15 @@ class Codec {
   const DecoderCodec& parts() const { return parts_; }
   const Transform& synthesis() const { return synthesis_; }
   const DecodingTables& tables() const { return tables_; }
+  // Whether synthesis() gives back its latents, so that it can be left out.
+  bool plain() const { return plain_; }
 
  private:
   DecoderCodec parts_;
   uint64_t id_;
   Transform synthesis_;
   DecodingTables tables_;
+  bool plain_;
 };
 
 }  // namespace nwc

@@ -1,5 +1,6 @@
 #include "codec/codec_file.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -15,6 +16,8 @@ constexpr const char* kParameters = "tables.parameters";
 constexpr const char* kCenters = "tables.centers";
 constexpr const char* kFrequencies = "tables.frequencies";
 constexpr const char* kSynthesis = "g_s";
+constexpr const char* kTrellis = "trellis.next";
+constexpr unsigned kTrellisVersion = 3;  // the first format version that has it
 
 Result<const TensorView*> find_tensor(const SafetensorsFile& file, const std::string& name) {
   const TensorView* view = file.find(name);
@@ -26,17 +29,31 @@ Error misshapen(const char* name, std::string why) {
   return Error(ErrorCode::kCorrupt, std::move(why)).in_tensor(name);
 }
 
-Status check_version(const SafetensorsFile& file) {
+// The version that a codec says it is.
+Result<unsigned> read_version(const SafetensorsFile& file) {
   const auto entry = file.metadata().find(kVersionKey);
   if (entry == file.metadata().end()) {
     return Error(ErrorCode::kCorrupt, std::string("has no ") + kVersionKey + " in its metadata")
         .remedy("is it a codec?");
   }
-  if (is_known_version(entry->second)) return {};
+  if (is_known_version(entry->second)) return static_cast<unsigned>(std::stoul(entry->second));
   return unknown_version("codec ", entry->second);
 }
 
-Result<CodecTables> read_tables(const SafetensorsFile& file) {
+Result<std::vector<float>> read_centers(const SafetensorsFile& file, uint64_t levels, uint64_t channels) {
+  NWC_ASSIGN_OR_RETURN(const TensorView* view, find_tensor(file, kCenters));
+  if (view->dtype != DType::kF32 || view->shape != std::vector<uint64_t>{levels, channels}) {
+    return misshapen(kCenters, "is not an F32 tensor of shape [levels, latents]");
+  }
+  std::vector<float> centers(levels * channels);
+  std::memcpy(centers.data(), view->bytes.data(), view->bytes.size());
+  for (const float center : centers) {
+    if (!std::isfinite(center)) return misshapen(kCenters, "holds a number that is not finite");
+  }
+  return centers;
+}
+
+Result<CodecTables> read_tables(const SafetensorsFile& file, bool has_trellis) {
   CodecTables tables;
   NWC_ASSIGN_OR_RETURN(const TensorView* parameters, find_tensor(file, kParameters));
   if (parameters->dtype != DType::kI32 || parameters->shape.size() != 3 || parameters->shape[2] != 3) {
@@ -49,14 +66,10 @@ Result<CodecTables> read_tables(const SafetensorsFile& file) {
   tables.levels = static_cast<unsigned>(levels);
   tables.channels = static_cast<unsigned>(channels);
 
-  NWC_ASSIGN_OR_RETURN(const TensorView* centers, find_tensor(file, kCenters));
-  if (centers->dtype != DType::kF32 || centers->shape != std::vector<uint64_t>{levels, channels}) {
-    return misshapen(kCenters, "is not an F32 tensor of shape [levels, latents]");
-  }
-  tables.centers.resize(levels * channels);
-  std::memcpy(tables.centers.data(), centers->bytes.data(), centers->bytes.size());
-  for (const float center : tables.centers) {
-    if (!std::isfinite(center)) return misshapen(kCenters, "holds a number that is not finite");
+  if (has_trellis) {
+    tables.centers.assign(levels * channels, 0.0f);
+  } else {
+    NWC_ASSIGN_OR_RETURN(tables.centers, read_centers(file, levels, channels));
   }
 
   NWC_ASSIGN_OR_RETURN(const TensorView* frequencies, find_tensor(file, kFrequencies));
@@ -72,6 +85,8 @@ Result<CodecTables> read_tables(const SafetensorsFile& file) {
       return misshapen(kParameters, "table " + std::to_string(i) + " has a count or shift out of range");
     }
     table.shift = static_cast<uint32_t>(shift);
+    if (has_trellis && (table.minimum % 2 != 0 || count % 2 != 0))
+      return misshapen(kParameters, "table " + std::to_string(i) + " of a trellis has an odd minimum or count");
     if (entries.remaining() / 2 < static_cast<size_t>(count) + 1)
       return misshapen(kFrequencies, "is shorter than its tables");
     for (int32_t s = 0; s <= count; ++s) table.frequencies.push_back(*entries.le<uint16_t>());
@@ -79,7 +94,29 @@ Result<CodecTables> read_tables(const SafetensorsFile& file) {
     tables.set.push_back(std::move(table));
   }
   if (entries.remaining() != 0) return misshapen(kFrequencies, "is longer than its tables");
+  if (has_trellis && tables.set.size() % 2 != 0)
+    return misshapen(kParameters, "has an odd number of tables, and a trellis needs two of each kind");
   return tables;
+}
+
+// Null without one.
+Result<std::optional<Trellis>> read_trellis(const SafetensorsFile& file, unsigned version) {
+  const TensorView* const view = file.find(kTrellis);
+  if (view == nullptr || version < kTrellisVersion) return std::optional<Trellis>();
+  if (view->dtype != DType::kU8 || view->shape.size() != 2 || view->shape[0] == 0 ||
+      view->shape[0] > limits::kMaxTrellisStates || view->shape[1] != 2) {
+    return misshapen(kTrellis, "is not a U8 tensor of shape [states, 2], of at most " +
+                                   std::to_string(limits::kMaxTrellisStates) + " states");
+  }
+  Trellis trellis{.states = static_cast<unsigned>(view->shape[0])};
+  for (unsigned state = 0; state < trellis.states; ++state) {
+    for (unsigned branch = 0; branch < 2; ++branch) {
+      const auto next = static_cast<unsigned>(view->bytes[2 * state + branch]);
+      if (next >= trellis.states) return misshapen(kTrellis, "leads to a state that it does not have");
+      trellis.next[state][branch] = static_cast<uint8_t>(next);
+    }
+  }
+  return std::optional(trellis);
 }
 
 }  // namespace
@@ -129,23 +166,43 @@ TensorLoader loader_of(const SafetensorsFile& file) {
 
 Result<DecoderCodec> read_decoder_codec(const SafetensorsFile& file) {
   const auto named = [&](Error error) { return std::move(error).in_file(file.path().string()); };
-  if (Status status = check_version(file); !status) return named(std::move(status).error());
-  Result<TransformWeights> synthesis = load_transform(kSynthesis, loader_of(file));
+  const Result<unsigned> version = read_version(file);
+  if (!version) return named(version.error());
+  Result<std::optional<Trellis>> trellis = read_trellis(file, *version);
+  if (!trellis) return named(std::move(trellis).error());
+  const bool has_trellis = trellis->has_value();
+  Result<TransformWeights> synthesis =
+      has_trellis ? Result<TransformWeights>(TransformWeights()) : load_transform(kSynthesis, loader_of(file));
   if (!synthesis) return named(std::move(synthesis).error());
-  Result<CodecTables> tables = read_tables(file);
+  Result<CodecTables> tables = read_tables(file, has_trellis);
   if (!tables) return named(std::move(tables).error());
+  if (has_trellis) *synthesis = identity_transform(tables->levels, tables->channels);
   if (tables->levels != synthesis->levels || tables->channels != synthesis->inputs) {
     return named(misshapen(kParameters, "has another number of levels or latents than g_s"));
   }
-  return DecoderCodec{*std::move(synthesis), *std::move(tables)};
+  return DecoderCodec{*std::move(synthesis), *std::move(tables), *std::move(trellis)};
 }
+
+bool is_plain(const DecoderCodec& codec) {
+  return is_identity(codec.synthesis) && std::all_of(codec.tables.centers.begin(), codec.tables.centers.end(),
+                                                     [](float center) { return center == 0.0f; });
+}
+
+unsigned version_of(const DecoderCodec& codec) { return codec.trellis ? kTrellisVersion : kOldestFormatVersion; }
 
 std::vector<NamedTensor> decoder_tensors(const DecoderCodec& codec) {
   std::vector<NamedTensor> tensors;
-  store_transform(kSynthesis, codec.synthesis,
-                  [&](const std::string& name, std::vector<uint64_t> shape, std::span<const float> values) {
-                    tensors.push_back(half_tensor(name, std::move(shape), values));
-                  });
+  if (codec.trellis) {
+    std::vector<uint8_t> next;
+    for (unsigned state = 0; state < codec.trellis->states; ++state)
+      next.insert(next.end(), codec.trellis->next[state].begin(), codec.trellis->next[state].end());
+    tensors.push_back(plain_tensor(kTrellis, DType::kU8, {codec.trellis->states, 2}, next));
+  } else {
+    store_transform(kSynthesis, codec.synthesis,
+                    [&](const std::string& name, std::vector<uint64_t> shape, std::span<const float> values) {
+                      tensors.push_back(half_tensor(name, std::move(shape), values));
+                    });
+  }
   std::vector<int32_t> parameters;
   std::vector<uint16_t> frequencies;
   for (const FrequencyTable& table : codec.tables.set) {
@@ -155,7 +212,7 @@ std::vector<NamedTensor> decoder_tensors(const DecoderCodec& codec) {
   }
   const uint64_t levels = codec.levels(), channels = codec.latents();
   tensors.push_back(plain_tensor(kParameters, DType::kI32, {levels, channels, 3}, parameters));
-  tensors.push_back(plain_tensor(kCenters, DType::kF32, {levels, channels}, codec.tables.centers));
+  if (!codec.trellis) tensors.push_back(plain_tensor(kCenters, DType::kF32, {levels, channels}, codec.tables.centers));
   tensors.push_back(plain_tensor(kFrequencies, DType::kU16, {frequencies.size()}, frequencies));
   return tensors;
 }

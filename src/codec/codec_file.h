@@ -4,10 +4,12 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "entropy/frequency_table.h"
+#include "entropy/trellis.h"
 #include "format/context_rule.h"
 #include "nwcodec/checkpoint.h"
 #include "nwcodec/result.h"
@@ -45,8 +47,9 @@ struct CodecTables {
 };
 
 struct DecoderCodec {
-  TransformWeights synthesis;
+  TransformWeights synthesis;  // the identity for codecs with a trellis
   CodecTables tables;
+  std::optional<Trellis> trellis;
 
   unsigned chunk_length() const { return static_cast<unsigned>(synthesis.outputs); }
   unsigned latents() const { return tables.channels; }
@@ -55,12 +58,14 @@ struct DecoderCodec {
 
 // What context rules ask of a codec.
 inline CodecShape shape_of(const DecoderCodec& codec) {
-  return {codec.levels(), codec.latents(), codec.chunk_length()};
+  return {codec.levels(), codec.latents(), codec.chunk_length(), codec.trellis ? &*codec.trellis : nullptr};
 }
+// Whether a weight is its latent, and its latent an integer.
+bool is_plain(const DecoderCodec& codec);
 
 inline constexpr const char* kVersionKey = "nwcodec.format_version";
-// The version that codecs are written as: no later one changed anything about them.
-inline constexpr unsigned kCodecVersion = 1;
+// The version that a codec is written as: the oldest that has all it needs.
+unsigned version_of(const DecoderCodec& codec);
 
 // Checks the version, every shape, bound and number. Errors name file and tensor.
 Result<DecoderCodec> read_decoder_codec(const SafetensorsFile& file);

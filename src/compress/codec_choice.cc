@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "codec/encode/plain_codec.h"
+#include "codec/encode/trellis_codes.h"
 #include "compress/rate_control.h"
 #include "guide/sensitivity.h"
 
@@ -24,7 +25,7 @@ Result<ChosenCodec> choose_plain_codec(const CompressOptions& options, const Enc
   }
   NWC_ASSIGN_OR_RETURN(const double centre, centre_of_spreads(tensors, guides, options.threads, team, progress));
   guides.set_centre(centre);
-  ChosenCodec chosen{"none", 0, plain_codec(kCentreContext, *options.bits - kGaussianBits)};
+  ChosenCodec chosen{"none", 0, codec_by_sensitivity(options.encode, *options.bits)};
   NWC_ASSIGN_OR_RETURN(RateChoice choice,
                        choose_rate_by_sensitivity(tensors, chosen.codec, *options.bits, encode, guides, options.threads,
                                                   options.device, team, progress));
@@ -34,6 +35,13 @@ Result<ChosenCodec> choose_plain_codec(const CompressOptions& options, const Enc
 }
 
 }  // namespace
+
+EncoderCodec codec_by_sensitivity(const EncodeOptions& encode, double bits) {
+  const unsigned states = encode.trellis_states;
+  const double octaves = octaves_for(bits, states > 0);
+  return states > 0 ? trellis_codec(make_trellis(states), kCentreContext, octaves)
+                    : plain_codec(kCentreContext, octaves);
+}
 
 Result<ChosenCodec> choose_codec(const CompressOptions& options, const EncodeOptions& encode, const CompressPlan& plan,
                                  const Selection& selection, GuideSource* guides, Team& team,

@@ -54,7 +54,8 @@ SelectionOptions selection_of(const CompressOptions& options, const HessianStore
 
 unsigned format_version_of(const CompressOptions& options) {
   const bool by_sensitivity = !options.hessians.empty() && options.guide.steps == StepRule::kSensitivity;
-  return version_of(by_sensitivity ? ContextRule::kScaleClasses : ContextRule::kLevelChannel);
+  if (!by_sensitivity) return version_of(ContextRule::kLevelChannel);
+  return version_of(options.encode.trellis_states > 0 ? ContextRule::kTrellis : ContextRule::kScaleClasses);
 }
 
 Result<CompressReport> compress_checkpoint(const CompressOptions& given, const Progress& progress,
@@ -138,8 +139,8 @@ Result<CompressReport> compress_checkpoint(const CompressOptions& given, const P
   if (output) {
     NWC_RETURN_IF_ERROR(output->begin(identity));
     if (team->size() > 1) output->keep_progress();  // others may complete blocks that this process does not know of
-    NWC_RETURN_IF_ERROR(
-        write_tensors(codec_path, decoder_tensors(codec.decoder), {{kVersionKey, std::to_string(kCodecVersion)}}));
+    NWC_RETURN_IF_ERROR(write_tensors(codec_path, decoder_tensors(codec.decoder),
+                                      {{kVersionKey, std::to_string(version_of(codec.decoder))}}));
     NWC_RETURN_IF_ERROR(parts.create_directory());
   }
   NWC_RETURN_IF_ERROR(team->meet());

@@ -37,6 +37,7 @@ RunIdentity identity_of(const CompressOptions& options, const ModelKind& model, 
   identity.add("tile chunks", options.encode.tile_chunks);
   identity.add("run groups", options.encode.run_groups);
   identity.add("own tables", options.encode.own_tables);
+  identity.add("trellis states", options.encode.trellis_states);
   identity.add("rate weight", options.encode.rate_weight);
   identity.add("normalisation", name_of(options.encode.normalisation.kind));
   identity.add("keep-nonfinite", options.keep_nonfinite);

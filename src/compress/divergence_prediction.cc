@@ -7,7 +7,7 @@
 #include "checkpoint/content_hash.h"
 #include "checkpoint/run_identity.h"
 #include "codec/codec_file.h"
-#include "codec/encode/plain_codec.h"
+#include "compress/codec_choice.h"
 #include "compress/compress_plan.h"
 #include "compress/compress_warnings.h"
 #include "compress/rate_control.h"
@@ -15,6 +15,7 @@
 #include "team/team.h"
 #include "tensor/felt_error.h"
 #include "tensor/tensor_sample.h"
+#include "tensor/tensor_setup.h"
 
 namespace nwc {
 namespace {
@@ -101,7 +102,7 @@ void CompressionPredictor::identify(RunIdentity& identity) const {
 Result<CompressionPrediction> CompressionPredictor::at(double bits, const Progress& progress) {
   State& s = *state_;
   const int threads = s.options.threads;
-  EncoderCodec codec = plain_codec(kCentreContext, bits - kGaussianBits);
+  EncoderCodec codec = codec_by_sensitivity(s.encode, bits);
   NWC_ASSIGN_OR_RETURN(RateChoice choice, choose_rate_by_sensitivity(s.tensors, codec, bits, s.encode, *s.guides,
                                                                      threads, nullptr, *s.team, progress, kParts));
   codec.decoder.tables.set = std::move(choice.tables);
@@ -120,7 +121,7 @@ Result<CompressionPrediction> CompressionPredictor::at(double bits, const Progre
     NWC_ASSIGN_OR_RETURN(const TensorGuide guide, s.guides->guide_of(view, weights, {}, nullptr));
     NWC_ASSIGN_OR_RETURN(const TensorSample sample, sample_tensor(weights, guide, encoder, encode, kParts, threads));
     PredictedTensor line{.name = view.name, .shape = view.shape, .weights = weights.elements()};
-    line.bytes = estimated_bytes(sample, codec.decoder.tables.set, encode.own_tables);
+    line.bytes = estimated_bytes(sample, codec.decoder.tables.set, options_for(codec.decoder, encode).own_tables);
     bytes += line.bytes;
     NWC_ASSIGN_OR_RETURN(const std::optional<FeltError> felt, FeltError::of(s.hessians, view, weights));
     if (felt) {

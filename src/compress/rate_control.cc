@@ -11,6 +11,7 @@
 #include "tensor/checkpoint_tables.h"
 #include "tensor/device.h"
 #include "tensor/tensor_sample.h"
+#include "tensor/tensor_setup.h"
 
 namespace nwc {
 namespace {
@@ -39,10 +40,12 @@ class RateEstimator {
       total_ += static_cast<double>(WeightMatrix::of(*t.view, t.transposed, {}).elements());
   }
 
-  // Data-free if `guides` is null.
-  Result<Estimate> at(const EncoderCodec& codec, double log2_gain, const GuideSource* guides) {
-    // A few tiles of a data-free tensor are not worth the way to a device.
-    EncodeDevice* const device = guides != nullptr ? device_ : nullptr;
+  // What samples are quantised with: nothing but the weights; steps by sensitivity; feedback too.
+  enum class Knowledge : uint8_t { kNone, kSteps, kAll };
+  // `guides`: null for kNone.
+  Result<Estimate> at(const EncoderCodec& codec, double log2_gain, const GuideSource* guides, Knowledge knowledge) {
+    // A few tiles without feedback are not worth the way to a device.
+    EncodeDevice* const device = knowledge == Knowledge::kAll ? device_ : nullptr;
     std::shared_ptr<const DeviceQuantiser> quantiser;
     if (device != nullptr) {
       NWC_ASSIGN_OR_RETURN(quantiser, device->quantiser(codec));
@@ -61,7 +64,9 @@ class RateEstimator {
         NWC_ASSIGN_OR_RETURN(device_weights, device->upload(weights));
       }
       TensorGuide guide;
-      if (guides != nullptr) {
+      if (knowledge == Knowledge::kSteps) {
+        NWC_ASSIGN_OR_RETURN(guide, guides->steps_of(*t.view, weights));
+      } else if (knowledge == Knowledge::kAll) {
         NWC_ASSIGN_OR_RETURN(guide,
                              guides->guide_of(*t.view, weights, encoder.level_errors(), nullptr, device_weights.get()));
       }
@@ -70,11 +75,12 @@ class RateEstimator {
     }
     NWC_RETURN_IF_ERROR(share_samples(samples, team_));
     DecoderCodec written = codec.decoder;
-    written.tables.set = fit_checkpoint_tables(samples, codec.decoder.tables.set);
+    written.tables.set = fit_checkpoint_tables(samples, codec.decoder.tables.set,
+                                               codec.decoder.trellis ? TableRange::kEven : TableRange::kAny);
     double bytes = 0;
     for (const NamedTensor& tensor : decoder_tensors(written)) bytes += static_cast<double>(tensor.bytes.size());
     for (const TensorSample& sample : samples)
-      bytes += estimated_bytes(sample, written.tables.set, options_.own_tables);
+      bytes += estimated_bytes(sample, written.tables.set, options_for(codec.decoder, options_).own_tables);
     return Estimate{log2_gain, 8.0 * bytes / total_, std::move(written.tables.set)};
   }
 
@@ -89,10 +95,12 @@ class RateEstimator {
   double total_ = 0;
 };
 
+using Knowledge = RateEstimator::Knowledge;
+
 // Names the rates from the lowest gain to the highest, as samples of the data-free tensors give them.
 Error out_of_reach(RateEstimator& estimator, const EncoderCodec& codec, double bits) {
-  NWC_ASSIGN_OR_RETURN(const Estimate lowest, estimator.at(codec, -kMaxLog2Gain, nullptr));
-  NWC_ASSIGN_OR_RETURN(const Estimate highest, estimator.at(codec, kMaxLog2Gain, nullptr));
+  NWC_ASSIGN_OR_RETURN(const Estimate lowest, estimator.at(codec, -kMaxLog2Gain, nullptr, Knowledge::kNone));
+  NWC_ASSIGN_OR_RETURN(const Estimate highest, estimator.at(codec, kMaxLog2Gain, nullptr, Knowledge::kNone));
   return Error(ErrorCode::kInvalidArgument,
                fmt::format(
                    "{} bits per weight are out of reach: this codec gives about {:.1f} to {:.1f} on these weights",
@@ -106,7 +114,8 @@ Status approach(RateEstimator& estimator, const EncoderCodec& codec, double bits
   for (int step = 0; step < steps && std::abs(at.bits - bits) > kTolerance * bits; ++step) {
     const double next = at.log2_gain + (bits - at.bits) / slope;
     if (!(std::abs(next) <= kMaxLog2Gain)) return out_of_reach(estimator, codec, bits);
-    NWC_ASSIGN_OR_RETURN(Estimate moved, estimator.at(codec, next, guides));
+    NWC_ASSIGN_OR_RETURN(Estimate moved,
+                         estimator.at(codec, next, guides, guides != nullptr ? Knowledge::kAll : Knowledge::kNone));
     slope = std::clamp((moved.bits - at.bits) / (next - at.log2_gain), 0.1, 2.0);
     at = std::move(moved);
   }
@@ -122,7 +131,7 @@ Result<RateChoice> choose_rate(const std::vector<SelectedTensor>& tensors, const
   size_t chosen = 0;
   Estimate estimate;
   for (size_t i = 0; i < candidates.size(); ++i) {
-    NWC_ASSIGN_OR_RETURN(Estimate own, estimator.at(candidates[i], 0.0, nullptr));
+    NWC_ASSIGN_OR_RETURN(Estimate own, estimator.at(candidates[i], 0.0, nullptr, Knowledge::kNone));
     if (i > 0 && std::abs(own.bits - bits) >= std::abs(estimate.bits - bits)) continue;
     chosen = i;
     estimate = std::move(own);
@@ -130,7 +139,7 @@ Result<RateChoice> choose_rate(const std::vector<SelectedTensor>& tensors, const
   double slope = 1.0;
   NWC_RETURN_IF_ERROR(approach(estimator, candidates[chosen], bits, nullptr, kMaxSteps, estimate, slope));
   if (guides != nullptr) {
-    NWC_ASSIGN_OR_RETURN(estimate, estimator.at(candidates[chosen], estimate.log2_gain, guides));
+    NWC_ASSIGN_OR_RETURN(estimate, estimator.at(candidates[chosen], estimate.log2_gain, guides, Knowledge::kAll));
     NWC_RETURN_IF_ERROR(approach(estimator, candidates[chosen], bits, guides, 1, estimate, slope));
     // What is left is too little to change tables, and is not worth another look at all tensors.
     const double rest = (bits - estimate.bits) / slope;
@@ -148,17 +157,21 @@ Result<RateChoice> choose_rate_by_sensitivity(const std::vector<SelectedTensor>&
                                               double bits, const EncodeOptions& options, const GuideSource& guides,
                                               int threads, EncodeDevice* device, Team& team, const Progress& progress,
                                               uint64_t sample) {
-  constexpr int kFewest = 3, kMost = 5;  // estimates; the first ones move the tables
+  // The first estimates move the tables, and do without feedback, which takes most of the time and moves a rate by some
+  // hundredths of a bit.
+  constexpr int kWithoutFeedback = 2, kMost = 5;
+  constexpr double kNear = 0.02;  // bits: a slope that is wrong by 5 % leaves a thousandth
   RateEstimator estimator(tensors, options, threads, device, team, progress, sample);
-  Estimate at{bits - kGaussianBits, bits, {}};
+  Estimate at{octaves_for(bits, codec.decoder.trellis.has_value()), bits, {}};
   double next = at.log2_gain, slope = 1;
-  for (int step = 0; step < kMost && (step < kFewest || std::abs(at.bits - bits) > kTolerance * bits); ++step) {
-    if (!(std::abs(next) <= kMaxLog2Gain)) {
+  for (int step = 0; step < kMost && (step <= kWithoutFeedback || std::abs(at.bits - bits) > kNear); ++step) {
+    if (!(std::abs(next) <= kMaxLog2Gain + 1)) {
       return Error(ErrorCode::kInvalidArgument, fmt::format("{} bits per weight are out of reach", bits))
-          .remedy("choose a rate between 1 and 7 bits, or other --steps");
+          .remedy("choose a rate between 1 and 8 bits, or other --steps");
     }
-    NWC_ASSIGN_OR_RETURN(Estimate moved, estimator.at(codec, next, &guides));
-    if (step >= kFewest - 1 && moved.log2_gain != at.log2_gain)
+    const Knowledge knowledge = step < kWithoutFeedback ? Knowledge::kSteps : Knowledge::kAll;
+    NWC_ASSIGN_OR_RETURN(Estimate moved, estimator.at(codec, next, &guides, knowledge));
+    if (step > kWithoutFeedback && moved.log2_gain != at.log2_gain)
       slope = std::clamp((moved.bits - at.bits) / (moved.log2_gain - at.log2_gain), 0.5, 1.5);
     at = std::move(moved);
     codec.decoder.tables.set = at.tables;
@@ -175,7 +188,7 @@ Result<double> centre_of_spreads(const std::vector<SelectedTensor>& tensors, con
     progress.at(i, tensors.size(), "weighing tensors");
     NWC_ASSIGN_OR_RETURN(const WeightMatrix weights,
                          WeightMatrix::load(*tensors[i].view, tensors[i].transposed, threads));
-    NWC_ASSIGN_OR_RETURN(const TensorGuide guide, guides.guide_of(*tensors[i].view, weights, {}, nullptr));
+    NWC_ASSIGN_OR_RETURN(const TensorGuide guide, guides.steps_of(*tensors[i].view, weights));
     NWC_ASSIGN_OR_RETURN(const SpreadSum sum, sum_of_spreads(weights, guide, threads));
     sums[2 * i] = sum.log2_spread;
     sums[2 * i + 1] = sum.weights;

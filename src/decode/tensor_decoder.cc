@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/aligned.h"
 #include "base/bytes.h"
 #include "base/half.h"
 #include "base/hash.h"
@@ -46,7 +47,8 @@ Result<Scales> read_scales(std::span<const std::byte> bytes, const StreamHeader&
 struct Worker {
   std::vector<uint8_t> symbols;
   std::vector<uint16_t> raws;
-  std::vector<Context> contexts[kTilesTogether];
+  AlignedVector<float> values;
+  std::vector<Context> contexts[kTilesTogether], resolved[kTilesTogether];
   std::vector<Escape> escapes[kTilesTogether];
   std::vector<Patch> patches[kTilesTogether];
   SynthesisScratch synthesis;
@@ -90,8 +92,13 @@ Result<TensorDecoder> TensorDecoder::open(const std::string& name, std::span<con
                                           " tiles, its shape asks for " + std::to_string(decoder.tiling_->tile_count()))
         .at_offset(80);
   }
+  if ((header.context_rule == ContextRule::kTrellis) != codec.parts().trellis.has_value()) {
+    return Error(ErrorCode::kCorrupt, codec.parts().trellis ? "stream follows no trellis, and its codec has one"
+                                                            : "stream follows a trellis, and its codec has none")
+        .at_offset(76);
+  }
   std::span<const std::byte> own_tables = decoder.parsed_.section;
-  if (header.context_rule == ContextRule::kScaleClasses) {  // which parse_stream() lets have one scale only
+  if (has_line_scales(header.context_rule)) {  // which parse_stream() lets have one scale only
     NWC_ASSIGN_OR_RETURN(const LineScales lines, read_line_scales(own_tables, header, codec.tables()));
     NWC_RETURN_IF_ERROR(decoder.apply_line_scales(lines, decoder.scales_[0]));
   } else {
@@ -121,8 +128,8 @@ Status TensorDecoder::apply_line_scales(const LineScales& lines, float base) {
   NWC_RETURN_IF_ERROR(fill(base, lines.column_steps, scales_));
   NWC_RETURN_IF_ERROR(fill(1.0f, lines.row_steps, row_factors_));
   const CodecShape shape = shape_of(codec_->parts());
-  NWC_ASSIGN_OR_RETURN(contexts_,
-                       make_scale_class_contexts({lines, header().columns, header().rows, shape.tables()}, shape));
+  const auto make = header().context_rule == ContextRule::kTrellis ? make_trellis_contexts : make_scale_class_contexts;
+  NWC_ASSIGN_OR_RETURN(contexts_, make(lines, header().columns, header().rows, shape));
   return {};
 }
 
@@ -283,6 +290,12 @@ Status TensorDecoder::run(std::span<const Slice> slices, DType dtype, std::span<
                  worker.raws.data() + t * per_tile,
                  &worker.escapes[t],
                  &worker.patches[t]};
+      if (contexts_->shared()) continue;
+      worker.values.resize(kTilesTogether * per_tile);
+      jobs[t].values = worker.values.data() + t * per_tile;
+      if (contexts_->trellis() == nullptr) continue;
+      worker.resolved[t].resize(per_tile);
+      jobs[t].resolved = worker.resolved[t].data();
     }
     size_t failed = 0;
     if (Status status = decode_tiles({jobs, item.tiles}, tables, shape, isa, stride, &failed); !status) {
@@ -301,8 +314,13 @@ Status TensorDecoder::run(std::span<const Slice> slices, DType dtype, std::span<
                               dtype,
                               out.data() + slice_offsets[item.slice]};
     for (uint32_t t = 0; t < item.tiles; ++t) {
-      const DecodedTile tile{jobs[t].contexts, jobs[t].symbols,   jobs[t].raws,
-                             stride,           worker.escapes[t], worker.patches[t]};
+      const DecodedTile tile{jobs[t].contexts_of_symbols(stride),
+                             jobs[t].values,
+                             jobs[t].symbols,
+                             jobs[t].raws,
+                             stride,
+                             worker.escapes[t],
+                             worker.patches[t]};
       Status status = synthesise_tile(*codec_, tables, group, tiling_->tile(item.first_tile + t), tile, target, isa,
                                       worker.synthesis);
       if (!status) return std::move(status).error().at_offset(parsed_.tiles[item.first_tile + t].offset);

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <type_traits>
 
 #include "base/half.h"
+#include "decode/bf16_kernel.h"
 
 namespace nwc {
 namespace {
@@ -52,13 +54,12 @@ void fill_latents(const Codec& codec, const DecodingTables& tables, unsigned lev
     if (tile.contexts.shared()) {
       fill_row(tables.symbols(tile.contexts.at(c, 0)), center, symbols, raws, count, row);
     } else {
-      for (uint32_t i = 0; i < count; ++i) {
-        const SymbolMap& map = tables.symbols(tile.contexts.at(c, first + i));
-        row[i] = static_cast<float>(map.value_of(symbols[i], map.shift == 0 ? 0 : raws[i])) + center;
-      }
+      std::copy_n(tile.values + c * tile.stride + first, count, row);
+      if (center != 0) std::for_each(row, row + count, [&](float& latent) { latent += center; });
     }
     std::fill(row + count, row + Transform::padded(count), 0.0f);
   }
+  if (!tile.contexts.shared()) return;  // where values have the escapes already
   for (const Escape& escape : tile.escapes) {
     if (escape.chunk < first || escape.chunk >= first + count) continue;
     const float center = codec.parts().tables.centers[level * latents + escape.channel];
@@ -75,7 +76,7 @@ bool all_finite(const float* y, uint32_t count) {
 // Writes chunks [first_chunk, first_chunk + count) of the group, whose component j of chunk i is y[j * stride + i].
 template <class To>
 void store_weights(const LevelGroup& group, uint64_t first_chunk, uint32_t count, unsigned chunk_length, const float* y,
-                   size_t stride, const WeightTarget& target) {
+                   size_t stride, const WeightTarget& target, Isa isa) {
   const Slice& slice = target.slice;
   const uint64_t per_stripe = group.columns.size();
   const uint64_t out_rows = slice.row_end - slice.row_begin, out_columns = slice.column_end - slice.column_begin;
@@ -99,7 +100,11 @@ void store_weights(const LevelGroup& group, uint64_t first_chunk, uint32_t count
       if (contiguous && column_step == 1) {
         typename To::Type* const at = line + (*from - slice.column_begin);
         const float* const scales = target.scales + *from;
-        for (ptrdiff_t i = 0; i < to - from; ++i) at[i] = To::convert(values[i] * scales[i] * factor);
+        if constexpr (std::is_same_v<To, ToBf16>) {
+          store_bf16(values, scales, factor, at, static_cast<size_t>(to - from), isa);
+        } else {
+          for (ptrdiff_t i = 0; i < to - from; ++i) at[i] = To::convert(values[i] * scales[i] * factor);
+        }
       } else {
         for (ptrdiff_t i = 0; i < to - from; ++i) {
           line[(from[i] - slice.column_begin) * column_step] = To::convert(values[i] * target.scales[from[i]] * factor);
@@ -115,16 +120,21 @@ void store_weights(const LevelGroup& group, uint64_t first_chunk, uint32_t count
 Status synthesise_tile(const Codec& codec, const DecodingTables& tables, const LevelGroup& group, const TileSpan& span,
                        const DecodedTile& tile, const WeightTarget& target, Isa isa, SynthesisScratch& scratch) {
   const unsigned chunk_length = codec.parts().chunk_length();
-  const size_t stride = Transform::padded(std::min(span.chunks, kSynthesisChunks));
-  scratch.latents.resize(codec.parts().latents() * stride);
-  scratch.chunks.resize(codec.synthesis().output_rows() * stride);
+  // Without a transform, the numbers are the chunks.
+  const bool as_they_are = codec.plain() && !tile.contexts.shared();
+  const size_t stride = as_they_are ? tile.stride : Transform::padded(std::min(span.chunks, kSynthesisChunks));
+  if (!as_they_are) {
+    scratch.latents.resize(codec.parts().latents() * stride);
+    scratch.chunks.resize(codec.synthesis().output_rows() * stride);
+  }
   auto patch = tile.patches.begin();
   for (uint32_t first = 0; first < span.chunks; first += kSynthesisChunks) {
     const uint32_t count = std::min(kSynthesisChunks, span.chunks - first);
-    fill_latents(codec, tables, group.level, tile, first, count, scratch.latents.data(), stride);
-    codec.synthesis().apply(group.level, count, scratch.latents.data(), scratch.chunks.data(), stride, isa,
-                            scratch.network);
-    float* const y = scratch.chunks.data();
+    float* const y = as_they_are ? tile.values + first : scratch.chunks.data();
+    if (!as_they_are) {
+      fill_latents(codec, tables, group.level, tile, first, count, scratch.latents.data(), stride);
+      codec.synthesis().apply(group.level, count, scratch.latents.data(), y, stride, isa, scratch.network);
+    }
     for (; patch != tile.patches.end() && patch->position < (first + count) * chunk_length; ++patch) {
       y[patch->position % chunk_length * stride + (patch->position / chunk_length - first)] = patch->value;
     }
@@ -134,12 +144,14 @@ Status synthesise_tile(const Codec& codec, const DecodingTables& tables, const L
     }
     switch (target.dtype) {
       case DType::kF32:
-        store_weights<ToF32>(group, span.first_chunk + first, count, chunk_length, y, stride, target);
+        store_weights<ToF32>(group, span.first_chunk + first, count, chunk_length, y, stride, target, isa);
         break;
       case DType::kF16:
-        store_weights<ToF16>(group, span.first_chunk + first, count, chunk_length, y, stride, target);
+        store_weights<ToF16>(group, span.first_chunk + first, count, chunk_length, y, stride, target, isa);
         break;
-      default: store_weights<ToBf16>(group, span.first_chunk + first, count, chunk_length, y, stride, target); break;
+      default:
+        store_weights<ToBf16>(group, span.first_chunk + first, count, chunk_length, y, stride, target, isa);
+        break;
     }
   }
   return {};

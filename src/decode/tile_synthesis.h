@@ -25,7 +25,8 @@ struct WeightTarget {
 };
 
 struct DecodedTile {
-  TileContexts contexts;
+  TileContexts contexts;   // of the symbols
+  float* values;           // [latents][stride]: their numbers, where contexts are not shared; written over
   const uint8_t* symbols;  // [latents][stride]
   const uint16_t* raws;
   size_t stride;

@@ -24,7 +24,7 @@ struct RansTables {
 
 struct RansTile {
   RansTables tables;
-  TileContexts contexts;
+  TileContexts contexts;  // with a trellis: run_groups is 1
   uint32_t channels;
   uint32_t chunks;      // >= 1
   uint32_t run_groups;  // groups of 32 chunks that are decoded channel by channel
@@ -34,6 +34,7 @@ struct RansTile {
   uint8_t* symbols;  // out: channel c of chunk i goes to symbols[c * stride + i]
   uint16_t* raws;    // out, same layout: the raw low bits, written for tables with a shift only; null if there are none
   size_t stride;     // >= chunks rounded up to a multiple of 32; what lies between is left undefined
+  Context* resolved = nullptr;  // out, same layout: the contexts that were used, with unions; with a trellis only
 };
 
 struct RansOutcome {

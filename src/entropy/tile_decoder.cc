@@ -1,11 +1,13 @@
 #include "entropy/tile_decoder.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 
 #include "base/bytes.h"
 #include "base/half.h"
+#include "entropy/symbol_values.h"
 
 namespace nwc {
 namespace {
@@ -23,23 +25,40 @@ Status read_escape(ByteReader& side, uint64_t side_offset, uint32_t channel, uin
   return {};
 }
 
+constexpr uint32_t kGroupsTogether = 64;  // whose symbols become numbers at once
+
 // In the order of decoding: runs, channels, groups, lanes.
 Status read_escapes(ByteReader& side, uint64_t side_offset, const DecodingTables& tables, const TileShape& shape,
-                    const TileJob& job, size_t stride) {
+                    const TileJob& job, size_t stride, Isa isa) {
+  const TileContexts contexts = job.contexts_of_symbols(stride);
   const uint32_t run_chunks = shape.run_groups * limits::kLanes;
   for (uint32_t run = 0; run < shape.chunks; run += run_chunks) {
     const uint32_t run_end = std::min(shape.chunks, run + run_chunks);
     for (unsigned c = 0; c < shape.channels; ++c) {
       const uint8_t* const row = job.symbols + c * stride;
-      if (!job.contexts.shared()) {
-        for (uint32_t i = run; i < run_end; ++i) {
-          if (row[i] != tables.symbols(job.contexts.at(c, i)).escape()) continue;
-          NWC_RETURN_IF_ERROR(read_escape(side, side_offset, c, i, *job.escapes));
+      if (!contexts.shared()) {
+        uint32_t escapes[kGroupsTogether];
+        for (uint32_t first = run; first < run_end; first += limits::kLanes * kGroupsTogether) {
+          const uint32_t here = std::min(limits::kLanes * kGroupsTogether, run_end - first);
+          const size_t at = c * stride + first;
+          symbol_values({job.symbols + at, job.raws + at, contexts.numbers + c * contexts.stride + first, here,
+                         tables.packed_maps(), job.contexts.odd},
+                        job.values + at, escapes, isa);
+          for (uint32_t i = 0; i < here; i += limits::kLanes) {
+            for (uint32_t mask = escapes[i / limits::kLanes]; mask != 0; mask &= mask - 1) {
+              const uint32_t chunk = first + i + static_cast<uint32_t>(std::countr_zero(mask));
+              NWC_RETURN_IF_ERROR(read_escape(side, side_offset, c, chunk, *job.escapes));
+              const int64_t spelled = job.escapes->back().value;
+              const bool odd = job.contexts.odd != 0 && contexts.at(c, chunk) >= job.contexts.odd;
+              job.values[c * stride + chunk] =
+                  static_cast<float>(job.contexts.odd == 0 ? spelled : 2 * spelled + (odd ? 1 : 0));
+            }
+          }
         }
         continue;
       }
       const uint8_t* const end = row + run_end;
-      const int escape = static_cast<int>(tables.symbols(job.contexts.at(c, 0)).escape());
+      const int escape = static_cast<int>(tables.symbols(contexts.at(c, 0)).escape());
       const auto find = [&](const uint8_t* from) {
         return static_cast<const uint8_t*>(std::memchr(from, escape, static_cast<size_t>(end - from)));
       };
@@ -74,6 +93,7 @@ DecodingTables::DecodingTables(const TableSet& set) : slots_(set.size() * kFrequ
     fill_decoding_slots(
         table, std::span<uint32_t, kFrequencyTotal>(&slots_[maps_.size() * kFrequencyTotal], size_t{kFrequencyTotal}));
     maps_.push_back(table.symbols());
+    packed_maps_.push_back(packed_map(table.symbols()));
     shifts_.push_back(table.shift);
     any_shift_ |= table.shift != 0;
   }
@@ -101,7 +121,7 @@ Status open_tile(std::span<const std::byte> tile, uint32_t lanes, OpenTile& open
 }
 
 Status close_tile(const TileJob& job, uint32_t lanes, const OpenTile& open, const RansOutcome& outcome,
-                  const DecodingTables& tables, const TileShape& shape, size_t stride) {
+                  const DecodingTables& tables, const TileShape& shape, size_t stride, Isa isa) {
   if (outcome.exhausted) return corrupt("tile needs more words than it has", open.words_at + 2 * open.word_count);
   if (outcome.words_used != open.word_count) {
     return corrupt("tile has more words than it needs", open.words_at + 2 * outcome.words_used);
@@ -112,7 +132,7 @@ Status close_tile(const TileJob& job, uint32_t lanes, const OpenTile& open, cons
   const uint64_t side_offset = open.words_at + 2 * open.word_count;
   ByteReader side(job.tile.subspan(side_offset));
   job.escapes->clear();
-  NWC_RETURN_IF_ERROR(read_escapes(side, side_offset, tables, shape, job, stride));
+  NWC_RETURN_IF_ERROR(read_escapes(side, side_offset, tables, shape, job, stride, isa));
   job.patches->clear();
   return read_patches(side, side_offset, shape, *job.patches);
 }
@@ -142,12 +162,13 @@ Status decode_tiles(std::span<const TileJob> jobs, const DecodingTables& tables,
                   .word_count = open[t].word_count,
                   .symbols = job.symbols,
                   .raws = job.raws,
-                  .stride = stride};
+                  .stride = stride,
+                  .resolved = job.resolved};
     }
     kernel(tiles, count, outcomes);
     for (size_t t = 0; t < count; ++t) {
       if (failed != nullptr) *failed = first + t;
-      NWC_RETURN_IF_ERROR(close_tile(jobs[first + t], lanes, open[t], outcomes[t], tables, shape, stride));
+      NWC_RETURN_IF_ERROR(close_tile(jobs[first + t], lanes, open[t], outcomes[t], tables, shape, stride, isa));
     }
   }
   return {};

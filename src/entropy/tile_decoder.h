@@ -24,11 +24,14 @@ class DecodingTables {
   std::span<const uint32_t> slots(Context context) const {
     return {kernel_tables().slots_of(context), kFrequencyTotal};
   }
+  // By context, for symbol_values().
+  const uint32_t* packed_maps() const { return packed_maps_.data(); }
   RansTables kernel_tables() const { return {slots_.data(), shifts_.data(), any_shift_}; }
 
  private:
   std::vector<uint32_t> slots_;  // [contexts][4096]
   std::vector<SymbolMap> maps_;
+  std::vector<uint32_t> packed_maps_;
   std::vector<uint32_t> shifts_;
   bool any_shift_ = false;
 };
@@ -60,6 +63,14 @@ struct TileJob {
   uint16_t* raws;                // out, same layout: raw low bits, of tables with a shift only
   std::vector<Escape>* escapes;  // out: replaced; in the order of the stream
   std::vector<Patch>* patches;   // out: replaced; in ascending order of position
+  // Where contexts are not shared:
+  float* values = nullptr;      // out, like symbols: the numbers that they stand for, escapes too (SymbolRow)
+  Context* resolved = nullptr;  // out, like symbols: the contexts of symbols, with unions; with a trellis only
+
+  // The contexts of its symbols, once they are decoded.
+  TileContexts contexts_of_symbols(size_t stride) const {
+    return contexts.trellis != nullptr ? TileContexts{resolved, stride} : contexts;
+  }
 };
 
 // Decodes tiles of one shape, whose contexts are below tables.size(); kTilesTogether of them at once keep a SIMD kernel

@@ -16,7 +16,7 @@ TileContexts StreamContexts::of_tile(const LevelGroup& group, const TileSpan& sp
     of_chunk(place_of(group, span.first_chunk + i), of_one);
     for (unsigned c = 0; c < channels_; ++c) storage[c * stride + i] = of_one[c];
   }
-  return {storage.data(), stride};
+  return {storage.data(), stride, trellis(), odd()};
 }
 
 }  // namespace nwc

@@ -39,13 +39,18 @@ class StreamContexts {
   unsigned channels() const { return channels_; }
   // Whether all chunks of a tile, which belong to one matrix and one level, have the same contexts.
   bool shared() const { return shared_; }
-  // Rule 1's, for decoders on other devices; null under other rules.
+  // Those of rules 1 and 2, for decoders on other devices; null under rule 0.
   virtual const ScaleClasses* scale_classes() const { return nullptr; }
 
-  // The contexts of a chunk's symbols, [channels()].
+  // Rule 2's; null under other rules.
+  virtual const Trellis* trellis() const { return nullptr; }
+  // The number that contexts of odd integers are larger by; 0 without a trellis.
+  virtual Context odd() const { return 0; }
+
+  // The contexts of a chunk's symbols, [channels()]; with a trellis, those of even integers.
   virtual void of_chunk(const ChunkPlace& place, std::span<Context> contexts) const = 0;
   // The same of all chunks of a tile, which refers to `storage`.
-  TileContexts of_tile(const LevelGroup& group, const TileSpan& span, std::vector<Context>& storage) const;
+  virtual TileContexts of_tile(const LevelGroup& group, const TileSpan& span, std::vector<Context>& storage) const;
 
  protected:
   StreamContexts(unsigned channels, bool shared) : channels_(channels), shared_(shared) {}
@@ -59,34 +64,48 @@ class StreamContexts {
 struct CodecShape {
   unsigned levels = 0, channels = 0;
   unsigned chunk_length = 0;  // rows of a stripe
+  const Trellis* trellis = nullptr;
 
   size_t tables() const { return size_t{levels} * channels; }
 };
 
-// Rule 1: a class for each column and for each row of each matrix, from line scales (format/line_scales.h), whose sum
-// names one of the tables that all tensors share: quarter octaves of what weights spread over their steps. A sum beyond
-// the first or the last table names that one.
+// Rules 1 and 2: a class for each column and for each row of each matrix, from line scales (format/line_scales.h),
+// whose sum names one of the tables that all tensors share: quarter octaves of what weights spread over their steps. A
+// sum beyond the first or the last table names that one.
 class ScaleClasses {
  public:
-  ScaleClasses(const LineScales& lines, uint64_t columns, uint64_t rows, size_t tables);
+  // What names the table of rows past the end of the matrix, which pad its last stripe.
+  enum class Padding : uint8_t { kColumn, kFirst };  // the class of the column alone; the first table
+  ScaleClasses(const LineScales& lines, uint64_t columns, uint64_t rows, size_t tables,
+               Padding padding = Padding::kColumn);
 
-  // Rows past the end of the matrix, which pad its last stripe, have class 0.
   Context context(uint64_t matrix, uint32_t column, uint64_t row) const {
+    if (row >= rows_ && padding_ == Padding::kFirst) return 0;
     const int sum =
         of_columns_[matrix * columns_ + column] + (row < rows_ ? of_rows_[matrix * rows_ + row] : int16_t{0});
     return static_cast<Context>(std::clamp(sum, 0, last_));
   }
+  // context() of chunks side by side in one stripe, of which chunk i is of columns[i]: that of row first_row + c goes
+  // to numbers[c * stride + i], c < rows. `scratch` grows as needed.
+  void contexts(uint64_t matrix, std::span<const uint32_t> columns, uint64_t first_row, unsigned rows, size_t stride,
+                Context* numbers, std::vector<int16_t>& scratch) const;
   std::span<const int16_t> of_columns() const { return of_columns_; }  // [matrices * columns]
   std::span<const int16_t> of_rows() const { return of_rows_; }        // [matrices * rows]
 
  private:
   uint64_t columns_, rows_;
   int last_;
+  Padding padding_;
   std::vector<int16_t> of_columns_, of_rows_;
 };
-// The rule asks for codecs whose chunks have as many latents as weights: latent c is that of row c of the chunk.
-// Errors: kCorrupt for another codec.
-Result<std::shared_ptr<const StreamContexts>> make_scale_class_contexts(ScaleClasses classes, const CodecShape& codec);
+// Rule 1 asks for codecs whose chunks have as many latents as weights: latent c is that of row c of the chunk. Errors:
+// kCorrupt for another codec.
+Result<std::shared_ptr<const StreamContexts>> make_scale_class_contexts(const LineScales& lines, uint64_t columns,
+                                                                        uint64_t rows, const CodecShape& codec);
+// Rule 2: the first half of the tables are those of even integers by class, the other half those of odd ones. Asks for
+// codecs with a trellis, which must outlive the result. Errors: kCorrupt for another codec.
+Result<std::shared_ptr<const StreamContexts>> make_trellis_contexts(const LineScales& lines, uint64_t columns,
+                                                                    uint64_t rows, const CodecShape& codec);
 
 // Rule 0's number of a table.
 inline Context level_channel_context(unsigned level, unsigned channels, unsigned channel) {

@@ -43,7 +43,9 @@ Result<std::vector<int64_t>> decode_line_tile(std::span<const std::byte> bytes, 
   std::vector<uint16_t> raws(stride);
   std::vector<Escape> escapes;
   std::vector<Patch> patches;
-  const TileJob job{bytes, {contexts.data(), contexts.size()}, symbols.data(), raws.data(), &escapes, &patches};
+  std::vector<float> numbers(stride);  // too coarse for escapes
+  const TileJob job{bytes,         {contexts.data(), contexts.size()}, symbols.data(), raws.data(), &escapes, &patches,
+                    numbers.data()};
   const TileShape shape{.channels = 1, .chunks = count, .run_groups = 1, .chunk_length = 1};
   NWC_RETURN_IF_ERROR(decode_tiles({&job, 1}, tables, shape, current_isa(), stride));
   if (!patches.empty()) return Error(ErrorCode::kCorrupt, "patches");

@@ -105,7 +105,7 @@ TEST_F(LineScalesSection, APatchIsNone) {
 TEST(ScaleClasses, SumsNameTables) {
   const LineScales lines{{0, -8, 0, 0}, {0, 2, 0, 0}, {3, 4, 40, -40}, {1, 0, -2, 5}};
   const Result<std::shared_ptr<const StreamContexts>> contexts =
-      make_scale_class_contexts(ScaleClasses(lines, 2, 2, 12), {.levels = 3, .channels = 4, .chunk_length = 4});
+      make_scale_class_contexts(lines, 2, 2, {.levels = 3, .channels = 4, .chunk_length = 4});
   ASSERT_TRUE(contexts);
   EXPECT_FALSE((*contexts)->shared());
   std::vector<Context> of_chunk(4);
@@ -127,9 +127,29 @@ TEST(ScaleClasses, SumsNameTables) {
 
 TEST(ScaleClasses, WantACodecWithoutATransform) {
   const Result<std::shared_ptr<const StreamContexts>> contexts =
-      make_scale_class_contexts(ScaleClasses(LineScales{}, 0, 0, 12), {.levels = 3, .channels = 4, .chunk_length = 16});
+      make_scale_class_contexts(LineScales{}, 0, 0, {.levels = 3, .channels = 4, .chunk_length = 16});
   ASSERT_FALSE(contexts);
   EXPECT_EQ(contexts.error().to_string(), "byte 76: stream has scale classes for a codec of 4 latents for 16 weights");
+}
+
+TEST(ScaleClasses, WithATrellisNameTablesOfEvenIntegers) {
+  const LineScales lines{{0, 0}, {0, 0}, {3, 40}, {1, -2}};
+  const CodecShape codec{.levels = 4, .channels = 4, .chunk_length = 4};
+  const Result<std::shared_ptr<const StreamContexts>> without = make_trellis_contexts(lines, 2, 2, codec);
+  ASSERT_FALSE(without);
+  EXPECT_EQ(without.error().to_string(), "byte 76: stream follows a trellis, and its codec has none");
+  const Trellis trellis{.states = 1};
+  CodecShape with = codec;
+  with.trellis = &trellis;
+  const Result<std::shared_ptr<const StreamContexts>> contexts = make_trellis_contexts(lines, 2, 2, with);
+  ASSERT_TRUE(contexts);
+  EXPECT_EQ((*contexts)->odd(), 8);
+  EXPECT_EQ((*contexts)->trellis(), &trellis);
+  std::vector<Context> of_chunk(4);
+  (*contexts)->of_chunk({0, 0, 0, 0}, of_chunk);
+  EXPECT_EQ(of_chunk, (std::vector<Context>{4, 1, 0, 0})) << "rows past the end have the first table";
+  (*contexts)->of_chunk({0, 0, 0, 1}, of_chunk);
+  EXPECT_EQ(of_chunk, (std::vector<Context>{7, 7, 0, 0})) << "the last of the even ones";
 }
 
 TEST(ScaleClasses, OtherRulesHaveNone) {

@@ -36,7 +36,7 @@ Status check_shape(const StreamHeader& h) {
   const auto fits = [](uint64_t a, uint64_t b) { return a == 0 || b <= limits::kMaxStreamWeights / a; };
   // The last two matter where there are no rows or no columns: scales are counted by matrices and columns or rows.
   if (!fits(h.rows, h.columns) || !fits(h.matrices, h.rows * h.columns) || !fits(h.matrices, h.columns) ||
-      ((h.has_row_factors || h.context_rule == ContextRule::kScaleClasses) && !fits(h.matrices, h.rows))) {
+      ((h.has_row_factors || has_line_scales(h.context_rule)) && !fits(h.matrices, h.rows))) {
     return Error(ErrorCode::kLimit, "stream declares more elements than any stream may hold").at_offset(40);
   }
   if (h.columns > UINT32_MAX) return Error(ErrorCode::kLimit, "stream declares more than 2^32 columns").at_offset(56);
@@ -114,11 +114,13 @@ Result<ParsedStream> parse_stream(std::span<const std::byte> bytes) {
   h.has_own_tables = (flags & kStreamOwnTables) != 0;
   h.one_scale = (flags & kStreamOneScale) != 0;
   h.has_row_factors = (flags & kStreamRowFactors) != 0;
-  const bool has_lines = h.context_rule == ContextRule::kScaleClasses;
+  const bool has_lines = has_line_scales(h.context_rule);
   if (!h.has_own_tables && !has_lines && section != 0) return corrupt("stream has own tables without their flag", 84);
   if (has_lines && (!h.one_scale || h.has_row_factors)) {
     return corrupt("stream has line scales, but not one scale, or row factors too", 74);
   }
+  if (h.context_rule == ContextRule::kTrellis && (h.has_own_tables || h.has_levels))
+    return corrupt("stream has a trellis, and levels or own tables too", 74);
   if (!h.has_levels && h.levels_hash != 0) return corrupt("stream has a checksum of levels without their flag", 32);
   if (h.tile_chunks == 0 || h.tile_chunks > limits::kMaxTileChunks || h.tile_chunks % limits::kLanes != 0) {
     return corrupt("stream declares tiles of " + std::to_string(h.tile_chunks) + " chunks", 64);
@@ -126,6 +128,8 @@ Result<ParsedStream> parse_stream(std::span<const std::byte> bytes) {
   if (h.run_groups == 0 || h.run_groups > limits::kMaxTileChunks / limits::kLanes) {
     return corrupt("stream declares runs of " + std::to_string(h.run_groups) + " groups", 68);
   }
+  if (h.context_rule == ContextRule::kTrellis && h.run_groups != 1)
+    return corrupt("stream has a trellis, and runs of more than one group", 68);
   NWC_RETURN_IF_ERROR(check_shape(h));
 
   parsed.section = bytes.subspan(kHeaderSize, section);

@@ -21,11 +21,13 @@ inline constexpr const char* kLevelsSuffix = ".nwc_levels";
 enum class ContextRule : uint8_t {
   kLevelChannel = 0,
   kScaleClasses = 1,  // by line scales; from format version 2 on
-  kLast = kScaleClasses,
+  kTrellis = 2,       // by line scales and the state of a trellis; from format version 3 on
+  kLast = kTrellis,
 };
 
 // The oldest format version that has the rule.
-constexpr unsigned version_of(ContextRule rule) { return rule == ContextRule::kLevelChannel ? 1 : 2; }
+constexpr unsigned version_of(ContextRule rule) { return 1 + static_cast<unsigned>(rule); }
+constexpr bool has_line_scales(ContextRule rule) { return rule != ContextRule::kLevelChannel; }
 
 struct StreamHeader {
   uint64_t codec_id = 0;
@@ -67,7 +69,7 @@ struct TileIndexEntry {
 // A stream taken apart: spans point into the bytes given.
 struct ParsedStream {
   StreamHeader header;
-  std::span<const std::byte> section;  // line scales under table rule 1, then own tables
+  std::span<const std::byte> section;  // line scales under table rules 1 and 2, then own tables
   struct Tile {
     uint64_t offset;  // in the stream
     uint32_t size, checksum;

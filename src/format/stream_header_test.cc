@@ -150,9 +150,9 @@ std::string refusal(size_t at, T value, ErrorCode code = ErrorCode::kCorrupt, By
 TEST(StreamHeader, EveryBound) {
   EXPECT_EQ(refusal<uint8_t>(0, 'n'), "byte 0: stream does not begin with NWCS");
   EXPECT_EQ(refusal<uint16_t>(4, 0, ErrorCode::kUnsupported),
-            "byte 4: stream has format version 0, this program reads versions 1 to 2; use a newer nwcodec");
-  EXPECT_EQ(refusal<uint16_t>(4, 3, ErrorCode::kUnsupported),
-            "byte 4: stream has format version 3, this program reads versions 1 to 2; use a newer nwcodec");
+            "byte 4: stream has format version 0, this program reads versions 1 to 3; use a newer nwcodec");
+  EXPECT_EQ(refusal<uint16_t>(4, 4, ErrorCode::kUnsupported),
+            "byte 4: stream has format version 4, this program reads versions 1 to 3; use a newer nwcodec");
   EXPECT_EQ(refusal<uint16_t>(6, 97), "byte 6: stream header has an impossible size");
   const std::string elements = "byte 40: stream declares more elements than any stream may hold";
   EXPECT_EQ(refusal<uint64_t>(40, uint64_t{1} << 29, ErrorCode::kLimit), elements);
@@ -205,6 +205,27 @@ TEST(StreamHeader, LineScalesAreOfVersion2) {
             beside);
   EXPECT_EQ(refusal<uint64_t>(48, uint64_t{1} << 40, ErrorCode::kLimit, stream),
             "byte 40: stream declares more elements than any stream may hold");
+}
+
+TEST(StreamHeader, TrellisesAreOfVersion3) {
+  StreamHeader header = sample_header();
+  header.context_rule = ContextRule::kTrellis;
+  header.one_scale = true;
+  header.has_own_tables = header.has_levels = false;
+  header.levels_hash = 0;
+  header.run_groups = 1;
+  const Bytes stream = serialise_stream_head(header, {}, {});
+  EXPECT_EQ(stream[4], std::byte{3});
+  EXPECT_EQ(stream[76], std::byte{2});
+  const Result<ParsedStream> parsed = parse_stream(stream);
+  ASSERT_TRUE(parsed.ok()) << parsed.error().to_string();
+  EXPECT_EQ(refusal<uint16_t>(4, 2, ErrorCode::kUnsupported, stream),
+            "byte 74: stream uses a feature that format version 2 does not have");
+  const std::string beside = "byte 74: stream has a trellis, and levels or own tables too";
+  EXPECT_EQ(refusal<uint16_t>(74, kStreamOneScale | kStreamLevels, ErrorCode::kCorrupt, stream), beside);
+  EXPECT_EQ(refusal<uint16_t>(74, kStreamOneScale | kStreamOwnTables, ErrorCode::kCorrupt, stream), beside);
+  EXPECT_EQ(refusal<uint16_t>(68, 2, ErrorCode::kCorrupt, stream),
+            "byte 68: stream has a trellis, and runs of more than one group");
 }
 
 TEST(StreamHeader, SizesAgainstTheRealSize) {
@@ -262,10 +283,11 @@ TEST(StreamHeader, TilesMustHoldTheShape) {
 // The fuzzer's sane mode would never see a feature whose bit it clears (tests/fuzz/stream_fuzzer.cc).
 TEST(StreamHeader, TheFuzzerKeepsEveryFlagAndRule) {
   const auto accepted = [](uint16_t flags, uint8_t rule = 0) {
-    const bool lines = rule == static_cast<uint8_t>(ContextRule::kScaleClasses);
+    const bool known = rule <= static_cast<uint8_t>(ContextRule::kLast);
     Bytes stream = serialise_stream_head({.matrices = 0, .dimensions = 3}, {}, {});
-    if (lines) flags |= kStreamOneScale;
-    store_le(stream.data() + 4, static_cast<uint16_t>(lines ? 2 : 1));
+    if (known && rule > 0) flags |= kStreamOneScale;
+    store_le(stream.data() + 4, static_cast<uint16_t>(known ? version_of(static_cast<ContextRule>(rule)) : 1));
+    if (rule == static_cast<uint8_t>(ContextRule::kTrellis)) store_le<uint16_t>(stream.data() + 68, 1);
     store_le(stream.data() + 74, flags);
     store_le(stream.data() + 76, rule);
     repair(stream);

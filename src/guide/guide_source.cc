@@ -22,6 +22,11 @@ uint64_t bytes_of(const TensorGuide& guide) {
   return bytes;
 }
 
+void drop_factors(TensorGuide& guide) {
+  guide.feedback.clear();
+  guide.row_feedback.clear();
+}
+
 // Notes matrices that no token reached: a Hessian of zeros becomes, damped, a multiple of the identity, so that there
 // is no feedback, and all columns are alike.
 Status check_tokens(const TensorView& tensor, const WeightMatrix& weights, std::span<const int64_t> tokens,
@@ -46,7 +51,7 @@ Result<TensorGuide> GuideSource::guide_of(const TensorView& tensor, const Weight
   if (hessians_ == nullptr) return TensorGuide{};
   const auto name = [&](Error error) { return std::move(error).in_tensor(tensor.name); };
   if (options_.steps == StepRule::kSensitivity) {
-    Result<TensorGuide> guide = settled(tensor, weights, notes);
+    Result<TensorGuide> guide = settled(tensor, weights, true, notes);
     if (!guide) return name(std::move(guide).error());
     return guide;
   }
@@ -68,22 +73,41 @@ Result<TensorGuide> GuideSource::guide_of(const TensorView& tensor, const Weight
   return guide;
 }
 
-Result<TensorGuide> GuideSource::settled(const TensorView& tensor, const WeightMatrix& weights, Notes* notes) const {
-  const auto found = kept_.find(tensor.name);
-  const bool kept = found != kept_.end();
-  Kept made;
-  if (!kept) {
-    NWC_ASSIGN_OR_RETURN(made, by_fisher(tensor, weights));
+Result<TensorGuide> GuideSource::steps_of(const TensorView& tensor, const WeightMatrix& weights) const {
+  Result<TensorGuide> guide = settled(tensor, weights, false, nullptr);
+  if (!guide) return std::move(guide).error().in_tensor(tensor.name);
+  return guide;
+}
+
+Result<TensorGuide> GuideSource::settled(const TensorView& tensor, const WeightMatrix& weights, bool with_factors,
+                                         Notes* notes) const {
+  auto found = kept_.find(tensor.name);
+  TensorGuide made;  // with factors, where they were not kept
+  if (found == kept_.end() || (with_factors && !found->second.has_factors)) {
+    NWC_ASSIGN_OR_RETURN(Kept fresh, by_fisher(tensor, weights));
+    made = fresh.guide;
+    if (found == kept_.end()) {
+      const uint64_t room = device_ != nullptr ? device_->room_for_factors() : kKeptBytes, bytes = bytes_of(made);
+      fresh.has_factors = kept_bytes_ + bytes <= room;
+      if (fresh.has_factors)
+        kept_bytes_ += bytes;
+      else
+        drop_factors(fresh.guide);
+      found = kept_.emplace(tensor.name, std::move(fresh)).first;
+    }
   }
-  const Kept& known = kept ? found->second : made;
-  if (notes != nullptr) *notes = known.notes;
-  TensorGuide guide = known.guide;
-  const uint64_t room = device_ != nullptr ? device_->room_for_factors() : kKeptBytes;
-  if (const uint64_t bytes = bytes_of(guide); !kept && kept_bytes_ + bytes <= room) {
-    kept_bytes_ += bytes;
-    kept_.emplace(tensor.name, std::move(made));
+  Kept& kept = found->second;
+  if (centre_ && !kept.has_centre) {
+    NWC_RETURN_IF_ERROR(settle_steps(weights, *centre_, threads_, kept.guide));
+    kept.has_centre = true;
   }
-  if (centre_) NWC_RETURN_IF_ERROR(settle_steps(weights, *centre_, threads_, guide));
+  if (notes != nullptr) *notes = kept.notes;
+  TensorGuide guide = kept.guide;
+  if (with_factors && !kept.has_factors) {
+    guide.feedback = std::move(made.feedback);
+    guide.row_feedback = std::move(made.row_feedback);
+  }
+  if (!with_factors) drop_factors(guide);
   return guide;
 }
 

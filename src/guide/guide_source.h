@@ -34,6 +34,7 @@ class GuideSource {
     std::vector<size_t> unseen_matrices;  // experts that saw no token: they are treated as if all inputs were alike
   };
   // With steps by sensitivity: the centre of scale classes (guide/sensitivity.h). Before, guides have none.
+  // Precondition: called once.
   void set_centre(double centre) { centre_ = centre; }
   bool by_sensitivity() const { return hessians_ != nullptr && options_.steps == StepRule::kSensitivity; }
 
@@ -42,16 +43,22 @@ class GuideSource {
   Result<TensorGuide> guide_of(const TensorView& tensor, const WeightMatrix& weights, const LevelErrors& level_errors,
                                Notes* notes, const DeviceWeights* device_weights = nullptr) const;
 
+  // With steps by sensitivity: the same without factors for feedback. Errors: guide_of()'s.
+  Result<TensorGuide> steps_of(const TensorView& tensor, const WeightMatrix& weights) const;
+
  private:
-  // By sensitivity. A rate is looked for with the same guides several times, so that those stay whose factors fit into
-  // kKeptBytes, or what the device has room for.
+  // By sensitivity. A rate is looked for with the same guides several times, so that steps stay, and factors too as far
+  // as they fit into kKeptBytes, or what the device has room for.
   struct Kept {
-    TensorGuide guide;  // without a centre
+    TensorGuide guide;
     Notes notes;
+    bool has_factors = true;
+    bool has_centre = false;
   };
   static constexpr uint64_t kKeptBytes = uint64_t{2} << 30;
   Result<Kept> by_fisher(const TensorView& tensor, const WeightMatrix& weights) const;
-  Result<TensorGuide> settled(const TensorView& tensor, const WeightMatrix& weights, Notes* notes) const;
+  Result<TensorGuide> settled(const TensorView& tensor, const WeightMatrix& weights, bool with_factors,
+                              Notes* notes) const;
 
   const HessianStore* hessians_;
   GuideOptions options_;

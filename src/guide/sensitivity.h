@@ -50,8 +50,9 @@ Status settle_steps(const WeightMatrix& weights, double centre, int threads, Ten
 
 inline constexpr int kCentreContext = 64;
 inline constexpr int kPlainContexts = 128;
-// log2 of a Gaussian's entropy power: with a spread of 2^x steps, a weight takes about x + this many bits.
-inline constexpr double kGaussianBits = 2.047;
+// The mean of log2(spread / step) at a rate: half the log2 of a Gaussian's entropy power is left of it, and with a
+// trellis, which leaves a weight every other multiple of the step, a bit more.
+constexpr double octaves_for(double bits, bool trellis) { return bits - 2.047 + (trellis ? 1 : 0); }
 
 // The sum over weights of log2(spread of the column / step), and their number; columns of zeros do not count.
 struct SpreadSum {

@@ -41,7 +41,7 @@ QuantisedStripes quantise_stripes(const StripeTask& task, const StripeRange& ran
   const unsigned length = task.quantiser.chunk_length(), latents = task.quantiser.channels();
   const Isa isa = current_isa();
   const uint64_t n = w.columns;
-  const size_t stride = Transform::padded(stripes), size = length * stride;
+  const size_t stride = task.quantiser.stride_of(stripes), size = length * stride;
 
   QuantisedStripes result{.first_stripe = first_stripe, .stripes = stripes, .columns = n, .latents = latents};
   result.symbols.resize(stripes * latents * n);

@@ -43,7 +43,7 @@ struct QuantiserScratch {
   std::vector<Context> contexts_of_chunk;
 };
 
-class RateAwareRounding;
+class ColumnRounding;
 
 // What a quantiser keeps between the columns of a range of stripes, for instance the scales of groups.
 class StripeState {
@@ -59,11 +59,13 @@ class Quantiser {
   // Symbols of a chunk; 0 if there is no stream, and the decoded weights are all there is.
   unsigned channels() const { return channels_; }
 
+  // How far apart the components of `chunks` chunks stand: what quantise() asks of ChunkBatch::stride.
+  virtual size_t stride_of(size_t chunks) const;
   // Largest error of a normalised weight that is let pass; beyond it, the weight is stored as a patch.
   virtual float patch_threshold(unsigned /*level*/) const { return std::numeric_limits<float>::infinity(); }
   // What rounds single weights, of quantisers whose latents are the weights; null for others. Feedback along rows asks
   // for it.
-  virtual const RateAwareRounding* one_by_one() const { return nullptr; }
+  virtual const ColumnRounding* one_by_one() const { return nullptr; }
   // Before the first column of a range. Null if columns need nothing of each other.
   virtual std::unique_ptr<StripeState> begin(const WeightMatrix& /*weights*/, const StripeRange& /*range*/) const {
     return nullptr;

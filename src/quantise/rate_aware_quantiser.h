@@ -12,8 +12,9 @@ namespace nwc {
 class RateAwareQuantiser final : public Quantiser {
  public:
   RateAwareQuantiser(const Encoder& encoder, double rate_weight);
+  size_t stride_of(size_t chunks) const override { return chunks; }
   void quantise(const ChunkBatch& batch, StripeState* state, Isa isa, QuantiserScratch& scratch) const override;
-  const RateAwareRounding* one_by_one() const override { return &rounding_; }
+  const ColumnRounding* one_by_one() const override { return &rounding_; }
 
  private:
   RateAwareRounding rounding_;

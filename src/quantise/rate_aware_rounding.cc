@@ -1,24 +1,20 @@
 #include "quantise/rate_aware_rounding.h"
 
-#include <cmath>
-
-#include "base/fixed_log2.h"
-#include "entropy/encode/table_fit.h"
+#include <vector>
 
 namespace nwc {
 
-RateAwareRounding::RateAwareRounding(const TableSet& tables, double rate_weight) {
-  for (const FrequencyTable& table : tables) {
-    const auto cost_of = [&](uint16_t frequency, uint32_t more_bits) {
-      const uint64_t cost = (uint64_t{limits::kPrecisionBits + more_bits} << kCostBits) - fixed_log2(frequency);
-      return static_cast<float>(rate_weight * std::ldexp(static_cast<double>(cost), -static_cast<int>(kCostBits)));
-    };
-    const SymbolMap map = table.symbols();
-    Costs costs{.first = table.minimum};
-    for (uint32_t s = 0; s < table.count(); ++s)
-      costs.of.insert(costs.of.end(), size_t{1} << table.shift, cost_of(table.frequencies[s], table.shift));
-    costs.beyond = cost_of(table.frequencies[map.escape()], table.shift + escape_bits(table.minimum - 1));
-    costs_.push_back(std::move(costs));
+void RateAwareRounding::round(const ColumnTask& task, int32_t* integers) const {
+  std::vector<float> moves(task.rows, 0.0f);
+  if (task.moves != nullptr) moves.assign(task.moves, task.moves + task.rows);
+  for (uint32_t r = task.rows; r-- > 0;) {
+    const float factor = task.factors != nullptr ? task.factors[r] : 1.0f;
+    const float x = in_steps(task.base[r] + moves[r], task.scale, factor);
+    integers[r] = (*this)(x, task.contexts[r * task.context_stride]);
+    if (task.coefficients == nullptr) continue;
+    const float left = task.base[r] - static_cast<float>(integers[r]) * task.scale * factor;
+    const float* const of_row = task.coefficients + r * task.coefficient_stride;
+    for (uint32_t above = 0; above < r; ++above) moves[above] += left * of_row[above];
   }
 }
 

@@ -4,13 +4,14 @@
 
 #include "codec/encode/encoder.h"
 #include "format/line_scales.h"
-#include "quantise/rate_aware_quantiser.h"
+#include "quantise/plain_quantiser.h"
 #include "transform/transform.h"
 
 namespace nwc {
 namespace {
 
-constexpr uint32_t kPoints = 2048;  // of equal probability
+constexpr uint32_t kPoints = 2048;   // of equal probability
+constexpr uint32_t kScatter = 1229;  // odd: a step through all points that leaves no order in a path
 
 // Where the distribution function of a Gaussian has this value, by bisection.
 double gaussian_quantile(double probability) {
@@ -28,27 +29,27 @@ std::vector<double> rounding_errors(const DecoderCodec& codec, int centre, doubl
   const unsigned channels = codec.latents();
   const Encoder encoder({.decoder = codec, .analysis = codec.synthesis, .nmse = std::vector<float>(codec.levels(), 0)},
                         0);
-  const RateAwareQuantiser quantiser(encoder, rate_weight);
+  const std::unique_ptr<const Quantiser> quantiser = make_plain_quantiser(encoder, rate_weight);
   std::vector<double> points;
-  for (uint32_t i = 0; i < kPoints; ++i) points.push_back(gaussian_quantile((i + 0.5) / kPoints));
-  const size_t stride = Transform::padded(kPoints), tables = codec.tables.set.size();
-  std::vector<double> errors(tables, 0.0);
+  for (uint32_t i = 0; i < kPoints; ++i) points.push_back(gaussian_quantile((i * kScatter % kPoints + 0.5) / kPoints));
+  const uint32_t chunks = kPoints / channels;
+  const size_t stride = Transform::padded(chunks);
+  const size_t classes = codec.trellis ? codec.tables.set.size() / 2 : codec.tables.set.size();
+  std::vector<double> errors(classes, 0.0);
   QuantiserScratch scratch;
-  std::vector<Context> contexts(channels);
-  for (size_t first = 0; first < tables; first += channels) {
+  for (size_t table = 0; table < classes; ++table) {
+    const std::vector<Context> contexts(channels, static_cast<Context>(table));
+    const double spread = gain * std::exp2((static_cast<int>(table) - centre) / double{kSpreadsPerOctave});
     scratch.chunks.assign(channels * stride, 0.0f);
     for (unsigned c = 0; c < channels; ++c) {
-      const size_t table = first + c;
-      contexts[c] = static_cast<Context>(table);
-      const double spread = gain * std::exp2((static_cast<int>(table) - centre) / double{kSpreadsPerOctave});
-      for (uint32_t i = 0; i < kPoints; ++i) scratch.chunks[c * stride + i] = static_cast<float>(spread * points[i]);
+      for (uint32_t i = 0; i < chunks; ++i)
+        scratch.chunks[c * stride + i] = static_cast<float>(spread * points[i * channels + c]);
     }
-    const ChunkBatch batch{0, kPoints, stride, std::nullopt, {contexts.data(), 0}};
-    quantiser.quantise(batch, nullptr, current_isa(), scratch);
+    quantiser->quantise({0, chunks, stride, std::nullopt, {contexts.data(), 0}}, nullptr, current_isa(), scratch);
     for (unsigned c = 0; c < channels; ++c) {
-      for (uint32_t i = 0; i < kPoints; ++i) {
+      for (uint32_t i = 0; i < chunks; ++i) {
         const double e = static_cast<double>(scratch.decoded[c * stride + i]) - scratch.chunks[c * stride + i];
-        errors[first + c] += e * e / kPoints;
+        errors[table] += e * e / (chunks * channels);
       }
     }
   }

@@ -10,7 +10,7 @@
 namespace nwc {
 namespace {
 
-constexpr uint64_t kRows = 64, kColumns = 64;  // of a block
+constexpr uint64_t kRows = kTwoSidedRows, kColumns = 64;  // of a block
 
 struct Sums {
   double squared_error = 0, normalised_squared_error = 0, squared_weight = 0, weighted_error = 0;
@@ -18,7 +18,7 @@ struct Sums {
 
 class TwoSidedPass {
  public:
-  TwoSidedPass(const StripeTask& task, const FeedbackFactor& rows, const RateAwareRounding& rounding, uint64_t matrix,
+  TwoSidedPass(const StripeTask& task, const FeedbackFactor& rows, const ColumnRounding& rounding, uint64_t matrix,
                QuantisedStripes& result)
       : task_(task),
         rows_(rows),
@@ -77,9 +77,11 @@ class TwoSidedPass {
     const WeightMatrix& w = task_.weights;
     const uint64_t n = w.columns, first_row = row_block * kRows, rows = std::min(kRows, w.rows - first_row),
                    begin = column_block * kColumns, end = std::min(n, begin + kColumns);
-    Square moves, coefficients;  // coefficients: [row below][row]
+    // Paths of a trellis go on through the rows that pad the last chunk, which want nothing and move nothing.
+    const uint64_t path_rows = rounding_.trellis() != nullptr ? kRows : rows;
+    Square moves{}, coefficients{};  // coefficients: [row below][row]
     feedback_from_below(first_row, rows, begin, end, moves);
-    std::array<float, kRows> factors;
+    std::array<float, kRows> factors{};
     for (uint64_t r = 0; r < rows; ++r) {
       factors[r] = task_.scales.row_factor(matrix_ * w.rows + first_row + r);
       for (uint64_t below = r + 1; below < rows; ++below)
@@ -88,6 +90,7 @@ class TwoSidedPass {
     float* const errors = errors_.data() + row_block * kRows * n;  // [position][kRows]
     std::array<Context, kRows> contexts;
     std::array<float, kRows> base;
+    std::array<int32_t, kRows> integers;
     Sums& sums = sums_[row_block * column_blocks_ + column_block];
     for (uint64_t position = end; position-- > begin;) {
       const uint64_t k = task_.factor->order[position];
@@ -99,16 +102,21 @@ class TwoSidedPass {
         base[r] = error[r];
       }
       add_weighted_columns(errors, kRows, task_.factor->row(position), position + 1, n, base.data(), kRows, isa_);
-      std::array<float, kRows>& move = moves[position - begin];
+      rounding_.round({.rows = static_cast<uint32_t>(path_rows),
+                       .base = base.data(),
+                       .moves = moves[position - begin].data(),
+                       .scale = scale,
+                       .factors = factors.data(),
+                       .contexts = contexts.data(),
+                       .coefficients = coefficients[0].data(),
+                       .coefficient_stride = kRows},
+                      integers.data());
+      for (uint64_t r = rows; r < path_rows; ++r) result_.symbols[(first_row + r) * n + k] = integers[r];
       for (uint64_t r = rows; r-- > 0;) {
-        const float target = base[r] + move[r];
-        const float x = scale > 0 && factors[r] > 0 ? target / scale / factors[r] : 0.0f;
-        const int32_t v = rounding_(x, contexts[r]);
-        const float decoded = static_cast<float>(v) * scale * factors[r];
+        const float decoded = static_cast<float>(integers[r]) * scale * factors[r];
         const float left = base[r] - decoded;
-        for (uint64_t above = 0; above < r; ++above) move[above] += left * coefficients[r][above];
         left_[(first_row + r) * n + position] = left;
-        result_.symbols[(first_row + r) * n + k] = v;
+        result_.symbols[(first_row + r) * n + k] = integers[r];
         const double original = error[r], wrong = original - decoded, unit = static_cast<double>(scale) * factors[r];
         error[r] = static_cast<float>(wrong);
         sums.squared_error += wrong * wrong;
@@ -121,7 +129,7 @@ class TwoSidedPass {
 
   const StripeTask& task_;
   const FeedbackFactor& rows_;
-  const RateAwareRounding& rounding_;
+  const ColumnRounding& rounding_;
   const uint64_t matrix_;
   QuantisedStripes& result_;
   const uint64_t row_blocks_, column_blocks_;
@@ -133,8 +141,8 @@ class TwoSidedPass {
 
 }  // namespace
 
-QuantisedStripes quantise_two_sided(const StripeTask& task, const FeedbackFactor& rows,
-                                    const RateAwareRounding& rounding, uint64_t matrix, int threads) {
+QuantisedStripes quantise_two_sided(const StripeTask& task, const FeedbackFactor& rows, const ColumnRounding& rounding,
+                                    uint64_t matrix, int threads) {
   const unsigned length = task.quantiser.chunk_length();
   const uint64_t stripes = (task.weights.rows + length - 1) / length;
   QuantisedStripes result{.first_stripe = 0, .stripes = stripes, .columns = task.weights.columns, .latents = length};

@@ -7,15 +7,16 @@
 
 #include <cstdint>
 
+#include "quantise/column_rounding.h"
 #include "quantise/feedback.h"
-#include "quantise/rate_aware_rounding.h"
 
 namespace nwc {
 
 // A whole matrix. `rows`: of the output side; `task.factor` is of the input side, both in this machine's memory.
 // Blocks of rows and columns that do not wait for each other run side by side. Independent of `threads` and of the
-// instruction set.
-QuantisedStripes quantise_two_sided(const StripeTask& task, const FeedbackFactor& rows,
-                                    const RateAwareRounding& rounding, uint64_t matrix, int threads);
+// instruction set. Precondition: with a trellis, chunks of kTwoSidedRows.
+inline constexpr uint64_t kTwoSidedRows = 64;  // of a block
+QuantisedStripes quantise_two_sided(const StripeTask& task, const FeedbackFactor& rows, const ColumnRounding& rounding,
+                                    uint64_t matrix, int threads);
 
 }  // namespace nwc

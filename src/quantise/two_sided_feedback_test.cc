@@ -47,7 +47,7 @@ class TwoSidedFeedback : public ::testing::Test {
     LineScales lines{std::vector<int16_t>(kColumns), std::vector<int16_t>(kRows), {}, {}};
     for (uint64_t k = 0; k < kColumns; ++k) lines.column_spreads.push_back(static_cast<int16_t>(64 + k % 5));
     for (uint64_t i = 0; i < kRows; ++i) lines.row_spreads.push_back(static_cast<int16_t>(i % 3));
-    contexts_ = *make_scale_class_contexts({lines, kColumns, kRows, 128}, {8, 16, 16});
+    contexts_ = *make_scale_class_contexts(lines, kColumns, kRows, {8, 16, 16});
     std::vector<uint32_t> order(kColumns);
     for (uint32_t p = 0; p < kColumns; ++p) order[p] = (p * 31 + 7) % kColumns;
     columns_ = *factorise(inputs_.triangle, kColumns, order, {.damping = 0}, 1);
@@ -121,7 +121,8 @@ TEST_F(TwoSidedFeedback, AimsAtWhatRowsAndColumnsLeftOver) {
       contexts_->of_chunk({0, 0, i / 16, static_cast<uint32_t>(k)}, contexts);
       const int32_t symbol = symbols[i * kColumns + k];
       const auto rounded = [&](double target) {
-        return (*quantiser_.one_by_one())(static_cast<float>(target / step(i, k)), contexts[i % 16]);
+        return dynamic_cast<const RateAwareRounding&>(*quantiser_.one_by_one())(static_cast<float>(target / step(i, k)),
+                                                                                contexts[i % 16]);
       };
       different += rounded(base + below) != symbol;
       moved += rounded(base) != symbol;

@@ -118,8 +118,8 @@ class Measurer {
   Result<std::optional<FeltTensor>> felt_of(const TensorDecoder& decoder, const TensorView& scales) const {
     if (decoder.contexts().scale_classes() == nullptr) return std::optional<FeltTensor>();
     if (rounding_errors_.empty()) {
-      rounding_errors_ =
-          rounding_errors(store_.codec().parts(), kCentreContext, gain_of(decoder, scales.bytes), kBestRateWeight);
+      rounding_errors_ = rounding_errors(store_.codec().parts(), kCentreContext, gain_of(decoder, scales.bytes),
+                                         best_rate_weight(store_.codec().parts().trellis ? 1 : 0));
     }
     return felt_tensor_of(decoder, rounding_errors_);
   }

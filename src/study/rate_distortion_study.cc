@@ -6,7 +6,6 @@
 #include <map>
 
 #include "baselines/ecsq.h"
-#include "baselines/entropy_coded_trellis.h"
 #include "baselines/hadamard.h"
 #include "baselines/hybrid_code.h"
 #include "baselines/lloyd_max.h"
@@ -20,6 +19,7 @@
 #include "study/model_tensors.h"
 #include "study/output/csv.h"
 #include "study/output/svg_plot.h"
+#include "study/trellis_coded.h"
 
 namespace nwc {
 namespace {
@@ -106,7 +106,7 @@ class Curves {
   Status add_trellis(const Study& study, unsigned bits, const Progress& progress, const Add& add) {
     if (options_.trellis.samples == 0) return {};
     const TrellisOptions& o = options_.trellis;
-    const auto quantise = [&](const char* method, const std::function<Trellis(unsigned)>& code,
+    const auto quantise = [&](const char* method, const std::function<BitshiftTrellis(unsigned)>& code,
                               const std::string& codebook) -> Status {
       NWC_RETURN_IF_ERROR(progress.check_stop());
       const TrellisResult r = trellis_quantizer(code, study.samples.values, o, options_.threads);
@@ -121,11 +121,11 @@ class Curves {
           method, [&book, bits](unsigned state_bits) { return hybrid_code(book, state_bits, bits); },
           fmt::format("Q={} fitted to {} pairs", codebook_bits, name_of(initial)));
     };
-    for (const uint64_t sequence : {uint64_t{16}, uint64_t{64}, kTrellisSequence}) {
-      const uint64_t samples = std::min<uint64_t>(o.samples, study.samples.values.size());
-      add(fmt::format("ectcq-{}", sequence).c_str(),
-          entropy_coded_trellis(study.samples.values, bits, {.sequence = sequence, .samples = samples}), samples,
-          fmt::format("8 states, ideal entropy coder, sequences of {}", sequence));
+    for (const unsigned states : {0u, 8u, 64u}) {
+      NWC_RETURN_IF_ERROR(progress.check_stop());
+      NWC_ASSIGN_OR_RETURN(const CodecPoint coded, trellis_coded(study.samples, bits, states, options_.threads));
+      add(states > 0 ? fmt::format("trellis-{}", states).c_str() : "plain", coded.point, study.samples.values.size(),
+          fmt::format("encoded, payload {:.4f} bits", coded.payload_bits));
     }
     NWC_RETURN_IF_ERROR(hybrid("tcq", Source::kGaussian, kQtipCodebookBits));
     NWC_RETURN_IF_ERROR(

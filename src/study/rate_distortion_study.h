@@ -31,7 +31,8 @@ struct RateDistortionOptions {
 // One quantiser at one rate. Methods (headers in src/baselines unless named otherwise):
 //   sq            Lloyd-Max, fixed rate: lloyd_max.h
 //   vq            pairs, fixed rate; only where the samples suffice to judge it: vector_quantizer.h
-//   ectcq-N       entropy-coded trellis of 8 states, paths of N weights, ideal entropy coder: entropy_coded_trellis.h
+//   plain         our latents without a transform or a trellis, rounded by distance and bits: likewise
+//   trellis-N     our trellis-coded latents, N states, encoded bytes with all side information: study/trellis_coded.h
 //   tcq           QTIP's hybrid code, Q = 9, Gaussian codebook: hybrid_code.h
 //   tcq*          the same with Q = 2 bits + 1; Laplace codebook, but Gaussian for a Gaussian and after Hadamard
 //   tcq-1mad      QTIP's computed code: one_mad_code.h

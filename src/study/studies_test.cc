@@ -140,7 +140,7 @@ TEST(RateDistortionStudy, AllMethodsOnAllSources) {
     }
   }
   EXPECT_EQ(sources.size(), 8u);
-  EXPECT_EQ(methods, (std::set<std::string>{"sq", "vq", "ectcq-16", "ectcq-64", "ectcq-256", "tcq", "tcq*", "tcq-1mad",
+  EXPECT_EQ(methods, (std::set<std::string>{"sq", "vq", "plain", "trellis-8", "trellis-64", "tcq", "tcq*", "tcq-1mad",
                                             "tcq-rptc", "ecsq-uniform", "ecsq-optimal", "shannon", "nwcodec"}));
   options.threads = 1;
   EXPECT_EQ(rate_distortion_csv(report), rate_distortion_csv(value_of(run_rate_distortion_study(options, {}))));

@@ -4,7 +4,7 @@
 
 namespace nwc {
 
-TableSet fit_checkpoint_tables(std::span<const TensorSample> samples, const TableSet& of_codec) {
+TableSet fit_checkpoint_tables(std::span<const TensorSample> samples, const TableSet& of_codec, TableRange range) {
   TableSet fitted = of_codec;
   for (size_t context = 0; context < of_codec.size(); ++context) {
     std::map<int32_t, uint64_t> counts;
@@ -16,7 +16,7 @@ TableSet fit_checkpoint_tables(std::span<const TensorSample> samples, const Tabl
       for (const auto& [value, count] : symbols.histograms[context])
         counts[value] += static_cast<uint64_t>(static_cast<double>(count) * weight + 0.5);
     }
-    if (!counts.empty()) fitted[context] = fit_table(Histogram(counts.begin(), counts.end()));
+    if (!counts.empty()) fitted[context] = fit_table(Histogram(counts.begin(), counts.end()), range);
   }
   return fitted;
 }

@@ -20,8 +20,8 @@ struct ContextChoice {
   std::vector<std::byte> section;  // what a decoder reads of the rule, in front of the stream's own tables
 };
 
-// Scale classes where the guide has line scales, else levels and channels. Errors: kCorrupt for a codec that the rule
-// does not fit.
+// Where the guide has line scales, scale classes, and the codec's trellis if it has one; else levels and channels.
+// Errors: kCorrupt for a codec that the rule does not fit.
 Result<ContextChoice> choose_contexts(const WeightMatrix& weights, const TensorGuide& guide, const DecoderCodec& codec);
 
 }  // namespace nwc

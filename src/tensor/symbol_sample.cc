@@ -8,8 +8,8 @@
 namespace nwc {
 namespace {
 
-// Stripes of a sample's parts.
-constexpr uint64_t kSampleStripes = 16;
+// Rows of a sample's parts.
+constexpr uint64_t kSampleRows = 256;
 
 using SymbolValues = std::vector<std::vector<int32_t>>;  // by context
 
@@ -34,9 +34,9 @@ Histogram histogram_of(std::vector<int32_t>& values) {
   return histogram;
 }
 
-// How many symbols of each context the tensor has.
-std::vector<uint64_t> symbols_of(const EncodeJob& job, size_t contexts) {
-  std::vector<uint64_t> symbols(contexts);
+// How many symbols of each context the tensor has; with a trellis, in the sample's proportion of unions.
+std::vector<uint64_t> symbols_of(const EncodeJob& job, std::span<const uint64_t> sampled) {
+  std::vector<uint64_t> symbols(sampled.size());
   std::vector<Context> of_chunk(job.latents);
   for (const LevelGroup& group : job.tiling.groups()) {
     const uint64_t alike = job.contexts.shared() ? group.chunks : 1;
@@ -44,6 +44,13 @@ std::vector<uint64_t> symbols_of(const EncodeJob& job, size_t contexts) {
       job.contexts.of_chunk(place_of(group, chunk), of_chunk);
       for (const Context context : of_chunk) symbols[context] += alike;
     }
+  }
+  for (size_t even = 0, odd = job.contexts.odd(); even < job.contexts.odd(); ++even, ++odd) {
+    const uint64_t both = sampled[even] + sampled[odd];
+    if (both == 0) continue;
+    symbols[odd] = static_cast<uint64_t>(static_cast<double>(symbols[even]) * static_cast<double>(sampled[odd]) /
+                                         static_cast<double>(both));
+    symbols[even] -= symbols[odd];
   }
   return symbols;
 }
@@ -54,7 +61,7 @@ SymbolSample sample_of(const EncodeJob& job, std::vector<Histogram> histograms) 
     uint64_t& sampled = sample.sampled.emplace_back(0);
     for (const auto& [value, count] : histogram) sampled += count;
   }
-  sample.symbols = symbols_of(job, sample.histograms.size());
+  sample.symbols = symbols_of(job, sample.sampled);
   return sample;
 }
 
@@ -102,7 +109,10 @@ SymbolSample sample_tiles(const EncodeJob& job, uint64_t tiles_per_level, int th
           std::vector<int32_t>& of_context = values[contexts.at(c, 0)];
           of_context.insert(of_context.end(), row, row + chunks);
         } else {
-          for (uint32_t i = 0; i < chunks; ++i) values[contexts.at(c, i)].push_back(row[i]);
+          for (uint32_t i = 0; i < chunks; ++i) {
+            const CodedInteger coded = contexts.coded(c, i, row[i]);
+            values[coded.context].push_back(coded.value);
+          }
         }
       }
       tiles[s] = {};
@@ -120,13 +130,14 @@ Result<SymbolSample> sample_tiles(const EncodeJob& job, uint64_t tiles_per_level
 }
 
 std::vector<StripeRange> stripes_to_sample(const EncodeJob& job, uint64_t parts) {
-  const uint64_t stripes = job.tiling.stripes(), per_matrix = (stripes + kSampleStripes - 1) / kSampleStripes;
+  const uint64_t together = std::max<uint64_t>(1, kSampleRows / job.chunk_length);
+  const uint64_t stripes = job.tiling.stripes(), per_matrix = (stripes + together - 1) / together;
   const uint64_t all = job.weights.elements() == 0 ? 0 : job.weights.matrices * per_matrix,
                  sampled = std::min(parts, all);
   std::vector<StripeRange> ranges(sampled);
   for (uint64_t s = 0; s < sampled; ++s) {
-    const uint64_t part = s * all / sampled, first = part % per_matrix * kSampleStripes;
-    ranges[s] = {part / per_matrix, first, std::min(kSampleStripes, stripes - first)};
+    const uint64_t part = s * all / sampled, first = part % per_matrix * together;
+    ranges[s] = {part / per_matrix, first, std::min(together, stripes - first)};
   }
   return ranges;
 }
@@ -149,8 +160,11 @@ Result<SymbolSample> sample_with_feedback(const EncodeJob& job, uint64_t parts, 
       for (uint64_t k = 0; k < part.columns; ++k) {
         const unsigned level = levels.empty() ? 0 : levels[k];
         job.contexts.of_chunk({ranges[s].matrix, level, part.first_stripe + i, static_cast<uint32_t>(k)}, of_chunk);
-        for (unsigned c = 0; c < job.latents; ++c)
-          values[of_chunk[c]].push_back(part.symbols[(i * job.latents + c) * part.columns + k]);
+        for (unsigned c = 0; c < job.latents; ++c) {
+          const CodedInteger coded =
+              coded_integer(of_chunk[c], job.contexts.odd(), part.symbols[(i * job.latents + c) * part.columns + k]);
+          values[coded.context].push_back(coded.value);
+        }
       }
     }
   }

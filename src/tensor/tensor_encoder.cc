@@ -92,13 +92,13 @@ class SymbolCost {
   std::vector<double> bits_;
 };
 
-constexpr uint64_t kFewestStripes = 16;
+constexpr uint64_t kFewestRows = 256;
 
 // Stripes that one work item quantises with feedback: up to a block of the transforms, fewer where all threads would
 // not get one.
 uint64_t stripes_together(const EncodeJob& job, int threads) {
   const uint64_t all = job.weights.matrices * job.tiling.stripes(), share = all / static_cast<uint64_t>(threads);
-  return std::clamp<uint64_t>(share, kFewestStripes, kMlpBlock);
+  return std::clamp<uint64_t>(share, std::max<uint64_t>(1, kFewestRows / job.chunk_length), kMlpBlock);
 }
 
 // The whole tensor, `together` stripes at a time.
@@ -169,7 +169,10 @@ Result<Coding> code_on_cores(const EncodeJob& job, const EncodeOptions& options,
     sums.patches = symbols.patches.size();
     for (unsigned c = 0; c < job.latents; ++c) {
       const int32_t* row = symbols.values.data() + c * symbols.stride;
-      for (uint32_t i = 0; i < span.chunks; ++i) sums.escapes += costs[contexts.at(c, i)].add(row[i], sums.table_bits);
+      for (uint32_t i = 0; i < span.chunks; ++i) {
+        const CodedInteger coded = contexts.coded(c, i, row[i]);
+        sums.escapes += costs[coded.context].add(coded.value, sums.table_bits);
+      }
     }
     return {};
   }));
@@ -221,8 +224,9 @@ Result<Coding> code_on_device(const EncodeJob& job, const EncodeOptions& options
 }  // namespace
 
 Result<EncodedTensor> encode_tensor(const WeightMatrix& weights, const TensorGuide& guide, const Encoder& encoder,
-                                    const EncodeOptions& options, int threads, const DeviceWeights* device_weights) {
-  NWC_RETURN_IF_ERROR(check_options(options));
+                                    const EncodeOptions& given, int threads, const DeviceWeights* device_weights) {
+  NWC_RETURN_IF_ERROR(check_options(given));
+  const EncodeOptions options = options_for(encoder.codec().parts(), given);
   threads = resolve_threads(threads);
   const Codec& codec = encoder.codec();
   NWC_ASSIGN_OR_RETURN(const WeightScales scales, scales_of(weights, guide, options, threads, device_weights));

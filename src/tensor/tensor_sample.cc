@@ -10,9 +10,10 @@
 namespace nwc {
 
 Result<TensorSample> sample_tensor(const WeightMatrix& weights, const TensorGuide& guide, const Encoder& encoder,
-                                   const EncodeOptions& options, uint64_t tiles, int threads,
+                                   const EncodeOptions& given, uint64_t tiles, int threads,
                                    const DeviceWeights* device_weights) {
-  NWC_RETURN_IF_ERROR(check_options(options));
+  NWC_RETURN_IF_ERROR(check_options(given));
+  const EncodeOptions options = options_for(encoder.codec().parts(), given);
   threads = resolve_threads(threads);
   const DecoderCodec& parts = encoder.codec().parts();
   NWC_ASSIGN_OR_RETURN(const WeightScales scales, scales_of(weights, guide, options, threads, device_weights));
@@ -23,8 +24,8 @@ Result<TensorSample> sample_tensor(const WeightMatrix& weights, const TensorGuid
   const EncodeJob job =
       EncodeJob::of(weights, scales, tiling, guide, encoder, *choice.contexts, *quantiser, device_weights);
   const auto analysed = [&](uint64_t number, QuantiserScratch& scratch) { return analyse_tile(job, number, scratch); };
-  // A tile's word count, its states less what they hold (16 bits each), and its index entry.
-  constexpr double kTileBytes = 4 + 2 * limits::kLanes + 8;
+  // A tile's word count, its states less what they hold (of their 32 bits, 0 to 16, on average 8), and its index entry.
+  constexpr double kTileBytes = 4 + 3 * limits::kLanes + 8;
   const double levels_bytes =
       guide.levels.empty() ? 0.0 : static_cast<double>(packed_level_bytes(guide.levels.size(), parts.levels()));
   SymbolSample symbols;

@@ -1,7 +1,6 @@
 #include "tensor/tensor_setup.h"
 
-#include "codec/encode/plain_codec.h"
-#include "quantise/rate_aware_quantiser.h"
+#include "quantise/plain_quantiser.h"
 #include "quantise/transform_quantiser.h"
 
 namespace nwc {
@@ -12,8 +11,16 @@ Result<WeightScales> scales_of(const WeightMatrix& weights, const TensorGuide& g
   return weight_scales(weights, options.normalisation, guide.column_gains, threads, device_weights);
 }
 
+EncodeOptions options_for(const DecoderCodec& codec, EncodeOptions options) {
+  if (codec.trellis) {
+    options.run_groups = 1;
+    options.own_tables = false;
+  }
+  return options;
+}
+
 std::unique_ptr<const Quantiser> make_quantiser(const Encoder& encoder, const EncodeOptions& options) {
-  if (is_plain(encoder.codec().parts())) return std::make_unique<RateAwareQuantiser>(encoder, options.rate_weight);
+  if (encoder.codec().plain()) return make_plain_quantiser(encoder, options.rate_weight);
   return std::make_unique<TransformQuantiser>(encoder);
 }
 

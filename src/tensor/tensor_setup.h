@@ -15,6 +15,10 @@ namespace nwc {
 Result<WeightScales> scales_of(const WeightMatrix& weights, const TensorGuide& guide, const EncodeOptions& options,
                                int threads, const DeviceWeights* device_weights);
 
+// The options, as far as the format leaves a choice: streams that follow a trellis have runs of one group and the
+// codec's tables.
+EncodeOptions options_for(const DecoderCodec& codec, EncodeOptions options);
+
 // Refers to the encoder.
 std::unique_ptr<const Quantiser> make_quantiser(const Encoder& encoder, const EncodeOptions& options);
 

@@ -55,6 +55,23 @@ void Transform::apply(size_t level, size_t chunks, const float* x, float* y, siz
   for (size_t i = 0; i < chunks; i += kMlpBlock) kernel(view_, level, x + i, y + i, stride, scratch.data());
 }
 
+TransformWeights identity_transform(size_t levels, size_t components) {
+  TransformWeights weights{
+      .inputs = components, .outputs = components, .width = components, .depth = 0, .levels = levels};
+  weights.embedding.assign(levels * components, 1.0f);
+  weights.out_weight.assign(components * components, 0.0f);
+  for (size_t i = 0; i < components; ++i) weights.out_weight[i * components + i] = 1.0f;
+  weights.out_bias.assign(components, 0.0f);
+  return weights;
+}
+
+bool is_identity(const TransformWeights& weights) {
+  if (weights.depth != 0 || weights.outputs != weights.inputs) return false;
+  const TransformWeights identity = identity_transform(weights.levels, weights.inputs);
+  return weights.embedding == identity.embedding && weights.out_weight == identity.out_weight &&
+         weights.out_bias == identity.out_bias;
+}
+
 Result<TransformWeights> load_transform(const std::string& prefix, const TensorLoader& loader) {
   TransformWeights w;
   const auto misshapen = [](const std::string& name, const std::string& why) {

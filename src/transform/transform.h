@@ -30,6 +30,10 @@ struct TransformWeights {
   uint64_t flops_per_chunk() const;
 };
 
+// Gives back what it is given, at every level.
+TransformWeights identity_transform(size_t levels, size_t components);
+bool is_identity(const TransformWeights& weights);
+
 // Reads the tensors `<prefix>.in.weight` and so on through `load`, which returns a tensor's values and sets its shape,
 // or an error that names it; `has` tells whether a tensor exists. Shapes decide inputs, outputs, width and depth.
 struct TensorLoader {

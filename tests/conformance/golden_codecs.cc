@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "codec/encode/trellis_codes.h"
 #include "support/tiny_codec.h"
 
 namespace nwc::testing {
@@ -22,6 +23,16 @@ FrequencyTable triangle_table(int32_t reach, uint32_t shift, uint16_t escape) {
   uint16_t& middle = table.frequencies[static_cast<size_t>(reach)];
   middle = static_cast<uint16_t>(middle + left);
   table.frequencies.push_back(escape);
+  return table;
+}
+
+// The same with one integer more, so that minimum and count are even. `reach`: odd.
+FrequencyTable even_table(int32_t reach, uint32_t shift, uint16_t escape) {
+  FrequencyTable table = triangle_table(reach, shift, escape);
+  uint16_t& middle = table.frequencies[static_cast<size_t>(reach)];
+  middle = static_cast<uint16_t>(middle - 1);
+  table.frequencies.insert(table.frequencies.begin(), 1);
+  table.minimum -= 1 << shift;
   return table;
 }
 
@@ -73,6 +84,22 @@ EncoderCodec lines_codec() {
     codec.decoder.tables.centers.push_back(t % 4 == 3 ? 0.25f : 0.0f);
   }
   codec.nmse.assign(2, 0.03125f);
+  return codec;
+}
+
+EncoderCodec trellis_golden_codec() {
+  EncoderCodec codec;
+  codec.analysis = codec.decoder.synthesis = identity_transform(4, 8);
+  codec.decoder.trellis = make_trellis(8);
+  codec.decoder.tables.levels = 4;
+  codec.decoder.tables.channels = 8;
+  codec.decoder.tables.centers.assign(32, 0.0f);
+  for (uint32_t t = 0; t < 32; ++t) {
+    const uint32_t of_class = t % 16;
+    codec.decoder.tables.set.push_back(even_table(1 + 2 * static_cast<int32_t>(of_class / 2),
+                                                  of_class < 12 ? 0 : of_class - 11, static_cast<uint16_t>(1 + t)));
+  }
+  codec.nmse.assign(4, 0.03125f);
   return codec;
 }
 

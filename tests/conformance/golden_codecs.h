@@ -48,4 +48,7 @@ EncoderCodec overflow_codec();
 // No transform, two levels of which the second doubles, chunks of eight: 16 tables, from narrow to wide, with shifts.
 EncoderCodec lines_codec();
 
+// A trellis of eight states, chunks of eight: 16 tables for each union, from narrow to wide, with shifts.
+EncoderCodec trellis_golden_codec();
+
 }  // namespace nwc::testing

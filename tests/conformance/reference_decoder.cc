@@ -46,7 +46,8 @@ void check_config(const std::filesystem::path& path, uint64_t codec_id) {
   if (!config.contains("quantization_config")) return;
   const Json& ours = config.at("quantization_config");
   must(ours.at("quant_method") == "nwcodec", "config: quant_method");
-  must(ours.at("format_version") == 1 || ours.at("format_version") == kVersion, "config: format version");
+  const auto& version = ours.at("format_version");
+  must(version == 1 || version == 2 || version == kVersion, "config: format version");
   char id[17];
   std::snprintf(id, sizeof id, "%016llx", static_cast<unsigned long long>(codec_id));
   must(ours.at("codec_id") == id, "config: another codec");

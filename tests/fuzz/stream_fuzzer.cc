@@ -22,10 +22,11 @@ void require(bool promise) {
   if (!promise) std::abort();
 }
 
-const nwc::Codec& codec_of(unsigned choice) {
+const nwc::Codec& codec_of(unsigned mode) {
   static const nwc::Codec linear(nwc::testing::linear_codec().decoder, kCodecId);
   static const nwc::Codec residual(nwc::testing::residual_codec().decoder, kCodecId);
-  return choice % 2 == 0 ? linear : residual;
+  static const nwc::Codec trellis(nwc::testing::tiny_trellis_codec(), kCodecId);
+  return (mode & 8) != 0 ? trellis : mode % 2 == 0 ? linear : residual;
 }
 
 }  // namespace

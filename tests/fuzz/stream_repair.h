@@ -24,7 +24,7 @@ inline void repair_stream(std::vector<std::byte>& stream, std::string_view name,
   if (stream.size() < kStreamHeaderSize) stream.resize(kStreamHeaderSize);
   std::byte* const p = stream.data();
   std::memcpy(p, "NWCS", 4);
-  if (load_le<uint16_t>(p + 4) != 2) store_le<uint16_t>(p + 4, 1);
+  if (load_le<uint16_t>(p + 4) != 2 && load_le<uint16_t>(p + 4) != 3) store_le<uint16_t>(p + 4, 1);
   store_le<uint16_t>(p + 6, kStreamHeaderSize);
   store_le(p + 8, codec_id);
   const uint64_t tensor_id = xxh3(name);
@@ -44,10 +44,15 @@ inline void repair_stream(std::vector<std::byte>& stream, std::string_view name,
     std::memset(p + 77, 0, 3);
     const ContextRule rule = static_cast<ContextRule>(p[76]);
     store_le<uint16_t>(p + 4, static_cast<uint16_t>(version_of(rule)));
-    const bool lines = rule == ContextRule::kScaleClasses;
+    const bool lines = has_line_scales(rule);
     if (lines) {
       store_le<uint16_t>(
           p + 74, static_cast<uint16_t>((load_le<uint16_t>(p + 74) | kStreamOneScale) & ~unsigned{kStreamRowFactors}));
+    }
+    if (rule == ContextRule::kTrellis) {
+      store_le<uint16_t>(p + 68, 1);
+      store_le<uint16_t>(
+          p + 74, static_cast<uint16_t>(load_le<uint16_t>(p + 74) & ~unsigned{kStreamLevels | kStreamOwnTables}));
     }
     const uint64_t fits = stream.size() - kStreamHeaderSize + 1;
     store_le<uint32_t>(p + 84, lines || (static_cast<unsigned>(p[74]) & kStreamOwnTables) != 0

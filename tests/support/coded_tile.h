@@ -75,6 +75,7 @@ inline std::vector<TileOutcome> decode_coded(const std::vector<std::vector<std::
   std::vector<TileOutcome> outcomes(tiles.size());
   std::vector<std::vector<uint8_t>> symbols(tiles.size(), std::vector<uint8_t>(size, 0xCC));
   std::vector<std::vector<uint16_t>> raws(tiles.size(), std::vector<uint16_t>(size, 0xCCCC));
+  std::vector<std::vector<float>> numbers(tiles.size(), std::vector<float>(size));
   std::vector<TileJob> jobs;
   std::vector<std::vector<std::byte>> copies;
   const std::vector<std::vector<Context>> contexts(tiles.size(), coding.contexts);
@@ -85,7 +86,8 @@ inline std::vector<TileOutcome> decode_coded(const std::vector<std::vector<std::
                     symbols[t].data(),
                     raws[t].data(),
                     &outcomes[t].escapes,
-                    &outcomes[t].patches});
+                    &outcomes[t].patches,
+                    numbers[t].data()});
   }
   size_t failed = 0;
   const Status status = decode_tiles(jobs, decoding, shape, isa, stride, &failed);

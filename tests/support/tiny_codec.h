@@ -68,6 +68,23 @@ inline EncoderCodec linear_codec(size_t length = 16) {
   return codec;
 }
 
+// A trellis of eight states (Ungerboeck's), chunks of eight, 16 classes, some tables with raw bits.
+inline DecoderCodec tiny_trellis_codec() {
+  DecoderCodec codec;
+  codec.synthesis = identity_transform(4, 8);
+  codec.tables.levels = 4;
+  codec.tables.channels = 8;
+  codec.tables.centers.assign(32, 0.0f);
+  for (unsigned t = 0; t < 32; ++t) {
+    const uint32_t shift = t % 16 < 12 ? 0 : t % 16 - 11;
+    codec.tables.set.push_back({-(2 << shift), shift, {500, 1500, 1500, 500, 96}});
+  }
+  codec.trellis = Trellis{.states = 8};
+  constexpr uint8_t kNext[8][2] = {{0, 2}, {5, 7}, {1, 3}, {4, 6}, {2, 0}, {7, 5}, {3, 1}, {6, 4}};
+  for (unsigned s = 0; s < 8; ++s) codec.trellis->next[s] = {kNext[s][0], kNext[s][1]};
+  return codec;
+}
+
 inline std::vector<float> random_values(size_t n, double deviation, std::mt19937& random) {
   std::normal_distribution<double> gaussian(0.0, deviation);
   std::vector<float> values(n);

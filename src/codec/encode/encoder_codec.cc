@@ -100,7 +100,7 @@ Status write_encoder_codec(const std::filesystem::path& path, const EncoderCodec
   }
   tensors.push_back(plain_tensor(kNmse, DType::kF32, {codec.nmse.size()}, codec.nmse));
   std::map<std::string, std::string> metadata = codec.metadata;
-  metadata[kVersionKey] = std::to_string(kCodecVersion);
+  metadata[kVersionKey] = std::to_string(version_of(codec.decoder));
   return write_tensors(path, tensors, std::move(metadata));
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "codec/encode/encoder_codec.h"
+#include "entropy/trellis.h"
 
 namespace nwc {
 
@@ -11,7 +12,8 @@ namespace nwc {
 // spread over step is 2^(octaves + (t - centre) / 4).
 EncoderCodec plain_codec(int centre, double octaves);
 
-// Whether g_s gives back its latents.
-bool is_plain(const DecoderCodec& codec);
+// The same for integers that follow a trellis (docs/format.md, section 8): chunks of 64 weights, which are its paths, 4
+// levels, and so 128 tables for each union.
+EncoderCodec trellis_codec(const Trellis& trellis, int centre, double octaves);
 
 }  // namespace nwc

@@ -5,6 +5,7 @@
 #include <random>
 
 #include "codec/encode/plain_codec.h"
+#include "codec/encode/trellis_codes.h"
 #include "cuda/decode/cuda_test.h"
 #include "nwcodec/checkpoint.h"
 
@@ -135,6 +136,19 @@ TEST(Cuda, Slices) {
   }
 }
 
+LineScales some_lines(size_t columns, size_t rows, std::mt19937& random) {
+  LineScales lines;
+  const auto some = [&](size_t count, int mean, unsigned spread, std::vector<int16_t>& numbers) {
+    for (size_t i = 0; i < count; ++i)
+      numbers.push_back(static_cast<int16_t>(mean + static_cast<int>(random() % spread)));
+  };
+  some(columns, -60, 40, lines.column_steps);
+  some(rows, -10, 20, lines.row_steps);
+  some(columns, 40, 30, lines.column_spreads);
+  some(rows, -8, 16, lines.row_spreads);
+  return lines;
+}
+
 // Line scales (table rule 1): every lane of a step has a table of its own, some with raw bits.
 TEST(Cuda, LineScales) {
   SKIP_WITHOUT_DEVICE();
@@ -156,22 +170,43 @@ TEST(Cuda, LineScales) {
         const OwnedMatrix weights("w", DType::kF32, dims, random_values(kMatrices * kRows * kColumns, 0.05f, random),
                                   transposed);
         TensorGuide guide;
-        LineScales lines;
-        const auto some = [&](size_t count, int mean, unsigned spread, std::vector<int16_t>& numbers) {
-          for (size_t i = 0; i < count; ++i)
-            numbers.push_back(static_cast<int16_t>(mean + static_cast<int>(random() % spread)));
-        };
-        some(kMatrices * kColumns, -60, 40, lines.column_steps);
-        some(kMatrices * kRows, -10, 20, lines.row_steps);
-        some(kMatrices * kColumns, 40, 30, lines.column_spreads);
-        some(kMatrices * kRows, -8, 16, lines.row_spreads);
-        guide.lines = std::move(lines);
+        guide.lines = some_lines(kMatrices * kColumns, kMatrices * kRows, random);
         const EncodeOptions options{.tile_chunks = 64, .run_groups = run_groups};
         Result<EncodedTensor> encoded = encode_tensor(weights.matrix(), guide, pair.encoder, options, 0);
         ASSERT_TRUE(encoded.ok()) << encoded.error().to_string();
         const Encoded tensor{"w", std::move(encoded->stream), std::move(encoded->scales), {}, encoded->header};
         expect_agreement(pair, device, tensor);
         expect_agreement(pair, device, tensor, CudaSlice{1, 16, 48, 5, 77});
+      }
+    }
+  }
+}
+
+// Paths of a trellis, with raw bits, escapes, rows that pad chunks, and every number of states.
+TEST(Cuda, Trellises) {
+  SKIP_WITHOUT_DEVICE();
+  std::mt19937 random(16);
+  for (const unsigned states : {4u, 8u, 64u}) {
+    const Pair pair(trellis_codec(make_trellis(states), 64, 1.0));
+    for (const CudaDecoder& device : pair.devices()) {
+      for (const bool transposed : {false, true}) {
+        constexpr uint64_t kMatrices = 2, kRows = 130, kColumns = 90;
+        const std::vector<uint64_t> dims =
+            transposed ? std::vector<uint64_t>{2, kColumns, kRows} : std::vector<uint64_t>{2, kRows, kColumns};
+        std::vector<float> values = random_values(kMatrices * kRows * kColumns, 0.05f, random);
+        for (float& v : values) {
+          if (random() % 200 == 0) v *= 300;
+        }
+        const OwnedMatrix weights("w", DType::kF32, dims, values, transposed);
+        TensorGuide guide;
+        guide.lines = some_lines(kMatrices * kColumns, kMatrices * kRows, random);
+        const EncodeOptions options{.tile_chunks = 64, .rate_weight = kBestTrellisRateWeight};
+        Result<EncodedTensor> encoded = encode_tensor(weights.matrix(), guide, pair.encoder, options, 0);
+        ASSERT_TRUE(encoded.ok()) << encoded.error().to_string();
+        EXPECT_GT(encoded->statistics.escapes, 0u);
+        const Encoded tensor{"w", std::move(encoded->stream), std::move(encoded->scales), {}, encoded->header};
+        expect_agreement(pair, device, tensor);
+        expect_agreement(pair, device, tensor, CudaSlice{1, 16, 100, 5, 77});
       }
     }
   }

@@ -1,3 +1,4 @@
+#include <bit>
 #include <utility>
 #include <vector>
 
@@ -59,6 +60,21 @@ Status CudaBatch::decode(void* scratch, uint32_t* statuses, CUstream_st* stream)
   uint32_t* const repairs = at.operator()<uint32_t>(s.repairs_at);
   uint32_t* const any_statuses = statuses + s.small_tiles;
   const TransformWeights& w = d.synthesis();
+  if (d.plain_tables != nullptr) {
+    const PlainDecoding task{.tables = d.plain_tables,
+                             .next_state = d.trellis,
+                             .states = d.codec->parts().trellis->states,
+                             .classes = static_cast<uint32_t>(d.plain_classes.size()),
+                             .first = s.near_first,
+                             .count = s.near_count,
+                             .near = s.near,
+                             .any_near = s.near != 0 ? static_cast<uint32_t>(std::countr_zero(s.near)) : 32};
+    NWC_RETURN_IF_ERROR(
+        checked(plain_decode(task, tiles, s.tiles, groups, states, any_statuses, d.multiprocessors, stream),
+                "launching the decoder"));
+    return checked(apply_patches(tiles, s.tiles, groups, kPlainChunk, states, any_statuses, stream),
+                   "launching the patches");
+  }
   const auto size = [](size_t n) { return static_cast<uint32_t>(n); };
   NWC_RETURN_IF_ERROR(
       checked(small_latents(at.operator()<Segment>(s.entropy_segments_at), s.entropy_segments, tiles, s.tiles, groups,

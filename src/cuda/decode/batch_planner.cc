@@ -5,6 +5,7 @@
 
 #include "base/parallel.h"
 #include "cuda/decode/codec_image.h"
+#include "cuda/decode/kernels.h"
 
 namespace nwc::cuda {
 namespace {
@@ -47,6 +48,12 @@ Status BatchPlanner::add(const CudaTensor& tensor, uint32_t number) {
     column_classes_at_ = blob_.append(classes->of_columns());
     row_classes_at_ = blob_.append(classes->of_rows());
   }
+  if (const Trellis* const trellis = stream.contexts().trellis()) {
+    std::vector<uint8_t> next;
+    for (unsigned state = 0; state < trellis->states; ++state)
+      next.insert(next.end(), trellis->next[state].begin(), trellis->next[state].end());
+    trellis_at_ = blob_.append(next);
+  }
   images_.clear();
   uint64_t elements = 0;
   for (const Slice& slice : slices) {
@@ -78,7 +85,7 @@ void BatchPlanner::finish(CudaBatch::State& state) {
       blocks += here;
       if (tiles == &small_) continue;
       planned.tile.latents_at = latents;
-      latents += uint64_t{here} * 32 * decoder_.codec->parts().latents();
+      if (decoder_.plain_tables == nullptr) latents += uint64_t{here} * 32 * decoder_.codec->parts().latents();
       const uint32_t number = static_cast<uint32_t>(&planned - tiles->data());
       block_tiles.insert(block_tiles.end(), here, number);
       if (!planned.wide) continue;
@@ -97,6 +104,7 @@ void BatchPlanner::finish(CudaBatch::State& state) {
   state.block_tiles_at = blob_.append(block_tiles);
   state.items_at = blob_.append(items);
   state.items = static_cast<uint32_t>(items.size());
+  choose_window(state);
   append_segments(small_, state.segments_at, state.segments);
   append_segments(any_, state.entropy_segments_at, state.entropy_segments);
   state.product_rows = product_rows_;
@@ -106,6 +114,40 @@ void BatchPlanner::finish(CudaBatch::State& state) {
   state.states_at = aligned(state.latents_at + latents * sizeof(float));
   state.repairs_at = aligned(state.states_at + state.tiles * sizeof(TileState));
   state.scratch_bytes = aligned(state.repairs_at + state.blocks * sizeof(uint32_t));
+}
+
+void BatchPlanner::count_classes(const TensorDecoder& stream, uint64_t matrix) {
+  const ScaleClasses& classes = *stream.contexts().scale_classes();
+  const auto all = static_cast<int>(decoder_.plain_classes.size());
+  weights_of_class_.resize(decoder_.plain_classes.size());
+  std::map<int, uint64_t> columns, rows;
+  const uint64_t n = stream.header().columns, m = stream.header().rows;
+  for (const int16_t c : classes.of_columns().subspan(matrix * n, n)) ++columns[c];
+  for (const int16_t r : classes.of_rows().subspan(matrix * m, m)) ++rows[r];
+  for (const auto& [c, of_column] : columns) {
+    for (const auto& [r, of_row] : rows)
+      weights_of_class_[static_cast<size_t>(std::clamp(c + r, 0, all - 1))] += of_column * of_row;
+  }
+}
+
+void BatchPlanner::choose_window(CudaBatch::State& state) const {
+  const size_t all = weights_of_class_.size();
+  const auto room = static_cast<uint32_t>(std::min<size_t>(plain_window(decoder_.shared_room), all));
+  uint64_t most = 0;
+  for (size_t first = 0; first + room <= all && room > 0; ++first) {
+    uint64_t weights = 0;
+    uint32_t near = 0;
+    for (uint32_t i = 0; i < room; ++i) {
+      if (!decoder_.plain_classes[first + i]) continue;
+      weights += weights_of_class_[first + i];
+      near |= 1u << i;
+    }
+    if (weights <= most) continue;
+    most = weights;
+    state.near_first = static_cast<uint32_t>(first);
+    state.near_count = room;
+    state.near = near;
+  }
 }
 
 void BatchPlanner::append_segments(const std::vector<Planned>& tiles, size_t& at, uint32_t& count) {
@@ -129,7 +171,7 @@ void BatchPlanner::append_segments(const std::vector<Planned>& tiles, size_t& at
 }
 
 size_t BatchPlanner::images_of(const TensorDecoder& stream, unsigned level) {
-  // Under table rule 1 a level has the tables of all.
+  // Under table rules 1 and 2 a level has the tables of all.
   const bool by_classes = stream.contexts().scale_classes() != nullptr;
   const unsigned key = by_classes ? limits::kMaxLevels + level : level;
   if (const auto found = images_.find(key); found != images_.end()) return found->second;
@@ -162,6 +204,7 @@ size_t BatchPlanner::images_of(const TensorDecoder& stream, unsigned level) {
 Status BatchPlanner::add_group(const CudaTensor& tensor, uint32_t number, const TensorDecoder& stream,
                                const Slice& slice, const LevelGroup& group, uint64_t elements) {
   const StreamHeader& h = stream.header();
+  if (decoder_.plain_tables != nullptr) count_classes(stream, slice.matrix);
   const size_t image_number = images_of(stream, group.level);
   const LevelImages image = all_images_[image_number];
   const uint64_t out_rows = slice.row_end - slice.row_begin, out_columns = slice.column_end - slice.column_begin;
@@ -173,7 +216,9 @@ Status BatchPlanner::add_group(const CudaTensor& tensor, uint32_t number, const 
                      .column_classes = nullptr,
                      .row_classes = nullptr,
                      .rows = h.rows,
-                     .tables = static_cast<uint32_t>(stream.tables().size()),
+                     .tables = static_cast<uint32_t>(h.context_rule == ContextRule::kTrellis ? stream.contexts().odd()
+                                                                                             : stream.tables().size()),
+                     .trellis = nullptr,
                      .out = static_cast<std::byte*>(tensor.out) + elements * (bits_of(tensor.dtype) / 8),
                      .row_step = h.transposed ? 1 : static_cast<int64_t>(out_columns),
                      .column_step = h.transposed ? static_cast<int64_t>(out_rows) : 1,
@@ -190,7 +235,9 @@ Status BatchPlanner::add_group(const CudaTensor& tensor, uint32_t number, const 
   group_pointers_.push_back({field + offsetof(Group, scales), scales_at_ + slice.matrix * h.columns * sizeof(float)});
   if (!stream.row_factors().empty())
     group_pointers_.push_back({field + offsetof(Group, factors), factors_at_ + slice.matrix * h.rows * sizeof(float)});
-  if (h.context_rule == ContextRule::kScaleClasses) {
+  if (h.context_rule == ContextRule::kTrellis)
+    group_pointers_.push_back({field + offsetof(Group, trellis), trellis_at_});
+  if (has_line_scales(h.context_rule)) {
     group_pointers_.push_back(
         {field + offsetof(Group, column_classes), column_classes_at_ + slice.matrix * h.columns * sizeof(int16_t)});
     group_pointers_.push_back(

@@ -39,6 +39,10 @@ class BatchPlanner {
     bool wide;
   };
 
+  // How many weights of a matrix have each class.
+  void count_classes(const TensorDecoder& stream, uint64_t matrix);
+  // The classes that most weights have, as many as there is room for.
+  void choose_window(CudaBatch::State& state) const;
   // Neighbouring tiles with the same tables in shared memory.
   void append_segments(const std::vector<Planned>& tiles, size_t& at, uint32_t& count);
   size_t images_of(const TensorDecoder& stream, unsigned level);
@@ -48,14 +52,16 @@ class BatchPlanner {
   const CudaDecoder::State& decoder_;
   CudaBatch::Options options_;
   Blob blob_;
-  uint32_t product_rows_ = 0, product_columns_ = 0;                                     // of the only tensor, see State
-  size_t scales_at_ = 0, factors_at_ = 0, column_classes_at_ = 0, row_classes_at_ = 0;  // of the current tensor
+  uint32_t product_rows_ = 0, product_columns_ = 0;  // of the only tensor, see State
+  size_t scales_at_ = 0, factors_at_ = 0, column_classes_at_ = 0, row_classes_at_ = 0,
+         trellis_at_ = 0;  // of the current tensor
   // By level, of the current tensor and of the codec: indices into all_images_.
   std::map<unsigned, size_t> images_, codec_images_;
   std::vector<LevelImages> all_images_;
   std::vector<Group> groups_;
   std::vector<std::pair<size_t, size_t>> group_pointers_;
   std::vector<Planned> small_, any_;
+  std::vector<uint64_t> weights_of_class_;  // of codecs with a trellis
 };
 
 }  // namespace nwc::cuda

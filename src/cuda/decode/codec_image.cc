@@ -228,6 +228,29 @@ std::optional<SmallTables> small_tables(const DecodingTables& tables, unsigned l
   return result;
 }
 
+std::vector<PlainTable> plain_tables(const DecodingTables& tables) {
+  std::vector<PlainTable> result(tables.size());
+  for (size_t t = 0; t < tables.size(); ++t) {
+    const SymbolMap& map = tables.symbols(static_cast<Context>(t));
+    PlainTable& table = result[t];
+    table = {};
+    if (map.shift != 0 || map.count > kPlainEscape || map.minimum < INT8_MIN ||
+        map.minimum + static_cast<int32_t>(map.count) - 1 > INT8_MAX)
+      continue;
+    const std::span<const uint32_t> slots = tables.slots(static_cast<Context>(t));
+    for (uint32_t slot = 0; slot < kSlots; ++slot) {
+      const uint32_t symbol = slots[slot] & 0xFF, frequency = slots[slot] >> 8 & 0xFFF,
+                     start = slot - (slots[slot] >> 20);
+      const bool escape = symbol == map.escape();
+      const uint32_t number = escape ? kPlainEscape : symbol;
+      const int32_t value = escape ? 0 : map.value_of(symbol, 0);
+      table.symbol_of_slot[slot] = static_cast<uint8_t>(number);
+      table.symbols[number] = start << 20 | frequency << 8 | (static_cast<uint32_t>(value) & 0xFF);
+    }
+  }
+  return result;
+}
+
 size_t append_network(Blob& blob, const TransformWeights& w) {
   const size_t at = blob.reserve(sizeof(Network)),
                blocks_at = blob.reserve(sizeof(Block) * std::max<size_t>(1, w.depth));
@@ -236,7 +259,8 @@ size_t append_network(Blob& blob, const TransformWeights& w) {
                            .width = static_cast<uint32_t>(w.width),
                            .depth = static_cast<uint32_t>(w.depth),
                            .levels = static_cast<uint32_t>(w.levels),
-                           .embedding_sets = static_cast<uint32_t>(w.embedding_sets)};
+                           .embedding_sets = static_cast<uint32_t>(w.embedding_sets),
+                           .plain = is_identity(w) ? 1u : 0u};
   // Panels of eight outputs: for each input, the panel's weights.
   const auto linear = [&](size_t field, const std::vector<float>& weight, const std::vector<float>& bias, size_t inputs,
                           size_t outputs) {

@@ -22,6 +22,9 @@ std::optional<size_t> append_wide_network(Blob& blob, const TransformWeights& we
 std::optional<SmallTables> small_tables(const DecodingTables& tables, unsigned level, unsigned channels,
                                         std::span<const float> centers);
 
+// All tables of a codec with a trellis for its kernel; those of another form have no frequency for the escape.
+std::vector<PlainTable> plain_tables(const DecodingTables& tables);
+
 // Appends a Network and what it points to; returns its offset.
 size_t append_network(Blob& blob, const TransformWeights& weights);
 // Appends the Channels of tables [first, first + count) and their slots; returns their offset. `centers`: of all

@@ -72,6 +72,19 @@ Result<CudaDecoder> DecoderHooks::create(std::shared_ptr<const Codec> codec, int
   }
   if (const std::optional<SmallShape> shape = small_shape(parts.synthesis)) state->small_shape = *shape;
   if (major == 9 && !options.oldest_instructions) state->wide_path = WidePath::kWgmma;
+  size_t plain_at = kNone, trellis_at = kNone;
+  static_assert(kPlainStates == limits::kMaxTrellisStates);
+  if (parts.trellis && parts.chunk_length() == kPlainChunk) {
+    const std::vector<PlainTable> tables = plain_tables(state->codec->tables());
+    plain_at = blob.append(tables);
+    std::vector<uint8_t> next;
+    for (unsigned s = 0; s < parts.trellis->states; ++s)
+      next.insert(next.end(), parts.trellis->next[s].begin(), parts.trellis->next[s].end());
+    trellis_at = blob.append(next);
+    const auto fits = [&](size_t table) { return tables[table].symbols[kPlainEscape] != 0; };
+    for (size_t c = 0; c < tables.size() / 2; ++c)
+      state->plain_classes.push_back(fits(c) && fits(c + tables.size() / 2));
+  }
   const std::optional<size_t> wide_at = append_wide_network(blob, parts.synthesis, state->wide_path);
   NWC_ASSIGN_OR_RETURN(state->memory, DeviceMemory::of(blob.size()));
   std::vector<std::byte> bytes(blob.size());
@@ -82,6 +95,8 @@ Result<CudaDecoder> DecoderHooks::create(std::shared_ptr<const Codec> codec, int
     return at == kNone ? nullptr : reinterpret_cast<const T*>(state->memory.bytes() + at);
   };
   state->network = resolve.operator()<Network>(network_at);
+  state->plain_tables = resolve.operator()<PlainTable>(plain_at);
+  state->trellis = resolve.operator()<uint8_t>(trellis_at);
   state->wide_network = resolve.operator()<WideNetwork>(wide_at.value_or(kNone));
   for (unsigned level = 0; level < parts.levels(); ++level) {
     state->channels.push_back(resolve.operator()<Channel>(channels_at) + size_t{level} * parts.latents());

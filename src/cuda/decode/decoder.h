@@ -22,6 +22,9 @@ struct CudaDecoder::State {
   const cuda::Network* network = nullptr;
   const cuda::WideNetwork* wide_network = nullptr;  // null: another shape
   cuda::WidePath wide_path = cuda::WidePath::kMma;
+  const cuda::PlainTable* plain_tables = nullptr;            // of a codec with a trellis, whose kernel takes it
+  const uint8_t* trellis = nullptr;                          // [states][2]
+  std::vector<bool> plain_classes;                           // by class: whether both tables are of the kernel's form
   std::vector<const cuda::Channel*> channels;                // level by level, one after another
   std::vector<const cuda::SmallTables*> small_tables;        // null: not for the fused kernel
   std::vector<const cuda::SmallNetwork*> small_networks;     // likewise

@@ -45,6 +45,24 @@ struct SmallNetwork {
   float out_bias[kSmallChunk];
 };
 
+// Codecs with a trellis, whose chunks have so many weights: a table as their kernel keeps it in shared memory, for
+// tables without raw bits, of at most 127 ordinary symbols in [-128, 127]. The escape is number kPlainEscape.
+inline constexpr uint32_t kPlainChunk = 64, kPlainSymbols = 128, kPlainEscape = kPlainSymbols - 1;
+inline constexpr uint32_t kPlainStates = 64;  // of a trellis at most
+struct PlainTable {
+  uint8_t symbol_of_slot[kSlots];
+  uint32_t symbols[kPlainSymbols];  // start << 20 | frequency << 8 | integer as 8 bits; the escape's is 0
+};
+// What their kernel reads of a codec, and which tables it puts into shared memory.
+struct PlainDecoding {
+  const PlainTable* tables;   // [2 * classes]: those of even integers, then those of odd ones
+  const uint8_t* next_state;  // [states][2]
+  uint32_t states, classes;
+  uint32_t first, count;  // classes in shared memory, at most 32
+  uint32_t near;          // bit i: class first + i has tables of that form
+  uint32_t any_near;      // the lowest such i; 32 if there is none
+};
+
 // One channel's table for the kernels of any codec.
 struct Channel {
   const uint32_t* slots;  // as in DecodingTable: [4096]
@@ -67,6 +85,7 @@ struct Block {
 // g_s in binary32.
 struct Network {
   uint32_t inputs, outputs, width, depth, levels, embedding_sets;
+  uint32_t plain;  // whether y = z
   Linear in, out;
   const Block* blocks;
   const float* embeddings;  // [embedding_sets][levels][width]
@@ -77,12 +96,13 @@ struct Group {
   const uint32_t* columns;  // ascending; null: column p is p
   const float* scales;      // [columns of the matrix]
   const float* factors;     // [rows], or null: all 1
-  // [latents], or under table rule 1 [levels * latents]: all of the codec's or the stream's tables.
+  // [latents], or under table rules 1 and 2 [levels * latents]: all of the codec's or the stream's tables.
   const Channel* channels;
   const int16_t* column_classes;                          // [columns of the matrix]; null: table rule 0
   const int16_t* row_classes;                             // [rows], likewise
   uint64_t rows;                                          // of the matrix
-  uint32_t tables;                                        // under table rule 1
+  uint32_t tables;                                        // under table rule 1; of even integers under rule 2
+  const uint8_t* trellis;                                 // [states][2]: the next state; null but under table rule 2
   void* out;                                              // the slice's first element
   int64_t row_step, column_step;                          // elements from one row (column) of the slice to the next
   uint64_t row_begin, row_end, column_begin, column_end;  // the slice

@@ -40,6 +40,14 @@ int small_latents(const Segment* segments, uint32_t segment_count, const Tile* t
                   const Group* groups, float* latents, TileState* states, uint32_t* repairs, uint32_t* statuses,
                   int multiprocessors, uint32_t shared_room, CUstream_st* stream);
 
+// --- codecs with a trellis: compressed bytes to weights in one kernel
+
+// So many classes' tables have room in shared memory.
+uint32_t plain_window(uint32_t shared_room);
+// All tiles; clears and fills `states` for apply_patches().
+int plain_decode(const PlainDecoding& task, const Tile* tiles, uint32_t tile_count, const Group* groups,
+                 TileState* states, uint32_t* statuses, int multiprocessors, CUstream_st* stream);
+
 // --- any codec, in passes over scratch memory
 
 // Entropy decoding: a warp per tile without small_entropy; latents in binary32 to `latents`, escapes included. Clears

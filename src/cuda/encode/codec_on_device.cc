@@ -76,6 +76,7 @@ std::vector<uint8_t> image_of(const EncoderCodec& codec, const SmallCodecShape& 
 
 Result<CodecOnDevice> CodecOnDevice::of(const EncoderCodec& codec, int device) {
   const DecoderCodec& decoder = codec.decoder;
+  if (decoder.trellis) return CodecOnDevice{.levels = decoder.levels()};  // which has no networks
   if (decoder.chunk_length() != kComponents || decoder.latents() != kComponents) {
     return Error(ErrorCode::kUnsupported, "codec has chunks of " + std::to_string(decoder.chunk_length()) +
                                               " weights and " + std::to_string(decoder.latents()) +

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "codec/encode/plain_codec.h"
+#include "codec/encode/trellis_codes.h"
 #include "guide/sensitivity.h"
 #include "support/tiny_codec.h"
 #include "tensor/device.h"
@@ -46,6 +47,7 @@ struct Case {
   bool transposed = false;
   DType dtype = DType::kBF16;
   bool own_tables = true;
+  unsigned states = 0;  // of a trellis
 };
 
 struct Encoded {
@@ -64,7 +66,8 @@ Encoded encode(const Case& c, EncodeDevice* device) {
   }
   const OwnedMatrix owned("w", c.dtype, c.dims, values, c.transposed);
   const WeightMatrix weights = owned.matrix();
-  const EncoderCodec codec = plain_codec(kCentreContext, c.octaves);
+  const EncoderCodec codec = c.states > 0 ? trellis_codec(make_trellis(c.states), kCentreContext, c.octaves)
+                                          : plain_codec(kCentreContext, c.octaves);
   std::shared_ptr<const DeviceQuantiser> quantiser;
   std::shared_ptr<const DeviceWeights> there;
   if (device != nullptr) {
@@ -80,7 +83,7 @@ Encoded encode(const Case& c, EncodeDevice* device) {
   EXPECT_TRUE(guide) << guide.error().to_string();
   EXPECT_TRUE(settle_steps(weights, -c.octaves - 5, 0, *guide));
   EncodeOptions encode{.tile_chunks = 512, .own_tables = c.own_tables};
-  encode.rate_weight = kBestRateWeight;
+  encode.rate_weight = best_rate_weight(c.states);
   Result<EncodedTensor> encoded = encode_tensor(weights, *guide, encoder, encode, 0, there.get());
   EXPECT_TRUE(encoded) << encoded.error().to_string();
   Result<TensorSample> sample = sample_tensor(weights, *guide, encoder, encode, 2, 0, there.get());
@@ -103,6 +106,17 @@ TEST(EncodePlain, GivesTheCoresBytes) {
       {.dims = {17, 1}, .feedback = Feedback::kColumns},
       {.dims = {0, 16}},
       {.dims = {600, 1000}, .octaves = 0.5},
+      {.dims = {200, 333}, .octaves = 1, .states = 8},
+      {.dims = {200, 333}, .feedback = Feedback::kColumns, .octaves = 1, .states = 8},
+      {.dims = {200, 333}, .feedback = Feedback::kNone, .octaves = 2, .states = 8},
+      {.dims = {64, 64}, .octaves = 7, .states = 8},
+      {.dims = {129, 70}, .transposed = true, .dtype = DType::kF32, .states = 4},
+      {.dims = {3, 70, 65}, .octaves = 2, .dtype = DType::kF16, .states = 16},
+      {.dims = {3, 33, 200}, .feedback = Feedback::kColumns, .octaves = 3, .states = 32},
+      {.dims = {100, 130}, .octaves = 1, .states = 64},
+      {.dims = {1, 1}, .states = 8},
+      {.dims = {0, 16}, .states = 8},
+      {.dims = {600, 1000}, .octaves = 1.5, .states = 8},
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(::testing::PrintToString(c.dims) + " " + std::string(name_of(c.feedback)));

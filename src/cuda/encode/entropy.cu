@@ -7,7 +7,7 @@
 namespace nwc::cuda {
 namespace {
 
-constexpr uint32_t kLanes = 32, kChannels = 16, kAllLanes = 0xFFFFFFFFu;
+constexpr uint32_t kLanes = 32, kAllLanes = 0xFFFFFFFFu;
 constexpr uint32_t kPrecisionBits = 12;
 
 // Where the symbols of a tile's chunk i begin; channel c is c * columns further.
@@ -15,14 +15,15 @@ __device__ inline const int32_t* chunk_at(const SymbolsView& view, const ColumnG
                                           uint32_t i) {
   const uint32_t place = tile.first_place + i, stripe = place / group.count, p = place - stripe * group.count;
   const uint64_t slot = group.first_slot + tile.first_stripe + stripe;
-  return view.symbols + slot * kChannels * view.columns + (group.columns != nullptr ? group.columns[p] : p);
+  return view.symbols + slot * view.channels * view.columns + (group.columns != nullptr ? group.columns[p] : p);
 }
 
 // The context of channel c of the same chunk, of tensors with classes.
-__device__ inline uint32_t class_of(const ColumnGroup& group, const TileToCode& tile, uint32_t i, uint32_t c) {
+__device__ inline uint32_t class_of(const SymbolsView& view, const ColumnGroup& group, const TileToCode& tile,
+                                    uint32_t i, uint32_t c) {
   const uint32_t place = tile.first_place + i, stripe = place / group.count, p = place - stripe * group.count;
   return context_of(group.classes, group.columns != nullptr ? group.columns[p] : p,
-                    (tile.first_stripe + stripe) * kChannels + c);
+                    (tile.first_stripe + stripe) * view.channels + c);
 }
 
 // --- counting
@@ -58,10 +59,12 @@ __global__ void __launch_bounds__(256) count_tiles_kernel(SymbolsView view, cons
   __syncthreads();
   const TileToCode tile = view.tiles[numbers[blockIdx.x]];
   const ColumnGroup group = view.groups[tile.group];
-  const uint32_t channel = blockIdx.y, series = group.level * kChannels + channel;
+  const uint32_t channel = blockIdx.y, series = group.level * view.channels + channel;
   if (group.classes.columns != nullptr) {
     for (uint32_t i = threadIdx.x; i < tile.chunks; i += blockDim.x) {
-      count_alone(counts, class_of(group, tile, i, channel), chunk_at(view, group, tile, i)[channel * view.columns]);
+      const CodedInteger coded = coded_integer(group.classes, class_of(view, group, tile, i, channel),
+                                               chunk_at(view, group, tile, i)[channel * view.columns]);
+      count_alone(counts, coded.context, coded.value);
     }
     return;
   }
@@ -72,8 +75,10 @@ __global__ void __launch_bounds__(256) count_tiles_kernel(SymbolsView view, cons
 }
 
 constexpr uint32_t kSlotsTogether = 16;
+constexpr uint32_t kTransformChannels = 16;  // of codecs with a transform
 __global__ void __launch_bounds__(256)
     count_slots_kernel(const int32_t* symbols, uint32_t slots, uint64_t columns, const uint8_t* levels, Counts counts) {
+  constexpr uint32_t kChannels = kTransformChannels;
   __shared__ uint32_t shared[kMostSharedLevels][2 * kSharedReach];
   for (uint32_t i = threadIdx.x; i < kMostSharedLevels * 2 * kSharedReach; i += blockDim.x)
     shared[i / (2 * kSharedReach)][i % (2 * kSharedReach)] = 0;
@@ -95,13 +100,15 @@ __global__ void __launch_bounds__(256)
 
 __global__ void __launch_bounds__(256)
     count_classes_kernel(const int32_t* symbols, const uint32_t* stripes, uint32_t slots, uint64_t columns,
-                         LineClasses classes, Counts counts) {
+                         uint32_t channels, LineClasses classes, Counts counts) {
   const uint32_t channel = blockIdx.y, begin = blockIdx.x * kSlotsTogether, end = min(slots, begin + kSlotsTogether);
   for (uint32_t slot = begin; slot < end; ++slot) {
-    const int32_t* const row = symbols + (uint64_t{slot} * kChannels + channel) * columns;
-    const uint64_t in_matrix = uint64_t{stripes[slot]} * kChannels + channel;
-    for (uint64_t k = threadIdx.x; k < columns; k += blockDim.x)
-      count_alone(counts, context_of(classes, k, in_matrix), row[k]);
+    const int32_t* const row = symbols + (uint64_t{slot} * channels + channel) * columns;
+    const uint64_t in_matrix = uint64_t{stripes[slot]} * channels + channel;
+    for (uint64_t k = threadIdx.x; k < columns; k += blockDim.x) {
+      const CodedInteger coded = coded_integer(classes, context_of(classes, k, in_matrix), row[k]);
+      count_alone(counts, coded.context, coded.value);
+    }
   }
 }
 
@@ -131,18 +138,23 @@ __global__ void __launch_bounds__(32 * kWarpsPerBlock)
   uint64_t next = tile.words_end;
   for (uint32_t run = runs; run-- > 0;) {
     const uint32_t run_begin = run * run_groups, run_end = min(groups, run_begin + run_groups);
-    for (uint32_t c = kChannels; c-- > 0;) {
+    for (uint32_t c = view.channels; c-- > 0;) {
       const bool by_class = group.classes.columns != nullptr;
-      CodingTable table = tables[group.level * kChannels + c];
+      CodingTable table = tables[by_class ? 0 : group.level * view.channels + c];
       const auto value_of = [&](uint32_t g) {
         return g * kLanes + lane < tile.chunks ? chunk_at(view, group, tile, g * kLanes + lane)[c * view.columns] : 0;
       };
       int32_t ahead = value_of(run_end - 1);
       for (uint32_t g = run_end; g-- > run_begin;) {
-        const int32_t value = ahead;
+        int32_t value = ahead;
         if (g > run_begin) ahead = value_of(g - 1);
         const bool active = g * kLanes + lane < tile.chunks;
-        if (by_class && active) table = tables[class_of(group, tile, g * kLanes + lane, c)];
+        if (by_class && active) {
+          const CodedInteger coded =
+              coded_integer(group.classes, class_of(view, group, tile, g * kLanes + lane, c), value);
+          table = tables[coded.context];
+          value = coded.value;
+        }
         // The offset of an integer below the minimum wraps round to a large number.
         const uint32_t offset = static_cast<uint32_t>(value) - static_cast<uint32_t>(table.minimum);
         const bool escapes = (offset >> table.shift) >= table.count;
@@ -160,7 +172,7 @@ __global__ void __launch_bounds__(32 * kWarpsPerBlock)
         if (escapes) {
           const uint32_t at = atomicAdd(coded.escape_count, 1u);
           if (at < coded.escape_capacity)
-            coded.escapes[at] = {number, run << 20 | c << 16 | (g * kLanes + lane), value};
+            coded.escapes[at] = {uint64_t{run} << 32 | c << 16 | (g * kLanes + lane), number, value};
         }
       }
     }
@@ -194,23 +206,23 @@ __global__ void __launch_bounds__(32 * kWarpsPerBlock)
 int count_tiles(const SymbolsView& view, const uint32_t* numbers, uint32_t count, const Counts& counts,
                 CUstream_st* stream) {
   if (count == 0) return cudaSuccess;
-  count_tiles_kernel<<<dim3(count, kChannels), 256, 0, stream>>>(view, numbers, counts);
+  count_tiles_kernel<<<dim3(count, view.channels), 256, 0, stream>>>(view, numbers, counts);
   return cudaGetLastError();
 }
 
 int count_slots(const int32_t* symbols, uint32_t slots, uint64_t columns, const uint8_t* levels, const Counts& counts,
                 CUstream_st* stream) {
   if (slots == 0 || columns == 0) return cudaSuccess;
-  count_slots_kernel<<<dim3((slots + kSlotsTogether - 1) / kSlotsTogether, kChannels), 256, 0, stream>>>(
+  count_slots_kernel<<<dim3((slots + kSlotsTogether - 1) / kSlotsTogether, kTransformChannels), 256, 0, stream>>>(
       symbols, slots, columns, levels, counts);
   return cudaGetLastError();
 }
 
 int count_slots_by_class(const int32_t* symbols, const uint32_t* stripes, uint32_t slots, uint64_t columns,
-                         const LineClasses& classes, const Counts& counts, CUstream_st* stream) {
+                         uint32_t channels, const LineClasses& classes, const Counts& counts, CUstream_st* stream) {
   if (slots == 0 || columns == 0) return cudaSuccess;
-  count_classes_kernel<<<dim3((slots + kSlotsTogether - 1) / kSlotsTogether, kChannels), 256, 0, stream>>>(
-      symbols, stripes, slots, columns, classes, counts);
+  count_classes_kernel<<<dim3((slots + kSlotsTogether - 1) / kSlotsTogether, channels), 256, 0, stream>>>(
+      symbols, stripes, slots, columns, channels, classes, counts);
   return cudaGetLastError();
 }
 

@@ -62,7 +62,7 @@ struct QuantiserTask {
   uint64_t stride;
   uint32_t block_size;
   // Results.
-  int32_t* symbols;  // [slots][16][columns]
+  int32_t* symbols;  // [slots][chunk][columns]
   FoundPatch* patches;
   uint32_t* patch_count;  // of all that were found, also where they exceed the capacity
   uint32_t patch_capacity;
@@ -152,6 +152,7 @@ struct LineClasses {
   const int16_t* rows;     // [rows_of_matrix]
   uint64_t rows_of_matrix;
   int32_t last;  // context
+  int32_t odd;   // contexts of odd integers are larger by it; 0 without a trellis
 };
 // What the integers from `first` on cost under one table, in squared steps (quantise/rate_aware_rounding.h).
 struct CostTable {
@@ -164,6 +165,9 @@ inline constexpr uint32_t kPlainBlock = 64;  // rows and columns that a thread b
 // Beside a QuantiserTask, whose `errors` are [block of rows][columns, by positions][kPlainBlock] here.
 struct PlainTask {
   LineClasses classes;
+  uint32_t chunk;          // rows of a stripe
+  uint32_t states;         // of the trellis
+  const uint8_t* trellis;  // [states][2]: the next state; null: weights are rounded one by one
   const CostTable* costs;  // by context
   // Feedback along rows, which takes all stripes of the matrix in order; null without.
   const float* row_coefficients;  // [rows][row_stride]
@@ -172,7 +176,7 @@ struct PlainTask {
   uint64_t left_stride;
 };
 // How many work items there are, each with its sums.
-uint32_t plain_items(const QuantiserTask& task);
+uint32_t plain_items(const QuantiserTask& task, uint32_t chunk);
 int quantise_plain_codec(const QuantiserTask& task, const PlainTask& plain, CUstream_st* stream);
 
 // --- from symbols to tiles
@@ -191,8 +195,9 @@ struct TileToCode {
   uint64_t words_end;  // where its scratch ends, in words
 };
 struct SymbolsView {
-  const int32_t* symbols;  // [slots][16][columns]
+  const int32_t* symbols;  // [slots][channels][columns]
   uint64_t columns;
+  uint32_t channels;
   const ColumnGroup* groups;
   const TileToCode* tiles;
 };
@@ -200,7 +205,7 @@ struct SymbolsView {
 // Counts of the integers in [-kCountReach, kCountReach): [contexts][2 kCountReach]. Others are appended to a list.
 inline constexpr int32_t kCountReach = 2048;
 struct FarSymbol {
-  uint32_t series;  // context: level * 16 + channel, or by classes
+  uint32_t series;  // context: level * channels + channel, or by classes
   int32_t value;
 };
 struct Counts {
@@ -217,7 +222,7 @@ int count_slots(const int32_t* symbols, uint32_t slots, uint64_t columns, const 
                 CUstream_st* stream);
 // The same by classes; `stripes`: [slots], their numbers in the matrix.
 int count_slots_by_class(const int32_t* symbols, const uint32_t* stripes, uint32_t slots, uint64_t columns,
-                         const LineClasses& classes, const Counts& counts, CUstream_st* stream);
+                         uint32_t channels, const LineClasses& classes, const Counts& counts, CUstream_st* stream);
 
 // A frequency table for encoding.
 struct CodingTable {
@@ -225,9 +230,10 @@ struct CodingTable {
   int32_t minimum;
   uint32_t shift, count;
 };
-// An escaped symbol. `order` within its tile: run << 20 | channel << 16 | chunk.
+// An escaped symbol. `order` within its tile: run << 32 | channel << 16 | chunk.
 struct FoundEscape {
-  uint32_t tile, order;
+  uint64_t order;
+  uint32_t tile;
   int32_t value;
 };
 struct CodedTilesView {

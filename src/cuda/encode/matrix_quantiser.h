@@ -10,7 +10,7 @@
 #include "cuda/encode/kernels.h"
 #include "guide/block_ldl.h"
 #include "nwcodec/result.h"
-#include "quantise/rate_aware_rounding.h"
+#include "quantise/column_rounding.h"
 
 namespace nwc::cuda {
 
@@ -23,9 +23,10 @@ Result<std::vector<double>> quantise_small(QuantiserTask& task, const CodecOnDev
 Result<std::vector<double>> quantise_any(QuantiserTask& task, std::span<const uint32_t> order,
                                          std::span<const uint8_t> levels, const CodecOnDevice& codec,
                                          int multiprocessors, Buffers& buffers);
-// `rows`: of feedback along rows, which takes all stripes of the matrix in order; null without.
-Result<std::vector<double>> quantise_plain(QuantiserTask& task, const LineClasses& classes,
-                                           const RateAwareRounding& rounding, const FeedbackFactor* rows,
+// `chunk`: rows of a stripe. `rows`: of feedback along rows, which takes all stripes of the matrix in order; null
+// without.
+Result<std::vector<double>> quantise_plain(QuantiserTask& task, const LineClasses& classes, uint32_t chunk,
+                                           const ColumnRounding& rounding, const FeedbackFactor* rows,
                                            Buffers& buffers);
 
 }  // namespace nwc::cuda

@@ -1,32 +1,21 @@
 // Codecs without a transform from weights to symbols, with feedback along columns and rows: the device's
-// quantise/two_sided_feedback.cc and quantise/rate_aware_rounding.h.
+// quantise/two_sided_feedback.cc, and quantise/rate_aware_rounding.h.
 #include <cuda_runtime.h>
 
-#include "cuda/encode/matrix_access.cuh"
+#include "cuda/encode/plain_block.cuh"
 #include "cuda/encode/rounding.cuh"
 #include "cuda/encode/scale_classes.cuh"
+#include "cuda/encode/trellis_search.cuh"
 
 namespace nwc::cuda {
 namespace {
 
-constexpr uint32_t kSide = kPlainBlock, kThreads = 256, kChunk = 16;
 constexpr uint32_t kEach = 4;  // rows and columns of a block that a thread has
-
-// A thread block's shared memory. [position][row] of a block, or of as many finished positions; likewise
-// [row][position].
-struct PlainTiles {
-  float errors[kSide][kSide];   // [position][row]: e
-  float columns[kSide][kSide];  // [later position][position]: L
-  float left[kSide][kSide];     // [row][position]: v
-  float rows[kSide][kSide];     // [row below][row]: M
-  float base[kSide][kSide];     // [position][row]: w + u as far as finished columns go
-  float moves[kSide][kSide];    // [position][row]: what rows below the block feed back
-};
 
 // A square of `from`, [lines][stride], at (line, at); 0 beyond its lines and `width`.
 __device__ void load_square(const float* from, uint64_t stride, uint64_t line, uint64_t lines, uint64_t at,
                             uint64_t width, float (&to)[kSide][kSide]) {
-  for (uint32_t i = threadIdx.x; i < kSide * kSide; i += kThreads) {
+  for (uint32_t i = threadIdx.x; i < kSide * kSide; i += kPlainThreads) {
     const uint32_t j = i / kSide, k = i % kSide;
     to[j][k] = line + j < lines && at + k < width ? from[(line + j) * stride + at + k] : 0.0f;
   }
@@ -61,8 +50,7 @@ __device__ void add_products(uint64_t done, uint64_t lines, float (&x)[kSide][kS
 
 __device__ inline float cost_of(const CostTable& table, float x, int32_t value) {
   const float d = x - static_cast<float>(value);
-  const int64_t index = int64_t{value} - table.first;
-  return d * d + (index >= 0 && index < table.count ? table.of[index] : table.beyond);
+  return d * d + cost_at(table, value);
 }
 
 __device__ inline int32_t round_by_rate(const CostTable& table, float x) {
@@ -77,57 +65,31 @@ __device__ inline int32_t round_by_rate(const CostTable& table, float x) {
   return v;
 }
 
-// Where a block of rows and columns stands.
-struct Place {
-  uint64_t first_row, begin;  // among the rows at work; position
-  uint32_t rows, columns;
-};
-
-__device__ inline uint64_t row_at_work(const QuantiserTask& task, uint64_t row) {
-  return uint64_t{task.stripes[row / kChunk]} * kChunk + row % kChunk;
-}
-__device__ inline uint64_t column_at(const QuantiserTask& task, uint64_t position) {
-  return task.order != nullptr ? task.order[position] : position;
-}
-
 // One row of the block, from its last column to the first; a column behind the row below, so that all that a weight
 // hears of is finished.
 __device__ void quantise_row(const QuantiserTask& task, const PlainTask& plain, const Place& place, uint32_t r,
                              PlainTiles& tiles, double (&sums)[kSums]) {
   const uint64_t n = task.matrix.columns, row = place.first_row + r;
-  const uint64_t in_matrix = r < place.rows ? row_at_work(task, row) : task.matrix.rows;
+  const uint64_t in_matrix = r < place.rows ? row_at_work(task, plain.chunk, row) : task.matrix.rows;
   const bool inside = in_matrix < task.matrix.rows;
   const float factor = inside ? (task.factors != nullptr ? task.factors[in_matrix] : 1.0f) : 0.0f;
   for (uint32_t step = 0; step < 2 * kSide - 1; ++step) {
     const uint32_t c = 2 * kSide - 2 - step - r;  // wraps round to a large number before the row's turn
     if (r < place.rows && c < place.columns) {
-      const uint64_t position = place.begin + c, column = column_at(task, position);
+      const uint64_t column = column_at(task, place.begin + c);
       const float scale = task.scales[column], original = inside ? weight_at(task.matrix, in_matrix, column) : 0.0f;
       float base = tiles.base[c][r], move = tiles.moves[c][r];
       for (uint32_t k = place.columns - 1; k > c; --k) base += tiles.columns[k][c] * tiles.errors[k][r];
       if (plain.row_coefficients != nullptr) {
         for (uint32_t k = place.rows - 1; k > r; --k) move += tiles.left[k][c] * tiles.rows[k][r];
       }
-      const float target = base + move;
-      const float x = scale > 0 && factor > 0 ? __fdiv_rn(__fdiv_rn(target, scale), factor) : 0.0f;
+      const float x = in_steps(base + move, scale, factor);
       const int32_t v = inside ? round_by_rate(plain.costs[context_of(plain.classes, column, in_matrix)], x) : 0;
       const float decoded = static_cast<float>(v) * scale * factor;
-      const float left = base - decoded;
-      const double o = original, wrong = o - decoded, unit = static_cast<double>(scale) * factor;
-      tiles.left[r][c] = left;
-      tiles.errors[c][r] = static_cast<float>(wrong);
+      tiles.left[r][c] = base - decoded;
       task.symbols[row * n + column] = v;
-      if (task.errors != nullptr) {
-        task.errors[(place.first_row * n) + position * kSide + r] = static_cast<float>(wrong);
-        if (plain.row_coefficients != nullptr) plain.left[row * plain.left_stride + position] = left;
-      }
-      if (inside) {
-        sums[0] += wrong * wrong;
-        if (unit > 0) sums[1] += wrong * wrong / (unit * unit);
-        sums[2] += o * o;
-        if (task.order != nullptr && task.block_size == 1)
-          sums[3] += task.pivots[position] * static_cast<double>(left) * left;
-      }
+      finish_weight(task, plain, place, r, c, inside, original, base, decoded, static_cast<double>(scale) * factor,
+                    tiles.errors, sums);
     }
     asm volatile("bar.sync 1, 64;" ::: "memory");
   }
@@ -138,10 +100,11 @@ struct Wave {
   uint32_t first_row_block, first_column_block, column_step;
 };
 
-__global__ void __launch_bounds__(kThreads) plain_kernel(QuantiserTask task, PlainTask plain, Wave wave) {
+template <bool kTrellis>
+__global__ void __launch_bounds__(kPlainThreads) plain_kernel(QuantiserTask task, PlainTask plain, Wave wave) {
   extern __shared__ __align__(16) unsigned char shared[];
   PlainTiles& tiles = *reinterpret_cast<PlainTiles*>(shared);
-  const uint64_t n = task.matrix.columns, rows_at_work = uint64_t{task.slots} * kChunk;
+  const uint64_t n = task.matrix.columns, rows_at_work = uint64_t{task.slots} * plain.chunk;
   const uint32_t row_block = wave.first_row_block - blockIdx.x,
                  column_block = wave.first_column_block + wave.column_step * blockIdx.x + blockIdx.y;
   Place place{uint64_t{row_block} * kSide, uint64_t{column_block} * kSide, kSide, kSide};
@@ -157,7 +120,7 @@ __global__ void __launch_bounds__(kThreads) plain_kernel(QuantiserTask task, Pla
     for (uint32_t q = 0; q < kEach; ++q) {
       float v = 0;
       if (row + i < place.rows && column + q < place.columns) {
-        const uint64_t r = row_at_work(task, place.first_row + row + i);
+        const uint64_t r = row_at_work(task, plain.chunk, place.first_row + row + i);
         if (r < task.matrix.rows) v = weight_at(task.matrix, r, column_at(task, place.begin + column + q));
       }
       base[i][q] = v;
@@ -198,9 +161,17 @@ __global__ void __launch_bounds__(kThreads) plain_kernel(QuantiserTask task, Pla
   }
   __syncthreads();
   __shared__ double all[kSums][kSide];
-  if (threadIdx.x < kSide) {
-    double sums[kSums] = {};
+  double sums[kSums] = {};
+  if constexpr (kTrellis) {
+    // The rows' errors are not needed within the block; the scratch takes their place if it fits.
+    void* const scratch = TrellisScratch::bytes(plain.states) <= sizeof tiles.left ? static_cast<void*>(&tiles.left)
+                                                                                   : shared + sizeof(PlainTiles);
+    if (threadIdx.x < trellis_threads(plain.states))
+      quantise_along_trellis(task, plain, place, tiles, TrellisScratch(scratch, plain.states), sums);
+  } else if (threadIdx.x < kSide) {
     quantise_row(task, plain, place, threadIdx.x, tiles, sums);
+  }
+  if (threadIdx.x < kSide) {
     for (uint32_t i = 0; i < kSums; ++i) all[i][threadIdx.x] = sums[i];
   }
   __syncthreads();
@@ -214,20 +185,24 @@ __global__ void __launch_bounds__(kThreads) plain_kernel(QuantiserTask task, Pla
 
 }  // namespace
 
-uint32_t plain_items(const QuantiserTask& task) {
-  const uint64_t rows = uint64_t{task.slots} * kChunk;
+uint32_t plain_items(const QuantiserTask& task, uint32_t chunk) {
+  const uint64_t rows = uint64_t{task.slots} * chunk;
   return static_cast<uint32_t>((rows + kSide - 1) / kSide * ((task.matrix.columns + kSide - 1) / kSide));
 }
 
 int quantise_plain_codec(const QuantiserTask& task, const PlainTask& plain, CUstream_st* stream) {
   if (task.slots == 0 || task.matrix.columns == 0) return cudaSuccess;
+  const bool trellis = plain.trellis != nullptr;
+  auto* const kernel = trellis ? plain_kernel<true> : plain_kernel<false>;
+  const uint32_t scratch = trellis ? TrellisScratch::bytes(plain.states) : 0;
+  const auto shared = static_cast<uint32_t>(sizeof(PlainTiles)) + (scratch > sizeof(PlainTiles::left) ? scratch : 0);
   const cudaError_t allowed =
-      cudaFuncSetAttribute(plain_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, sizeof(PlainTiles));
+      cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared));
   if (allowed != cudaSuccess) return allowed;
-  const auto row_blocks = static_cast<uint32_t>((uint64_t{task.slots} * kChunk + kSide - 1) / kSide);
+  const auto row_blocks = static_cast<uint32_t>((uint64_t{task.slots} * plain.chunk + kSide - 1) / kSide);
   const auto column_blocks = static_cast<uint32_t>((task.matrix.columns + kSide - 1) / kSide);
   const auto launch = [&](dim3 blocks, Wave wave) {
-    plain_kernel<<<blocks, kThreads, sizeof(PlainTiles), stream>>>(task, plain, wave);
+    kernel<<<blocks, kPlainThreads, shared, stream>>>(task, plain, wave);
   };
   if (task.order == nullptr) {
     launch(dim3(row_blocks, column_blocks), {row_blocks - 1, 0, 0});

@@ -4,17 +4,15 @@
 namespace nwc::cuda {
 namespace {
 
-constexpr uint64_t kChunk = 16;
-
 uint64_t whole_blocks(uint64_t lines) { return (lines + kPlainBlock - 1) / kPlainBlock * kPlainBlock; }
 
-Result<const CostTable*> put_costs(const RateAwareRounding& rounding, Buffers& buffers) {
+Result<const CostTable*> put_costs(const ColumnRounding& rounding, Buffers& buffers) {
   std::vector<float> all;
-  for (const RateAwareRounding::Costs& costs : rounding.costs())
+  for (const SymbolCosts::Table& costs : rounding.costs().tables())
     all.insert(all.end(), costs.of.begin(), costs.of.end());
   NWC_ASSIGN_OR_RETURN(const float* next, put(buffers.costs, std::span<const float>(all)));
   std::vector<CostTable> tables;
-  for (const RateAwareRounding::Costs& costs : rounding.costs()) {
+  for (const SymbolCosts::Table& costs : rounding.costs().tables()) {
     tables.push_back({next, costs.first, static_cast<uint32_t>(costs.of.size()), costs.beyond});
     next += costs.of.size();
   }
@@ -23,13 +21,22 @@ Result<const CostTable*> put_costs(const RateAwareRounding& rounding, Buffers& b
 
 }  // namespace
 
-Result<std::vector<double>> quantise_plain(QuantiserTask& task, const LineClasses& classes,
-                                           const RateAwareRounding& rounding, const FeedbackFactor* rows,
+Result<std::vector<double>> quantise_plain(QuantiserTask& task, const LineClasses& classes, uint32_t chunk,
+                                           const ColumnRounding& rounding, const FeedbackFactor* rows,
                                            Buffers& buffers) {
   PlainTask plain{};
   plain.classes = classes;
+  plain.chunk = chunk;
+  if (const Trellis* const trellis = rounding.trellis()) {
+    if (chunk != kPlainBlock) return Error(ErrorCode::kInternal, "a path is not a block of rows");
+    std::vector<uint8_t> next;
+    for (unsigned state = 0; state < trellis->states; ++state)
+      next.insert(next.end(), trellis->next[state].begin(), trellis->next[state].end());
+    NWC_ASSIGN_OR_RETURN(plain.trellis, put(buffers.trellis, std::span<const uint8_t>(next)));
+    plain.states = trellis->states;
+  }
   NWC_ASSIGN_OR_RETURN(plain.costs, put_costs(rounding, buffers));
-  const uint64_t work_rows = whole_blocks(task.slots * kChunk), n = task.matrix.columns;
+  const uint64_t work_rows = whole_blocks(uint64_t{task.slots} * chunk), n = task.matrix.columns;
   if (task.order != nullptr) {
     NWC_RETURN_IF_ERROR(at_least(buffers.errors, work_rows * n * sizeof(float)));
     task.errors = as<float>(buffers.errors);
@@ -43,7 +50,7 @@ Result<std::vector<double>> quantise_plain(QuantiserTask& task, const LineClasse
     NWC_RETURN_IF_ERROR(at_least(buffers.left, work_rows * plain.left_stride * sizeof(float)));
     plain.left = as<float>(buffers.left);
   }
-  const uint32_t items = plain_items(task);
+  const uint32_t items = plain_items(task, chunk);
   NWC_RETURN_IF_ERROR(at_least(buffers.sums, items * kSums * sizeof(double)));
   task.sums = as<double>(buffers.sums);
   NWC_RETURN_IF_ERROR(checked(quantise_plain_codec(task, plain, nullptr), "quantising"));

@@ -10,8 +10,6 @@
 namespace nwc::cuda {
 namespace {
 
-constexpr uint64_t kComponents = 16;
-
 class CudaQuantiser : public DeviceQuantiser {
  public:
   CudaQuantiser(CodecOnDevice codec, int device, int multiprocessors)
@@ -34,11 +32,13 @@ class CudaQuantiser : public DeviceQuantiser {
       NWC_ASSIGN_OR_RETURN(classes.columns, put(buffers_.column_classes, own->of_columns()));
       NWC_ASSIGN_OR_RETURN(classes.rows, put(buffers_.row_classes, own->of_rows()));
       classes.rows_of_matrix = rows;
-      classes.last = static_cast<int32_t>(job.encoder.codec().parts().tables.set.size()) - 1;
+      classes.odd = job.contexts.odd();
+      const auto tables = static_cast<int32_t>(job.encoder.codec().parts().tables.set.size());
+      classes.last = (classes.odd > 0 ? classes.odd : tables) - 1;
     }
     uint64_t all_slots = 0;
     for (const StripeRange& range : ranges) all_slots += range.count;
-    NWC_RETURN_IF_ERROR(at_least(buffers_.symbols, all_slots * kComponents * columns * sizeof(int32_t)));
+    NWC_RETURN_IF_ERROR(at_least(buffers_.symbols, all_slots * job.chunk_length * columns * sizeof(int32_t)));
     Quantised quantised;
     uint64_t slots = 0;
     for (size_t begin = 0; begin < ranges.size();) {
@@ -50,7 +50,7 @@ class CudaQuantiser : public DeviceQuantiser {
       task.scales = scales + matrix * columns;
       if (factors != nullptr) task.factors = factors + matrix * rows;
       if (levels != nullptr) task.levels = levels + matrix * columns;
-      task.symbols = as<int32_t>(buffers_.symbols) + slots * kComponents * columns;
+      task.symbols = as<int32_t>(buffers_.symbols) + slots * job.chunk_length * columns;
       LineClasses own = classes;
       if (own.columns != nullptr) own.columns += matrix * columns, own.rows += matrix * rows;
       NWC_RETURN_IF_ERROR(
@@ -69,7 +69,7 @@ class CudaQuantiser : public DeviceQuantiser {
     return shared(std::move(values));
   }
 
-  Status set_feedback(QuantiserTask& task, const FeedbackFactor& factor) const {
+  Status set_feedback(QuantiserTask& task, const FeedbackFactor& factor, uint64_t chunk) const {
     const auto* const there = std::get_if<DeviceCoefficients>(&factor.coefficients);
     if (there == nullptr) return Error(ErrorCode::kInternal, "factors are not on the encoder's device");
     task.order = there->order.as<const uint32_t>();
@@ -77,7 +77,7 @@ class CudaQuantiser : public DeviceQuantiser {
     task.pivots = there->pivots.as<const double>();
     task.stride = there->stride;
     task.block_size = factor.block_size;
-    NWC_RETURN_IF_ERROR(at_least(buffers_.errors, task.slots * task.matrix.columns * kComponents * sizeof(float)));
+    NWC_RETURN_IF_ERROR(at_least(buffers_.errors, task.slots * task.matrix.columns * chunk * sizeof(float)));
     task.errors = as<float>(buffers_.errors);
     return {};
   }
@@ -95,16 +95,17 @@ class CudaQuantiser : public DeviceQuantiser {
     std::span<const uint32_t> order;
     if (!job.guide.feedback.empty()) {
       order = job.guide.feedback[matrix]->order;
-      NWC_RETURN_IF_ERROR(set_feedback(task, *job.guide.feedback[matrix]));
+      NWC_RETURN_IF_ERROR(set_feedback(task, *job.guide.feedback[matrix], job.chunk_length));
     }
     const FeedbackFactor* const rows =
         along_rows && !job.guide.row_feedback.empty() ? job.guide.row_feedback[matrix].get() : nullptr;
-    const RateAwareRounding* const rounding = classes.columns != nullptr ? job.quantiser.one_by_one() : nullptr;
+    const ColumnRounding* const rounding = classes.columns != nullptr ? job.quantiser.one_by_one() : nullptr;
     NWC_ASSIGN_OR_RETURN(PatchesAndSums found, collect_patches(task, buffers_, [&] {
-                           return rounding != nullptr ? quantise_plain(task, classes, *rounding, rows, buffers_)
-                                  : codec_.small      ? quantise_small(task, codec_, multiprocessors_, buffers_)
-                                                      : quantise_any(task, order, job.levels_of_matrix(matrix), codec_,
-                                                                     multiprocessors_, buffers_);
+                           return rounding != nullptr
+                                      ? quantise_plain(task, classes, job.chunk_length, *rounding, rows, buffers_)
+                                  : codec_.small ? quantise_small(task, codec_, multiprocessors_, buffers_)
+                                                 : quantise_any(task, order, job.levels_of_matrix(matrix), codec_,
+                                                                multiprocessors_, buffers_);
                          }));
     for (FoundPatch& patch : found.patches) patch.stripe += static_cast<uint32_t>(before);
     quantised.patches.insert(quantised.patches.end(), found.patches.begin(), found.patches.end());

@@ -13,7 +13,6 @@
 namespace nwc::cuda {
 namespace {
 
-constexpr uint32_t kChannels = 16;
 constexpr uint32_t kNear = 2 * static_cast<uint32_t>(kCountReach);
 constexpr uint64_t kFewest = 4096;  // room in lists at first
 
@@ -26,7 +25,7 @@ CudaSymbols::CudaSymbols(const EncodeJob& job, Buffers& buffers, Quantised quant
 
 template <class Count>
 Result<std::vector<Histogram>> CudaSymbols::counted(const Count& count) const {
-  const size_t series = levels_ * kChannels;
+  const size_t series = levels_ * size_t{job_.latents};
   NWC_RETURN_IF_ERROR(at_least(buffers_.near, series * kNear * sizeof(uint32_t)));
   NWC_RETURN_IF_ERROR(at_least(buffers_.far_count, sizeof(uint32_t)));
   uint32_t met = 0;
@@ -68,14 +67,15 @@ Result<std::vector<Histogram>> CudaSymbols::histograms() const {
       if (part.classes.columns != nullptr) {
         NWC_ASSIGN_OR_RETURN(const uint32_t* const stripes,
                              put(buffers_.stripes, std::span<const uint32_t>(part.stripes)));
-        NWC_RETURN_IF_ERROR(checked(
-            count_slots_by_class(symbols, stripes, slots, columns, part.classes, counts, nullptr), "counting symbols"));
+        NWC_RETURN_IF_ERROR(
+            checked(count_slots_by_class(symbols, stripes, slots, columns, job_.latents, part.classes, counts, nullptr),
+                    "counting symbols"));
       } else {
         const uint8_t* const levels =
             job_.guide.levels.empty() ? nullptr : as<uint8_t>(buffers_.levels) + part.matrix * columns;
         NWC_RETURN_IF_ERROR(checked(count_slots(symbols, slots, columns, levels, counts, nullptr), "counting symbols"));
       }
-      symbols += slots * kChannels * columns;
+      symbols += uint64_t{slots} * job_.latents * columns;
     }
     return {};
   });
@@ -102,11 +102,11 @@ Result<SymbolsView> CudaSymbols::describe() const {
   for (uint64_t t = 0; t < tiling.tile_count(); ++t) {
     const TileSpan span = tiling.tile(t);
     const uint64_t in_row = tiling.groups()[span.group].columns.size();
-    words += uint64_t{span.chunks} * kChannels * kMostWordsPerSymbol;
+    words += uint64_t{span.chunks} * job_.latents * kMostWordsPerSymbol;
     tiles.push_back(
         {span.group, span.chunks, static_cast<uint32_t>(span.first_chunk % in_row), span.first_chunk / in_row, words});
   }
-  SymbolsView view{as<int32_t>(buffers_.symbols), job_.weights.columns, nullptr, nullptr};
+  SymbolsView view{as<int32_t>(buffers_.symbols), job_.weights.columns, job_.latents, nullptr, nullptr};
   NWC_ASSIGN_OR_RETURN(view.groups, put(buffers_.groups, std::span<const ColumnGroup>(groups)));
   NWC_ASSIGN_OR_RETURN(view.tiles, put(buffers_.tiles, std::span<const TileToCode>(tiles)));
   return view;
@@ -190,7 +190,7 @@ Result<CodedTiles> CudaSymbols::code(const TableSet& tables, uint16_t run_groups
                        put(buffers_.tables, std::span<const CodingTable>(coding_tables)));
 
   NWC_RETURN_IF_ERROR(at_least(buffers_.words, job_.tiling.stripes() * job_.weights.matrices * job_.weights.columns *
-                                                   kChannels * kMostWordsPerSymbol * sizeof(uint16_t)));
+                                                   job_.latents * kMostWordsPerSymbol * sizeof(uint16_t)));
   NWC_RETURN_IF_ERROR(at_least(buffers_.word_counts, tile_count * sizeof(uint32_t)));
   NWC_RETURN_IF_ERROR(at_least(buffers_.coder_states, tile_count * limits::kLanes * sizeof(uint32_t)));
   NWC_RETURN_IF_ERROR(at_least(buffers_.escape_count, sizeof(uint32_t)));

@@ -10,8 +10,8 @@
 
 namespace nwc::cuda {
 
-// What quantise() found beside the symbols, which are in buffers.symbols: [slots][16][columns], the ranges' stripes one
-// after another.
+// What quantise() found beside the symbols, which are in buffers.symbols: [slots][latents][columns], the ranges'
+// stripes one after another.
 struct Quantised {
   struct Part {  // of one matrix
     uint64_t matrix = 0;

@@ -81,14 +81,16 @@ uint64_t coding_cost(const Histogram& histogram, const FrequencyTable& table) {
   return cost;
 }
 
-FrequencyTable fit_table(const Histogram& histogram) {
+FrequencyTable fit_table(const Histogram& histogram, TableRange kind) {
+  const bool even = kind == TableRange::kEven;
+  const int32_t least = even ? 1 - kMaxTableValue : -kMaxTableValue;
   Histogram inside;
   uint64_t total = 0;
   for (const auto& entry : histogram) {
     total += entry.second;
-    if (entry.first >= -kMaxTableValue && entry.first <= kMaxTableValue) inside.push_back(entry);
+    if (entry.first >= least && entry.first <= kMaxTableValue) inside.push_back(entry);
   }
-  if (inside.empty()) return {0, 0, {kFrequencyTotal - 1, 1}};
+  if (inside.empty()) return table_over({}, 0, even ? 1 : 0, 0);
 
   // Candidates leave out a tail share of 2^-8 to 2^-20 on each side, which becomes escapes.
   std::optional<FrequencyTable> best;
@@ -99,14 +101,18 @@ FrequencyTable fit_table(const Histogram& histogram) {
     size_t low = 0, high = inside.size() - 1;
     for (uint64_t seen = inside[low].second; seen <= tail && low < high; seen += inside[low].second) ++low;
     for (uint64_t seen = inside[high].second; seen <= tail && high > low; seen += inside[high].second) --high;
-    const std::pair<int32_t, int32_t> range{inside[low].first, inside[high].first};
+    const std::pair<int32_t, int32_t> range{even ? inside[low].first & ~1 : inside[low].first, inside[high].first};
     if (range == tried) continue;
     tried = range;
     const uint64_t integers = static_cast<uint64_t>(int64_t{range.second} - range.first) + 1;
+    const auto count_of = [&](uint32_t shift) {
+      const uint64_t count = ((integers - 1) >> shift) + 1;
+      return even ? count + count % 2 : count;
+    };
     uint32_t shift = 0;
-    while (((integers - 1) >> shift) + 1 >= limits::kMaxSymbols) ++shift;
+    while (count_of(shift) >= limits::kMaxSymbols) ++shift;
     for (const uint32_t last_shift = shift + 2; shift <= last_shift; ++shift) {
-      const int64_t end = int64_t{range.first} + (static_cast<int64_t>(((integers - 1) >> shift) + 1) << shift) - 1;
+      const int64_t end = int64_t{range.first} + (static_cast<int64_t>(count_of(shift)) << shift) - 1;
       if (end > kMaxTableValue || (shift > 0 && ((integers - 1) >> shift) == 0)) break;
       FrequencyTable table = table_over(histogram, range.first, static_cast<int32_t>(end), shift);
       const uint64_t cost = coding_cost(histogram, table);
@@ -120,7 +126,8 @@ FrequencyTable fit_table(const Histogram& histogram) {
   // The integers fill the whole range of a table, so that no shift fits: the most frequent one, and escapes.
   const auto mode =
       std::max_element(inside.begin(), inside.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
-  return table_over(histogram, mode->first, mode->first, 0);
+  const int32_t first = even ? mode->first & ~1 : mode->first;
+  return table_over(histogram, first, even ? first + 1 : first, 0);
 }
 
 }  // namespace nwc

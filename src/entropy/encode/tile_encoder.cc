@@ -64,12 +64,13 @@ std::vector<std::byte> encode_tile(const CodingTables& tables, const TileContext
         const uint32_t first = g * kLanes, lanes = std::min(kLanes, shape.chunks - first);
         const int32_t* values = symbols + c * stride + first;
         for (uint32_t a = lanes; a-- > 0;) {
-          const SymbolMap& map = tables.symbols(contexts.at(c, first + a));
-          if (map.shift != 0) encoder.raw(a, map.raw_of(values[a]), map.shift);
+          const CodedInteger coded = contexts.coded(c, first + a, values[a]);
+          const SymbolMap& map = tables.symbols(coded.context);
+          if (map.shift != 0) encoder.raw(a, map.raw_of(coded.value), map.shift);
         }
         for (uint32_t a = lanes; a-- > 0;) {
-          const Context context = contexts.at(c, first + a);
-          encoder.symbol(a, tables.interval(context, tables.symbols(context).symbol_of(values[a])));
+          const CodedInteger coded = contexts.coded(c, first + a, values[a]);
+          encoder.symbol(a, tables.interval(coded.context, tables.symbols(coded.context).symbol_of(coded.value)));
         }
       }
     }
@@ -89,9 +90,9 @@ std::vector<std::byte> encode_tile(const CodingTables& tables, const TileContext
                    end = std::min(shape.chunks, begin + shape.run_groups * kLanes);
     for (unsigned c = 0; c < shape.channels; ++c) {
       for (uint32_t i = begin; i < end; ++i) {
-        const int32_t value = symbols[c * stride + i];
-        const SymbolMap& map = tables.symbols(contexts.at(c, i));
-        if (map.symbol_of(value) == map.escape()) escapes.push_back(value);
+        const CodedInteger coded = contexts.coded(c, i, symbols[c * stride + i]);
+        const SymbolMap& map = tables.symbols(coded.context);
+        if (map.symbol_of(coded.value) == map.escape()) escapes.push_back(coded.value);
       }
     }
   }

@@ -37,9 +37,9 @@ class CodingTables {
 // Everything behind a tile's words. `escapes` are in the order of decoding.
 void append_side_data(std::vector<std::byte>& tile, std::span<const int32_t> escapes, std::span<const Patch> patches);
 
-// Encodes channel c of chunk i from symbols[c * stride + i], each in [-kMaxSymbolValue, kMaxSymbolValue], with
-// the table of contexts.at(c, i). `patches` are in ascending order of position, inside the tile, with finite values
-// that fit F16. Thread-safe: no shared state.
+// Encodes channel c of chunk i from symbols[c * stride + i], each in [-kMaxSymbolValue, kMaxSymbolValue], as
+// contexts.coded(c, i, symbol) says; with a trellis, symbols follow it. `patches` are in ascending order of position,
+// inside the tile, with finite values that fit F16. Thread-safe: no shared state.
 std::vector<std::byte> encode_tile(const CodingTables& tables, const TileContexts& contexts, const TileShape& shape,
                                    const int32_t* symbols, size_t stride, std::span<const Patch> patches);
 

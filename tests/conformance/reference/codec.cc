@@ -91,18 +91,7 @@ std::vector<uint64_t> shape_of(const File& file, const std::string& name, size_t
   return found->second.shape;
 }
 
-}  // namespace
-
-Codec parse_codec(const std::string& bytes) {
-  const File file = parse_safetensors(bytes);
-  must(file.metadata.count("nwcodec.format_version") == 1 &&
-           (file.metadata.at("nwcodec.format_version") == "1" || file.metadata.at("nwcodec.format_version") == "2"),
-       "codec: format version");
-  Codec codec;
-  codec.id = xxh3(bytes);
-  const std::vector<uint64_t> parameters = shape_of(file, "tables.parameters", 3);
-  codec.K = parameters[0];
-  codec.C = parameters[1];
+void read_synthesis(const File& file, Codec& codec) {
   codec.N = shape_of(file, "g_s.out.bias", 1)[0];
   const auto block = [](uint64_t b) { return "g_s.blocks." + std::to_string(b); };
   while (file.tensors.count(block(codec.D) + ".linear.weight") == 1) ++codec.D;
@@ -126,6 +115,35 @@ Codec parse_codec(const std::string& bytes) {
   }
 
   codec.centers = split(floats(file, "tables.centers", {codec.K, codec.C}, "F32"), codec.C);
+}
+
+}  // namespace
+
+Codec parse_codec(const std::string& bytes) {
+  const File file = parse_safetensors(bytes);
+  must(file.metadata.count("nwcodec.format_version") == 1, "codec: format version");
+  const std::string version = file.metadata.at("nwcodec.format_version");
+  must(version == "1" || version == "2" || version == "3", "codec: format version");
+  Codec codec;
+  codec.id = xxh3(bytes);
+  const std::vector<uint64_t> parameters = shape_of(file, "tables.parameters", 3);
+  codec.K = parameters[0];
+  codec.C = parameters[1];
+  if (version == "3" && file.tensors.count("trellis.next") == 1) {
+    const uint64_t S = shape_of(file, "trellis.next", 2)[0];
+    must(S >= 1 && S <= 64, "trellis: number of states");
+    Reader entries(get(file, "trellis.next", "U8", {S, 2}).bytes);
+    for (uint64_t t = 0; t < S; ++t) {
+      codec.trellis.push_back({entries.uint(1), entries.uint(1)});
+      must(codec.trellis[t][0] < S && codec.trellis[t][1] < S, "trellis: no such state");
+    }
+    codec.N = codec.W = codec.C;
+    must(codec.K >= 1 && codec.K <= 8 && codec.C >= 1 && codec.C <= 256, "codec: limits");
+    must(codec.K * codec.C % 2 == 0, "trellis: an odd number of tables");
+  } else {
+    read_synthesis(file, codec);
+  }
+
   Reader triples(get(file, "tables.parameters", "I32", {codec.K, codec.C, 3}).bytes);
   Reader frequencies(get(file, "tables.frequencies", "U16", shape_of(file, "tables.frequencies", 1)).bytes);
   for (uint64_t l = 0; l < codec.K; ++l) {
@@ -136,6 +154,7 @@ Codec parse_codec(const std::string& bytes) {
       table.count = triples.uint(4);
       table.shift = triples.uint(4);
       must(table.count <= 255, "table: count");
+      must(codec.trellis.empty() || (table.minimum % 2 == 0 && table.count % 2 == 0), "trellis: an odd table");
       for (uint64_t s = 0; s <= table.count; ++s) table.frequencies.push_back(frequencies.uint(2));
       check_table(table);
       codec.tables.back().push_back(table);

@@ -36,7 +36,8 @@ struct Codec {
   std::vector<Block> blocks;
   std::vector<std::vector<Vector>> embedding;  // [E][K][W]
   std::vector<std::vector<Table>> tables;      // [K][C]
-  std::vector<Vector> centers;                 // [K][C]
+  std::vector<Vector> centers;                 // [K][C]; none with a trellis
+  std::vector<std::vector<uint64_t>> trellis;  // [S][2], or empty (section 8)
 
   // The chunk that the latents `z` stand for.
   Vector synthesis(uint64_t level, const Vector& z) const;

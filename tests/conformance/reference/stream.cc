@@ -63,11 +63,11 @@ Lines read_lines(const Codec& codec, const Stream& stream, Reader& reader) {
     }
     const std::string tile = reader.take(size);
     Reader bytes(tile);
-    const auto table_of = [&](uint64_t i, uint64_t) -> const Table& {
+    const auto table_of = [&](uint64_t i, uint64_t, uint64_t) -> const Table& {
       const uint64_t number = sequences[owner[i]].table;
       return codec.tables[number / codec.C][number % codec.C];
     };
-    const auto values = decode_integers(bytes, 1, 1, count, table_of);
+    const auto values = decode_integers(bytes, 1, 1, count, table_of, {});
     must(bytes.left() == 0, "line scales: bytes after a tile");
     for (uint64_t i = 0; i < count; ++i) {
       const int64_t value = values[i][0] + sequences[owner[i]].mean;
@@ -121,7 +121,9 @@ Stream parse_stream(const Codec& codec, const std::string& name, const std::stri
   stream.one_scale = (flags & 8) != 0;
   stream.row_factors = (flags & 16) != 0;
   const uint64_t rule = reader.uint(1);
-  must(rule == 0 || (rule == 1 && version >= 2), "stream: table rule");
+  must(rule == 0 || (rule == 1 && version >= 2) || (rule == 2 && version >= 3), "stream: table rule");
+  must((rule == 2) == !codec.trellis.empty(), "stream: a trellis in the stream or in the codec only");
+  must(rule != 2 || ((flags & 6) == 0 && stream.R == 1), "stream: flags or runs beside a trellis");
   must(reader.uint(1) == 0 && reader.uint(2) == 0, "stream: reserved fields");
   const uint64_t tile_count = reader.uint(4), own_size = reader.uint(4), checksum = reader.uint(8);
 
@@ -132,7 +134,8 @@ Stream parse_stream(const Codec& codec, const std::string& name, const std::stri
   must(checksum == xxh3(bytes.substr(0, 88) + own + index), "stream: checksum of the header");
   const bool has_own = (flags & 4) != 0;
   std::string tables = own;
-  stream.has_lines = rule == 1;
+  stream.has_lines = rule != 0;
+  stream.has_trellis = rule == 2;
   if (stream.has_lines) {
     must(stream.one_scale && !stream.row_factors, "stream: line scales beside other scales");
     must(codec.C == codec.N, "stream: line scales for a codec with a transform");
@@ -157,7 +160,8 @@ Stream parse_stream(const Codec& codec, const std::string& name, const std::stri
   return stream;
 }
 
-const Table& Stream::table(uint64_t matrix, uint64_t level, uint64_t column, uint64_t row, uint64_t c) const {
+const Table& Stream::table(uint64_t matrix, uint64_t level, uint64_t column, uint64_t row, uint64_t c,
+                           uint64_t t) const {
   if (!has_lines) return tables[level][c];
   const auto line_class = [](int64_t spread, int64_t step) {
     return spread - static_cast<int64_t>(std::floor(static_cast<double>(step) / 2));
@@ -165,8 +169,10 @@ const Table& Stream::table(uint64_t matrix, uint64_t level, uint64_t column, uin
   const uint64_t j = matrix * columns + column, i = matrix * rows + row + c;
   int64_t sum = line_class(lines.column_spreads[j], lines.column_steps[j]);
   if (row + c < rows) sum += line_class(lines.row_spreads[i], lines.row_steps[i]);
-  const int64_t C = static_cast<int64_t>(tables[0].size()), last = static_cast<int64_t>(tables.size()) * C - 1;
-  const uint64_t number = static_cast<uint64_t>(sum < 0 ? 0 : sum > last ? last : sum);
+  const uint64_t all = tables.size() * tables[0].size(), H = has_trellis ? all / 2 : all;
+  const int64_t last = static_cast<int64_t>(H) - 1;
+  uint64_t number = static_cast<uint64_t>(sum < 0 ? 0 : sum > last ? last : sum);
+  if (has_trellis) number = (row + c < rows ? number : 0) + H * (t % 2);
   return tables[number / tables[0].size()][number % tables[0].size()];
 }
 

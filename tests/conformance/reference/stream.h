@@ -9,7 +9,7 @@
 
 namespace nwc::reference {
 
-constexpr unsigned kVersion = 2;
+constexpr unsigned kVersion = 3;
 
 // Line scales: of all matrices, one after another.
 struct Lines {
@@ -25,11 +25,13 @@ struct Stream {
   uint64_t dimensions = 0;
   bool transposed = false, has_levels = false, one_scale = false, row_factors = false;
   std::vector<std::vector<Table>> tables;  // [K][C], own ones where there are any
-  bool has_lines = false;                  // table rule 1
+  bool has_lines = false;                  // table rules 1 and 2
+  bool has_trellis = false;                // table rule 2
   Lines lines;
 
-  // Of latent c of the chunk that begins at `row` of a column, which has this level.
-  const Table& table(uint64_t matrix, uint64_t level, uint64_t column, uint64_t row, uint64_t c) const;
+  // Of latent c of the chunk that begins at `row` of a column, which has this level; t is the state of its trellis, or
+  // 0.
+  const Table& table(uint64_t matrix, uint64_t level, uint64_t column, uint64_t row, uint64_t c, uint64_t t) const;
   std::vector<std::string> tiles;
 };
 

@@ -108,9 +108,9 @@ Tensor decode_tensor(const Codec& codec, const std::string& name, const std::str
       const uint64_t chunks = std::min(stream.T, S * n - first);
       Vector y;
       try {
-        const auto table_of = [&](uint64_t i, uint64_t c) -> const Table& {
+        const auto table_of = [&](uint64_t i, uint64_t c, uint64_t t) -> const Table& {
           const uint64_t chunk = first + i;
-          return stream.table(part.matrix, part.level, part.columns[chunk % n], chunk / n * codec.N, c);
+          return stream.table(part.matrix, part.level, part.columns[chunk % n], chunk / n * codec.N, c, t);
         };
         y = decode_tile(codec, stream, part.level, chunks, table_of, stream.tiles[tile]);
       } catch (const std::runtime_error& e) {

@@ -25,12 +25,14 @@ __device__ bool refill(uint32_t& state, bool active, uint32_t lane, const uint8_
   return true;
 }
 
-// Where the table of latent c of a chunk stands among the group's (docs/format.md, section 7).
+// Where the table of latent c of a chunk stands among the group's (docs/format.md, section 7); with a trellis, that of
+// even integers (section 8).
 __device__ uint32_t table_of(const Group& group, const Tile& tile, uint32_t chunk, uint32_t c,
                              uint32_t latents_per_chunk) {
   if (group.column_classes == nullptr) return c;
   const Place place = place_of(group, tile, chunk, latents_per_chunk);
   const uint64_t row = place.row + c;
+  if (group.trellis != nullptr && row >= group.rows) return 0;
   const int sum = group.column_classes[place.column] + (row < group.rows ? group.row_classes[row] : 0);
   return static_cast<uint32_t>(min(max(sum, 0), static_cast<int>(group.tables) - 1));
 }
@@ -46,6 +48,7 @@ __device__ bool decode_tile(const Tile& tile, const Group& group, uint32_t laten
   const size_t stride = size_t{groups} * 32;
   for (uint32_t run = 0; run < groups; run += group.run_groups) {
     const uint32_t run_end = min(groups, run + group.run_groups);
+    uint32_t path = 0;  // state of the lane's trellis; a run is a group then
     for (uint32_t c = 0; c < latents_per_chunk; ++c) {
       const bool by_classes = group.column_classes != nullptr;
       Channel channel = group.channels[c];
@@ -53,7 +56,9 @@ __device__ bool decode_tile(const Tile& tile, const Group& group, uint32_t laten
       for (uint32_t g = run; g < run_end; ++g) {
         const uint32_t chunk = g * 32 + lane;
         const bool active = chunk < tile.chunks;
-        if (by_classes && active) channel = group.channels[table_of(group, tile, chunk, c, latents_per_chunk)];
+        const uint32_t odd = group.trellis != nullptr ? path & 1 : 0;
+        if (by_classes && active)
+          channel = group.channels[table_of(group, tile, chunk, c, latents_per_chunk) + odd * group.tables];
         uint32_t symbol = 0, raw = 0;
         if (active) {
           const uint32_t entry = __ldg(channel.slots + (state & (kSlots - 1)));
@@ -68,6 +73,7 @@ __device__ bool decode_tile(const Tile& tile, const Group& group, uint32_t laten
           }
           if (!refill(state, active, lane, words, head.word_count, next)) return false;
         }
+        if (group.trellis != nullptr) path = group.trellis[2 * path + (((symbol << channel.shift) + raw) & 1)];
         int32_t value = channel.minimum + static_cast<int32_t>((symbol << channel.shift) + raw);
         uint32_t escaped = __ballot_sync(kAllLanes, active && symbol == channel.escape);
         for (; escaped != 0; escaped &= escaped - 1) {
@@ -75,6 +81,7 @@ __device__ bool decode_tile(const Tile& tile, const Group& group, uint32_t laten
           if (!side.escape(spelled)) return false;
           if (lane == static_cast<uint32_t>(__ffs(escaped)) - 1) value = spelled;
         }
+        if (group.trellis != nullptr) value = 2 * value + static_cast<int32_t>(odd);
         z[c * stride + chunk] = active ? __fadd_rn(static_cast<float>(value), center) : 0.0f;
       }
     }
@@ -169,7 +176,9 @@ __device__ void synthesise(const Network& net, uint32_t chunks, const Tile& tile
     x[at] = latents[tile.latents_at + at / chunks * stride + first + at % chunks];
   __syncthreads();
   float* h = x;
-  if (net.depth == 0) {
+  if (net.plain != 0) {
+    h = u;
+  } else if (net.depth == 0) {
     for (uint32_t at = threadIdx.x; at < net.inputs * chunks; at += kThreads)
       x[at] = __fmul_rn(x[at], net.embeddings[group.level * net.width + at / chunks]);
     __syncthreads();
@@ -183,7 +192,7 @@ __device__ void synthesise(const Network& net, uint32_t chunks, const Tile& tile
     }
   }
   float* const y = h == x ? u : x;
-  linear(net.out, chunks, h, y);
+  if (net.plain == 0) linear(net.out, chunks, h, y);
   for (uint32_t at = threadIdx.x; at < net.outputs * chunks; at += kThreads) {
     const uint32_t j = at / chunks, i = at % chunks, chunk = first + i;
     if (chunk >= tile.chunks || (wanted >> i & 1) == 0) continue;

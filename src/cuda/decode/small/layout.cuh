@@ -4,11 +4,11 @@
 #include <cstdint>
 
 #include "cuda/decode/device_types.h"
+#include "cuda/decode/word_stream.cuh"
 
 namespace nwc::cuda::small {
 
 constexpr uint32_t kC = kSmallLatents, kN = kSmallChunk, kW = kSmallWidth;
-constexpr uint32_t kSegmentWords = 128, kRingWords = 2 * kSegmentWords;  // a refill is 8 bytes per lane
 constexpr uint32_t kStepsPerCheck = 4;  // steps between tests of the ring: they take at most kSegmentWords
 // Warps of a block. The last is for where shared memory has no room for more (compute capability 8.0).
 constexpr uint32_t kLinearWarps = 24, kResidualWarps = 16, kMostWarps = 32, kFewWarps = 12;

@@ -1,4 +1,4 @@
-#include "baselines/trellis.h"
+#include "baselines/bitshift_trellis.h"
 
 #include <gtest/gtest.h>
 
@@ -16,16 +16,16 @@
 namespace nwc {
 namespace {
 
-Trellis random_trellis(unsigned state_bits, unsigned step_bits, unsigned values, std::mt19937_64& random) {
-  Trellis trellis{state_bits, step_bits, values, {}};
+BitshiftTrellis random_trellis(unsigned state_bits, unsigned step_bits, unsigned values, std::mt19937_64& random) {
+  BitshiftTrellis trellis{state_bits, step_bits, values, {}};
   for (uint32_t i = 0; i < values * trellis.states(); ++i)
     trellis.code.push_back(static_cast<float>(random() % 2001) / 1000 - 1);
   return trellis;
 }
 
 // Every path there is, from every state.
-double best_by_trying_all(const Trellis& trellis, std::span<const float> weights, std::optional<uint32_t> overlap,
-                          size_t step, uint32_t state) {
+double best_by_trying_all(const BitshiftTrellis& trellis, std::span<const float> weights,
+                          std::optional<uint32_t> overlap, size_t step, uint32_t state) {
   double error = 0;
   for (unsigned v = 0; v < trellis.values; ++v) {
     const double d = weights[step * trellis.values + v] - trellis.code[v * trellis.states() + state];
@@ -52,7 +52,7 @@ TEST(Viterbi, AgreesWithTryingAllPaths) {
   for (const Shape s :
        {Shape{3, 1, 1, 9}, Shape{4, 2, 2, 5}, Shape{4, 3, 1, 4}, Shape{4, 4, 2, 3}, Shape{5, 1, 2, 8}}) {
     for (int trial = 0; trial < 5; ++trial) {
-      const Trellis trellis = random_trellis(s.state_bits, s.step_bits, s.values, random);
+      const BitshiftTrellis trellis = random_trellis(s.state_bits, s.step_bits, s.values, random);
       std::vector<float> weights;
       for (size_t i = 0; i < s.steps * s.values; ++i)
         weights.push_back(static_cast<float>(random() % 3001) / 1000 - 1.5f);
@@ -79,7 +79,7 @@ TEST(Viterbi, AgreesWithTryingAllPaths) {
 }
 
 TEST(OneMad, IsNearlyAStandardGaussian) {
-  const Trellis trellis = one_mad_code(16, 2);
+  const BitshiftTrellis trellis = one_mad_code(16, 2);
   EXPECT_EQ(trellis.code.size(), 65536u);
   double sum = 0, squares = 0;
   for (const float v : trellis.code) {
@@ -94,7 +94,7 @@ TEST(OneMad, IsNearlyAStandardGaussian) {
 }
 
 TEST(RandomPermutation, IsAPermutationOfQuantiles) {
-  Trellis a = random_permutation_code(8, 2, 1), b = random_permutation_code(8, 2, 2);
+  BitshiftTrellis a = random_permutation_code(8, 2, 1), b = random_permutation_code(8, 2, 2);
   EXPECT_NE(a.code, b.code);
   std::sort(a.code.begin(), a.code.end());
   std::sort(b.code.begin(), b.code.end());
@@ -104,7 +104,7 @@ TEST(RandomPermutation, IsAPermutationOfQuantiles) {
 
 TEST(HybridCode, EntriesWithTheSignOfTheSecondFlipped) {
   const HybridCodebook book{2, {{1, 2}, {3, 4}, {5, 6}, {7, 8}}};
-  const Trellis trellis = hybrid_code(book, 12, 1);
+  const BitshiftTrellis trellis = hybrid_code(book, 12, 1);
   EXPECT_EQ(trellis.step_bits, 2u);
   std::set<std::pair<float, float>> seen;
   for (uint32_t x = 0; x < trellis.states(); ++x) seen.emplace(trellis.code[x], trellis.code[trellis.states() + x]);

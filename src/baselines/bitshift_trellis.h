@@ -12,7 +12,7 @@
 
 namespace nwc {
 
-struct Trellis {
+struct BitshiftTrellis {
   unsigned state_bits = 0, step_bits = 0, values = 1;  // 1 <= step_bits <= state_bits <= 20; values 1 or 2
   std::vector<float> code;                             // [values][2^state_bits]
 
@@ -35,7 +35,7 @@ struct ViterbiScratch {
 // trellis.values, > 0. Without `overlap` the path begins anywhere and takes state_bits + (steps - 1) * step_bits bits.
 // With it, the path begins in a state whose overlap_bits oldest bits are `overlap` and ends in one whose newest are: it
 // bites its tail, and takes steps * step_bits bits; steps * step_bits >= state_bits then. Time: steps * 2^state_bits.
-TrellisPath best_path(const Trellis& trellis, std::span<const float> weights, std::optional<uint32_t> overlap,
+TrellisPath best_path(const BitshiftTrellis& trellis, std::span<const float> weights, std::optional<uint32_t> overlap,
                       ViterbiScratch& scratch);
 
 }  // namespace nwc

@@ -1,4 +1,4 @@
-#include "baselines/trellis.h"
+#include "baselines/bitshift_trellis.h"
 
 #include <algorithm>
 #include <limits>
@@ -10,7 +10,7 @@ constexpr float kNever = std::numeric_limits<float>::infinity();
 
 // totals[p] = expanded[p] + distance of the weights to state p's numbers, and best[o] = least total of the states that
 // end in o.
-void advance(const Trellis& trellis, const float* weights, const float* expanded, float* best) {
+void advance(const BitshiftTrellis& trellis, const float* weights, const float* expanded, float* best) {
   const size_t group = size_t{1} << trellis.overlap_bits(), states = trellis.states();
   std::fill_n(best, group, kNever);
   const float* const first = trellis.code.data();
@@ -35,7 +35,7 @@ void advance(const Trellis& trellis, const float* weights, const float* expanded
 }
 
 // The same arithmetic for one state.
-float distance(const Trellis& trellis, const float* weights, uint32_t state) {
+float distance(const BitshiftTrellis& trellis, const float* weights, uint32_t state) {
   const float d = weights[0] - trellis.code[state];
   if (trellis.values == 1) return d * d;
   const float e = weights[1] - trellis.code[trellis.states() + state];
@@ -46,7 +46,7 @@ float distance(const Trellis& trellis, const float* weights, uint32_t state) {
 
 // Only the least totals per overlap are kept, not the decisions: they are 2^step_bits times fewer than the states, and
 // the way back finds the decision of one step among 2^step_bits candidates.
-TrellisPath best_path(const Trellis& trellis, std::span<const float> weights, std::optional<uint32_t> overlap,
+TrellisPath best_path(const BitshiftTrellis& trellis, std::span<const float> weights, std::optional<uint32_t> overlap,
                       ViterbiScratch& scratch) {
   const size_t steps = weights.size() / trellis.values, group = size_t{1} << trellis.overlap_bits(),
                branches = size_t{1} << trellis.step_bits;

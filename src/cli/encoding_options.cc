@@ -1,0 +1,67 @@
+#include "cli/encoding_options.h"
+
+#include "cli/command.h"
+#include "codec/encode/trellis_codes.h"
+#include "nwcodec/limits.h"
+
+namespace nwc::cli {
+namespace {
+
+constexpr const char* kTrellis = "--trellis";
+constexpr const char* kRateWeight = "--rate-weight";
+constexpr const char* kTileChunks = "--tile-chunks";
+
+// A number of chunks per tile.
+CLI::Validator whole_groups() {
+  const std::string wrong = fmt::format("must be a multiple of {}", limits::kLanes);
+  return {[wrong](std::string& text) {
+            return std::strtoul(text.c_str(), nullptr, 10) % limits::kLanes == 0 ? std::string() : wrong;
+          },
+          "", "multiple"};
+}
+
+CLI::Validator trellis_states() {
+  const auto check = [](std::string& given) {
+    unsigned states = 0;
+    if (CLI::detail::lexical_cast(given, states) && (states == 0 || has_trellis(states))) return std::string();
+    return std::string("must be 0 for none, 4, 8, 16, 32 or 64");
+  };
+  return CLI::Validator(check, "0, 4, 8, 16, 32 or 64");
+}
+
+}  // namespace
+
+void add_encoding_options(CLI::App& app, EncodeOptions& options) {
+  app.add_option(kTileChunks, options.tile_chunks,
+                 "Chunks per independently decodable tile, a multiple of 32; with a trellis 1024 by default")
+      ->check(in_range(32u, limits::kMaxTileChunks))
+      ->check(whole_groups())
+      ->capture_default_str();
+  app.add_option("--run-groups", options.run_groups,
+                 "Groups of 32 chunks that are decoded channel by channel: 64 suits CPUs; 1, with tiles of 512, GPUs")
+      ->check(in_range(1u, limits::kMaxTileChunks / limits::kLanes))
+      ->capture_default_str();
+  app.add_option(kTrellis, options.trellis_states,
+                 "With --steps sensitivity: states of the trellis that weights follow, 8 by default; more are better "
+                 "and slower to encode; 0 rounds weights one by one")
+      ->check(trellis_states());
+  app.add_option(kRateWeight, options.rate_weight,
+                 "With --steps sensitivity: squared steps that a bit is worth when weights are rounded")
+      ->check(in_range(0.0, 2.0))
+      ->capture_default_str();
+}
+
+Status settle_encoding_options(const CLI::App& app, StepRule steps, EncodeOptions& options) {
+  const auto given = [&](const char* name) { return app.count(name) > 0; };
+  if (steps != StepRule::kSensitivity) {
+    if (!given(kTrellis) || options.trellis_states == 0) return {};
+    return Error(ErrorCode::kInvalidArgument, "--trellis needs steps by sensitivity")
+        .remedy("calibrate with gradients and give --bits or --size, or leave out --trellis");
+  }
+  if (!given(kTrellis)) options.trellis_states = kDefaultTrellisStates;
+  if (!given(kRateWeight)) options.rate_weight = best_rate_weight(options.trellis_states);
+  if (!given(kTileChunks) && options.trellis_states > 0) options.tile_chunks = kTrellisTileChunks;
+  return {};
+}
+
+}  // namespace nwc::cli
