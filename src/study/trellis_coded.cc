@@ -1,5 +1,6 @@
 #include "study/trellis_coded.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "codec/encode/plain_codec.h"
@@ -12,7 +13,8 @@
 namespace nwc {
 namespace {
 
-constexpr int kRounds = 6;  // of tables and steps that follow from each other
+constexpr int kRounds = 4;       // of tables and steps that follow from each other
+constexpr double kFurthest = 0.25;  // octaves below what the rate asks for without side information
 constexpr uint64_t kSampleTiles = 16;
 
 // What a codec file holds of these tables: three numbers, and the frequencies.
@@ -51,7 +53,7 @@ Result<CodecPoint> trellis_coded(const Samples& samples, double bits, unsigned s
                                                      states > 0 ? TableRange::kEven : TableRange::kAny);
     table_bytes = bytes_of_used(sample.symbols, codec.decoder.tables.set);
     const double bytes = estimated_bytes(sample, codec.decoder.tables.set, false) + table_bytes;
-    octaves += bits - 8.0 * bytes / count;
+    octaves = std::max(octaves + bits - 8.0 * bytes / count, octaves_for(bits, states > 0) - kFurthest);
   }
   options.normalisation.gain = std::exp2(octaves) / root;
   NWC_ASSIGN_OR_RETURN(const EncodedTensor encoded, encode_tensor(weights, guide, Encoder(codec, 0), options, threads));
