@@ -13,7 +13,7 @@
 namespace nwc {
 namespace {
 
-constexpr int kRounds = 4;       // of tables and steps that follow from each other
+constexpr int kRounds = 4;          // of tables and steps that follow from each other
 constexpr double kFurthest = 0.25;  // octaves below what the rate asks for without side information
 constexpr uint64_t kSampleTiles = 16;
 
