@@ -15,25 +15,31 @@ namespace nwc {
 namespace HWY_NAMESPACE {
 namespace {
 
+// Where branches lead, [branch][state].
+struct NextStates {
+  HWY_ALIGN uint32_t of[2][limits::kMaxTrellisStates];
+  explicit NextStates(const Trellis& trellis) {
+    for (unsigned s = 0; s < limits::kMaxTrellisStates; ++s) {
+      of[0][s] = trellis.next[s][0];
+      of[1][s] = trellis.next[s][1];
+    }
+  }
+};
+
 // Full groups of a tile whose contexts follow a trellis: a group's lanes through all channels, its states in vectors,
 // while there are the words of a worst-case step. A group that is not finished is left as it was.
-// `small`: a trellis of at most eight states, `has_shift`: whether a context of the tile may have raw bits.
+// kSmall: a trellis of at most eight states; `has_shift`: whether a context of the tile may have raw bits.
 template <bool kSmall>
-HWY_INLINE bool decode_trellis_group(const RansTile& tile, uint32_t first_chunk, bool has_shift, Cursor& cursor) {
+HWY_INLINE bool decode_trellis_group(const RansTile& tile, const NextStates& next_state, uint32_t first_chunk,
+                                     bool has_shift, Cursor& cursor) {
   const D d;
   const hn::RebindToSigned<D> di;
   const hn::Rebind<uint16_t, D> d16;
   const size_t n = hn::Lanes(d);
   const RansTables& tables = tile.tables;
-  const Trellis& trellis = *tile.contexts.trellis;
   const V slot_mask = hn::Set(d, kSlotMask), frequency_mask = hn::Set(d, 0xFFF), one = hn::Set(d, 1),
           odd = hn::Set(d, tile.contexts.odd);
-  HWY_ALIGN uint32_t next_state[2][limits::kMaxTrellisStates];
-  for (unsigned s = 0; s < limits::kMaxTrellisStates; ++s) {
-    next_state[0][s] = trellis.next[s][0];
-    next_state[1][s] = trellis.next[s][1];
-  }
-  const V even_branch = hn::Load(d, next_state[0]), odd_branch = hn::Load(d, next_state[1]);
+  const V even_branch = hn::Load(d, next_state.of[0]), odd_branch = hn::Load(d, next_state.of[1]);
   const ptrdiff_t worst_step = 2 * kLanes * (has_shift ? 2 : 1);
   V x[kVectors], path[kVectors];
   for (size_t v = 0; v < kVectors; ++v) {
@@ -82,7 +88,7 @@ HWY_INLINE bool decode_trellis_group(const RansTile& tile, uint32_t first_chunk,
             hn::IfThenElse(branches, hn::TableLookupLanes(odd_branch, lanes), hn::TableLookupLanes(even_branch, lanes));
       } else {
         const V at = hn::Add(path[v], hn::IfThenElseZero(branches, hn::Set(d, limits::kMaxTrellisStates)));
-        path[v] = hn::GatherIndex(d, next_state[0], hn::BitCast(di, at));
+        path[v] = hn::GatherIndex(d, next_state.of[0], hn::BitCast(di, at));
       }
     }
   }
@@ -106,9 +112,10 @@ RansOutcome rans_decode_trellis(const RansTile& tile) {
     for (uint32_t context = 0; context <= most; ++context)
       has_shift |= (tile.tables.shifts[context] | tile.tables.shifts[context + tile.contexts.odd]) != 0;
   }
+  const NextStates next_state(*tile.contexts.trellis);
   uint32_t done = 0;
   const auto group = tile.contexts.trellis->states <= 8 ? decode_trellis_group<true> : decode_trellis_group<false>;
-  while (done + kLanes <= tile.chunks && group(tile, done, has_shift, cursor)) done += kLanes;
+  while (done + kLanes <= tile.chunks && group(tile, next_state, done, has_shift, cursor)) done += kLanes;
   if (done < tile.chunks) {
     RansTile rest = tile;
     rest.contexts.numbers += done;

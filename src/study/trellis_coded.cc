@@ -3,8 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "codec/encode/plain_codec.h"
-#include "codec/encode/trellis_codes.h"
+#include "compress/codec_choice.h"
 #include "guide/sensitivity.h"
 #include "tensor/checkpoint_tables.h"
 #include "tensor/tensor_encoder.h"
@@ -36,13 +35,12 @@ Result<CodecPoint> trellis_coded(const Samples& samples, double bits, unsigned s
   guide.lines = LineScales{std::vector<int16_t>(columns), std::vector<int16_t>(rows),
                            std::vector<int16_t>(columns, kCentreContext), std::vector<int16_t>(rows)};
   double octaves = octaves_for(bits, states > 0);
-  EncoderCodec codec =
-      states > 0 ? trellis_codec(make_trellis(states), kCentreContext, octaves) : plain_codec(kCentreContext, octaves);
   const double count = static_cast<double>(weights.elements());
   EncodeOptions options{.tile_chunks = states > 0 ? kTrellisTileChunks : EncodeOptions{}.tile_chunks,
                         .trellis_states = states,
                         .rate_weight = best_rate_weight(states),
                         .own_tables = false};
+  EncoderCodec codec = codec_by_sensitivity(options, bits);
   double table_bytes = 0;
   const double root = std::sqrt(samples.power());
   for (int round = 0; round < kRounds; ++round) {
