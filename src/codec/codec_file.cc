@@ -193,10 +193,9 @@ unsigned version_of(const DecoderCodec& codec) { return codec.trellis ? kTrellis
 std::vector<NamedTensor> decoder_tensors(const DecoderCodec& codec) {
   std::vector<NamedTensor> tensors;
   if (codec.trellis) {
-    std::vector<uint8_t> next;
-    for (unsigned state = 0; state < codec.trellis->states; ++state)
-      next.insert(next.end(), codec.trellis->next[state].begin(), codec.trellis->next[state].end());
-    tensors.push_back(plain_tensor(kTrellis, DType::kU8, {codec.trellis->states, 2}, next));
+    const std::span<const uint8_t> table = codec.trellis->table();
+    tensors.push_back(plain_tensor(kTrellis, DType::kU8, {codec.trellis->states, 2},
+                                   std::vector<uint8_t>(table.begin(), table.end())));
   } else {
     store_transform(kSynthesis, codec.synthesis,
                     [&](const std::string& name, std::vector<uint64_t> shape, std::span<const float> values) {

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "nwcodec/limits.h"
 
@@ -16,6 +18,8 @@ struct Trellis {
   std::array<std::array<uint8_t, 2>, limits::kMaxTrellisStates> next{};  // [state][branch]
 
   static unsigned union_of(unsigned state) { return state & 1; }
+  // next, [states][2], as files and devices have it.
+  std::span<const uint8_t> table() const { return {next[0].data(), 2 * size_t{states}}; }
 };
 
 }  // namespace nwc

@@ -48,12 +48,7 @@ Status BatchPlanner::add(const CudaTensor& tensor, uint32_t number) {
     column_classes_at_ = blob_.append(classes->of_columns());
     row_classes_at_ = blob_.append(classes->of_rows());
   }
-  if (const Trellis* const trellis = stream.contexts().trellis()) {
-    std::vector<uint8_t> next;
-    for (unsigned state = 0; state < trellis->states; ++state)
-      next.insert(next.end(), trellis->next[state].begin(), trellis->next[state].end());
-    trellis_at_ = blob_.append(next);
-  }
+  if (const Trellis* const trellis = stream.contexts().trellis()) trellis_at_ = blob_.append(trellis->table());
   images_.clear();
   uint64_t elements = 0;
   for (const Slice& slice : slices) {

@@ -77,10 +77,7 @@ Result<CudaDecoder> DecoderHooks::create(std::shared_ptr<const Codec> codec, int
   if (parts.trellis && parts.chunk_length() == kPlainChunk) {
     const std::vector<PlainTable> tables = plain_tables(state->codec->tables());
     plain_at = blob.append(tables);
-    std::vector<uint8_t> next;
-    for (unsigned s = 0; s < parts.trellis->states; ++s)
-      next.insert(next.end(), parts.trellis->next[s].begin(), parts.trellis->next[s].end());
-    trellis_at = blob.append(next);
+    trellis_at = blob.append(parts.trellis->table());
     const auto fits = [&](size_t table) { return tables[table].symbols[kPlainEscape] != 0; };
     for (size_t c = 0; c < tables.size() / 2; ++c)
       state->plain_classes.push_back(fits(c) && fits(c + tables.size() / 2));

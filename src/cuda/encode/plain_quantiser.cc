@@ -29,10 +29,7 @@ Result<std::vector<double>> quantise_plain(QuantiserTask& task, const LineClasse
   plain.chunk = chunk;
   if (const Trellis* const trellis = rounding.trellis()) {
     if (chunk != kPlainBlock) return Error(ErrorCode::kInternal, "a path is not a block of rows");
-    std::vector<uint8_t> next;
-    for (unsigned state = 0; state < trellis->states; ++state)
-      next.insert(next.end(), trellis->next[state].begin(), trellis->next[state].end());
-    NWC_ASSIGN_OR_RETURN(plain.trellis, put(buffers.trellis, std::span<const uint8_t>(next)));
+    NWC_ASSIGN_OR_RETURN(plain.trellis, put(buffers.trellis, trellis->table()));
     plain.states = trellis->states;
   }
   NWC_ASSIGN_OR_RETURN(plain.costs, put_costs(rounding, buffers));
