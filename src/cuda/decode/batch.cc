@@ -1,4 +1,3 @@
-#include <bit>
 #include <utility>
 #include <vector>
 
@@ -60,15 +59,16 @@ Status CudaBatch::decode(void* scratch, uint32_t* statuses, CUstream_st* stream)
   uint32_t* const repairs = at.operator()<uint32_t>(s.repairs_at);
   uint32_t* const any_statuses = statuses + s.small_tiles;
   const TransformWeights& w = d.synthesis();
-  if (d.plain_tables != nullptr) {
-    const PlainDecoding task{.tables = d.plain_tables,
+  if (d.plain_words != nullptr) {
+    const std::vector<uint32_t>& begins = d.plain.begins;
+    const PlainDecoding task{.tables = d.plain_words + begins[s.near_first],
+                             .places = at.operator()<uint32_t>(s.near_places_at),
                              .next_state = d.trellis,
+                             .words = begins[s.near_first + s.near_count] - begins[s.near_first],
                              .states = d.codec->parts().trellis->states,
-                             .classes = static_cast<uint32_t>(d.plain_classes.size()),
+                             .classes = static_cast<uint32_t>(d.plain.lengths.size()),
                              .first = s.near_first,
-                             .count = s.near_count,
-                             .near = s.near,
-                             .any_near = s.near != 0 ? static_cast<uint32_t>(std::countr_zero(s.near)) : 32};
+                             .count = s.near_count};
     NWC_RETURN_IF_ERROR(
         checked(plain_decode(task, tiles, s.tiles, groups, states, any_statuses, d.multiprocessors, stream),
                 "launching the decoder"));

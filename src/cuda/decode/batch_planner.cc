@@ -80,7 +80,7 @@ void BatchPlanner::finish(CudaBatch::State& state) {
       blocks += here;
       if (tiles == &small_) continue;
       planned.tile.latents_at = latents;
-      if (decoder_.plain_tables == nullptr) latents += uint64_t{here} * 32 * decoder_.codec->parts().latents();
+      if (decoder_.plain_words == nullptr) latents += uint64_t{here} * 32 * decoder_.codec->parts().latents();
       const uint32_t number = static_cast<uint32_t>(&planned - tiles->data());
       block_tiles.insert(block_tiles.end(), here, number);
       if (!planned.wide) continue;
@@ -113,8 +113,8 @@ void BatchPlanner::finish(CudaBatch::State& state) {
 
 void BatchPlanner::count_classes(const TensorDecoder& stream, uint64_t matrix) {
   const ScaleClasses& classes = *stream.contexts().scale_classes();
-  const auto all = static_cast<int>(decoder_.plain_classes.size());
-  weights_of_class_.resize(decoder_.plain_classes.size());
+  const auto all = static_cast<int>(decoder_.plain.lengths.size());
+  weights_of_class_.resize(decoder_.plain.lengths.size());
   std::map<int, uint64_t> columns, rows;
   const uint64_t n = stream.header().columns, m = stream.header().rows;
   for (const int16_t c : classes.of_columns().subspan(matrix * n, n)) ++columns[c];
@@ -125,24 +125,29 @@ void BatchPlanner::count_classes(const TensorDecoder& stream, uint64_t matrix) {
   }
 }
 
-void BatchPlanner::choose_window(CudaBatch::State& state) const {
-  const size_t all = weights_of_class_.size();
-  const auto room = static_cast<uint32_t>(std::min<size_t>(plain_window(decoder_.shared_room), all));
-  uint64_t most = 0;
-  for (size_t first = 0; first + room <= all && room > 0; ++first) {
-    uint64_t weights = 0;
-    uint32_t near = 0;
-    for (uint32_t i = 0; i < room; ++i) {
-      if (!decoder_.plain_classes[first + i]) continue;
-      weights += weights_of_class_[first + i];
-      near |= 1u << i;
-    }
+void BatchPlanner::choose_window(CudaBatch::State& state) {
+  const PlainTables& tables = decoder_.plain;
+  const auto all = static_cast<uint32_t>(weights_of_class_.size());
+  const uint32_t room = plain_room(decoder_.shared_room);
+  uint64_t most = 0, weights = 0;
+  // Classes [first, end), the longest that end there.
+  for (uint32_t first = 0, end = 0; end < all;) {
+    weights += weights_of_class_[end];
+    if (tables.lengths[end++] == 0) first = end, weights = 0;
+    for (; tables.begins[end] - tables.begins[first] > room || end - first > kPlainNear; ++first)
+      weights -= weights_of_class_[first];
     if (weights <= most) continue;
     most = weights;
-    state.near_first = static_cast<uint32_t>(first);
-    state.near_count = room;
-    state.near = near;
+    state.near_first = first;
+    state.near_count = end - first;
   }
+  while (state.near_count > 0 && weights_of_class_[state.near_first] == 0) ++state.near_first, --state.near_count;
+  std::vector<uint32_t> places;
+  for (uint32_t c = state.near_first; c < state.near_first + state.near_count; ++c) {
+    const uint32_t even = tables.begins[c] - tables.begins[state.near_first];
+    places.push_back(even | (even + tables.lengths[c]) << 16);
+  }
+  state.near_places_at = blob_.append(places);
 }
 
 void BatchPlanner::append_segments(const std::vector<Planned>& tiles, size_t& at, uint32_t& count) {
@@ -199,7 +204,7 @@ size_t BatchPlanner::images_of(const TensorDecoder& stream, unsigned level) {
 Status BatchPlanner::add_group(const CudaTensor& tensor, uint32_t number, const TensorDecoder& stream,
                                const Slice& slice, const LevelGroup& group, uint64_t elements) {
   const StreamHeader& h = stream.header();
-  if (decoder_.plain_tables != nullptr) count_classes(stream, slice.matrix);
+  if (decoder_.plain_words != nullptr) count_classes(stream, slice.matrix);
   const size_t image_number = images_of(stream, group.level);
   const LevelImages image = all_images_[image_number];
   const uint64_t out_rows = slice.row_end - slice.row_begin, out_columns = slice.column_end - slice.column_begin;

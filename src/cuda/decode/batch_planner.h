@@ -42,7 +42,7 @@ class BatchPlanner {
   // How many weights of a matrix have each class.
   void count_classes(const TensorDecoder& stream, uint64_t matrix);
   // The classes that most weights have, as many as there is room for.
-  void choose_window(CudaBatch::State& state) const;
+  void choose_window(CudaBatch::State& state);
   // Neighbouring tiles with the same tables in shared memory.
   void append_segments(const std::vector<Planned>& tiles, size_t& at, uint32_t& count);
   size_t images_of(const TensorDecoder& stream, unsigned level);

@@ -20,8 +20,9 @@ struct CudaBatch::State {
   uint32_t small_tiles = 0, tiles = 0, segments = 0, blocks = 0, small_blocks = 0;
   // Of `blocks`, those of wide networks come first, in so many items.
   uint32_t wide_blocks = 0, items = 0;
-  // Of codecs with a trellis, the classes whose tables are in shared memory: the first, their number, which are there.
-  uint32_t near_first = 0, near_count = 0, near = 0;
+  // Of codecs with a trellis, the classes whose tables are in shared memory: the first, their number, their places.
+  uint32_t near_first = 0, near_count = 0;
+  size_t near_places_at = 0;
   // Tiles of these go through the fused kernel's entropy decoder.
   size_t entropy_segments_at = 0;
   uint32_t entropy_segments = 0;

@@ -1,8 +1,10 @@
 #include "cuda/decode/codec_image.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
+#include <cstring>
 
 #include "base/bytes.h"
 #include "base/half.h"
@@ -228,26 +230,41 @@ std::optional<SmallTables> small_tables(const DecodingTables& tables, unsigned l
   return result;
 }
 
-std::vector<PlainTable> plain_tables(const DecodingTables& tables) {
-  std::vector<PlainTable> result(tables.size());
-  for (size_t t = 0; t < tables.size(); ++t) {
-    const SymbolMap& map = tables.symbols(static_cast<Context>(t));
-    PlainTable& table = result[t];
-    table = {};
-    if (map.shift != 0 || map.count > kPlainEscape || map.minimum < INT8_MIN ||
-        map.minimum + static_cast<int32_t>(map.count) - 1 > INT8_MAX)
-      continue;
-    const std::span<const uint32_t> slots = tables.slots(static_cast<Context>(t));
+PlainTables plain_tables(const DecodingTables& tables) {
+  const auto append = [&](size_t number, std::vector<uint32_t>& words) {
+    const SymbolMap& map = tables.symbols(static_cast<Context>(number));
+    if (map.shift != 0 || map.minimum < -127 || map.minimum + static_cast<int32_t>(map.count) - 1 > 127) return false;
+    const std::span<const uint32_t> slots = tables.slots(static_cast<Context>(number));
+    std::array<uint8_t, kPlainBuckets> first_symbols;
+    std::vector<uint32_t> symbols;
     for (uint32_t slot = 0; slot < kSlots; ++slot) {
-      const uint32_t symbol = slots[slot] & 0xFF, frequency = slots[slot] >> 8 & 0xFFF,
-                     start = slot - (slots[slot] >> 20);
-      const bool escape = symbol == map.escape();
-      const uint32_t number = escape ? kPlainEscape : symbol;
-      const int32_t value = escape ? 0 : map.value_of(symbol, 0);
-      table.symbol_of_slot[slot] = static_cast<uint8_t>(number);
-      table.symbols[number] = start << 20 | frequency << 8 | (static_cast<uint32_t>(value) & 0xFF);
+      const uint32_t symbol = slots[slot] & 0xFF, frequency = slots[slot] >> 8 & 0xFFF;
+      if (slots[slot] >> 20 == 0) {  // the symbol's first slot
+        const auto value = symbol == map.escape() ? 0 : static_cast<uint32_t>(map.value_of(symbol, 0) + 128);
+        symbols.push_back(slot << 20 | frequency << 8 | value);
+      }
+      if (slot % (kSlots / kPlainBuckets) == 0)
+        first_symbols[slot / (kSlots / kPlainBuckets)] = static_cast<uint8_t>(symbols.size() - 1);
     }
+    symbols.push_back(symbols.back());
+    const size_t at = words.size();
+    words.resize(at + kPlainBuckets / 4);
+    std::memcpy(words.data() + at, first_symbols.data(), kPlainBuckets);
+    words.insert(words.end(), symbols.begin(), symbols.end());
+    return true;
+  };
+  PlainTables result;
+  const size_t classes = tables.size() / 2;
+  for (size_t c = 0; c < classes; ++c) {
+    result.begins.push_back(static_cast<uint32_t>(result.words.size()));
+    std::vector<uint32_t> even, odd;
+    if (!append(c, even) || !append(c + classes, odd)) even.clear(), odd.clear();
+    result.lengths.push_back(static_cast<uint32_t>(even.size()));
+    result.words.insert(result.words.end(), even.begin(), even.end());
+    result.words.insert(result.words.end(), odd.begin(), odd.end());
+    result.words.resize((result.words.size() + 3) / 4 * 4);
   }
+  result.begins.push_back(static_cast<uint32_t>(result.words.size()));
   return result;
 }
 

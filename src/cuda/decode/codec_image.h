@@ -22,8 +22,13 @@ std::optional<size_t> append_wide_network(Blob& blob, const TransformWeights& we
 std::optional<SmallTables> small_tables(const DecodingTables& tables, unsigned level, unsigned channels,
                                         std::span<const float> centers);
 
-// All tables of a codec with a trellis for its kernel; those of another form have no frequency for the escape.
-std::vector<PlainTable> plain_tables(const DecodingTables& tables);
+// The tables of a codec with a trellis as its kernel keeps them in shared memory.
+struct PlainTables {
+  std::vector<uint32_t> words;    // class by class, of even integers first; whole 16 bytes for each
+  std::vector<uint32_t> begins;   // [classes + 1]: a class's first word; it has none if its tables have another form
+  std::vector<uint32_t> lengths;  // [classes]: words of its table of even integers
+};
+PlainTables plain_tables(const DecodingTables& tables);
 
 // Appends a Network and what it points to; returns its offset.
 size_t append_network(Blob& blob, const TransformWeights& weights);

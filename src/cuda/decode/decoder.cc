@@ -75,12 +75,9 @@ Result<CudaDecoder> DecoderHooks::create(std::shared_ptr<const Codec> codec, int
   size_t plain_at = kNone, trellis_at = kNone;
   static_assert(kPlainStates == limits::kMaxTrellisStates);
   if (parts.trellis && parts.chunk_length() == kPlainChunk) {
-    const std::vector<PlainTable> tables = plain_tables(state->codec->tables());
-    plain_at = blob.append(tables);
+    state->plain = plain_tables(state->codec->tables());
+    plain_at = blob.append(state->plain.words);
     trellis_at = blob.append(parts.trellis->table());
-    const auto fits = [&](size_t table) { return tables[table].symbols[kPlainEscape] != 0; };
-    for (size_t c = 0; c < tables.size() / 2; ++c)
-      state->plain_classes.push_back(fits(c) && fits(c + tables.size() / 2));
   }
   const std::optional<size_t> wide_at = append_wide_network(blob, parts.synthesis, state->wide_path);
   NWC_ASSIGN_OR_RETURN(state->memory, DeviceMemory::of(blob.size()));
@@ -92,7 +89,7 @@ Result<CudaDecoder> DecoderHooks::create(std::shared_ptr<const Codec> codec, int
     return at == kNone ? nullptr : reinterpret_cast<const T*>(state->memory.bytes() + at);
   };
   state->network = resolve.operator()<Network>(network_at);
-  state->plain_tables = resolve.operator()<PlainTable>(plain_at);
+  state->plain_words = resolve.operator()<uint32_t>(plain_at);
   state->trellis = resolve.operator()<uint8_t>(trellis_at);
   state->wide_network = resolve.operator()<WideNetwork>(wide_at.value_or(kNone));
   for (unsigned level = 0; level < parts.levels(); ++level) {

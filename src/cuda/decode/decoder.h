@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "codec/codec.h"
+#include "cuda/decode/codec_image.h"
 #include "cuda/decode/device_types.h"
 #include "cuda/support/memory.h"
 #include "nwcodec/cuda.h"
@@ -22,9 +23,9 @@ struct CudaDecoder::State {
   const cuda::Network* network = nullptr;
   const cuda::WideNetwork* wide_network = nullptr;  // null: another shape
   cuda::WidePath wide_path = cuda::WidePath::kMma;
-  const cuda::PlainTable* plain_tables = nullptr;            // of a codec with a trellis, whose kernel takes it
+  const uint32_t* plain_words = nullptr;                     // of a codec with a trellis, whose kernel takes it
+  cuda::PlainTables plain;                                   // the same on the host
   const uint8_t* trellis = nullptr;                          // [states][2]
-  std::vector<bool> plain_classes;                           // by class: whether both tables are of the kernel's form
   std::vector<const cuda::Channel*> channels;                // level by level, one after another
   std::vector<const cuda::SmallTables*> small_tables;        // null: not for the fused kernel
   std::vector<const cuda::SmallNetwork*> small_networks;     // likewise

@@ -45,22 +45,21 @@ struct SmallNetwork {
   float out_bias[kSmallChunk];
 };
 
-// Codecs with a trellis, whose chunks have so many weights: a table as their kernel keeps it in shared memory, for
-// tables without raw bits, of at most 127 ordinary symbols in [-128, 127]. The escape is number kPlainEscape.
-inline constexpr uint32_t kPlainChunk = 64, kPlainSymbols = 128, kPlainEscape = kPlainSymbols - 1;
+// Codecs with a trellis, whose chunks have so many weights. Tables as their kernel keeps them in shared memory, for
+// classes whose two tables have no raw bits and integers in [-127, 127]: kPlainBuckets bytes, of every eight slots the
+// first symbol that has one of them (symbols in the order of their slots); then a word per symbol, the last one twice,
+// start << 20 | frequency << 8 | integer + 128, where the escape has 0.
+inline constexpr uint32_t kPlainChunk = 64;
 inline constexpr uint32_t kPlainStates = 64;  // of a trellis at most
-struct PlainTable {
-  uint8_t symbol_of_slot[kSlots];
-  uint32_t symbols[kPlainSymbols];  // start << 20 | frequency << 8 | integer as 8 bits; the escape's is 0
-};
-// What their kernel reads of a codec, and which tables it puts into shared memory.
+inline constexpr uint32_t kPlainBuckets = kSlots / 8;
+inline constexpr uint32_t kPlainNear = 256;  // classes at most in shared memory
+// What their kernel reads of a codec, and the classes [first, first + count), whose tables it has in shared memory.
 struct PlainDecoding {
-  const PlainTable* tables;   // [2 * classes]: those of even integers, then those of odd ones
+  const uint32_t* tables;     // of these classes
+  const uint32_t* places;     // [count]: words from there to the table of even integers, and << 16 of odd ones
   const uint8_t* next_state;  // [states][2]
-  uint32_t states, classes;
-  uint32_t first, count;  // classes in shared memory, at most 32
-  uint32_t near;          // bit i: class first + i has tables of that form
-  uint32_t any_near;      // the lowest such i; 32 if there is none
+  uint32_t words;             // of the tables, a multiple of 4
+  uint32_t states, classes, first, count;
 };
 
 // One channel's table for the kernels of any codec.

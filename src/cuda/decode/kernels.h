@@ -42,8 +42,8 @@ int small_latents(const Segment* segments, uint32_t segment_count, const Tile* t
 
 // --- codecs with a trellis: compressed bytes to weights in one kernel
 
-// So many classes' tables have room in shared memory.
-uint32_t plain_window(uint32_t shared_room);
+// So many words of tables have room in shared memory.
+uint32_t plain_room(uint32_t shared_room);
 // All tiles; clears and fills `states` for apply_patches().
 int plain_decode(const PlainDecoding& task, const Tile* tiles, uint32_t tile_count, const Group* groups,
                  TileState* states, uint32_t* statuses, int multiprocessors, CUstream_st* stream);

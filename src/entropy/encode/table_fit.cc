@@ -111,7 +111,7 @@ FrequencyTable fit_table(const Histogram& histogram, TableRange kind) {
     };
     uint32_t shift = 0;
     while (count_of(shift) >= limits::kMaxSymbols) ++shift;
-    for (const uint32_t last_shift = shift + 2; shift <= last_shift; ++shift) {
+    for (const uint32_t last_shift = even ? shift : shift + 2; shift <= last_shift; ++shift) {
       const int64_t end = int64_t{range.first} + (static_cast<int64_t>(count_of(shift)) << shift) - 1;
       if (end > kMaxTableValue || (shift > 0 && ((integers - 1) >> shift) == 0)) break;
       FrequencyTable table = table_over(histogram, range.first, static_cast<int32_t>(end), shift);

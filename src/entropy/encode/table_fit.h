@@ -20,7 +20,8 @@ unsigned escape_bits(int32_t value);
 // The cost of coding the histogram with the table, escapes spelled out, in bits * 2^kCostBits (base/fixed_log2.h).
 uint64_t coding_cost(const Histogram& histogram, const FrequencyTable& table);
 
-// Which tables fit_table() may choose: any, or those of a codec with a trellis, whose minimum and count are even.
+// Which tables fit_table() may choose: any, or those of a codec with a trellis, whose minimum and count are even; these
+// with as few raw bits as 256 symbols allow, since a step without any is the fastest.
 enum class TableRange : uint8_t { kAny, kEven };
 
 // The table of the format that codes the histogram at (nearly) the least cost: searches the range that ordinary symbols
