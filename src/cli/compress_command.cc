@@ -19,6 +19,7 @@
 #include "cli/terminal.h"
 #include "cli/text_calibration.h"
 #include "compress/compress.h"
+#include "compress/compress_defaults.h"
 #include "compress/divergence_prediction.h"
 #include "compress/divergence_target.h"
 #include "guide/hessian_store.h"
@@ -115,25 +116,6 @@ Status find_codecs(Arguments& a) {
   return {};
 }
 
-bool any_given(const CLI::App& app, std::initializer_list<const char*> options) {
-  return std::any_of(options.begin(), options.end(), [&](const char* option) { return app.count(option) > 0; });
-}
-
-// Steps and feedback that nobody chose: by sensitivity where the calibration knows it and nothing asks for a codec's
-// levels, and along both sides then.
-Status choose_guide(const CLI::App& app, Arguments& a) {
-  GuideOptions& guide = a.options.guide;
-  const bool steps_are_open = !any_given(app, {"--steps", "--codec", "--profile", "--normalisation", "--shares",
-                                               "--sensitivity", "--no-levels", "--codec-tables-only", "--recover"});
-  if (a.options.hessians.empty() || !a.asks_for_a_rate()) return {};
-  if (!steps_are_open && guide.steps != StepRule::kSensitivity) return {};
-  NWC_ASSIGN_OR_RETURN(const HessianStore hessians, HessianStore::open(a.options.hessians));
-  if (steps_are_open && hessians.has_gradients()) guide.steps = StepRule::kSensitivity;
-  if (guide.steps == StepRule::kSensitivity && hessians.has_output_side() && !any_given(app, {"--feedback"}))
-    guide.feedback = Feedback::kTwoSided;
-  return {};
-}
-
 // For --list: before a calibration that is still to come.
 Result<SelectionList> selection_before(const Arguments& a) {
   std::optional<HessianStore> hessians;
@@ -222,10 +204,9 @@ void add_compress(CLI::App& app, Command& command) {
   app.add_option("--exclude", a->options.selection.exclude,
                  "Leave alone tensors in whose name this regular expression (Perl syntax) matches")
       ->allow_extra_args(false);
-  CLI::Option* normalisation =
-      app.add_option("--normalisation", a->options.encode.normalisation.kind,
-                     std::string(kNormalisationHelp) + "; column by default, both with --hessians")
-          ->transform(normalisations());
+  app.add_option("--normalisation", a->options.encode.normalisation.kind,
+                 std::string(kNormalisationHelp) + "; column by default, both with --hessians")
+      ->transform(normalisations());
   app.add_option("--level", a->options.level,
                  "Importance level of all columns, when there are no Hessians: higher is finer")
       ->check(in_range(0u, limits::kMaxLevels - 1))
@@ -295,9 +276,10 @@ void add_compress(CLI::App& app, Command& command) {
     if (const Status status = check_options(a->options.guide.importance); !status)
       throw CLI::ValidationError("--shares", status.error().message());
   });
-  command.run = [a, normalisation, &app, &command]() -> Status {
+  command.run = [a, &app, &command]() -> Status {
     std::optional<SelectionList> list;
-    if (a->calibration.texts.empty()) NWC_RETURN_IF_ERROR(choose_guide(app, *a));
+    if (a->calibration.texts.empty())
+      NWC_RETURN_IF_ERROR(settle_guide(open_options(app), a->asks_for_a_rate(), a->options));
     if (a->list) {
       NWC_ASSIGN_OR_RETURN(list, selection_before(*a));
       if (a->options.output.empty()) return print_selection(*list, command.global);
@@ -311,13 +293,9 @@ void add_compress(CLI::App& app, Command& command) {
     if (calibrates) {
       a->calibration.seed = a->recovery.seed;
       NWC_RETURN_IF_ERROR(calibrate_on_texts(*a, *team, held_out, *line));
-      NWC_RETURN_IF_ERROR(choose_guide(app, *a));
+      NWC_RETURN_IF_ERROR(settle_guide(open_options(app), a->asks_for_a_rate(), a->options));
     }
-    // Feedback sees the input side only; rows that are small because their partners elsewhere are large need factors of
-    // their own.
-    if (normalisation->count() == 0 && !a->options.hessians.empty())
-      a->options.encode.normalisation.kind = Normalisation::kBoth;
-    NWC_RETURN_IF_ERROR(settle_encoding_options(app, a->options.guide.steps, a->options.encode));
+    NWC_RETURN_IF_ERROR(settle_encoding(open_options(app), a->options));
     if (a->plan) {
       line.reset();
       return plan(*a, command.global);

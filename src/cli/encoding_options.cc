@@ -1,5 +1,8 @@
 #include "cli/encoding_options.h"
 
+#include <algorithm>
+#include <initializer_list>
+
 #include "cli/command.h"
 #include "codec/encode/trellis_codes.h"
 #include "nwcodec/limits.h"
@@ -51,17 +54,17 @@ void add_encoding_options(CLI::App& app, EncodeOptions& options) {
       ->capture_default_str();
 }
 
-Status settle_encoding_options(const CLI::App& app, StepRule steps, EncodeOptions& options) {
-  const auto given = [&](const char* name) { return app.count(name) > 0; };
-  if (steps != StepRule::kSensitivity) {
-    if (!given(kTrellis) || options.trellis_states == 0) return {};
-    return Error(ErrorCode::kInvalidArgument, "--trellis needs steps by sensitivity")
-        .remedy("calibrate with gradients and give --bits or --size, or leave out --trellis");
-  }
-  if (!given(kTrellis)) options.trellis_states = kDefaultTrellisStates;
-  if (!given(kRateWeight)) options.rate_weight = best_rate_weight(options.trellis_states);
-  if (!given(kTileChunks) && options.trellis_states > 0) options.tile_chunks = kTrellisTileChunks;
-  return {};
+OpenOptions open_options(const CLI::App& app) {
+  const auto given = [&](std::initializer_list<const char*> names) {
+    return std::any_of(names.begin(), names.end(), [&](const char* name) { return app.count(name) > 0; });
+  };
+  return {.steps = !given({"--steps", "--codec", "--profile", "--normalisation", "--shares", "--sensitivity",
+                           "--no-levels", "--codec-tables-only", "--recover"}),
+          .feedback = !given({"--feedback"}),
+          .normalisation = !given({"--normalisation"}),
+          .trellis = !given({kTrellis}),
+          .rate_weight = !given({kRateWeight}),
+          .tile_chunks = !given({kTileChunks})};
 }
 
 }  // namespace nwc::cli

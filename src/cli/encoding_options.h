@@ -3,15 +3,13 @@
 
 #include <CLI/CLI.hpp>
 
-#include "guide/guide.h"
-#include "nwcodec/result.h"
+#include "compress/compress_defaults.h"
 #include "tensor/encode_options.h"
 
 namespace nwc::cli {
 
 void add_encoding_options(CLI::App& app, EncodeOptions& options);
-// What was not given: with steps by sensitivity a trellis, tiles and rate weight to go with it. Errors:
-// kInvalidArgument for a trellis with other steps.
-Status settle_encoding_options(const CLI::App& app, StepRule steps, EncodeOptions& options);
+// Which of these, and of what goes by the steps, were not given.
+OpenOptions open_options(const CLI::App& app);
 
 }  // namespace nwc::cli
