@@ -5,6 +5,13 @@
 
 namespace nwc {
 
+uint64_t seed_of_part(uint64_t seed, size_t index) {
+  std::seed_seq mixed{static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32), static_cast<uint32_t>(index)};
+  uint32_t words[2];
+  mixed.generate(std::begin(words), std::end(words));
+  return uint64_t{words[0]} << 32 | words[1];
+}
+
 double uniform_variate(std::mt19937_64& random) { return (static_cast<double>(random() >> 12) + 0.5) * 0x1p-52; }
 
 double gaussian_variate(std::mt19937_64& random) {

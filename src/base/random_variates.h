@@ -5,9 +5,15 @@
 // Thread safety: the generator is the caller's; one per thread.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <random>
 
 namespace nwc {
+
+// Of part `index` of something whose random numbers follow from one seed: a calibration's labels, or noise, batch by
+// batch.
+uint64_t seed_of_part(uint64_t seed, size_t index);
 
 // Uniform in (0, 1), both ends excluded.
 double uniform_variate(std::mt19937_64& random);

@@ -9,6 +9,7 @@
 
 #include "base/hash.h"
 #include "base/parallel.h"
+#include "base/random_variates.h"
 #include "calibrate/block_pass.h"
 #include "calibrate/calibration_identity.h"
 #include "calibrate/drawn_texts.h"
@@ -149,7 +150,7 @@ void watch_gradients(const CalibrateOptions& options, const CausalLm& model, con
     if (head == nullptr) {
       NWC_ASSIGN_OR_RETURN(head, model.head());
     }
-    const uint64_t seed = label_seed(options.seed, index);
+    const uint64_t seed = seed_of_part(options.seed, index);
     const int64_t written = sequences.written[index];
     return gradient_of_labels(
         *head, model.spec().vocab_size, output,

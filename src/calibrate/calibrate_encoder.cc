@@ -7,6 +7,7 @@
 
 #include "base/hash.h"
 #include "base/parallel.h"
+#include "base/random_variates.h"
 #include "calibrate/block_pass.h"
 #include "calibrate/calibrate.h"
 #include "calibrate/calibration_identity.h"
@@ -107,7 +108,7 @@ struct TowerPass {
         NWC_ASSIGN_OR_RETURN(end, tower.output());
       }
       return gradient_of_noise([&](const at::Tensor& h) { return end->forward(h, input_of(index)); }, hidden,
-                               label_seed(options.seed, first * kManyBatches + index));
+                               seed_of_part(options.seed, first * kManyBatches + index));
     };
   }
 

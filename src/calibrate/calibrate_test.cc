@@ -10,8 +10,8 @@
 #include <string>
 
 #include "calibrate/second_moment.h"
-#include "calibrate/sequences.h"
 #include "guide/calibration_sequences.h"
+#include "guide/drawn_sequences.h"
 #include "guide/hessian_store.h"
 #include "libtorch/tensors.h"
 #include "model/causal_lm.h"

@@ -9,7 +9,7 @@
 
 #include "base/parallel.h"
 #include "calibrate/own_text.h"
-#include "calibrate/sequences.h"
+#include "guide/drawn_sequences.h"
 #include "model/causal_lm.h"
 
 namespace nwc {

@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 
+#include "base/random_variates.h"
 #include "calibrate/calibrate.h"
 #include "calibrate/labels.h"
 #include "guide/calibration_sequences.h"
@@ -68,7 +69,7 @@ Costs costs_of(const CausalLm& model, const std::filesystem::path& hessians, con
           y = output;
           y.retain_grad();
         })[0];
-    const at::Tensor labels = drawn_labels(label_seed(1, s))(logits.detach(), 0);
+    const at::Tensor labels = drawn_labels(seed_of_part(1, s))(logits.detach(), 0);
     torch::log_softmax(logits, -1).gather(1, labels.unsqueeze(1)).sum().backward();
     const at::Tensor g = y.grad()[0].to(torch::kFloat64), felt = first.grad()[0].to(torch::kFloat64);
     for (int64_t t = 0; t < ids.size(0); ++t) {

@@ -8,6 +8,7 @@
 #include <map>
 #include <string>
 
+#include "base/random_variates.h"
 #include "calibrate/labels.h"
 #include "guide/calibration_sequences.h"
 #include "guide/hessian_store.h"
@@ -66,7 +67,7 @@ std::map<std::string, Wanted> whole_graph(const CausalLm& model, const fs::path&
     hidden.requires_grad_(true);
     for (size_t b = 0; b < model.blocks(); ++b) hidden = (*model.block(b))->forward(hidden, {nullptr, watch});
     const at::Tensor logits = (*model.head())->forward(hidden)[0];
-    at::Tensor labels = drawn_labels(label_seed(1, s))(logits.detach(), 0);
+    at::Tensor labels = drawn_labels(seed_of_part(1, s))(logits.detach(), 0);
     for (size_t t = 0; next && t + 1 < ids.size(); ++t) labels[static_cast<int64_t>(t)] = ids[t + 1];
     torch::log_softmax(logits, -1).gather(1, labels.unsqueeze(1)).sum().backward();
     for (const auto& [name, pair] : seen) {
@@ -281,10 +282,10 @@ TEST_F(GradientPass, ManySequencesWithoutAGradientAreAnError) {
 
 TEST(DrawnLabels, FollowTheModelsPredictions) {
   const at::Tensor logits = torch::tensor({0.0f, std::log(3.0f), -INFINITY, std::log(4.0f)}).expand({8000, 4});
-  const at::Tensor labels = drawn_labels(label_seed(1, 0))(logits, 0);
-  EXPECT_TRUE(labels.equal(drawn_labels(label_seed(1, 0))(logits, 0)));
-  EXPECT_FALSE(labels.equal(drawn_labels(label_seed(1, 1))(logits, 0)));
-  EXPECT_FALSE(labels.equal(drawn_labels(label_seed(2, 0))(logits, 0)));
+  const at::Tensor labels = drawn_labels(seed_of_part(1, 0))(logits, 0);
+  EXPECT_TRUE(labels.equal(drawn_labels(seed_of_part(1, 0))(logits, 0)));
+  EXPECT_FALSE(labels.equal(drawn_labels(seed_of_part(1, 1))(logits, 0)));
+  EXPECT_FALSE(labels.equal(drawn_labels(seed_of_part(2, 0))(logits, 0)));
   const at::Tensor counts = torch::bincount(labels, {}, 4);
   EXPECT_EQ(counts[2].item<int64_t>(), 0);
   for (const auto& [index, share] : {std::pair{0, 1 / 8.0}, {1, 3 / 8.0}, {3, 4 / 8.0}})

@@ -28,13 +28,6 @@ at::Tensor drawn(const at::Tensor& logits, const at::Tensor& quantiles) {
   return torch::cat(indices);
 }
 
-uint64_t label_seed(uint64_t seed, size_t index) {
-  std::seed_seq mixed{static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32), static_cast<uint32_t>(index)};
-  uint32_t words[2];
-  mixed.generate(std::begin(words), std::end(words));
-  return uint64_t{words[0]} << 32 | words[1];
-}
-
 LabelRule drawn_labels(uint64_t seed) {
   return [random = std::mt19937_64(seed)](const at::Tensor& logits, int64_t) mutable {
     std::vector<double> quantiles(static_cast<size_t>(logits.size(0)));

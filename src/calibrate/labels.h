@@ -11,9 +11,6 @@
 
 namespace nwc {
 
-// Of the labels, or the noise, of batch `index`, from that of the calibration.
-uint64_t label_seed(uint64_t seed, size_t index);
-
 // The labels, int64 [count], of `count` positions from `begin` on, whose logits are [count, vocabulary].
 using LabelRule = std::function<at::Tensor(const at::Tensor& logits, int64_t begin)>;
 

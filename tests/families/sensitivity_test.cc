@@ -11,6 +11,7 @@
 #include <set>
 #include <utility>
 
+#include "base/random_variates.h"
 #include "calibrate/calibrate.h"
 #include "calibrate/labels.h"
 #include "compress/compress.h"
@@ -139,7 +140,7 @@ std::map<Layer, Sums> whole_graph(const CausalLm& model, const fs::path& hessian
     at::Tensor hidden = embedding->forward(ids.unsqueeze(0)).detach().requires_grad_(true);
     for (const auto& block : blocks) hidden = block->forward(hidden, {nullptr, watch});
     const at::Tensor logits = head->forward(hidden)[0];
-    const at::Tensor labels = drawn_labels(label_seed(1, s))(logits.detach(), 0);
+    const at::Tensor labels = drawn_labels(seed_of_part(1, s))(logits.detach(), 0);
     torch::log_softmax(logits, -1).gather(1, labels.unsqueeze(1)).sum().backward();
     for (const auto& [layer, both] : seen) {
       const at::Tensor x = both.first.reshape({-1, both.first.size(-1)}).to(torch::kFloat64);

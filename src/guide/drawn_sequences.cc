@@ -1,4 +1,4 @@
-#include "calibrate/sequences.h"
+#include "guide/drawn_sequences.h"
 
 #include <algorithm>
 #include <numeric>

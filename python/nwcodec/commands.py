@@ -1,0 +1,132 @@
+"""Compressing, decompressing and inspecting checkpoints."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from nwcodec import _nwcodec, plain_files
+from nwcodec.errors import NotFoundError
+
+__all__ = ["compress", "decompress", "inspect", "codec_path", "DEFAULT_CODEC"]
+
+DEFAULT_CODEC = "fast-1000"
+Progress = Callable[[int, int, str], None]
+
+
+def _codecs() -> Path:
+    return Path(os.environ.get("NWCODEC_CODECS") or Path(__file__).parent / "codecs")
+
+
+def codec_path(codec: str | os.PathLike) -> Path:
+    """A codec file, given itself or the name of a shipped one ("fast-1000")."""
+    if Path(codec).is_file():
+        return Path(codec)
+    shipped = _codecs() / f"{codec}.safetensors"
+    if "/" not in str(codec) and shipped.is_file():
+        return shipped
+    names = ", ".join(sorted(p.stem for p in _codecs().glob("*.safetensors")))
+    raise NotFoundError(f"{codec}: is neither a codec file nor a shipped codec; shipped: {names or 'none'}", str(codec))
+
+
+def compress(
+    model: str | os.PathLike | Mapping[str, Any],
+    output: str | os.PathLike,
+    *,
+    bits: float | None = None,
+    size: str | None = None,
+    codec: str | os.PathLike | None = None,
+    hessians: str | os.PathLike | None = None,
+    include: Iterable[str] = (),
+    exclude: Iterable[str] = (),
+    steps: str | None = None,
+    feedback: str | None = None,
+    normalisation: str | None = None,
+    trellis: int | None = None,
+    rate_weight: float | None = None,
+    tile_chunks: int | None = None,
+    run_groups: int | None = None,
+    keep_embeddings: bool = False,
+    keep_nonfinite: bool = False,
+    level: int = 0,
+    force: bool = False,
+    device: str = "cpu",
+    threads: int = 0,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Compresses a checkpoint, as `nwcodec compress` does, with the same defaults and the same bytes.
+
+    Args:
+        model: a checkpoint directory, or tensors of numpy or PyTorch by name.
+        output: the directory to write; an interrupted run of the same options goes on there.
+        bits: per compressed weight on disk, with everything.
+        size: of all weight files, instead: "4.5GB", "700MiB", "60%".
+        codec: a codec file or the name of a shipped one.
+        hessians: what `nwcodec.calibrate` or `nwcodec calibrate` wrote.
+        include, exclude: regular expressions in Perl's syntax, searched in the names of tensors.
+        steps, feedback, normalisation, trellis, rate_weight, tile_chunks, run_groups, level: `nwcodec compress --help`.
+        keep_embeddings: with steps by sensitivity, leave embedding and head as they are.
+        keep_nonfinite: store tensors with NaN plain instead of refusing them.
+        force: replace the checkpoint that stands in `output`.
+        device: "cpu", or "cuda" or "cuda:NUMBER" in a build with CUDA.
+        threads: 0 for all cores. Never changes the output.
+        progress: called with what is done, of how much, and what is being worked on. Ctrl-C stops between tensors.
+
+    Returns:
+        `input_bytes`, `output_bytes`, `codec`, `gain`, `warnings`, and `tensors`, a dictionary for each compressed one.
+    """
+    arguments = _nwcodec.CompressArguments()
+    arguments.output = str(output)
+    arguments.bits, arguments.size = bits, size
+    arguments.hessians = str(hessians) if hessians is not None else ""
+    arguments.include, arguments.exclude = list(include), list(exclude)
+    arguments.steps, arguments.feedback, arguments.normalisation = steps, feedback, normalisation
+    arguments.trellis, arguments.rate_weight = trellis, rate_weight
+    arguments.tile_chunks, arguments.run_groups = tile_chunks, run_groups
+    arguments.keep_embeddings, arguments.keep_nonfinite, arguments.force = keep_embeddings, keep_nonfinite, force
+    arguments.level, arguments.device, arguments.threads = level, device, threads
+    if codec is not None:
+        arguments.codecs = [str(codec_path(codec))]
+    rate_asked = bits is not None or size is not None
+    profile = [str(p) for p in sorted(_codecs().glob("fast-*.safetensors"))] if rate_asked else []
+    profile = profile or [str(codec_path(DEFAULT_CODEC))]
+    if isinstance(model, Mapping):
+        source = Path(f"{output}.tensors")
+        try:
+            plain_files.write(source, model)
+            arguments.model = str(source)
+            report = _nwcodec.compress(arguments, profile, progress)
+        finally:
+            shutil.rmtree(source, ignore_errors=True)
+    else:
+        arguments.model = str(model)
+        report = _nwcodec.compress(arguments, profile, progress)
+    report["tensors"] = [json.loads(t) for t in report["tensors"]]
+    return report
+
+
+def decompress(
+    directory: str | os.PathLike,
+    output: str | os.PathLike,
+    *,
+    dtype: str | None = None,
+    force: bool = False,
+    threads: int = 0,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Writes a compressed checkpoint back as a plain one, with the original names, shapes and dtypes.
+
+    Args:
+        dtype: F32, F16 or BF16 for all float weights; otherwise each tensor's own.
+        force, threads, progress: as for `compress`.
+    """
+    return _nwcodec.decompress(str(directory), str(output), dtype, force, threads, progress)
+
+
+def inspect(directory: str | os.PathLike, *, verify: bool = False) -> dict[str, Any]:
+    """What a compressed checkpoint consists of, in bytes counted from its files; `verify` also checks every byte."""
+    return _nwcodec.inspect(str(directory), verify)

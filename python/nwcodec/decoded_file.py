@@ -1,0 +1,101 @@
+"""A shard of a compressed checkpoint that looks like a safetensors file of the original.
+
+Programs that read checkpoints with `safetensors.safe_open` read compressed ones through this: the names, shapes and
+dtypes are the original's, tensors are decoded when they are asked for, slices of rows from the tiles that hold them.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nwcodec.checkpoint import Checkpoint, Tensor
+from nwcodec.errors import NotFoundError
+
+if TYPE_CHECKING:
+    import torch
+
+STREAM = ".nwc_stream"
+_COMPANIONS = (".nwc_scales", ".nwc_levels")
+_CHECKSUMS = "nwcodec.checksums"
+
+
+def names_in(path: str | Path) -> list[str]:
+    """The names of the tensors in a safetensors file, as they stand there."""
+    with Path(path).open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        return [name for name in json.loads(file.read(length)) if name != "__metadata__"]
+
+
+def is_compressed(path: str | Path) -> bool:
+    """Whether a weight file belongs to a compressed checkpoint."""
+    path = Path(path)
+    return (path.parent / "codec.safetensors").is_file() and _CHECKSUMS in names_in(path)
+
+
+class Slice:
+    """A tensor that is read when it is indexed, as safetensors' `get_slice` gives it."""
+
+    def __init__(self, tensor: Tensor, device: Any, read: set[str]):
+        self._tensor = tensor
+        self._device = device
+        self._read = read
+
+    def get_shape(self) -> list[int]:
+        return list(self._tensor.shape)
+
+    def get_dtype(self) -> str:
+        return self._tensor.dtype
+
+    def __getitem__(self, index: Any) -> torch.Tensor:
+        self._read.add(self._tensor.name)
+        return self._tensor.torch(index=index, device=self._device)
+
+
+class DecodedFile:
+    """What `safe_open` returns, for a shard of a compressed checkpoint.
+
+    Attributes:
+        read: names of the tensors that were asked for; shared by all shards of an open checkpoint.
+
+    Args:
+        hidden: names of tensors that are not shown.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        checkpoint: Checkpoint,
+        device: Any = "cpu",
+        read: set[str] | None = None,
+        hidden: set[str] = frozenset(),
+    ):
+        self._checkpoint = checkpoint
+        self._device = device
+        self.read = read if read is not None else set()
+        names = (n.removesuffix(STREAM) for n in names_in(path) if n != _CHECKSUMS and not n.endswith(_COMPANIONS))
+        self._names = sorted(name for name in names if name not in hidden)
+
+    def __enter__(self) -> DecodedFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def keys(self) -> list[str]:
+        return list(self._names)
+
+    offset_keys = keys
+
+    def metadata(self) -> dict[str, str]:
+        return {"format": "pt"}
+
+    def get_slice(self, name: str) -> Slice:
+        if name not in self._names:
+            raise NotFoundError(f"no tensor {name}", tensor=name)
+        return Slice(self._checkpoint[name], self._device, self.read)
+
+    def get_tensor(self, name: str) -> torch.Tensor:
+        return self.get_slice(name)[...]

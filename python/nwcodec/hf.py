@@ -1,0 +1,210 @@
+"""Compressed checkpoints in transformers.
+
+Importing this module teaches transformers the quantisation method `nwcodec`; without it, transformers takes the streams
+for tensors that it does not know and initialises the model at random.
+
+    import nwcodec.hf
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained("SMALL")                                     # decoded at load
+    model = AutoModelForCausalLM.from_pretrained("SMALL", nwcodec_resident="compressed")      # kept compressed
+
+A decoded model is a plain one, `save_pretrained` included. In a compressed one the linear layers hold their streams and
+decode them into a buffer that all layers of a device share, each time they multiply: forward only.
+
+Every compressed tensor must find its place and every parameter its tensor; otherwise loading fails with
+`nwcodec.errors.MismatchError`.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import functools
+import re
+from pathlib import Path
+from typing import Any
+
+import transformers
+from transformers import PreTrainedModel
+from transformers.quantizers.auto import register_quantization_config, register_quantizer
+from transformers.quantizers.base import HfQuantizer
+from transformers.utils.quantization_config import QuantizationConfigMixin
+
+from nwcodec import decoded_file
+from nwcodec.checkpoint import Checkpoint
+from nwcodec.errors import InvalidArgumentError, MismatchError
+from nwcodec.resident import CompressedLinear, Residence
+
+__all__ = ["NwcodecConfig", "NwcodecQuantizer"]
+
+METHOD = "nwcodec"
+_RESIDENT = contextvars.ContextVar("nwcodec_resident", default="decoded")
+
+
+class _Loading:
+    """A checkpoint directory while transformers loads it."""
+
+    def __init__(self, directory: Path):
+        self.checkpoint = Checkpoint(directory)
+        self.read: set[str] = set()
+        self.resident: set[str] = set()  # that modules hold as they are
+
+
+_LOADING: dict[Path, _Loading] = {}
+
+
+def _wrap_safe_open(safe_open: Any) -> Any:
+    @functools.wraps(safe_open)
+    def open_decoded(filename: Any, *args: Any, **kwargs: Any) -> Any:
+        if not decoded_file.is_compressed(filename):
+            return safe_open(filename, *args, **kwargs)
+        directory = Path(filename).parent
+        loading = _LOADING.get(directory.resolve()) or _Loading(directory)
+        device = kwargs.get("device", args[1] if len(args) > 1 else "cpu")
+        return decoded_file.DecodedFile(filename, loading.checkpoint, device, loading.read, loading.resident)
+
+    return open_decoded
+
+
+def _wrap_from_pretrained() -> None:
+    original = PreTrainedModel.from_pretrained.__func__
+
+    @functools.wraps(original)
+    def from_pretrained(cls: type, *args: Any, nwcodec_resident: str = "decoded", **kwargs: Any) -> Any:
+        if nwcodec_resident not in ("decoded", "compressed"):
+            raise InvalidArgumentError(f"nwcodec_resident is 'decoded' or 'compressed', not {nwcodec_resident!r}")
+        token = _RESIDENT.set(nwcodec_resident)
+        try:
+            return original(cls, *args, **kwargs)
+        finally:
+            _RESIDENT.reset(token)
+
+    PreTrainedModel.from_pretrained = classmethod(from_pretrained)
+
+
+@register_quantization_config(METHOD)
+class NwcodecConfig(QuantizationConfigMixin):
+    """`quantization_config` of a compressed checkpoint (docs/format.md, section 2)."""
+
+    def __init__(self, format_version: int = 1, codec_id: str = "", **other: Any):
+        self.quant_method = METHOD
+        self.format_version = format_version
+        self.codec_id = codec_id
+        self.measured = other.get("measured")
+
+
+@register_quantizer(METHOD)
+class NwcodecQuantizer(HfQuantizer):
+    """What transformers calls before and after it loads weights."""
+
+    requires_calibration = True
+
+    def __init__(self, quantization_config: NwcodecConfig, **kwargs: Any):
+        super().__init__(quantization_config, **kwargs)
+        self._resident = _RESIDENT.get() == "compressed"
+        self._directory: Path | None = None
+        self._loading: _Loading | None = None
+
+    def is_serializable(self, *_: Any, **__: Any) -> bool:
+        return False
+
+    @property
+    def is_trainable(self) -> bool:
+        return not self._resident
+
+    def _process_model_before_weight_loading(self, model: PreTrainedModel, **kwargs: Any) -> PreTrainedModel:
+        files = kwargs.get("checkpoint_files") or []
+        compressed = [f for f in files if decoded_file.is_compressed(f)]
+        if not compressed:
+            raise MismatchError(
+                "config.json says that the checkpoint is compressed, but its weight files are not; decompress the "
+                "original directory again, or remove quantization_config"
+            )
+        self._directory = Path(compressed[0]).parent.resolve()
+        self._loading = _LOADING[self._directory] = _Loading(Path(compressed[0]).parent)
+        if self._resident:
+            self._make_resident(model, self._loading)
+        self._refuse_missing(model)
+        return model
+
+    def _make_resident(self, model: PreTrainedModel, loading: _Loading) -> None:
+        residence = Residence(loading.checkpoint)
+        prefixes = ["", f"{model.base_model_prefix}."] if model.base_model_prefix else [""]
+        tied = set(getattr(model, "all_tied_weights_keys", None) or {})
+        for name, module in list(model.named_modules()):
+            if type(module).__name__ != "Linear" or f"{name}.weight" in tied:
+                continue
+            for prefix in prefixes:
+                for tensor in (f"{prefix}{name}.weight", f"{name}.weight".removeprefix(prefix)):
+                    stored = loading.checkpoint.get(tensor)
+                    if stored is None or not stored.compressed or tuple(module.weight.shape) != stored.shape:
+                        continue
+                    if tensor not in loading.resident:
+                        model.set_submodule(name, CompressedLinear(residence, stored, module.bias))
+                        loading.resident.add(tensor)
+                    break
+
+    def _refuse_missing(self, model: PreTrainedModel) -> None:
+        adjust = getattr(model, "_adjust_missing_and_unexpected_keys", None)
+        if adjust is None:
+            return
+
+        def adjust_and_refuse(info: Any, *args: Any, **kwargs: Any) -> Any:
+            result = adjust(info, *args, **kwargs)
+            missing = sorted(getattr(info, "missing_keys", ()))
+            if missing:
+                raise MismatchError(
+                    f"{self._directory}: no tensor for {_some(missing)}: the checkpoint is incomplete, or of another "
+                    "model; fetch it again",
+                    str(self._directory),
+                    missing[0],
+                )
+            return result
+
+        model._adjust_missing_and_unexpected_keys = adjust_and_refuse
+
+    def _finish(self, model: PreTrainedModel) -> None:
+        model.__dict__.pop("_adjust_missing_and_unexpected_keys", None)
+        loading = self._loading
+        _LOADING.pop(self._directory, None)
+        self._loading = None
+        ignored = [re.compile(p) for p in getattr(model, "_keys_to_ignore_on_load_unexpected", None) or ()]
+        tied = set(getattr(model, "all_tied_weights_keys", None) or {})
+        unclaimed = [
+            name
+            for name, tensor in loading.checkpoint.items()
+            if tensor.compressed
+            and name not in loading.read | loading.resident | tied
+            and not any(p.search(name) for p in ignored)
+        ]
+        if unclaimed:
+            raise MismatchError(
+                f"{self._directory}: no module of {type(model).__name__} takes {_some(unclaimed)}: the checkpoint is "
+                "of another model",
+                str(self._directory),
+                unclaimed[0],
+            )
+
+    def postprocess_model(self, model: PreTrainedModel, **kwargs: Any) -> PreTrainedModel:
+        self._finish(model)
+        if self._resident:
+            model.config.quantization_config = self.quantization_config
+            return model
+        # A plain model from here on.
+        for owner, attribute in (
+            (model, "hf_quantizer"),
+            (model, "quantization_method"),
+            (model.config, "quantization_config"),
+        ):
+            if attribute in owner.__dict__:
+                delattr(owner, attribute)
+        model.is_quantized = False
+        return model
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+transformers.modeling_utils.safe_open = _wrap_safe_open(transformers.modeling_utils.safe_open)
+_wrap_from_pretrained()
