@@ -77,6 +77,7 @@ class HessianFile:
 class Streams:
     """In builds with CUDA only."""
 
+    exact: bool
     @staticmethod
     def open(directory: str, device: int) -> Streams: ...
     def stream_bytes(self, name: str) -> int: ...

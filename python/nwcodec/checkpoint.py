@@ -165,8 +165,9 @@ class Tensor:
         """The tensor as an array.
 
         Args:
-            dtype: F32, F16 or BF16 (of numpy, of torch or by name). If None, the original's, and F32 for BF16, which
-                numpy does not have; BF16 gives its bits, as uint16.
+            dtype: F32, F16 or BF16 (of numpy, of torch or by name); compressed weights are decoded in F32 and rounded
+                to it. If None, the original's, and F32 for BF16, which numpy does not have; BF16 gives its bits, as
+                uint16.
             index: as for `tensor[index]`; only the tiles that hold some of it are read.
             threads: 0 for all cores.
         """

@@ -17,6 +17,8 @@ from nwcodec.errors import NotFoundError
 if TYPE_CHECKING:
     import torch
 
+    from nwcodec.cuda_decoding import CudaStreams
+
 STREAM = ".nwc_stream"
 _COMPANIONS = (".nwc_scales", ".nwc_levels")
 _CHECKSUMS = "nwcodec.checksums"
@@ -38,10 +40,11 @@ def is_compressed(path: str | Path) -> bool:
 class Slice:
     """A tensor that is read when it is indexed, as safetensors' `get_slice` gives it."""
 
-    def __init__(self, tensor: Tensor, device: Any, read: set[str]):
+    def __init__(self, tensor: Tensor, device: Any, read: set[str], streams: CudaStreams | None):
         self._tensor = tensor
         self._device = device
         self._read = read
+        self._streams = streams
 
     def get_shape(self) -> list[int]:
         return list(self._tensor.shape)
@@ -51,6 +54,8 @@ class Slice:
 
     def __getitem__(self, index: Any) -> torch.Tensor:
         self._read.add(self._tensor.name)
+        if index is Ellipsis and self._streams is not None and self._tensor.compressed:
+            return self._streams.decode(self._tensor)
         return self._tensor.torch(index=index, device=self._device)
 
 
@@ -62,6 +67,7 @@ class DecodedFile:
 
     Args:
         hidden: names of tensors that are not shown.
+        streams: what decodes whole tensors on a CUDA device; they stay there.
     """
 
     def __init__(
@@ -71,9 +77,11 @@ class DecodedFile:
         device: Any = "cpu",
         read: set[str] | None = None,
         hidden: set[str] = frozenset(),
+        streams: CudaStreams | None = None,
     ):
         self._checkpoint = checkpoint
         self._device = device
+        self._streams = streams
         self.read = read if read is not None else set()
         names = (n.removesuffix(STREAM) for n in names_in(path) if n != _CHECKSUMS and not n.endswith(_COMPANIONS))
         self._names = sorted(name for name in names if name not in hidden)
@@ -95,7 +103,7 @@ class DecodedFile:
     def get_slice(self, name: str) -> Slice:
         if name not in self._names:
             raise NotFoundError(f"no tensor {name}", tensor=name)
-        return Slice(self._checkpoint[name], self._device, self.read)
+        return Slice(self._checkpoint[name], self._device, self.read, self._streams)
 
     def get_tensor(self, name: str) -> torch.Tensor:
         return self.get_slice(name)[...]

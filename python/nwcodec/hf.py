@@ -24,14 +24,16 @@ import re
 from pathlib import Path
 from typing import Any
 
+import torch
 import transformers
 from transformers import PreTrainedModel
 from transformers.quantizers.auto import register_quantization_config, register_quantizer
 from transformers.quantizers.base import HfQuantizer
 from transformers.utils.quantization_config import QuantizationConfigMixin
 
-from nwcodec import decoded_file
+from nwcodec import _nwcodec, decoded_file
 from nwcodec.checkpoint import Checkpoint
+from nwcodec.cuda_decoding import CudaStreams
 from nwcodec.errors import InvalidArgumentError, MismatchError
 from nwcodec.resident import CompressedLinear, Residence
 
@@ -48,6 +50,20 @@ class _Loading:
         self.checkpoint = Checkpoint(directory)
         self.read: set[str] = set()
         self.resident: set[str] = set()  # that modules hold as they are
+        self.streams: CudaStreams | None = None
+
+    def decode_on(self, device_map: Any) -> None:
+        """Decodes on the one CUDA device that the model goes to, if that gives the CPU's bits."""
+        devices = set(device_map.values()) if isinstance(device_map, dict) else {device_map}
+        if len(devices) != 1 or not hasattr(_nwcodec, "Streams"):
+            return
+        (device,) = devices
+        if isinstance(device, int):
+            device = f"cuda:{device}"
+        if device is None or not str(device).startswith("cuda"):
+            return
+        streams = CudaStreams(self.checkpoint, torch.device(device))
+        self.streams = streams if streams.exact else None
 
 
 _LOADING: dict[Path, _Loading] = {}
@@ -61,7 +77,9 @@ def _wrap_safe_open(safe_open: Any) -> Any:
         directory = Path(filename).parent
         loading = _LOADING.get(directory.resolve()) or _Loading(directory)
         device = kwargs.get("device", args[1] if len(args) > 1 else "cpu")
-        return decoded_file.DecodedFile(filename, loading.checkpoint, device, loading.read, loading.resident)
+        return decoded_file.DecodedFile(
+            filename, loading.checkpoint, device, loading.read, loading.resident, loading.streams
+        )
 
     return open_decoded
 
@@ -122,6 +140,7 @@ class NwcodecQuantizer(HfQuantizer):
             )
         self._directory = Path(compressed[0]).parent.resolve()
         self._loading = _LOADING[self._directory] = _Loading(Path(compressed[0]).parent)
+        self._loading.decode_on(kwargs.get("device_map"))
         if self._resident:
             self._make_resident(model, self._loading)
         self._refuse_missing(model)

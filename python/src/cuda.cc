@@ -39,6 +39,8 @@ struct Streams {
       return std::make_shared<Streams>(Streams{std::move(store), std::move(decoder)});
     });
   }
+  // F16 and BF16 as the CPU has them: integers times scales, nothing that tensor cores round.
+  bool exact() const { return store.codec().parts().trellis.has_value(); }
   const StoredWeight& at(const std::string& name) const {
     const auto found = store.weights().find(name);
     if (found == store.weights().end() || found->second.stream == nullptr)
@@ -84,6 +86,7 @@ void bind_cuda(nb::module_& m) {
   m.def("cuda_device_count", &cuda_device_count);
   nb::class_<Streams>(m, "Streams")
       .def_static("open", &Streams::open, nb::arg("directory"), nb::arg("device"))
+      .def_prop_ro("exact", &Streams::exact)
       .def("stream_bytes", &Streams::stream_bytes, nb::arg("name"))
       .def("copy_stream", &Streams::copy_stream, nb::arg("name"), nb::arg("out").noconvert());
   nb::class_<ResidentTensor>(m, "ResidentTensor")

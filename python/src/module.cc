@@ -13,6 +13,7 @@ namespace nb = nanobind;
 
 NB_MODULE(_nwcodec, m) {
   m.doc() = "The library behind the package nwcodec.";
+  nb::set_leak_warnings(false);  // of objects that live until the interpreter ends
   m.attr("__version__") = NWCODEC_VERSION_STRING;
   m.def("instruction_sets", [] {
     std::vector<std::string> names;

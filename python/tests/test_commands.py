@@ -1,0 +1,151 @@
+"""Compressing and decompressing: the same bytes as the program's, callbacks, interruptions."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import unittest
+from pathlib import Path
+
+import numpy as np
+from support import DEMO, TEXT, compressed, decompressed, needs_transformers
+
+import nwcodec
+
+PROGRAM = os.environ.get("NWCODEC_PROGRAM", "")  # the C++ program, if it was built
+
+
+def hashes(directory):
+    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(Path(directory).iterdir())}
+
+
+class Compress(unittest.TestCase):
+    def setUp(self):
+        self.directory = tempfile.TemporaryDirectory()
+        self.addCleanup(self.directory.cleanup)
+        self.output = Path(self.directory.name) / "out"
+
+    def test_reports_what_it_did(self):
+        seen = []
+        report = nwcodec.compress(DEMO, self.output, codec="fast-1000", progress=lambda *a: seen.append(a))
+        self.assertEqual(len(report["tensors"]), 42)
+        self.assertLess(report["output_bytes"], report["input_bytes"])
+        self.assertTrue(seen and all(0 <= done <= total for done, total, _ in seen))
+        found = nwcodec.inspect(self.output, verify=True)
+        self.assertEqual(found["file_bytes"], report["output_bytes"])
+        self.assertEqual(report["codec"], "fast-1000.safetensors")
+
+    @unittest.skipUnless(PROGRAM, "the C++ program is not at hand")
+    def test_writes_the_programs_bytes(self):
+        nwcodec.compress(DEMO, self.output, bits=4.0)
+        other = self.output.with_name("other")
+        subprocess.run([PROGRAM, "compress", DEMO, "-o", other, "--bits", "4", "--quiet"], check=True)
+        self.assertEqual(hashes(self.output), hashes(other))
+
+    def test_takes_tensors(self):
+        rng = np.random.default_rng(1)
+        tensors = {f"layers.{i}.proj.weight": rng.normal(size=(64, 96)).astype(np.float32) for i in range(3)}
+        tensors["norm.weight"] = np.ones(64, np.float32)
+        report = nwcodec.compress(tensors, self.output)
+        self.assertEqual(len(report["tensors"]), 3)
+        small = nwcodec.open(self.output)
+        self.assertEqual(list(small), sorted(tensors))
+        np.testing.assert_array_equal(small["norm.weight"].numpy(), tensors["norm.weight"])
+        self.assertFalse(Path(f"{self.output}.tensors").exists())
+
+    def test_refuses_what_makes_no_sense(self):
+        for wrong in ({"bits": 4.0, "size": "1MB"}, {"size": "much"}, {"steps": "none"}, {"codec": "no such"}):
+            with self.assertRaises(nwcodec.Error, msg=str(wrong)):
+                nwcodec.compress(DEMO, self.output, **wrong)
+        with self.assertRaises(nwcodec.Error):
+            nwcodec.compress({"a.0.weight": "text"}, self.output)
+        with self.assertRaises(nwcodec.errors.InvalidArgumentError):
+            nwcodec.compress(DEMO, DEMO)
+        self.assertFalse(self.output.exists())
+        with self.assertRaises(nwcodec.errors.ExistsError):
+            nwcodec.compress(DEMO, compressed(), bits=3.0)
+
+    def test_hands_a_callbacks_exception_on(self):
+        def stop(done, total, what):
+            raise RuntimeError("enough")
+
+        with self.assertRaisesRegex(RuntimeError, "enough"):
+            nwcodec.compress(DEMO, self.output, bits=4.0, progress=stop)
+
+    def test_is_interrupted_by_the_keyboard(self):
+        timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+        timer.start()
+        try:
+            with self.assertRaises(KeyboardInterrupt):
+                for i in range(50):
+                    nwcodec.compress(DEMO, self.output.with_name(str(i)), bits=4.0)
+        finally:
+            timer.cancel()
+
+    def test_lets_other_threads_run(self):
+        ticks = []
+        ended = threading.Event()
+
+        def tick():
+            while not ended.wait(0.01):
+                ticks.append(1)
+
+        other = threading.Thread(target=tick)
+        other.start()
+        nwcodec.compress(DEMO, self.output, bits=4.0)
+        ended.set()
+        other.join()
+        self.assertGreater(len(ticks), 5)
+
+
+class Decompress(unittest.TestCase):
+    def test_gives_names_shapes_and_dtypes_back(self):
+        plain, original = nwcodec.open(decompressed()), nwcodec.open(DEMO)
+        self.assertEqual(
+            [(t.name, t.dtype, t.shape) for t in plain.values()],
+            [(t.name, t.dtype, t.shape) for t in original.values()],
+        )
+
+    def test_refuses_dtypes(self):
+        with tempfile.TemporaryDirectory() as directory, self.assertRaises(nwcodec.errors.InvalidArgumentError):
+            nwcodec.decompress(compressed(), Path(directory) / "out", dtype="I8")
+
+
+class CommandLine(unittest.TestCase):
+    def run_it(self, *arguments):
+        return subprocess.run([sys.executable, "-m", "nwcodec", *map(str, arguments)], capture_output=True, text=True)
+
+    def test_round_trip(self):
+        with tempfile.TemporaryDirectory() as directory:
+            small, plain = Path(directory) / "s", Path(directory) / "p"
+            ran = self.run_it("compress", DEMO, "-o", small, "--bits", 4)
+            self.assertEqual((ran.returncode, ran.stderr), (0, ""))
+            self.assertEqual(self.run_it("decompress", small, "-o", plain).returncode, 0)
+            self.assertIn("down_proj", self.run_it("inspect", small).stdout)
+            self.assertEqual(hashes(small), hashes(compressed()))
+
+    def test_exit_codes(self):
+        self.assertEqual(self.run_it("inspect", "/no/such").returncode, 1)
+        self.assertEqual(self.run_it("compress", DEMO).returncode, 2)
+        self.assertEqual(self.run_it("compress", DEMO, "-o", "/tmp/x", "--size", "much").returncode, 2)
+        self.assertIn("no such directory", self.run_it("inspect", "/no/such").stderr)
+        self.assertEqual(self.run_it("doctor").returncode, 0)
+
+    @needs_transformers
+    def test_generates_on_compressed_weights(self):
+        decoded = self.run_it("generate", compressed(), "--prompt", "Once upon", "--tokens", 12)
+        resident = self.run_it(
+            "generate", compressed(), "--prompt", "Once upon", "--tokens", 12, "--resident", "compressed"
+        )
+        self.assertEqual(decoded.returncode, 0, decoded.stderr)
+        self.assertIn("Once upon", decoded.stdout)
+        self.assertEqual(decoded.stdout.splitlines()[0], resident.stdout.splitlines()[0])
+        measured = self.run_it("eval", compressed(), "--text", TEXT, "--reference", DEMO, "--context", 256, "--json")
+        self.assertEqual(measured.returncode, 0, measured.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
