@@ -6,8 +6,10 @@ dtypes are the original's, tensors are decoded when they are asked for, slices o
 
 from __future__ import annotations
 
+import functools
 import json
 import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 STREAM = ".nwc_stream"
 _COMPANIONS = (".nwc_scales", ".nwc_levels")
 _CHECKSUMS = "nwcodec.checksums"
+_CODEC = "codec.safetensors"
 
 
 def names_in(path: str | Path) -> list[str]:
@@ -32,9 +35,26 @@ def names_in(path: str | Path) -> list[str]:
 
 
 def is_compressed(path: str | Path) -> bool:
-    """Whether a weight file belongs to a compressed checkpoint."""
+    """Whether a file belongs to a compressed checkpoint; its codec does, and has no tensors of the original."""
     path = Path(path)
-    return (path.parent / "codec.safetensors").is_file() and _CHECKSUMS in names_in(path)
+    return (path.parent / _CODEC).is_file() and (path.name == _CODEC or _CHECKSUMS in names_in(path))
+
+
+def wrap_safe_open(safe_open: Any, checkpoint_of: Callable[[Any], dict[str, Any]]) -> Any:
+    """A `safe_open` that shows compressed checkpoints decoded, and others as before.
+
+    Args:
+        checkpoint_of: arguments of DecodedFile for a file of a compressed checkpoint, `checkpoint` among them.
+    """
+
+    @functools.wraps(safe_open)
+    def open_decoded(filename: Any, *args: Any, **kwargs: Any) -> Any:
+        if not is_compressed(filename):
+            return safe_open(filename, *args, **kwargs)
+        device = kwargs.get("device", args[1] if len(args) > 1 else "cpu")
+        return DecodedFile(filename, device=device, **checkpoint_of(filename))
+
+    return open_decoded
 
 
 class Slice:
@@ -83,7 +103,8 @@ class DecodedFile:
         self._device = device
         self._streams = streams
         self.read = read if read is not None else set()
-        names = (n.removesuffix(STREAM) for n in names_in(path) if n != _CHECKSUMS and not n.endswith(_COMPANIONS))
+        stored = [] if Path(path).name == _CODEC else names_in(path)
+        names = (n.removesuffix(STREAM) for n in stored if n != _CHECKSUMS and not n.endswith(_COMPANIONS))
         self._names = sorted(name for name in names if name not in hidden)
 
     def __enter__(self) -> DecodedFile:

@@ -69,19 +69,15 @@ class _Loading:
 _LOADING: dict[Path, _Loading] = {}
 
 
-def _wrap_safe_open(safe_open: Any) -> Any:
-    @functools.wraps(safe_open)
-    def open_decoded(filename: Any, *args: Any, **kwargs: Any) -> Any:
-        if not decoded_file.is_compressed(filename):
-            return safe_open(filename, *args, **kwargs)
-        directory = Path(filename).parent
-        loading = _LOADING.get(directory.resolve()) or _Loading(directory)
-        device = kwargs.get("device", args[1] if len(args) > 1 else "cpu")
-        return decoded_file.DecodedFile(
-            filename, loading.checkpoint, device, loading.read, loading.resident, loading.streams
-        )
-
-    return open_decoded
+def _loading_of(filename: Any) -> dict[str, Any]:
+    directory = Path(filename).parent
+    loading = _LOADING.get(directory.resolve()) or _Loading(directory)
+    return {
+        "checkpoint": loading.checkpoint,
+        "read": loading.read,
+        "hidden": loading.resident,
+        "streams": loading.streams,
+    }
 
 
 def _wrap_from_pretrained() -> None:
@@ -225,5 +221,7 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-transformers.modeling_utils.safe_open = _wrap_safe_open(transformers.modeling_utils.safe_open)
+transformers.modeling_utils.safe_open = decoded_file.wrap_safe_open(
+    transformers.modeling_utils.safe_open, _loading_of
+)
 _wrap_from_pretrained()

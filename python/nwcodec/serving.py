@@ -1,0 +1,49 @@
+"""What the plug-ins of vLLM and SGLang share."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nwcodec import decoded_file
+from nwcodec.checkpoint import Checkpoint
+from nwcodec.claims import Claims
+
+METHOD = "nwcodec"
+
+
+def show_decoded(module: Any) -> None:
+    """Makes a module that reads weights with `safe_open` see the original's tensors in compressed checkpoints."""
+    open_checkpoint = functools.lru_cache(maxsize=2)(Checkpoint)
+
+    def checkpoint_of(filename: Any) -> dict[str, Any]:
+        return {"checkpoint": open_checkpoint(str(Path(filename).parent))}
+
+    module.safe_open = decoded_file.wrap_safe_open(module.safe_open, checkpoint_of)
+
+
+class CheckedLoad:
+    """Weights on their way into a model: nothing may be lost, and nothing may be left out."""
+
+    def __init__(self, model: torch.nn.Module, directory: str):
+        self._model = model
+        self._directory = directory
+        self._claims = Claims()
+
+    def watch(self, weights: Iterable[tuple[str, torch.Tensor]]) -> Iterator[tuple[str, torch.Tensor]]:
+        for name, tensor in weights:
+            # Vectors and buffers that an engine computes itself may be passed over.
+            yield name, self._claims.watch(name, tensor) if tensor.dim() >= 2 else tensor
+
+    def __enter__(self) -> CheckedLoad:
+        self._claims.__enter__()
+        return self
+
+    def __exit__(self, kind: Any, *rest: Any) -> None:
+        self._claims.__exit__(kind, *rest)
+        if kind is None:
+            self._claims.check(self._model.named_parameters(), self._directory)

@@ -1,0 +1,97 @@
+"""What engines that load weights themselves are held to, on loaders of our own; and vLLM's where it is installed."""
+
+import importlib.util
+import tempfile
+import types
+import unittest
+from pathlib import Path
+
+from support import DEMO, compressed, decompressed, needs_torch
+
+import nwcodec
+
+NAMES = ("model.layers.0.self_attn.q_proj.weight", "model.layers.0.self_attn.k_proj.weight")
+
+
+@needs_torch
+class Claims(unittest.TestCase):
+    def setUp(self):
+        import safetensors
+        import torch
+
+        from nwcodec.serving import show_decoded
+
+        self.torch = torch
+        self.reader = types.SimpleNamespace(safe_open=safetensors.safe_open)
+        show_decoded(self.reader)
+        shapes = [nwcodec.open(DEMO)[name].shape for name in NAMES]
+        # Fused, as engines have them.
+        self.model = torch.nn.Module()
+        self.model.fused = torch.nn.Parameter(torch.empty(sum(s[0] for s in shapes), shapes[0][1], dtype=torch.float16))
+
+    def weights(self):
+        for path in sorted(compressed().glob("*.safetensors")):
+            with self.reader.safe_open(str(path), framework="pt") as file:
+                for name in file.keys():
+                    if name in NAMES:
+                        yield name, file.get_tensor(name)
+
+    def load(self, names, convert=True):
+        from nwcodec.serving import CheckedLoad
+
+        begins = {NAMES[0]: 0, NAMES[1]: nwcodec.open(DEMO)[NAMES[0]].shape[0]}
+        checked = CheckedLoad(self.model, "here")
+        with checked, self.torch.no_grad():
+            for name, tensor in checked.watch(self.weights()):
+                if name in names:
+                    part = self.model.fused[begins[name] : begins[name] + tensor.shape[0]]
+                    part.copy_(tensor.to(self.torch.float32).half() if convert else tensor)
+
+    def test_see_all_that_arrives(self):
+        for convert in (True, False):
+            self.load(NAMES, convert)
+        plain = nwcodec.open(decompressed())
+        expected = self.torch.cat([plain[name].torch() for name in NAMES]).half()
+        self.assertTrue(self.torch.equal(self.model.fused.data, expected))
+
+    def test_see_what_is_passed_over(self):
+        with self.assertRaisesRegex(nwcodec.errors.MismatchError, NAMES[1]):
+            self.load(NAMES[:1])
+
+    def test_see_what_is_not_filled(self):
+        self.model.other = self.torch.nn.Parameter(self.torch.empty(4, 4))
+        with self.assertRaisesRegex(nwcodec.errors.MismatchError, "other"):
+            self.load(NAMES)
+        self.model.other.requires_grad_(False)
+
+    def test_see_what_is_filled_in_part(self):
+        self.model.fused = self.torch.nn.Parameter(self.torch.empty(4096, self.model.fused.shape[1]))
+        with self.assertRaisesRegex(nwcodec.errors.MismatchError, "fused"):
+            self.load(NAMES)
+
+    def test_the_codec_is_no_weight_file(self):
+        with self.reader.safe_open(str(compressed() / "codec.safetensors"), framework="pt") as file:
+            self.assertEqual(list(file.keys()), [])
+
+
+@unittest.skipUnless(importlib.util.find_spec("vllm"), "vLLM is not installed")
+class Vllm(unittest.TestCase):
+    def test_reads_the_originals_tensors(self):
+        from vllm.model_executor.layers.quantization import get_quantization_config
+        from vllm.model_executor.model_loader.weight_utils import safetensors_weights_iterator
+
+        from nwcodec.vllm_plugin import register
+
+        register()
+        register()
+        self.assertEqual(get_quantization_config("nwcodec").from_config({}).get_name(), "nwcodec")
+        files = [str(p) for p in sorted(compressed().glob("*.safetensors"))]
+        read = dict(safetensors_weights_iterator(files, False))
+        plain = nwcodec.open(decompressed())
+        self.assertEqual(sorted(read), sorted(plain))
+        for name, tensor in read.items():
+            self.assertTrue(tensor.equal(plain[name].torch()), name)
+
+
+if __name__ == "__main__":
+    unittest.main()
