@@ -26,11 +26,14 @@ environment() {
   "$python" -m venv "$work/$name" && "$work/$name/bin/pip" install -q --retries 1 "$@" >"$work/$name.log" 2>&1 &&
     touch "$work/$name/complete"
 }
-environment build pip scikit-build-core nanobind || skip 'the package index cannot be reached'
-flags=("-Cbuild-dir=$work/cmake" "-Ccmake.define.NWCODEC_WERROR=${NWCODEC_WERROR:-OFF}")
-command -v ccache >/dev/null && flags+=(-Ccmake.define.CMAKE_CXX_COMPILER_LAUNCHER=ccache)
+environment build scikit-build-core nanobind || skip 'the package index cannot be reached'
+settings=("build-dir=$work/cmake" "cmake.define.NWCODEC_WERROR=${NWCODEC_WERROR:-OFF}")
+# The compiler that CMake finds by itself, so that ccache knows its work.
+export CC=cc CXX=c++
+command -v ccache >/dev/null && settings+=(cmake.define.CMAKE_CXX_COMPILER_LAUNCHER=ccache)
 rm -rf "$work/wheel"
-"$work/build/bin/pip" wheel "$source" -w "$work/wheel" --no-deps --no-build-isolation "${flags[@]}" >"$work/wheel.log" 2>&1 || {
+"$work/build/bin/pip" wheel "$source" -w "$work/wheel" --no-deps --no-build-isolation \
+  "${settings[@]/#/--config-settings=}" >"$work/wheel.log" 2>&1 || {
   tail -n 40 "$work/wheel.log" >&2
   exit 1
 }

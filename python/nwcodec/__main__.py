@@ -67,7 +67,8 @@ def _load(directory: str, device: str, resident: str = "decoded") -> Any:
     try:
         import transformers  # noqa: F401
     except ImportError as error:
-        raise UnsupportedError(f"models run through transformers: pip install 'nwcodec[transformers]' ({error})")
+        message = f"models run through transformers: pip install 'nwcodec[transformers]' ({error})"
+        raise UnsupportedError(message) from None
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -149,7 +150,8 @@ def _doctor(_: argparse.Namespace) -> dict[str, Any]:
     result["instruction sets"] = ", ".join(_nwcodec.instruction_sets())
     result["CUDA kernels"] = "yes" if hasattr(_nwcodec, "Streams") else "not in this build"
     result["CUDA devices"] = _nwcodec.cuda_device_count()
-    result["codecs"] = ", ".join(p.stem for p in sorted(nwcodec.codec_path(nwcodec.commands.DEFAULT_CODEC).parent.glob("*.safetensors")))
+    codecs = nwcodec.codec_path(nwcodec.commands.DEFAULT_CODEC).parent
+    result["codecs"] = ", ".join(p.stem for p in sorted(codecs.glob("*.safetensors")))
     return result
 
 

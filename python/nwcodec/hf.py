@@ -221,7 +221,5 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-transformers.modeling_utils.safe_open = decoded_file.wrap_safe_open(
-    transformers.modeling_utils.safe_open, _loading_of
-)
+transformers.modeling_utils.safe_open = decoded_file.wrap_safe_open(transformers.modeling_utils.safe_open, _loading_of)
 _wrap_from_pretrained()

@@ -1,4 +1,4 @@
-"""vLLM serves compressed checkpoints: decoded while they are loaded. Installed with the package, as an entry point."""
+"""vLLM serves compressed checkpoints, decoded while they are loaded. An entry point of the package."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def moments(directory):
         header = json.loads(data[8 : 8 + size])
         weights = json.loads(header["__metadata__"]["nwcodec.hessians"])["weights"]
 
-        def read(name):
+        def read(name, header=header, data=data, size=size):
             begin, end = header[name]["data_offsets"]
             return np.frombuffer(data, np.float32, (end - begin) // 4, 8 + size + begin)
 
@@ -92,8 +92,14 @@ class Calibrate(unittest.TestCase):
         for config in (
             transformers.GPTNeoXConfig(**shape, max_position_embeddings=64),
             transformers.OPTConfig(
-                hidden_size=128, ffn_dim=256, num_hidden_layers=2, num_attention_heads=4, vocab_size=320,
-                word_embed_proj_dim=128, max_position_embeddings=64, pad_token_id=1,
+                hidden_size=128,
+                ffn_dim=256,
+                num_hidden_layers=2,
+                num_attention_heads=4,
+                vocab_size=320,
+                word_embed_proj_dim=128,
+                max_position_embeddings=64,
+                pad_token_id=1,
             ),
             transformers.StableLmConfig(**shape, num_key_value_heads=2, max_position_embeddings=64),
         ):

@@ -62,7 +62,7 @@ class Load(unittest.TestCase):
         self.assertEqual(len(layers), 42)
         self.assertEqual(sum(p.numel() for m in layers for p in m.parameters()), 0)
         self.assertEqual((logits(model) - logits(self.load(decompressed()))).abs().max().item(), 0.0)
-        with self.assertRaises(Exception):
+        with self.assertRaises(ValueError):
             model.save_pretrained(Path(self.directory.name) / "no")
 
     def test_resident_wants_one_of_two(self):

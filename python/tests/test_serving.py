@@ -1,6 +1,7 @@
 """What engines that load weights themselves are held to, on loaders of our own; and vLLM's where it is installed."""
 
 import importlib.util
+import os
 import tempfile
 import types
 import unittest
@@ -74,6 +75,9 @@ class Claims(unittest.TestCase):
             self.assertEqual(list(file.keys()), [])
 
 
+os.environ.setdefault("VLLM_TARGET_DEVICE", "cpu")  # no GPU is asked for
+
+
 @unittest.skipUnless(importlib.util.find_spec("vllm"), "vLLM is not installed")
 class Vllm(unittest.TestCase):
     def test_reads_the_originals_tensors(self):
@@ -91,6 +95,48 @@ class Vllm(unittest.TestCase):
         self.assertEqual(sorted(read), sorted(plain))
         for name, tensor in read.items():
             self.assertTrue(tensor.equal(plain[name].torch()), name)
+
+    def model_of(self, directory):
+        """Through vLLM's own loader and model, on this machine's cores."""
+        from vllm.config import set_current_vllm_config
+        from vllm.distributed import init_distributed_environment, initialize_model_parallel, parallel_state
+        from vllm.engine.arg_utils import EngineArgs
+        from vllm.model_executor.model_loader import get_model
+
+        from nwcodec.vllm_plugin import register
+
+        register()
+        options = EngineArgs(model=str(directory), dtype="float32", enforce_eager=True, max_model_len=128)
+        config = options.create_engine_config()
+        self.assertEqual(config.model_config.quantization, "nwcodec")
+        with set_current_vllm_config(config):
+            if not parallel_state.model_parallel_is_initialized():
+                init_distributed_environment(1, 0, f"file://{tempfile.mktemp()}", 0, "gloo")
+                initialize_model_parallel(1, 1)
+            return get_model(vllm_config=config)
+
+    def test_loads_a_model(self):
+        import torch
+
+        parameters = dict(self.model_of(compressed()).named_parameters())
+        plain = nwcodec.open(decompressed())
+        parts = [plain[f"model.layers.0.self_attn.{k}_proj.weight"].torch(torch.float32) for k in "qkv"]
+        self.assertTrue(parameters["model.layers.0.self_attn.qkv_proj.weight"].equal(torch.cat(parts)))
+
+    def test_refuses_a_model_that_lacks_a_tensor(self):
+        import json
+
+        tensors = {n: t.torch() for n, t in nwcodec.open(DEMO).items() if "layers.3.mlp.up_proj" not in n}
+        with tempfile.TemporaryDirectory() as directory:
+            output = Path(directory) / "small"
+            nwcodec.compress(tensors, output)
+            config = json.loads((compressed() / "config.json").read_text())
+            config["quantization_config"]["codec_id"] = nwcodec.inspect(output)["codec_id"]
+            (output / "config.json").write_text(json.dumps(config))
+            for name in ("tokenizer.json", "tokenizer_config.json"):
+                (output / name).write_bytes((DEMO / name).read_bytes())
+            with self.assertRaisesRegex(nwcodec.errors.MismatchError, "layers.3.mlp"):
+                self.model_of(output)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,50 @@
+"""What was measured, as the files that the library reads (src/guide/hessian_file.h)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from nwcodec import _nwcodec
+from nwcodec.calibration.layers import Ends, Layer, Names
+from nwcodec.calibration.moments import means
+from nwcodec.errors import NonFiniteError
+
+__all__ = ["write_block", "write_ends"]
+
+
+def write_block(block: list[Layer], gradients: bool, positions: int, path: Path, calibration: dict) -> None:
+    file = _nwcodec.HessianFile()
+    hessians: dict[int, int] = {}
+    for layer in block:
+        if layer.shares is None:
+            mean = layer.x.mean()
+            if not np.isfinite(mean).all():
+                raise NonFiniteError(f"{layer.name}: its inputs are not finite on these texts", tensor=layer.name)
+            hessians[id(layer)] = file.add_hessian(mean, np.array([layer.x.tokens], np.int64))
+    for layer in block:
+        fisher = None
+        if gradients:
+            rows = means(layer.squares, layer.felt.tokens, layer.module.out_features)
+            fisher = file.add_fisher(layer.felt.mean(), rows, layer.g.mean() if layer.g is not None else None)
+        file.add_weight(layer.name, layer.hash, hessians[id(layer.shares or layer)], fisher, None, False)
+    file.write(str(path), positions if gradients else 0, json.dumps(calibration))
+
+
+def write_ends(ends: Ends, names: Names, positions: int, path: Path, calibration: dict) -> None:
+    file = _nwcodec.HessianFile()
+    head = file.add_hessian(ends.x.mean(), np.array([ends.x.tokens], np.int64))
+    felt = file.add_fisher(ends.felt.mean(), means(ends.head_squares, ends.felt.tokens, ends.head.out_features), None)
+    lookup = file.add_fisher(
+        ends.lookup.mean(), means(ends.lookup_squares, ends.lookup.tokens, ends.embedding.num_embeddings), None
+    )
+    hash_ = names.hash(ends.embedding_name, ends.embedding.weight)
+    if ends.head_name == ends.embedding_name:
+        file.add_weight(ends.embedding_name, hash_, head, felt, lookup, True)
+    else:
+        of_embedding = file.add_hessian(ends.lookup.mean(), np.array([ends.lookup.tokens], np.int64))
+        file.add_weight(ends.head_name, names.hash(ends.head_name, ends.head.weight), head, felt, None, True)
+        file.add_weight(ends.embedding_name, hash_, of_embedding, lookup, None, True)
+    file.write(str(path), positions, json.dumps(calibration))
