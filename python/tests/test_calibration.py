@@ -65,6 +65,43 @@ class Calibrate(unittest.TestCase):
         for key, values in theirs.items():
             self.assertLess(np.linalg.norm(mine[key] - values), 1e-5 * np.linalg.norm(values), key)
 
+    @unittest.skipUnless(PROGRAM, "the C++ program is not at hand")
+    def test_agrees_with_the_program_on_experts(self):
+        import torch
+        import transformers
+
+        from nwcodec.calibration import draw_sequences
+
+        shape = dict(hidden_size=64, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, vocab_size=64)
+        for config in (
+            transformers.MixtralConfig(**shape, intermediate_size=96, num_local_experts=4),
+            transformers.Qwen3MoeConfig(**shape, moe_intermediate_size=48, num_experts=4, head_dim=16),
+        ):
+            with self.subTest(config.model_type):
+                torch.manual_seed(1)
+                original = self.root / config.model_type
+                transformers.AutoModelForCausalLM.from_config(config).save_pretrained(original)
+                words = {f"t{i}": i for i in range(64)}
+                tokenizer = {"type": "WordPiece", "unk_token": "t0", "continuing_subword_prefix": "##", "vocab": words}
+                tokenizer |= {"max_input_chars_per_word": 100}
+                (original / "tokenizer.json").write_text(
+                    json.dumps({"version": "1.0", "pre_tokenizer": {"type": "Whitespace"}, "model": tokenizer})
+                )
+                ids = torch.randint(1, 64, (4 * 48,)).tolist()
+                text = self.root / "text"
+                text.write_text(" ".join(f"t{i}" for i in ids))
+                command = [PROGRAM, "calibrate", original, "--text", text, "--sequences", "4", "--length", "48"]
+                subprocess.run(
+                    [*command, "--quiet", "-o", f"{original}.program"], check=True, stdout=subprocess.DEVNULL
+                )
+                model = transformers.AutoModelForCausalLM.from_pretrained(original, dtype=torch.float32)
+                nwcodec.calibrate(model, draw_sequences(ids, 48, 4), f"{original}.python")
+                mine, theirs = moments(f"{original}.python"), moments(f"{original}.program")
+                self.assertEqual(mine.keys(), theirs.keys())
+                self.assertTrue(any("experts.3" in key[0] for key in mine))
+                for key, values in theirs.items():
+                    self.assertLessEqual(np.linalg.norm(mine[key] - values), 1e-5 * np.linalg.norm(values), key)
+
     def test_in_several_passes_gives_the_same(self):
         self.assertEqual(self.calibrate_demo(self.root / "one")["passes"], 1)
         self.assertEqual(self.calibrate_demo(self.root / "many", memory=1)["passes"], 6)

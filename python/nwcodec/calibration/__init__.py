@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from nwcodec import _nwcodec
+from nwcodec.calibration.experts import Products, eager_experts, experts_of
 from nwcodec.calibration.files import write_block, write_ends
 from nwcodec.calibration.layers import Layer, Names, blocks_of, checkpoint_of, ends_of
 from nwcodec.calibration.passes import Pass, run_batch
@@ -105,7 +106,8 @@ def calibrate(
         for old in output.glob("hessians-*.safetensors"):
             old.unlink()
     names = Names(model, checkpoint_of(model, checkpoint))
-    blocks = blocks_of(model, names)
+    experts = experts_of(model, names)
+    blocks = blocks_of(model, names, (layer for e in experts for layers in e.layers for layer in layers))
     if not blocks:
         raise NotFoundError("the model has no linear layers with a number in their names that the checkpoint has")
     ends = ends_of(model, names) if gradients else None
@@ -133,7 +135,8 @@ def calibrate(
                 for b, batch in enumerate(batches):
                     if progress is not None:
                         progress(i * len(batches) + b, len(groups) * len(batches), f"pass {i + 1} of {len(groups)}")
-                    run_batch(model, batch, device, gradients, seed, b)
+                    with eager_experts(model), Products(experts, watched.see_expert):
+                        run_batch(model, batch, device, gradients, seed, b)
                     watched.end_batch()
             finally:
                 watched.close()
@@ -154,7 +157,7 @@ def calibrate(
         model.train(training)
         for parameter, wanted in parameters:
             parameter.requires_grad_(wanted)
-    known = {id(layer.module) for block in blocks for layer in block}
+    known = {id(layer.module) for block in blocks for layer in block if layer.module is not None}
     if ends is not None:
         known.add(id(ends.head))
     skipped = [n for n, m in model.named_modules() if isinstance(m, nn.Linear) and id(m) not in known]

@@ -27,7 +27,7 @@ def write_block(block: list[Layer], gradients: bool, positions: int, path: Path,
     for layer in block:
         fisher = None
         if gradients:
-            rows = means(layer.squares, layer.felt.tokens, layer.module.out_features)
+            rows = means(layer.squares, layer.felt.tokens, layer.out_features)
             fisher = file.add_fisher(layer.felt.mean(), rows, layer.g.mean() if layer.g is not None else None)
         file.add_weight(layer.name, layer.hash, hessians[id(layer.shares or layer)], fisher, None, False)
     file.write(str(path), positions if gradients else 0, json.dumps(calibration))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,8 +25,11 @@ class Layer:
     """A linear layer of a block, and what it has seen."""
 
     name: str  # of the weight in the checkpoint
-    module: nn.Module
+    in_features: int
+    out_features: int
     hash: int
+    module: nn.Module | None = None  # none: one of fused experts
+    expert: bool = False
     shares: Layer | None = None  # the layer before it with the same input
     x: Moment = None
     felt: Moment = None  # of |g| x
@@ -33,17 +37,18 @@ class Layer:
     squares: torch.Tensor | None = None
 
     def begin(self, outputs: bool) -> None:
-        self.x = Moment(self.module.in_features)
-        self.felt = Moment(self.module.in_features)
-        self.g = Moment(self.module.out_features) if outputs else None
+        self.x = Moment(self.in_features)
+        self.felt = Moment(self.in_features)
+        # Experts are many, and see too few tokens to tell how their outputs work together.
+        self.g = Moment(self.out_features) if outputs and not self.expert else None
         self.squares = None
 
     def end(self) -> None:
         self.x = self.felt = self.g = self.squares = None
 
     def bytes(self, gradients: bool, outputs: bool) -> int:
-        n, m = self.module.in_features, self.module.out_features
-        return 8 * (n * n * (1 + gradients) + m * m * (gradients and outputs))
+        n, m = self.in_features, self.out_features
+        return 8 * (n * n * (1 + gradients) + m * m * (gradients and outputs and not self.expert))
 
 
 @dataclass
@@ -114,6 +119,13 @@ class Names:
                 return candidate
         return None
 
+    def matching(self, pattern: re.Pattern) -> list[str]:
+        """The checkpoint's names that match."""
+        return [name for name in self._checkpoint or () if pattern.match(name)]
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        return self._checkpoint[name].shape
+
     def hash(self, name: str, parameter: torch.Tensor) -> int:
         if self._checkpoint is None:
             return _nwcodec.xxh3(parameter.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
@@ -123,14 +135,19 @@ class Names:
         return _nwcodec.xxh3(values.numpy())
 
 
-def blocks_of(model: nn.Module, names: Names) -> list[list[Layer]]:
+def blocks_of(model: nn.Module, names: Names, experts: Iterable[Layer] = ()) -> list[list[Layer]]:
+    """The layers of each block in the order of the model, `experts` behind the others."""
     blocks: dict[str, list[Layer]] = {}
     for name, module in model.named_modules():
         if not isinstance(module, nn.Linear) or (block := _block_of(name + ".")) is None:
             continue
         tensor = names.of(f"{name}.weight", module.weight)
         if tensor is not None:
-            blocks.setdefault(block, []).append(Layer(tensor, module, names.hash(tensor, module.weight)))
+            layer = Layer(tensor, module.in_features, module.out_features, names.hash(tensor, module.weight), module)
+            blocks.setdefault(block, []).append(layer)
+    for layer in experts:
+        if (block := _block_of(layer.name)) is not None:
+            blocks.setdefault(block, []).append(layer)
     return list(blocks.values())
 
 

@@ -66,7 +66,9 @@ class Pass:
             # This hook comes before all others.
             first = getattr(model, "get_input_embeddings", lambda: None)() or next(iter(_leaves(model)))
             self._handles.append(first.register_forward_hook(lambda _, __, y: y.requires_grad_(True)))
-        self._handles += [layer.module.register_forward_hook(self._hook_of(layer)) for layer in layers]
+        of_modules = [layer for layer in layers if layer.module is not None]
+        self._handles += [layer.module.register_forward_hook(self._hook_of(layer)) for layer in of_modules]
+        self._watched = {id(layer) for layer in layers}
         for layer in layers:
             layer.begin(gradients and outputs)
         if ends is not None:
@@ -77,7 +79,7 @@ class Pass:
     def _hook_of(self, layer: Layer) -> Callable:
         def see(_: nn.Module, inputs: tuple, output: torch.Tensor) -> None:
             seen = Seen(layer, inputs[0])
-            if self._first and self._seen and self._seen[-1].x is inputs[0]:
+            if self._first and self._seen and self._seen[-1].x is inputs[0] and not self._seen[-1].layer.expert:
                 before = self._seen[-1].layer
                 layer.shares = before.shares or before
             self._seen.append(seen)
@@ -85,6 +87,18 @@ class Pass:
                 output.register_hook(lambda g: setattr(seen, "g", g))
 
         return see
+
+    def see_expert(self, layers: list[Layer], x: torch.Tensor, output: torch.Tensor) -> None:
+        """A product with the projections of an expert, which stand one above the other."""
+        begin = 0
+        for layer in layers:
+            end = begin + layer.out_features
+            if id(layer) in self._watched:
+                seen = Seen(layer, x)
+                self._seen.append(seen)
+                if output.requires_grad:
+                    output.register_hook(lambda g, s=seen, a=begin, b=end: setattr(s, "g", g[..., a:b]))
+            begin = end
 
     def _see_head(self, _: nn.Module, inputs: tuple, output: torch.Tensor) -> None:
         self._ends.seen["x"] = inputs[0].detach()
@@ -100,12 +114,12 @@ class Pass:
         seen, self._seen = self._seen, []
         for s in seen:
             layer = s.layer
-            x = s.x.detach().reshape(-1, layer.module.in_features).float()
+            x = s.x.detach().reshape(-1, layer.in_features).float()
             if layer.shares is None:
                 layer.x.add(x)
             if not self._gradients:
                 continue
-            g = torch.zeros(len(x), layer.module.out_features, device=x.device) if s.g is None else s.g
+            g = torch.zeros(len(x), layer.out_features, device=x.device) if s.g is None else s.g
             g = g.reshape(len(x), -1).float()
             layer.felt.add(x * g.square().sum(-1, keepdim=True).sqrt())
             if layer.g is not None:
