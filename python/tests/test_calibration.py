@@ -75,7 +75,9 @@ class Calibrate(unittest.TestCase):
         shape = dict(hidden_size=64, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, vocab_size=64)
         for config in (
             transformers.MixtralConfig(**shape, intermediate_size=96, num_local_experts=4),
-            transformers.Qwen3MoeConfig(**shape, moe_intermediate_size=48, num_experts=4, head_dim=16),
+            transformers.Qwen3MoeConfig(
+                **shape, moe_intermediate_size=48, num_experts=4, num_experts_per_tok=2, head_dim=16
+            ),
         ):
             with self.subTest(config.model_type):
                 torch.manual_seed(1)
