@@ -4,12 +4,13 @@ SHELL := /bin/bash
 JOBS ?= $(shell nproc)
 RELEASE := build/release
 
-.PHONY: help demo test test-python test-long test-sanitizers test-tsan test-aarch64 bench cards fuzz lint format setup build clean
+.PHONY: help demo test test-python test-long test-sanitizers test-tsan test-aarch64 bench cards fuzz lint format \
+  setup build clean
 
 help:
 	@echo "make demo             install what is missing, build, compress the demo model, show what became of it"
 	@echo "make test             the same set-up and build, then all tests"
-	@echo "make test-python      the Python package with PyTorch and transformers, from the package index, and its examples"
+	@echo "make test-python      the Python package with PyTorch and transformers, and its examples"
 	@echo "make test-long        tests that take longer: large checkpoints, kills at random moments, memory"
 	@echo "make test-sanitizers  all tests that need no LibTorch, under address and undefined-behaviour sanitizers"
 	@echo "make test-tsan        of those, the tests of what uses threads, under the thread sanitizer"

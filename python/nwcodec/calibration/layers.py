@@ -69,8 +69,9 @@ class Ends:
     def begin(self) -> None:
         n = self.head.in_features
         self.x, self.felt, self.lookup = Moment(n), Moment(n), Moment(n)
-        self.head_squares = torch.zeros(self.head.out_features, dtype=torch.float64)
-        self.lookup_squares = torch.zeros(self.embedding.num_embeddings, dtype=torch.float64)
+        device = self.head.weight.device
+        self.head_squares = torch.zeros(self.head.out_features, dtype=torch.float64, device=device)
+        self.lookup_squares = torch.zeros(self.embedding.num_embeddings, dtype=torch.float64, device=device)
 
     def add(self) -> None:
         seen, self.seen = self.seen, {}
@@ -81,13 +82,13 @@ class Ends:
         self.x.add(x)
         self.felt.add(x * squares.sum(-1, keepdim=True).sqrt())
         for some in squares.split(_POSITIONS_AT_A_TIME):
-            self.head_squares += some.sum(0, dtype=torch.float64).float().double().cpu()
+            self.head_squares += some.sum(0, dtype=torch.float64).float().double().to(self.head_squares.device)
         # Modules that scale what they look up see a row's error that much larger.
         scale = float(getattr(self.embedding, "embed_scale", 1.0))
         felt = seen["g_embedding"].reshape(x.shape).float() * scale
         self.lookup.add(felt)
-        each = felt.square().sum(-1, dtype=torch.float64).float().double().cpu()
-        self.lookup_squares.index_add_(0, seen["ids"].reshape(-1).cpu(), each)
+        each = felt.square().sum(-1, dtype=torch.float64).float().double().to(self.lookup_squares.device)
+        self.lookup_squares.index_add_(0, seen["ids"].reshape(-1).to(each.device), each)
 
 
 def _block_of(name: str) -> str | None:
