@@ -52,8 +52,8 @@ Result<bool> take_from_earlier_run(const CalibrateOptions& options, const Calibr
 
 Status write_sequences_of_model(const CalibrateOptions& options, const CalibrationText& text, size_t index,
                                 const Progress& progress, DrawnTexts& drawn) {
-  Result<CausalLm> model =
-      CausalLm::open(options.model, {.resident = true, .threads = options.threads, .device = options.device});
+  Result<CausalLm> model = CausalLm::open(
+      options.model, {.residency = Residency::kAll, .threads = options.threads, .device = options.device});
   if (!model && model.error().code() == ErrorCode::kNotFound) {
     return Error(ErrorCode::kNotFound, model.error().message())
         .in_file(model.error().file())

@@ -24,7 +24,7 @@ using Sequences = std::vector<CalibrationSequences::Sequence>;
 class OwnText : public ::testing::Test {
  protected:
   OwnText() { testing::write_toy_checkpoint(model_, testing::toy_tensors(1)); }
-  CausalLm open() const { return *CausalLm::open(model_.path(), {.resident = true, .threads = 1}); }
+  CausalLm open() const { return *CausalLm::open(model_.path(), {.residency = Residency::kAll, .threads = 1}); }
   CalibrateOptions options(const std::string& output) const {
     return {.model = model_.path(),
             .output = directory_.path() / output,
@@ -127,8 +127,9 @@ TEST_F(OwnText, SaysWhereItStopsBeingFinite) {
   tensors["model.embed_tokens.weight"].values[7 * 8] = std::nanf("");
   testing::write_toy_checkpoint(model_, tensors);
   const CausalLm model = open();
-  const Sequences sound = *write_own_text(CausalLm(*CausalLm::open(model_.path(), {.resident = true, .threads = 1})),
-                                          {.beginning = {3}, .sequences = 1, .length = 2}, {});
+  const Sequences sound =
+      *write_own_text(CausalLm(*CausalLm::open(model_.path(), {.residency = Residency::kAll, .threads = 1})),
+                      {.beginning = {3}, .sequences = 1, .length = 2}, {});
   EXPECT_EQ(sound.size(), 1u);
   const Result<Sequences> broken = write_own_text(model, {.beginning = {3, 7}, .sequences = 2, .length = 9}, {});
   ASSERT_FALSE(broken);

@@ -1,7 +1,9 @@
 #include "cli/generate_command.h"
 
 #include <fmt/format.h>
+#include <sys/resource.h>
 
+#include <chrono>
 #include <cstdio>
 #include <memory>
 
@@ -29,6 +31,12 @@ size_t settled_length(const std::string& text) {
   return length;
 }
 
+// Of this process until now.
+uint64_t peak_memory_bytes() {
+  rusage usage{};
+  return ::getrusage(RUSAGE_SELF, &usage) == 0 ? static_cast<uint64_t>(usage.ru_maxrss) * 1024 : 0;
+}
+
 }  // namespace
 
 Result<TextModel> open_text_model(const GenerateTextOptions& options) {
@@ -36,17 +44,19 @@ Result<TextModel> open_text_model(const GenerateTextOptions& options) {
   set_compute_threads(threads);
   NWC_ASSIGN_OR_RETURN(Tokenizer tokenizer, open_tokenizer(options.checkpoint));
   NWC_ASSIGN_OR_RETURN(std::shared_ptr<DecodeBackend> backend, decode_backend_for(options.device, options.checkpoint));
-  NWC_ASSIGN_OR_RETURN(CausalLm model, CausalLm::open(options.checkpoint, {.resident = true,
-                                                                           .threads = threads,
-                                                                           .device = options.device,
-                                                                           .decode_backend = std::move(backend)}));
+  NWC_ASSIGN_OR_RETURN(
+      CausalLm model,
+      CausalLm::open(options.checkpoint, {.residency = options.decoded ? Residency::kAll : Residency::kEnds,
+                                          .threads = threads,
+                                          .device = options.device,
+                                          .decode_backend = std::move(backend)}));
   std::vector<std::string> warnings = tokenizer.warnings();
   append_notes(options.checkpoint, model.warnings(), warnings);
   return TextModel{std::move(tokenizer), std::move(model), std::move(warnings)};
 }
 
-Result<std::string> generate_text(const TextModel& writer, const GenerateTextOptions& options, const Progress& progress,
-                                  const std::function<void(const std::string&)>& on_text) {
+Result<Continuation> generate_text(const TextModel& writer, const GenerateTextOptions& options,
+                                   const Progress& progress, const std::function<void(const std::string&)>& on_text) {
   const Tokenizer& tokenizer = writer.tokenizer;
   NWC_ASSIGN_OR_RETURN(std::vector<int32_t> ids,
                        tokenizer.encode(options.prompt, /*add_special_tokens=*/true, progress));
@@ -64,10 +74,9 @@ Result<std::string> generate_text(const TextModel& writer, const GenerateTextOpt
     shown = settled;
   };
   NWC_ASSIGN_OR_RETURN(const GenerateResult result, generate(writer.model, prompt, generation, progress));
-  (void)result;
   const std::string text = tokenizer.decode(ids, true);
   if (on_text && text.size() > shown) on_text(text.substr(shown));
-  return text.substr(std::min(prompt_length, text.size()));
+  return Continuation{text.substr(std::min(prompt_length, text.size())), result.tokens.size()};
 }
 
 void add_generate(CLI::App& app, Command& command) {
@@ -89,6 +98,9 @@ void add_generate(CLI::App& app, Command& command) {
       ->check(in_range(int64_t{0}, kManyTokens))
       ->capture_default_str();
   app.add_option("--seed", o->sampling.seed, "Seed of the sampler")->check(any_seed())->capture_default_str();
+  app.add_option("--resident", o->decoded,
+                 "What stays in memory: decoded weights (fast), or compressed ones, each block decoded for every token")
+      ->transform(one_of<bool>({{"decoded", true}, {"compressed", false}}));
   add_device_option(app, o->device_name);
   add_global_options(app, command);
   command.run = [o, &command]() -> Status {
@@ -101,18 +113,24 @@ void add_generate(CLI::App& app, Command& command) {
       for (const std::string& warning : writer.warnings) line.note("warning: " + warning);
     }
     if (command.global.json) {
-      NWC_ASSIGN_OR_RETURN(const std::string text, generate_text(writer, *o, progress, {}));
-      print_json(Json{{"prompt", o->prompt}, {"text", text}});
+      const auto begin = std::chrono::steady_clock::now();
+      NWC_ASSIGN_OR_RETURN(const Continuation made, generate_text(writer, *o, progress, {}));
+      const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+      print_json(Json{{"prompt", o->prompt},
+                      {"text", made.text},
+                      {"tokens", made.tokens},
+                      {"tokens_per_second", static_cast<double>(made.tokens) / seconds.count()},
+                      {"peak_memory_bytes", peak_memory_bytes()}});
       return {};
     }
     // The prompt is printed with the first piece of what follows it, not before all has been opened.
     std::string before = o->prompt;
-    Result<std::string> text = generate_text(writer, *o, progress, [&](const std::string& piece) {
+    Result<Continuation> made = generate_text(writer, *o, progress, [&](const std::string& piece) {
       fmt::print("{}{}", before, piece);
       std::fflush(stdout);
       before.clear();
     });
-    if (!text) return std::move(text).error();
+    if (!made) return std::move(made).error();
     fmt::print("{}\n", before);
     return {};
   };

@@ -1,6 +1,7 @@
 // `nwcodec generate` as a function.
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
 #include <functional>
 #include <string>
@@ -22,6 +23,9 @@ struct GenerateTextOptions {
   SamplingOptions sampling;
   int threads = 0;
   ModelDevice device = {};
+  // Weights stay in memory as floats; otherwise they stay in the checkpoint's files, and each block is decoded whenever
+  // it is needed.
+  bool decoded = true;
 };
 
 // What writes text, opened.
@@ -33,8 +37,13 @@ struct TextModel {
 
 Result<TextModel> open_text_model(const GenerateTextOptions& options);
 
-// Returns the continuation; `on_text` (may be empty) gets its pieces as they come.
-Result<std::string> generate_text(const TextModel& writer, const GenerateTextOptions& options, const Progress& progress,
-                                  const std::function<void(const std::string&)>& on_text);
+struct Continuation {
+  std::string text;
+  size_t tokens = 0;
+};
+
+// `on_text` (may be empty) gets its pieces as they come.
+Result<Continuation> generate_text(const TextModel& writer, const GenerateTextOptions& options,
+                                   const Progress& progress, const std::function<void(const std::string&)>& on_text);
 
 }  // namespace nwc::cli

@@ -31,7 +31,7 @@ const std::filesystem::path kLlama3 = NWC_SOURCE_DIR "/tests/data/model/llama3";
 struct Toy {
   explicit Toy(const ToyTensors& tensors, bool resident = true, const std::string& config = testing::kToyConfig) {
     write_toy_checkpoint(dir, tensors, config);
-    Result<CausalLm> opened = CausalLm::open(dir.path(), {.resident = resident});
+    Result<CausalLm> opened = CausalLm::open(dir.path(), {.residency = resident ? Residency::kAll : Residency::kNone});
     if (!opened) throw std::runtime_error(opened.error().to_string());
     model = std::make_unique<CausalLm>(*std::move(opened));
   }
@@ -168,7 +168,7 @@ TEST(PerplexityTest, RefusesOutputThatIsNotFinite) {
 
 TEST(DivergenceTest, OfAModelWithItselfIsZero) {
   const Result<CausalLm> model = CausalLm::open(kLlama3, {});
-  const Result<CausalLm> again = CausalLm::open(kLlama3, {.resident = true});
+  const Result<CausalLm> again = CausalLm::open(kLlama3, {.residency = Residency::kAll});
   ASSERT_TRUE(model && again);
   const Result<DivergenceResult> result = divergence(*model, *again, some_ids(300, 320), {.context = 100}, {});
   ASSERT_TRUE(result) << result.error().to_string();
@@ -260,7 +260,7 @@ std::vector<int32_t> uncached_greedy(const CausalLm& model, std::vector<int32_t>
 }
 
 TEST(GenerateTest, CachedEqualsUncached) {
-  const Result<CausalLm> model = CausalLm::open(kLlama3, {.resident = true});
+  const Result<CausalLm> model = CausalLm::open(kLlama3, {.residency = Residency::kAll});
   ASSERT_TRUE(model) << model.error().to_string();
   const std::vector<int32_t> prompt{5, 17, 300, 42, 9};
   const std::vector<int32_t> expected = uncached_greedy(*model, prompt, 100);
@@ -277,7 +277,7 @@ TEST(GenerateTest, CachedEqualsUncached) {
 }
 
 TEST(GenerateTest, StopsBeforeAStopToken) {
-  const Result<CausalLm> model = CausalLm::open(kLlama3, {.resident = true});
+  const Result<CausalLm> model = CausalLm::open(kLlama3, {.residency = Residency::kAll});
   ASSERT_TRUE(model) << model.error().to_string();
   const std::vector<int32_t> prompt{5, 17};
   const std::vector<int32_t> free_run = uncached_greedy(*model, prompt, 8);

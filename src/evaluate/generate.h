@@ -33,9 +33,9 @@ struct GenerateResult {
   Stop stop = Stop::kMaxNewTokens;
 };
 
-// Continues `prompt`, which needs at least one token. Keys and values are cached; open the model with `resident`, or
-// every token reads all weights anew. Progress counts new tokens. Thread safety: may be called from several threads at
-// once. Errors: kInvalidArgument for the prompt or the options; kNonFinite; kInterrupted; kInternal; of loading
+// Continues `prompt`, which needs at least one token. Keys and values are cached; a model that is not resident
+// reads its blocks anew for every token. Progress counts new tokens. Thread safety: may be called from several threads
+// at once. Errors: kInvalidArgument for the prompt or the options; kNonFinite; kInterrupted; kInternal; of loading
 // weights.
 Result<GenerateResult> generate(const CausalLm& model, std::span<const int32_t> prompt, const GenerateOptions& options,
                                 const Progress& progress);

@@ -15,7 +15,7 @@
 namespace nwc {
 namespace {
 
-// What `slot` holds, or what `load` returns; kept in the slot if the model is resident.
+// What `slot` holds, or what `load` returns; kept in the slot if the part is to stay.
 template <class Part, class Load>
 Result<std::shared_ptr<const Part>> kept_or_loaded(std::shared_ptr<const Part>* slot, bool keep, Load&& load) {
   if (*slot) return *slot;
@@ -52,7 +52,7 @@ Status check_tensors(const ModelSpec& spec, const ParameterSource& source, bool 
 struct CausalLm::State {
   ModelSpec spec;
   std::shared_ptr<const ParameterSource> source;
-  bool resident = false;
+  Residency residency = Residency::kNone;
   std::vector<std::string> warnings;
   std::shared_ptr<RopeTables> rope = std::make_shared<RopeTables>();
 
@@ -90,31 +90,33 @@ Result<CausalLm> CausalLm::create(ModelSpec spec, std::shared_ptr<const Paramete
   state->blocks.resize(spec.blocks.size());
   state->spec = std::move(spec);
   state->source = std::move(source);
-  state->resident = options.resident;
+  state->residency = options.residency;
   return CausalLm(std::move(state));
 }
 
 const ModelSpec& CausalLm::spec() const { return state_->spec; }
 const std::vector<std::string>& CausalLm::warnings() const { return state_->warnings; }
-bool CausalLm::resident() const { return state_->resident; }
+bool CausalLm::resident() const { return state_->residency == Residency::kAll; }
 
 Result<std::shared_ptr<const Embedding>> CausalLm::embedding() const {
   State& s = *state_;
   const std::lock_guard lock(s.mutex);
-  return kept_or_loaded(&s.embedding, s.resident, [&] { return Embedding::load(s.spec, *s.source); });
+  return kept_or_loaded(&s.embedding, s.residency != Residency::kNone,
+                        [&] { return Embedding::load(s.spec, *s.source); });
 }
 
 Result<std::shared_ptr<const Block>> CausalLm::block(size_t index) const {
   State& s = *state_;
   const std::lock_guard lock(s.mutex);
-  return kept_or_loaded(&s.blocks[index], s.resident,
+  return kept_or_loaded(&s.blocks[index], s.residency == Residency::kAll,
                         [&] { return Block::load(s.spec.blocks[index], *s.source, s.rope); });
 }
 
 Result<std::shared_ptr<const Head>> CausalLm::head() const {
   State& s = *state_;
   const std::lock_guard lock(s.mutex);
-  return kept_or_loaded(&s.head, s.resident, [&] { return Head::load(s.spec, *s.source, s.embedding.get()); });
+  return kept_or_loaded(&s.head, s.residency != Residency::kNone,
+                        [&] { return Head::load(s.spec, *s.source, s.embedding.get()); });
 }
 
 }  // namespace nwc

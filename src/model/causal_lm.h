@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -22,14 +23,20 @@
 
 namespace nwc {
 
+// Which parts stay in memory once they are loaded. The others are read anew by each call of embedding(), block() and
+// head(), from the checkpoint's mapped files, and nothing but the caller's pointer holds them.
+enum class Residency : uint8_t {
+  kNone,
+  kEnds,  // embedding and head; so a compressed model generates with one block in memory
+  kAll,   // as fast generation needs
+};
+
 // Computes in float32, whatever the checkpoint stores.
 // Thread safety: const members may be called from several threads at once.
 class CausalLm {
  public:
   struct Options {
-    // Keep every part once loaded, as generation needs; otherwise each call of embedding(), block() and head() reads
-    // the part anew and nothing but the caller's pointer holds it.
-    bool resident = false;
+    Residency residency = Residency::kNone;
     // Whether head() will be called: calibration and recovery need none, and models of other tasks have none.
     bool head = true;
     // For decoding compressed tensors; <= 0 means all cores.
@@ -52,7 +59,7 @@ class CausalLm {
   ~CausalLm();
 
   const ModelSpec& spec() const;
-  bool resident() const;
+  bool resident() const;  // Residency::kAll
   // What the checkpoint does not say as one would expect, a line each: Weights::warnings() and those of a tied head.
   const std::vector<std::string>& warnings() const;
   size_t blocks() const { return spec().blocks.size(); }

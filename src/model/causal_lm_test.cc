@@ -90,7 +90,7 @@ TEST(ConformanceTest, RopeScalingMatters) {
 }
 
 TEST(CausalLmTest, CachedPiecesEqualTheWhole) {
-  const Result<CausalLm> model = CausalLm::open(kCommitted / "llama3", {.resident = true});
+  const Result<CausalLm> model = CausalLm::open(kCommitted / "llama3", {.residency = Residency::kAll});
   ASSERT_TRUE(model) << model.error().to_string();
   const at::Tensor ids = (torch::arange(2 * 40) * 37 % 320).view({2, 40});
   const at::Tensor whole = logits_of(*model, ids);
@@ -117,7 +117,7 @@ TEST(CausalLmTest, ABatchEqualsItsRows) {
 TEST(CausalLmTest, ResidentPartsAreKeptOthersAreNot) {
   const TempDir dir;
   write_toy_checkpoint(dir, toy_tensors(1));
-  const Result<CausalLm> resident = CausalLm::open(dir.path(), {.resident = true});
+  const Result<CausalLm> resident = CausalLm::open(dir.path(), {.residency = Residency::kAll});
   const Result<CausalLm> streaming = CausalLm::open(dir.path(), {});
   ASSERT_TRUE(resident) << resident.error().to_string();
   ASSERT_TRUE(streaming) << streaming.error().to_string();
@@ -237,8 +237,10 @@ TEST(CausalLmTest, ATiedModelNeedsNoHead) {
   write_toy_checkpoint(twin, tensors);
   const at::Tensor ids = torch::arange(16).unsqueeze(0);
   for (const bool resident : {false, true}) {
-    const Result<CausalLm> tied = CausalLm::open(dir.path(), {.resident = resident});
-    const Result<CausalLm> untied = CausalLm::open(twin.path(), {.resident = resident});
+    const Result<CausalLm> tied =
+        CausalLm::open(dir.path(), {.residency = resident ? Residency::kAll : Residency::kNone});
+    const Result<CausalLm> untied =
+        CausalLm::open(twin.path(), {.residency = resident ? Residency::kAll : Residency::kNone});
     ASSERT_TRUE(tied) << tied.error().to_string();
     ASSERT_TRUE(untied) << untied.error().to_string();
     EXPECT_TRUE(torch::equal(logits_of(*tied, ids), logits_of(*untied, ids)));

@@ -77,7 +77,7 @@ TEST_P(CommittedFixture, OutputsAreThoseOfTransformers) {
 TEST_P(CommittedFixture, CachedPiecesEqualTheWhole) {
   const torch::NoGradGuard no_gradients;
   const std::filesystem::path directory = testing::committed_fixture(GetParam());
-  const CausalLm model = testing::value_of(CausalLm::open(directory, {.resident = true, .threads = 1}));
+  const CausalLm model = testing::value_of(CausalLm::open(directory, {.residency = Residency::kAll, .threads = 1}));
   const auto logits = [&](const at::Tensor& ids, KvCache* cache) {
     at::Tensor hidden = testing::value_of(model.embedding())->forward(ids);
     for (size_t i = 0; i < model.blocks(); ++i) {

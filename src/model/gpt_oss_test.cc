@@ -118,7 +118,7 @@ TEST(GptOssModelTest, FourBitsAreTheValuesTheyStandFor) {
 TEST(GptOssModelTest, CachedPiecesEqualTheWhole) {
   const TempDir dir;
   write_model(dir, true);
-  const Result<CausalLm> model = CausalLm::open(dir.path(), {.resident = true});
+  const Result<CausalLm> model = CausalLm::open(dir.path(), {.residency = Residency::kAll});
   ASSERT_TRUE(model) << model.error().to_string();
   const at::Tensor ids = (torch::arange(40) * 11 % 16).view({2, 20});
   const at::Tensor whole = logits_of(*model, ids);

@@ -131,7 +131,8 @@ TEST_F(OnGpu, DivergenceAndGenerationAreThoseOfTheCpu) {
   std::vector<DivergenceResult> results;
   std::vector<std::vector<int32_t>> texts;
   for (const ModelDevice device : {ModelDevice{}, gpu}) {
-    const CausalLm original = value_of(CausalLm::open(kModel, {.resident = true, .threads = 1, .device = device}));
+    const CausalLm original =
+        value_of(CausalLm::open(kModel, {.residency = Residency::kAll, .threads = 1, .device = device}));
     const CausalLm small = value_of(CausalLm::open(work_ / "small", {.threads = 1, .device = device}));
     results.push_back(value_of(divergence(original, small, ids, {.context = 100}, {})));
     texts.push_back(value_of(generate(original, std::span(ids).first(8),

@@ -34,7 +34,7 @@ class LanguageModel : public ::testing::TestWithParam<const char*> {
 TEST_P(LanguageModel, GeneratesWhatTransformersGenerates) {
   const testing::Expected expected(directory());
   const std::vector<int32_t> wanted = ids_of(expected["generated"]), ids = ids_of(expected["input_ids"]);
-  const CausalLm model = value_of(CausalLm::open(directory(), {.resident = true, .threads = 1}));
+  const CausalLm model = value_of(CausalLm::open(directory(), {.residency = Residency::kAll, .threads = 1}));
   const GenerateResult result = value_of(
       generate(model, std::span(ids).first(20),
                {.max_new_tokens = static_cast<int64_t>(wanted.size()), .stop_ids = std::vector<int32_t>()}, {}));
@@ -45,7 +45,7 @@ TEST_P(LanguageModel, GeneratesWhatTransformersGenerates) {
 // sequences at once give what single ones give. Across the change of phi3's angles.
 TEST_P(LanguageModel, ItsOwnTextIsDrawnFromWhatItPredicts) {
   const torch::NoGradGuard no_gradients;
-  const CausalLm model = value_of(CausalLm::open(directory(), {.resident = true, .threads = 1}));
+  const CausalLm model = value_of(CausalLm::open(directory(), {.residency = Residency::kAll, .threads = 1}));
   const int64_t change = length_of_other_angles(model.spec()).value_or(0);
   OwnTextOptions options{.beginning = {1, 5}, .sequences = 3, .length = std::max<int64_t>(16, change + 3), .seed = 9};
   const auto together = value_of(write_own_text(model, options, {}));

@@ -27,7 +27,8 @@ Read read(const ToyTensors& tensors, bool tied, bool resident) {
   const torch::NoGradGuard no_gradients;
   const TempDir dir;
   testing::write_toy_checkpoint(dir, tensors, tied ? toy_config("\"tie_word_embeddings\": true") : testing::kToyConfig);
-  const Result<CausalLm> model = CausalLm::open(dir.path(), {.resident = resident});
+  const Result<CausalLm> model =
+      CausalLm::open(dir.path(), {.residency = resident ? Residency::kAll : Residency::kNone});
   EXPECT_TRUE(model) << model.error().to_string();
   if (!model) return {};
   at::Tensor hidden = (*model->embedding())->forward(torch::arange(16).unsqueeze(0));
