@@ -1,8 +1,10 @@
 """transformers loads compressed checkpoints, and nothing of them is lost silently."""
 
 import json
+import os
 import shutil
 import struct
+import subprocess
 import tempfile
 import unittest
 from pathlib import Path
@@ -49,6 +51,19 @@ class Load(unittest.TestCase):
         model, plain = self.load(compressed()), self.load(decompressed())
         self.assertEqual((logits(model) - logits(plain)).abs().max().item(), 0.0)
         self.assertEqual(model.dtype, plain.dtype)
+
+    @unittest.skipUnless(os.environ.get("NWCODEC_PROGRAM"), "the C++ program is not at hand")
+    def test_writes_the_programs_tokens(self):
+        import torch
+        from transformers import AutoTokenizer
+
+        model = self.load(compressed(), dtype=torch.float32)
+        tokenizer = AutoTokenizer.from_pretrained(DEMO)
+        for prompt in ("Once upon a time", "The history of the city"):
+            made = model.generate(**tokenizer(prompt, return_tensors="pt"), max_new_tokens=16, do_sample=False)
+            command = [os.environ["NWCODEC_PROGRAM"], "generate", compressed(), "--prompt", prompt]
+            program = subprocess.run([*command, "--max-new-tokens", "16"], capture_output=True, text=True, check=True)
+            self.assertEqual(tokenizer.decode(made[0], skip_special_tokens=True), program.stdout.rstrip("\n"))
 
     def test_decoded_saves_as_a_plain_model(self):
         output = Path(self.directory.name) / "saved"

@@ -43,6 +43,9 @@ void add_inspect(CLI::App& app, Command& command);
 void add_calibrate(CLI::App& app, Command& command);
 void add_eval(CLI::App& app, Command& command);
 void add_generate(CLI::App& app, Command& command);
+void add_doctor(CLI::App& app, Command& command);
+void add_completion(CLI::App& app, Command& command);  // these two describe the commands beside them
+void add_man(CLI::App& app, Command& command);
 void add_study(CLI::App& app, Command& command);  // has commands of its own: cli/study_command.h
 
 // --json, --quiet and --threads.

@@ -52,6 +52,9 @@ int run(int argc, char** argv) {
       {"train", "Train a codec on the weights of checkpoints", add_train},
       {"calibrate", "Measure what a model's layers see: Hessians for compress", add_calibrate},
       {"study", "Measure weights, quantisers and compressed tensors", add_study},
+      {"doctor", "Say what this machine offers and what was found", add_doctor},
+      {"completion", "Print a script that completes commands in bash or zsh", add_completion},
+      {"man", "Print a manual page", add_man},
   };
   std::map<const CLI::App*, Command> commands;
   for (const Entry& entry : entries) {
