@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 STREAM = ".nwc_stream"
 _COMPANIONS = (".nwc_scales", ".nwc_levels")
 _CHECKSUMS = "nwcodec.checksums"
-_CODEC = "codec.safetensors"
+CODEC = "codec.safetensors"
 
 
 def names_in(path: str | Path) -> list[str]:
@@ -37,7 +37,7 @@ def names_in(path: str | Path) -> list[str]:
 def is_compressed(path: str | Path) -> bool:
     """Whether a file belongs to a compressed checkpoint; its codec does, and has no tensors of the original."""
     path = Path(path)
-    return (path.parent / _CODEC).is_file() and (path.name == _CODEC or _CHECKSUMS in names_in(path))
+    return (path.parent / CODEC).is_file() and (path.name == CODEC or _CHECKSUMS in names_in(path))
 
 
 def wrap_safe_open(safe_open: Any, checkpoint_of: Callable[[Any], dict[str, Any]]) -> Any:
@@ -103,7 +103,7 @@ class DecodedFile:
         self._device = device
         self._streams = streams
         self.read = read if read is not None else set()
-        stored = [] if Path(path).name == _CODEC else names_in(path)
+        stored = [] if Path(path).name == CODEC else names_in(path)
         names = (n.removesuffix(STREAM) for n in stored if n != _CHECKSUMS and not n.endswith(_COMPANIONS))
         self._names = sorted(name for name in names if name not in hidden)
 

@@ -29,6 +29,7 @@ import transformers
 from transformers import PreTrainedModel
 from transformers.quantizers.auto import register_quantization_config, register_quantizer
 from transformers.quantizers.base import HfQuantizer
+from transformers.utils import cached_file
 from transformers.utils.quantization_config import QuantizationConfigMixin
 
 from nwcodec import _nwcodec, decoded_file
@@ -67,6 +68,13 @@ class _Loading:
 
 
 _LOADING: dict[Path, _Loading] = {}
+
+
+def _fetch_codec(model: PreTrainedModel, files: list[str]) -> None:
+    """From the hub transformers fetches the shards alone; their codec stands beside them."""
+    if not files or (Path(files[0]).parent / decoded_file.CODEC).exists() or Path(model.name_or_path).is_dir():
+        return
+    cached_file(model.name_or_path, decoded_file.CODEC, _raise_exceptions_for_missing_entries=False)
 
 
 def _loading_of(filename: Any) -> dict[str, Any]:
@@ -128,11 +136,14 @@ class NwcodecQuantizer(HfQuantizer):
 
     def _process_model_before_weight_loading(self, model: PreTrainedModel, **kwargs: Any) -> PreTrainedModel:
         files = kwargs.get("checkpoint_files") or []
+        _fetch_codec(model, files)
         compressed = [f for f in files if decoded_file.is_compressed(f)]
         if not compressed:
+            where = str(Path(files[0]).parent) if files else "the checkpoint"
             raise MismatchError(
-                "config.json says that the checkpoint is compressed, but its weight files are not; decompress the "
-                "original directory again, or remove quantization_config"
+                f"{where}: config.json says that the checkpoint is compressed, but codec.safetensors or the streams "
+                "are missing beside it; fetch the whole directory",
+                where,
             )
         self._directory = Path(compressed[0]).parent.resolve()
         self._loading = _LOADING[self._directory] = _Loading(Path(compressed[0]).parent)

@@ -138,6 +138,16 @@ class Load(unittest.TestCase):
         with self.assertRaises(nwcodec.errors.UnsupportedError):
             self.load(self.damaged(newer))
 
+    def test_a_missing_codec_is_refused(self):
+        copy = self.damaged(lambda copy: (copy / "codec.safetensors").unlink())
+        with self.assertRaisesRegex(nwcodec.errors.MismatchError, "codec.safetensors"):
+            self.load(copy)
+
+    def test_plain_models_load_as_before(self):
+        model = self.load(DEMO)
+        self.assertFalse(getattr(model, "is_quantized", False))
+        self.assertEqual(logits(model).shape[-1], model.config.vocab_size)
+
     def test_header_tampering_is_refused(self):
         def rename(copy):
             def change(header):
