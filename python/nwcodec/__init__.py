@@ -10,6 +10,7 @@
 
 from nwcodec import errors
 from nwcodec._nwcodec import __version__, cuda_device_count
+from nwcodec.card import write_card
 from nwcodec.checkpoint import Checkpoint, Tensor, open  # noqa: A004
 from nwcodec.commands import codec_path, compress, decompress, inspect
 from nwcodec.errors import Error
@@ -28,6 +29,7 @@ __all__ = [
     "evaluate",
     "inspect",
     "open",
+    "write_card",
 ]
 
 

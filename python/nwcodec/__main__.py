@@ -63,6 +63,10 @@ def _inspect(a: argparse.Namespace) -> dict[str, Any]:
     return report
 
 
+def _card(a: argparse.Namespace) -> dict[str, Any]:
+    return {"card": str(nwcodec.write_card(a.model, a.base_model))}
+
+
 def _load(directory: str, device: str, resident: str = "decoded") -> Any:
     try:
         import transformers  # noqa: F401
@@ -203,6 +207,10 @@ def _parser() -> argparse.ArgumentParser:
     sub = command("inspect", _inspect, "What a compressed checkpoint consists of.")
     with_model(sub, "compressed directory")
     sub.add_argument("--verify", action="store_true", help="check every byte")
+
+    sub = command("card", _card, "Write a model card and the hashes of all files into a compressed checkpoint.")
+    with_model(sub, "compressed directory")
+    sub.add_argument("--base-model", help="the original's name, for hubs")
 
     sub = command("eval", _eval, "Perplexity, and divergence from the original.")
     with_model(sub, "directory, plain or compressed")

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -112,6 +113,31 @@ class Decompress(unittest.TestCase):
     def test_refuses_dtypes(self):
         with tempfile.TemporaryDirectory() as directory, self.assertRaises(nwcodec.errors.InvalidArgumentError):
             nwcodec.decompress(compressed(), Path(directory) / "out", dtype="I8")
+
+
+class Card(unittest.TestCase):
+    def test_carries_the_licence_and_counts_bytes(self):
+        with tempfile.TemporaryDirectory() as directory:
+            copy = Path(shutil.copytree(compressed(), Path(directory) / "small"))
+            original = "---\nlicense: mit\ntags:\n- other\nlanguage:\n- en\n- fr\n---\n# Original\n"
+            (copy / "README.md").write_text(original)
+            for _ in range(2):  # the second time the card is its own
+                text = nwcodec.write_card(copy, "owner/name").read_text()
+                self.assertEqual((copy / "README.base.md").read_text(), original)
+            head = text.split("---")[1]
+            self.assertIn('license: mit\nlanguage:\n- en\n- fr\nbase_model: "owner/name"', head)
+            self.assertNotIn("other", head)
+            self.assertIn(f"| {nwcodec.inspect(copy)['bits_per_weight']:.3f} |", text)
+            sums = dict(reversed(line.split("  ")) for line in (copy / "SHA256SUMS").read_text().splitlines())
+            self.assertEqual(set(sums), {p.name for p in copy.iterdir()} - {"SHA256SUMS"})
+            for name, digest in sums.items():
+                self.assertEqual(hashlib.sha256((copy / name).read_bytes()).hexdigest(), digest)
+            self.assertTrue(nwcodec.open(copy).compressed)
+
+    def test_is_of_compressed_checkpoints_only(self):
+        with self.assertRaises(nwcodec.Error):
+            nwcodec.write_card(DEMO)
+        self.assertFalse((DEMO / "SHA256SUMS").exists())
 
 
 class CommandLine(unittest.TestCase):
