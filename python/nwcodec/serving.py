@@ -16,14 +16,33 @@ from nwcodec.claims import Claims
 METHOD = "nwcodec"
 
 
+class _Safetensors:
+    """The package safetensors with another `safe_open`."""
+
+    def __init__(self, package: Any, safe_open: Any):
+        self._package = package
+        self.safe_open = safe_open
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._package, name)
+
+
 def show_decoded(module: Any) -> None:
-    """Makes a module that reads weights with `safe_open` see the original's tensors in compressed checkpoints."""
+    """Makes a module that reads weights with `safe_open` see the original's tensors in compressed checkpoints.
+
+    Args:
+        module: has imported `safe_open`, or `safetensors`.
+    """
     open_checkpoint = functools.lru_cache(maxsize=2)(Checkpoint)
 
     def checkpoint_of(filename: Any) -> dict[str, Any]:
         return {"checkpoint": open_checkpoint(str(Path(filename).parent))}
 
-    module.safe_open = decoded_file.wrap_safe_open(module.safe_open, checkpoint_of)
+    if hasattr(module, "safe_open"):
+        module.safe_open = decoded_file.wrap_safe_open(module.safe_open, checkpoint_of)
+        return
+    package = module.safetensors
+    module.safetensors = _Safetensors(package, decoded_file.wrap_safe_open(package.safe_open, checkpoint_of))
 
 
 class CheckedLoad:

@@ -70,6 +70,20 @@ class Claims(unittest.TestCase):
         with self.assertRaisesRegex(nwcodec.errors.MismatchError, "fused"):
             self.load(NAMES)
 
+    def test_modules_that_import_the_package(self):
+        import safetensors
+
+        from nwcodec.serving import show_decoded
+
+        reader = types.SimpleNamespace(safetensors=safetensors)
+        show_decoded(reader)
+        path = str(next(compressed().glob("model*.safetensors")))
+        with reader.safetensors.safe_open(path, framework="pt", device="cpu") as file:
+            self.assertTrue(set(NAMES) <= set(file.keys()))
+        self.assertIs(reader.safetensors.SafetensorError, safetensors.SafetensorError)
+        with safetensors.safe_open(path, framework="pt") as file:
+            self.assertFalse(set(NAMES) <= set(file.keys()))
+
     def test_the_codec_is_no_weight_file(self):
         with self.reader.safe_open(str(compressed() / "codec.safetensors"), framework="pt") as file:
             self.assertEqual(list(file.keys()), [])
@@ -137,6 +151,60 @@ class Vllm(unittest.TestCase):
                 (output / name).write_bytes((DEMO / name).read_bytes())
             with self.assertRaisesRegex(nwcodec.errors.MismatchError, "layers.3.mlp"):
                 self.model_of(output)
+
+
+@unittest.skipUnless(importlib.util.find_spec("sglang"), "SGLang is not installed")
+class Sglang(unittest.TestCase):
+    """Its reader and its loader, around a model of ours: its own models want a GPU."""
+
+    @classmethod
+    def setUpClass(cls):
+        from nwcodec.sglang_plugin import register
+
+        register()
+        register()
+
+    def test_reads_the_originals_tensors(self):
+        from sglang.srt.model_loader.weight_utils import safetensors_weights_iterator
+
+        read = dict(safetensors_weights_iterator([str(p) for p in sorted(compressed().glob("*.safetensors"))]))
+        plain = nwcodec.open(decompressed())
+        self.assertEqual(sorted(read), sorted(plain))
+        for name, tensor in read.items():
+            self.assertTrue(tensor.equal(plain[name].torch()), name)
+
+    def load(self, taken):
+        import torch
+        from sglang.srt.layers.quantization import QUANTIZATION_METHODS
+        from sglang.srt.model_loader.loader import DefaultModelLoader
+        from sglang.srt.model_loader.weight_utils import safetensors_weights_iterator
+
+        model = torch.nn.Module()
+        model.quant_config = QUANTIZATION_METHODS["nwcodec"].from_config({})
+        for i, name in enumerate(NAMES):
+            shape = nwcodec.open(DEMO)[name].shape
+            model.register_parameter(f"p{i}", torch.nn.Parameter(torch.empty(shape), requires_grad=False))
+
+        def load_weights(weights):
+            for name, tensor in weights:
+                if name in taken:
+                    model.get_parameter(f"p{NAMES.index(name)}").copy_(tensor)
+
+        model.load_weights = load_weights
+        files = [str(p) for p in sorted(compressed().glob("*.safetensors"))]
+        weights = ((n, t) for n, t in safetensors_weights_iterator(files) if n in NAMES)
+        DefaultModelLoader.load_weights_and_postprocess(model, weights, torch.device("cpu"))
+        return model
+
+    def test_loads_through_its_loader(self):
+        import torch
+
+        model = self.load(NAMES)
+        self.assertTrue(model.p0.equal(nwcodec.open(decompressed())[NAMES[0]].torch(torch.float32)))
+
+    def test_refuses_what_is_passed_over(self):
+        with self.assertRaises(nwcodec.errors.MismatchError):
+            self.load(NAMES[:1])
 
 
 if __name__ == "__main__":
