@@ -33,6 +33,10 @@ def codec_path(codec: str | os.PathLike) -> Path:
     raise NotFoundError(f"{codec}: is neither a codec file nor a shipped codec; shipped: {names or 'none'}", str(codec))
 
 
+def _patterns(given: str | Iterable[str]) -> list[str]:
+    return [given] if isinstance(given, str) else list(given)
+
+
 def compress(
     model: str | os.PathLike | Mapping[str, Any],
     output: str | os.PathLike,
@@ -41,8 +45,8 @@ def compress(
     size: str | None = None,
     codec: str | os.PathLike | None = None,
     hessians: str | os.PathLike | None = None,
-    include: Iterable[str] = (),
-    exclude: Iterable[str] = (),
+    include: str | Iterable[str] = (),
+    exclude: str | Iterable[str] = (),
     steps: str | None = None,
     feedback: str | None = None,
     normalisation: str | None = None,
@@ -83,7 +87,7 @@ def compress(
     arguments.output = str(output)
     arguments.bits, arguments.size = bits, size
     arguments.hessians = str(hessians) if hessians is not None else ""
-    arguments.include, arguments.exclude = list(include), list(exclude)
+    arguments.include, arguments.exclude = _patterns(include), _patterns(exclude)
     arguments.steps, arguments.feedback, arguments.normalisation = steps, feedback, normalisation
     arguments.trellis, arguments.rate_weight = trellis, rate_weight
     arguments.tile_chunks, arguments.run_groups = tile_chunks, run_groups

@@ -57,6 +57,11 @@ class Compress(unittest.TestCase):
         np.testing.assert_array_equal(small["norm.weight"].numpy(), tensors["norm.weight"])
         self.assertFalse(Path(f"{self.output}.tensors").exists())
 
+    def test_takes_one_pattern_or_several(self):
+        for i, exclude in enumerate((r"\.mlp\.", [r"\.mlp\."])):
+            report = nwcodec.compress(DEMO, self.output.with_name(str(i)), exclude=exclude)
+            self.assertEqual(len(report["tensors"]), 24)
+
     def test_refuses_what_makes_no_sense(self):
         for wrong in ({"bits": 4.0, "size": "1MB"}, {"size": "much"}, {"steps": "none"}, {"codec": "no such"}):
             with self.assertRaises(nwcodec.Error, msg=str(wrong)):
