@@ -82,6 +82,9 @@ class Compress(unittest.TestCase):
             nwcodec.compress(DEMO, self.output, bits=4.0, progress=stop)
 
     def test_is_interrupted_by_the_keyboard(self):
+        # Python has no handler where the signal was ignored when it began, as in the background of a shell.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        self.addCleanup(signal.signal, signal.SIGINT, before)
         timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
         timer.start()
         try:
