@@ -44,6 +44,14 @@ quietly() {
   fi
 }
 
+# says PATTERN: whether a line of the input matches. Reads all of it, as a command that writes to a reader which has
+# stopped fails.
+says() {
+  local text
+  text=$(cat)
+  grep -q -- "$1" <<<"$text"
+}
+
 # tiny DIRECTORY [OPTION...]: a synthetic checkpoint of 2 layers, 14 linear weights, some 0.3 MB.
 tiny() { "$TOOLS/make_checkpoint" "$@"; }
 

@@ -10,5 +10,5 @@ expect "$(complete_words nwcodec decompress --dt)" '--dtype'
 expect "$(complete_words nwcodec compress m --feedback two)" 'two-sided'
 expect "$(complete_words nwcodec study tens)" 'tensors'
 expect "$(complete_words nwcodec compress mode)" 'modelfile'
-nwcodec completion zsh | grep -q bashcompinit
+nwcodec completion zsh | says bashcompinit
 refused 2 nwcodec completion fish

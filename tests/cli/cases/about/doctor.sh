@@ -1,2 +1,2 @@
 nwcodec doctor --json | check_json /version /instruction_sets /threads /models /cuda /codecs
-nwcodec doctor | grep -q '^instruction sets .*scalar'
+nwcodec doctor | says '^instruction sets .*scalar'

@@ -6,5 +6,5 @@ for command in compress decompress inspect eval generate train calibrate study d
     grep -qF -- "${option//-/\\-}" page || { echo "$command: no $option in its page" >&2; exit 1; }
   done
 done
-nwcodec man | grep -q '^.SH COMMANDS'
+nwcodec man | says '^.SH COMMANDS'
 refused 1 nwcodec man nothing

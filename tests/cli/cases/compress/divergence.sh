@@ -9,4 +9,4 @@ awk -v kl="$(sed -n 's/^    "kl_divergence": \([0-9.e-]*\),$/\1/p' small.json | 
   exit 1
 }'
 absent small/.nwcodec small/.nwcodec-unfinished small.calibration
-nwcodec inspect small | grep -q 'made by      nwcodec compress demo --divergence 0.1' || fail "inspect does not say how"
+nwcodec inspect small | says 'made by      nwcodec compress demo --divergence 0.1' || fail "inspect does not say how"

@@ -14,13 +14,13 @@ nwcodec inspect small --json >inspected.json
 check_json <inspected.json /measured/kl_divergence /measured/windows=6 /measured/texts/0/hash \
   '/measured/texts/0/name="text.txt"' \
   '/measured/command="compress demo --bits 3 --text text.txt --sequences 4 --length 64"'
-nwcodec inspect small | grep -q 'made by      nwcodec compress demo --bits 3' || fail "inspect does not say how"
+nwcodec inspect small | says 'made by      nwcodec compress demo --bits 3' || fail "inspect does not say how"
 nwcodec decompress small -o back --quiet >/dev/null
 if grep -q measured back/config.json; then fail "a plain checkpoint says what was measured of another"; fi
 # Of the two, one was measured.
 rm small/config.json third/config.json
 same small third
-nwcodec compress "$DEMO" --list --hessians kept --bits 3 | grep -q "embed_tokens.weight .* compressed" ||
+nwcodec compress "$DEMO" --list --hessians kept --bits 3 | says "embed_tokens.weight .* compressed" ||
   fail "the list leaves the embedding alone"
 # Sizes of all weight files, within half a per cent.
 for size in 2.5MB 25%; do
@@ -38,7 +38,7 @@ for size in 2.5MB 25%; do
 done
 # Without gradients, or where levels are asked for, the codec's way.
 nwcodec calibrate "$DEMO" --text text.txt -o plain --no-gradients --sequences 4 --length 64 --quiet >/dev/null
-nwcodec compress "$DEMO" -o levels --bits 3 --hessians plain --quiet --json | grep -q '"codec": "fast-' ||
+nwcodec compress "$DEMO" -o levels --bits 3 --hessians plain --quiet --json | says '"codec": "fast-' ||
   fail "no codec"
 refused 1 nwcodec compress "$DEMO" -o fine --bits 3 --hessians plain --steps sensitivity --quiet
 refused 2 nwcodec compress "$DEMO" -o none --size 10X
