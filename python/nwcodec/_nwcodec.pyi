@@ -58,7 +58,6 @@ class CompressArguments:
     tile_chunks: int | None
     run_groups: int | None
     rate_weight: float | None
-    own_tables: bool
     keep_embeddings: bool
     keep_nonfinite: bool
     force: bool

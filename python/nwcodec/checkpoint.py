@@ -59,7 +59,6 @@ _TORCH = {
     "F8_E8M0": "float8_e8m0fnu",
     "C64": "complex64",
 }
-_WEIGHTS = ("F32", "F16", "BF16")
 
 
 def _name_of_dtype(dtype: Any) -> str:
@@ -227,6 +226,20 @@ class Checkpoint(Mapping):
 
     def __getitem__(self, name: str) -> Tensor:
         return self._tensors[name]
+
+    def of_parameter(self, name: str, shape: tuple[int, ...], prefix: str) -> Tensor | None:
+        """The tensor of a module's parameter.
+
+        Args:
+            name: the parameter's.
+            shape: the parameter's.
+            prefix: of the base model ("model"), which the checkpoint may have where the module has not, or lack.
+        """
+        for candidate in (name, f"{prefix}.{name}", name.removeprefix(f"{prefix}.")):
+            found = self._tensors.get(candidate)
+            if found is not None and found.shape == tuple(shape):
+                return found
+        return None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._tensors)

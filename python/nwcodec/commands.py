@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -98,15 +99,12 @@ def compress(
     rate_asked = bits is not None or size is not None
     profile = [str(p) for p in sorted(_codecs().glob("fast-*.safetensors"))] if rate_asked else []
     profile = profile or [str(codec_path(DEFAULT_CODEC))]
-    if isinstance(model, Mapping):
-        source = Path(f"{output}.tensors")
-        try:
+    with contextlib.ExitStack() as stack:
+        if isinstance(model, Mapping):
+            source = Path(f"{output}.tensors")
+            stack.callback(shutil.rmtree, source, ignore_errors=True)
             plain_files.write(source, model)
-            arguments.model = str(source)
-            report = _nwcodec.compress(arguments, profile, progress)
-        finally:
-            shutil.rmtree(source, ignore_errors=True)
-    else:
+            model = source
         arguments.model = str(model)
         report = _nwcodec.compress(arguments, profile, progress)
     report["tensors"] = [json.loads(t) for t in report["tensors"]]

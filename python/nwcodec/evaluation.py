@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
+from nwcodec.commands import Progress
 from nwcodec.errors import InvalidArgumentError
 
 __all__ = ["evaluate"]
@@ -22,7 +23,7 @@ def evaluate(
     reference: Any = None,
     context: int = 2048,
     windows: int | None = None,
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, float]:
     """Measures a language model on a text, in windows that follow one another.
 

@@ -147,28 +147,23 @@ class NwcodecQuantizer(HfQuantizer):
             )
         self._directory = Path(compressed[0]).parent.resolve()
         self._loading = _LOADING[self._directory] = _Loading(Path(compressed[0]).parent)
-        self._loading.decode_on(kwargs.get("device_map"))
         if self._resident:
             self._make_resident(model, self._loading)
+        else:
+            self._loading.decode_on(kwargs.get("device_map"))
         self._refuse_missing(model)
         return model
 
     def _make_resident(self, model: PreTrainedModel, loading: _Loading) -> None:
         residence = Residence(loading.checkpoint)
-        prefixes = ["", f"{model.base_model_prefix}."] if model.base_model_prefix else [""]
         tied = set(getattr(model, "all_tied_weights_keys", None) or {})
         for name, module in list(model.named_modules()):
             if type(module).__name__ != "Linear" or f"{name}.weight" in tied:
                 continue
-            for prefix in prefixes:
-                for tensor in (f"{prefix}{name}.weight", f"{name}.weight".removeprefix(prefix)):
-                    stored = loading.checkpoint.get(tensor)
-                    if stored is None or not stored.compressed or tuple(module.weight.shape) != stored.shape:
-                        continue
-                    if tensor not in loading.resident:
-                        model.set_submodule(name, CompressedLinear(residence, stored, module.bias))
-                        loading.resident.add(tensor)
-                    break
+            stored = loading.checkpoint.of_parameter(f"{name}.weight", module.weight.shape, model.base_model_prefix)
+            if stored is not None and stored.compressed and stored.name not in loading.resident:
+                model.set_submodule(name, CompressedLinear(residence, stored, module.bias))
+                loading.resident.add(stored.name)
 
     def _refuse_missing(self, model: PreTrainedModel) -> None:
         adjust = getattr(model, "_adjust_missing_and_unexpected_keys", None)

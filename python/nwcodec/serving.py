@@ -16,6 +16,43 @@ from nwcodec.claims import Claims
 METHOD = "nwcodec"
 
 
+def plain_config(base: type, linear: type, method: type) -> type:
+    """The engine's configuration of this method: layers are plain ones, since their weights arrive decoded.
+
+    Args:
+        base: the engine's QuantizationConfig.
+        linear: its linear layers.
+        method: what computes them without quantisation.
+    """
+
+    class NwcodecConfig(base):
+        def get_name(self) -> str:
+            return METHOD
+
+        def get_supported_act_dtypes(self) -> list[torch.dtype]:
+            return [torch.bfloat16, torch.float16, torch.float32]
+
+        @classmethod
+        def get_min_capability(cls) -> int:
+            return 0
+
+        @staticmethod
+        def get_config_filenames() -> list[str]:
+            return []
+
+        @classmethod
+        def from_config(cls, config: dict[str, Any]) -> NwcodecConfig:
+            return cls()
+
+        def get_quant_method(self, layer: torch.nn.Module, prefix: str) -> Any:
+            return method() if isinstance(layer, linear) else None
+
+        def get_scaled_act_names(self) -> list[str]:  # SGLang's
+            return []
+
+    return NwcodecConfig
+
+
 class _Safetensors:
     """The package safetensors with another `safe_open`."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from nwcodec.serving import METHOD, CheckedLoad, show_decoded
+from nwcodec.serving import METHOD, CheckedLoad, plain_config, show_decoded
 
 
 def register() -> None:
@@ -21,43 +21,17 @@ def register() -> None:
     if METHOD in quantization.QUANTIZATION_METHODS:
         return
 
-    class NwcodecConfig(QuantizationConfig):
-        """Layers are plain ones: their weights arrive decoded."""
-
-        def get_name(self) -> str:
-            return METHOD
-
-        def get_supported_act_dtypes(self) -> list[torch.dtype]:
-            return [torch.bfloat16, torch.float16, torch.float32]
-
-        @classmethod
-        def get_min_capability(cls) -> int:
-            return 0
-
-        @staticmethod
-        def get_config_filenames() -> list[str]:
-            return []
-
-        @classmethod
-        def from_config(cls, config: dict[str, Any]) -> NwcodecConfig:
-            return cls()
-
-        def get_quant_method(self, layer: torch.nn.Module, prefix: str) -> Any:
-            return UnquantizedLinearMethod() if isinstance(layer, LinearBase) else None
-
-        def get_scaled_act_names(self) -> list[str]:
-            return []
-
+    config = plain_config(QuantizationConfig, LinearBase, UnquantizedLinearMethod)
     # It has no function for that.
     for methods in ("QUANTIZATION_METHODS", "BASE_QUANTIZATION_METHODS"):
-        getattr(quantization, methods, {})[METHOD] = NwcodecConfig
+        getattr(quantization, methods, {})[METHOD] = config
 
     show_decoded(weight_utils)
     load = DefaultModelLoader.load_weights_and_postprocess
 
     @functools.wraps(load)
     def load_checked(model: torch.nn.Module, weights: Any, target_device: Any, *rest: Any, **options: Any) -> Any:
-        if not isinstance(getattr(model, "quant_config", None), NwcodecConfig):
+        if not isinstance(getattr(model, "quant_config", None), config):
             return load(model, weights, target_device, *rest, **options)
         checked = CheckedLoad(model, "the checkpoint")
         original = model.load_weights

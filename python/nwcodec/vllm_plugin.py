@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from nwcodec.serving import METHOD, CheckedLoad, show_decoded
+from nwcodec.serving import METHOD, CheckedLoad, plain_config, show_decoded
 
 
 def register() -> None:
@@ -20,30 +20,7 @@ def register() -> None:
     if METHOD in QUANTIZATION_METHODS:
         return
 
-    @register_quantization_config(METHOD)
-    class NwcodecConfig(QuantizationConfig):
-        """Layers are plain ones: their weights arrive decoded."""
-
-        def get_name(self) -> str:
-            return METHOD
-
-        def get_supported_act_dtypes(self) -> list[torch.dtype]:
-            return [torch.bfloat16, torch.float16, torch.float32]
-
-        @classmethod
-        def get_min_capability(cls) -> int:
-            return 0
-
-        @staticmethod
-        def get_config_filenames() -> list[str]:
-            return []
-
-        @classmethod
-        def from_config(cls, config: dict[str, Any]) -> NwcodecConfig:
-            return cls()
-
-        def get_quant_method(self, layer: torch.nn.Module, prefix: str) -> Any:
-            return UnquantizedLinearMethod() if isinstance(layer, LinearBase) else None
+    register_quantization_config(METHOD)(plain_config(QuantizationConfig, LinearBase, UnquantizedLinearMethod))
 
     show_decoded(weight_utils)
     load_weights = DefaultModelLoader.load_weights

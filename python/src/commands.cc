@@ -52,7 +52,7 @@ struct CompressArguments {
   std::optional<std::string> steps, feedback, normalisation;
   std::optional<unsigned> trellis, tile_chunks, run_groups;
   std::optional<double> rate_weight;
-  bool own_tables = true, keep_embeddings = false, keep_nonfinite = false, force = false;
+  bool keep_embeddings = false, keep_nonfinite = false, force = false;
   unsigned level = 0;
   std::string device;
   int threads = 0;
@@ -88,13 +88,12 @@ std::pair<CompressOptions, OpenOptions> options_of(const CompressArguments& a) {
   if (a.tile_chunks) o.encode.tile_chunks = *a.tile_chunks;
   if (a.run_groups) o.encode.run_groups = static_cast<uint16_t>(*a.run_groups);
   if (a.rate_weight) o.encode.rate_weight = *a.rate_weight;
-  o.encode.own_tables = a.own_tables;
   o.keep_embeddings = a.keep_embeddings;
   o.keep_nonfinite = a.keep_nonfinite;
   o.force = a.force;
   o.level = a.level;
   o.threads = a.threads;
-  const OpenOptions open{.steps = !a.steps && a.codecs.empty() && !a.normalisation && a.own_tables,
+  const OpenOptions open{.steps = !a.steps && a.codecs.empty() && !a.normalisation,
                          .feedback = !a.feedback,
                          .normalisation = !a.normalisation,
                          .trellis = !a.trellis,
@@ -193,7 +192,6 @@ void bind_commands(nb::module_& m) {
       .def_rw("tile_chunks", &CompressArguments::tile_chunks, nb::arg().none())
       .def_rw("run_groups", &CompressArguments::run_groups, nb::arg().none())
       .def_rw("rate_weight", &CompressArguments::rate_weight, nb::arg().none())
-      .def_rw("own_tables", &CompressArguments::own_tables)
       .def_rw("keep_embeddings", &CompressArguments::keep_embeddings)
       .def_rw("keep_nonfinite", &CompressArguments::keep_nonfinite)
       .def_rw("force", &CompressArguments::force)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import json
 import tempfile
 import unittest
 from pathlib import Path
@@ -26,6 +27,15 @@ def compressed() -> Path:
     """The demo model at 4 bits."""
     output = Path(_kept.name) / "small"
     nwcodec.compress(DEMO, output, bits=4.0)
+    return output
+
+
+def small_of(tensors, output: Path) -> Path:
+    """Other tensors, compressed, in the place of the demo model's."""
+    nwcodec.compress(tensors, output)
+    config = json.loads((compressed() / "config.json").read_text())
+    config["quantization_config"]["codec_id"] = nwcodec.inspect(output)["codec_id"]
+    (output / "config.json").write_text(json.dumps(config))
     return output
 
 

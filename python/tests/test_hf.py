@@ -9,7 +9,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from support import DEMO, compressed, decompressed, needs_transformers
+from support import DEMO, compressed, decompressed, needs_transformers, small_of
 
 import nwcodec
 
@@ -91,22 +91,14 @@ class Load(unittest.TestCase):
 
     def test_a_removed_tensor_is_refused(self):
         tensors = {n: t.torch() for n, t in nwcodec.open(DEMO).items() if "layers.3.mlp.up_proj" not in n}
-        output = Path(self.directory.name) / "without"
-        nwcodec.compress(tensors, output)
-        config = json.loads((compressed() / "config.json").read_text())
-        config["quantization_config"]["codec_id"] = nwcodec.inspect(output)["codec_id"]
-        (output / "config.json").write_text(json.dumps(config))
+        output = small_of(tensors, Path(self.directory.name) / "without")
         for resident in ("decoded", "compressed"):
             with self.assertRaisesRegex(nwcodec.errors.MismatchError, "layers.3.mlp.up_proj"):
                 self.load(output, nwcodec_resident=resident)
 
     def test_a_renamed_tensor_is_refused(self):
         tensors = {n.replace("layers.3.mlp.up", "layers.3.mlp.upper"): t.torch() for n, t in nwcodec.open(DEMO).items()}
-        output = Path(self.directory.name) / "renamed"
-        nwcodec.compress(tensors, output)
-        config = json.loads((compressed() / "config.json").read_text())
-        config["quantization_config"]["codec_id"] = nwcodec.inspect(output)["codec_id"]
-        (output / "config.json").write_text(json.dumps(config))
+        output = small_of(tensors, Path(self.directory.name) / "renamed")
         with self.assertRaises(nwcodec.errors.MismatchError):
             self.load(output)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import platform
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,14 +21,13 @@ from nwcodec.calibration.experts import Products, eager_experts, experts_of
 from nwcodec.calibration.files import write_block, write_ends
 from nwcodec.calibration.layers import Layer, Names, blocks_of, checkpoint_of, ends_of
 from nwcodec.calibration.passes import Pass, run_batch
+from nwcodec.commands import Progress
 from nwcodec.errors import ExistsError, InvalidArgumentError, NotFoundError
 
 if TYPE_CHECKING:
     import os
 
 __all__ = ["calibrate", "draw_sequences"]
-
-Progress = Callable[[int, int, str], None]
 
 
 def draw_sequences(ids: Sequence[int], length: int, count: int, seed: int = 1) -> list[torch.Tensor]:

@@ -36,45 +36,39 @@ class Experts:
     layers: list[list[Layer]]
 
 
-def _names_of(parameter: str, number: int, names: Names) -> list[str] | None:
-    """The tensors of an expert in the checkpoint; None if it has no such."""
-    place, _, kind = parameter.rpartition(".")
-    block = re.match(r".*?\d+\.", place)
-    if kind not in _PROJECTIONS or block is None:
-        return None
-    found = []
-    for spellings in _PROJECTIONS[kind]:
-        pattern = re.compile(re.escape(block.group(0)) + rf"(.*\.)?experts\.{number}\.({'|'.join(spellings)})\.weight$")
-        matching = names.matching(pattern)
-        if len(matching) != 1:
-            return None
-        found += matching
+def _by_place(names: Names) -> dict[tuple[str, int, str], list[str]]:
+    """The checkpoint's experts, by block, number and projection."""
+    found: dict[tuple[str, int, str], list[str]] = {}
+    for name in names.all():
+        match = re.match(r"(.*?\d+\.)(?:.*\.)?experts\.(\d+)\.(\w+)\.weight$", name)
+        if match is not None:
+            found.setdefault((match.group(1), int(match.group(2)), match.group(3)), []).append(name)
     return found
 
 
 def experts_of(model: nn.Module, names: Names) -> list[Experts]:
     """The fused experts of a model that its checkpoint has one by one."""
+    places = _by_place(names)
     result = []
     for module_name, module in model.named_modules():
-        for kind in _PROJECTIONS:
+        block = re.match(r".*?\d+\.", module_name)
+        for kind, projections in _PROJECTIONS.items():
             parameter = getattr(module, kind, None)
-            if not isinstance(parameter, nn.Parameter) or parameter.dim() != 3:
+            if block is None or not isinstance(parameter, nn.Parameter) or parameter.dim() != 3:
                 continue
             experts = []
-            for number in range(len(parameter)):
-                found = _names_of(f"{module_name}.{kind}", number, names)
-                if found is None:
+            for number, expert in enumerate(parameter):
+                layers = []
+                for spellings, part in zip(projections, expert.chunk(len(projections))):
+                    found = [n for spelling in spellings for n in places.get((block.group(0), number, spelling), ())]
+                    if len(found) == 1 and names.shape(found[0]) == tuple(part.shape):
+                        hash_ = names.hash(found[0], part)
+                        layers.append(Layer(found[0], part.shape[1], part.shape[0], hash_, expert=True))
+                if len(layers) < len(projections):
                     break
-                parts = parameter[number].chunk(len(found))
-                layers = [
-                    Layer(name, part.shape[1], part.shape[0], names.hash(name, part), expert=True)
-                    for name, part in zip(found, parts)
-                    if names.shape(name) == tuple(part.shape)
-                ]
                 for layer in layers[1:]:
                     layer.shares = layers[0]
-                if len(layers) == len(found):
-                    experts.append(layers)
+                experts.append(layers)
             if len(experts) == len(parameter):
                 result.append(Experts(parameter, experts))
     return result

@@ -114,15 +114,12 @@ class Names:
     def of(self, name: str, parameter: torch.Tensor) -> str | None:
         if self._checkpoint is None:
             return name
-        for candidate in (name, f"{self._prefix}.{name}", name.removeprefix(f"{self._prefix}.")):
-            found = self._checkpoint.get(candidate)
-            if found is not None and found.shape == tuple(parameter.shape):
-                return candidate
-        return None
+        found = self._checkpoint.of_parameter(name, parameter.shape, self._prefix)
+        return None if found is None else found.name
 
-    def matching(self, pattern: re.Pattern) -> list[str]:
-        """The checkpoint's names that match."""
-        return [name for name in self._checkpoint or () if pattern.match(name)]
+    def all(self) -> Iterable[str]:
+        """The checkpoint's."""
+        return self._checkpoint or ()
 
     def shape(self, name: str) -> tuple[int, ...]:
         return self._checkpoint[name].shape
@@ -130,10 +127,7 @@ class Names:
     def hash(self, name: str, parameter: torch.Tensor) -> int:
         if self._checkpoint is None:
             return _nwcodec.xxh3(parameter.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-        tensor = self._checkpoint[name]
-        values = torch.empty(tensor.size * (4 if tensor.dtype == "F32" else 2), dtype=torch.uint8)
-        tensor.read_into(values.numpy())
-        return _nwcodec.xxh3(values.numpy())
+        return _nwcodec.xxh3(self._checkpoint[name].torch().reshape(-1).view(torch.uint8).numpy())
 
 
 def blocks_of(model: nn.Module, names: Names, experts: Iterable[Layer] = ()) -> list[list[Layer]]:
@@ -153,12 +147,8 @@ def blocks_of(model: nn.Module, names: Names, experts: Iterable[Layer] = ()) -> 
 
 
 def ends_of(model: nn.Module, names: Names) -> Ends | None:
-    get_head, get_embedding = (
-        getattr(model, "get_output_embeddings", None),
-        getattr(model, "get_input_embeddings", None),
-    )
-    head = get_head() if get_head else None
-    embedding = get_embedding() if get_embedding else None
+    head = getattr(model, "get_output_embeddings", lambda: None)()
+    embedding = getattr(model, "get_input_embeddings", lambda: None)()
     if not isinstance(head, nn.Linear) or not isinstance(embedding, nn.Embedding):
         return None
     by_module = {id(module): name for name, module in model.named_modules()}
