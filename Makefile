@@ -36,7 +36,6 @@ test: build
 	@scripts/run_tests.sh $(RELEASE) -LE long
 
 test-python: build
-	@scripts/setup.sh python
 	@NWCODEC_PROGRAM=$(CURDIR)/$(RELEASE)/bin/nwcodec python/run_tests.sh $(CURDIR)/$(RELEASE)/python-test torch
 
 test-long: build

@@ -114,9 +114,10 @@ struct AnsCode {
     uint8_t symbol, bits;
   };
   std::array<Entry, size_t{1} << kBits> entries;
-  std::vector<std::vector<uint16_t>> states;  // by symbol, in order
+  std::vector<std::vector<uint16_t>> before;  // by symbol and state: the state of the symbol that leads there
 
-  explicit AnsCode(const std::vector<uint16_t>& frequencies) : states(frequencies.size()) {
+  explicit AnsCode(const std::vector<uint16_t>& frequencies)
+      : before(frequencies.size(), std::vector<uint16_t>(size_t{1} << kBits)) {
     constexpr uint32_t kSize = 1u << kBits, kStep = (kSize >> 1) + (kSize >> 3) + 3;
     uint32_t at = 0;
     for (unsigned s = 0; s < frequencies.size(); ++s) {
@@ -130,7 +131,7 @@ struct AnsCode {
       const unsigned bits = kBits - (31 - static_cast<unsigned>(__builtin_clz(x)));
       entries[state].bits = static_cast<uint8_t>(bits);
       entries[state].base = static_cast<uint16_t>((x << bits) - kSize);
-      states[s].push_back(static_cast<uint16_t>(state));
+      std::fill_n(before[s].begin() + entries[state].base, size_t{1} << bits, static_cast<uint16_t>(state));
     }
   }
 };
@@ -257,28 +258,10 @@ void tans(const Source& s) {
     uint32_t state = 0;
     for (size_t i = (p + 1) * kPart; i-- > p * kPart;) {
       const unsigned symbol = s.symbols[i];
-      // The one state of the symbol whose successors hold this one.
-      const std::vector<uint16_t>& states = codes[0].states[symbol];
-      const auto after = std::upper_bound(states.begin(), states.end(), state, [&](uint32_t x, uint16_t candidate) {
-        return x < codes[0].entries[candidate].base;
-      });
-      // Bases rise twice along the states: the first ones take a bit more. Look in both halves.
-      uint16_t found = 0;
-      bool there = false;
-      for (auto it = after; !there && it != states.begin();) {
-        --it;
-        const AnsCode::Entry& e = codes[0].entries[*it];
-        there = state >= e.base && state < e.base + (1u << e.bits);
-        if (there) found = *it;
-      }
-      for (auto it = states.begin(); !there && it != states.end(); ++it) {
-        const AnsCode::Entry& e = codes[0].entries[*it];
-        there = state >= e.base && state < e.base + (1u << e.bits);
-        if (there) found = *it;
-      }
-      const AnsCode::Entry& entry = codes[0].entries[found];
+      const uint16_t before = codes[0].before[symbol][state];
+      const AnsCode::Entry& entry = codes[0].entries[before];
       pieces.emplace_back(state - entry.base, entry.bits);
-      state = found;
+      state = before;
     }
     streams[p].put(state, kBits);
     for (size_t i = pieces.size(); i-- > 0;) streams[p].put(pieces[i].first, pieces[i].second);

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing of the tools and libraries that nwcodec builds with (Debian 12 and 13). Says nothing if all
 # is there.
-# usage: setup.sh [lint|fuzz|python|aarch64]   what `make lint`, `make fuzz` and the like need besides
+# usage: setup.sh [lint|fuzz|aarch64]   what `make lint`, `make fuzz` or `make test-aarch64` need besides
 set -euo pipefail
 [ "$(uname -s)" = Linux ] && command -v dpkg-query >/dev/null || {
   echo "setup: not a Debian system; CMakeLists.txt names the libraries that nwcodec needs" >&2
@@ -20,10 +20,9 @@ case ${1:-} in
   '') ;;
   lint) packages+=(clang-format clang-tidy) ;;
   fuzz) packages+=(clang libclang-rt-dev) ;;
-  python) ;;
   aarch64) packages+=(g++-aarch64-linux-gnu qemu-user debian-archive-keyring) ;;
   *)
-    echo "setup: '$1' is not one of lint, fuzz, python, aarch64" >&2
+    echo "setup: '$1' is not one of lint, fuzz, aarch64" >&2
     exit 2
     ;;
 esac

@@ -1,5 +1,6 @@
 // `nwcodec doctor`: what this machine offers, and what this program found of it.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <memory>
 #include <string>
@@ -10,7 +11,6 @@
 #include "cli/command.h"
 #include "cli/shipped_codecs.h"
 #include "libtorch/machine.h"
-#include "nwcodec/cuda_checkpoint.h"
 #include "nwcodec/isa.h"
 #include "nwcodec/version.h"
 #include "tensor/device.h"
@@ -38,12 +38,6 @@ Doctor examine() {
   return d;
 }
 
-std::string joined(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
-  return text.empty() ? "none" : text;
-}
-
 }  // namespace
 
 void add_doctor(CLI::App& app, Command& command) {
@@ -60,11 +54,11 @@ void add_doctor(CLI::App& app, Command& command) {
       return {};
     }
     fmt::print("nwcodec            {}, formats {} to {}\n", d.version, kOldestFormatVersion, kFormatVersion);
-    fmt::print("instruction sets   {}; in use: {}\n", joined(d.isas), name_of(current_isa()));
+    fmt::print("instruction sets   {}; in use: {}\n", fmt::join(d.isas, ", "), name_of(current_isa()));
     fmt::print("threads            {}\n", d.threads);
     fmt::print("models run with    {}\n", d.machine);
     fmt::print("CUDA               {}\n", d.device);
-    fmt::print("codecs             {}\n", joined(d.codecs));
+    fmt::print("codecs             {}\n", d.codecs.empty() ? "none" : fmt::format("{}", fmt::join(d.codecs, ", ")));
     if (d.codecs.empty()) {
       return Error(ErrorCode::kNotFound, "no shipped codecs found")
           .remedy("install the program with cmake --install, or name their folder in NWCODEC_CODECS");

@@ -44,12 +44,10 @@ Result<TextModel> open_text_model(const GenerateTextOptions& options) {
   set_compute_threads(threads);
   NWC_ASSIGN_OR_RETURN(Tokenizer tokenizer, open_tokenizer(options.checkpoint));
   NWC_ASSIGN_OR_RETURN(std::shared_ptr<DecodeBackend> backend, decode_backend_for(options.device, options.checkpoint));
-  NWC_ASSIGN_OR_RETURN(
-      CausalLm model,
-      CausalLm::open(options.checkpoint, {.residency = options.decoded ? Residency::kAll : Residency::kEnds,
-                                          .threads = threads,
-                                          .device = options.device,
-                                          .decode_backend = std::move(backend)}));
+  NWC_ASSIGN_OR_RETURN(CausalLm model, CausalLm::open(options.checkpoint, {.residency = options.residency,
+                                                                           .threads = threads,
+                                                                           .device = options.device,
+                                                                           .decode_backend = std::move(backend)}));
   std::vector<std::string> warnings = tokenizer.warnings();
   append_notes(options.checkpoint, model.warnings(), warnings);
   return TextModel{std::move(tokenizer), std::move(model), std::move(warnings)};
@@ -98,9 +96,9 @@ void add_generate(CLI::App& app, Command& command) {
       ->check(in_range(int64_t{0}, kManyTokens))
       ->capture_default_str();
   app.add_option("--seed", o->sampling.seed, "Seed of the sampler")->check(any_seed())->capture_default_str();
-  app.add_option("--resident", o->decoded,
+  app.add_option("--resident", o->residency,
                  "What stays in memory: decoded weights (fast), or compressed ones, each block decoded for every token")
-      ->transform(one_of<bool>({{"decoded", true}, {"compressed", false}}));
+      ->transform(one_of<Residency>({{"decoded", Residency::kAll}, {"compressed", Residency::kEnds}}));
   add_device_option(app, o->device_name);
   add_global_options(app, command);
   command.run = [o, &command]() -> Status {

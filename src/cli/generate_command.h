@@ -23,9 +23,8 @@ struct GenerateTextOptions {
   SamplingOptions sampling;
   int threads = 0;
   ModelDevice device = {};
-  // Weights stay in memory as floats; otherwise they stay in the checkpoint's files, and each block is decoded whenever
-  // it is needed.
-  bool decoded = true;
+  // Otherwise weights stay in the checkpoint's files, and each block is decoded whenever it is needed.
+  Residency residency = Residency::kAll;
 };
 
 // What writes text, opened.

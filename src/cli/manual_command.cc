@@ -1,5 +1,6 @@
 // `nwcodec completion` and `nwcodec man`: what shells and manuals are told, made from the options themselves.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <memory>
 #include <sstream>
@@ -12,9 +13,7 @@
 namespace nwc::cli {
 namespace {
 
-std::vector<const CLI::App*> commands_of(const CLI::App& app) {
-  return app.get_subcommands([](const CLI::App*) { return true; });
-}
+std::vector<const CLI::App*> commands_of(const CLI::App& app) { return app.get_subcommands({}); }
 
 // All its spellings, "-o" and "--output".
 std::vector<std::string> spellings(const CLI::Option& option) {
@@ -36,12 +35,6 @@ std::vector<std::string> values_of(const CLI::Option& option) {
   return values;
 }
 
-std::string joined(const std::vector<std::string>& words, const char* between) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : between) + word;
-  return text;
-}
-
 // Cases of one command, and of the commands in it: options, and the values of those that take a few.
 void append_cases(const CLI::App& command, std::string& options, std::string& values) {
   std::vector<std::string> words;
@@ -50,9 +43,9 @@ void append_cases(const CLI::App& command, std::string& options, std::string& va
     for (const std::string& name : spellings(*option)) words.push_back(name);
     const std::vector<std::string> known = values_of(*option);
     if (!known.empty() && !spellings(*option).empty())
-      values += fmt::format("    {}) words='{}' ;;\n", joined(spellings(*option), "|"), joined(known, " "));
+      values += fmt::format("    {}) words='{}' ;;\n", fmt::join(spellings(*option), "|"), fmt::join(known, " "));
   }
-  options += fmt::format("      {}) words='{}' ;;\n", command.get_name(), joined(words, " "));
+  options += fmt::format("      {}) words='{}' ;;\n", command.get_name(), fmt::join(words, " "));
   for (const CLI::App* inner : commands_of(command)) append_cases(*inner, options, values);
 }
 
@@ -73,10 +66,10 @@ std::string completion(const CLI::App& app, bool zsh) {
   for (const CLI::App* command : commands_of(app)) {
     for (const CLI::App* inner : commands_of(*command)) all.push_back(inner->get_name());
   }
-  script += fmt::format("      {}) command=$word ;;\n    esac\n  done\n", joined(all, "|"));
+  script += fmt::format("      {}) command=$word ;;\n    esac\n  done\n", fmt::join(all, "|"));
   script += "  case $before in\n" + values + "  esac\n";
   script += "  if [ -z \"$words\" ]; then\n    case $command in\n";
-  script += fmt::format("      '') words='{} --help --version' ;;\n{}    esac\n", joined(names, " "), options);
+  script += fmt::format("      '') words='{} --help --version' ;;\n{}    esac\n", fmt::join(names, " "), options);
   script += "    case $current in -*) ;; *) [ -n \"$command\" ] && [ \"$command\" != study ] && words= ;; esac\n  fi\n";
   script += "  if [ -n \"$words\" ]; then COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n";
   script += "  else COMPREPLY=($(compgen -f -- \"$current\")); fi\n";
@@ -113,7 +106,8 @@ std::string manual(const CLI::App& command, const std::string& name, const std::
     std::string value = option->get_type_name();
     if (const size_t at = value.find(':'); at != value.npos) value.resize(at);
     const std::string entry = fmt::format(
-        ".TP\n.B {}{}\n{}\n", escaped(positional ? option->get_name(true) : joined(spellings(*option), ", ")),
+        ".TP\n.B {}{}\n{}\n",
+        escaped(positional ? option->get_name(true) : fmt::format("{}", fmt::join(spellings(*option), ", "))),
         value.empty() || positional ? "" : " " + escaped(value), escaped(option->get_description()));
     (positional ? positionals : options) += entry;
     if (positional) page += fmt::format(".I {}\n", escaped(option->get_name(true)));
