@@ -112,6 +112,20 @@ class Calibrate(unittest.TestCase):
         for key, values in one.items():
             np.testing.assert_array_equal(values, many[key], str(key))
 
+    def test_takes_rows_of_ids_as_they_come(self):
+        import torch
+        from transformers import AutoModelForCausalLM
+
+        model = AutoModelForCausalLM.from_pretrained(DEMO, dtype=torch.float32)
+        ids = list(range(20, 52))
+        found = []
+        for i, batch in enumerate([torch.tensor([ids]), torch.tensor(ids), ids, np.array(ids, np.int32)]):
+            nwcodec.calibrate(model, [batch], self.root / str(i))
+            found.append(moments(self.root / str(i)))
+        for other in found[1:]:
+            for key, values in found[0].items():
+                np.testing.assert_array_equal(values, other[key], str(key))
+
     def test_leaves_nothing_when_it_fails(self):
         import torch
 

@@ -56,6 +56,15 @@ def positions_of(batch: Any, block: list[Layer]) -> int:
     return int(ids.numel()) if isinstance(ids, torch.Tensor) and not ids.is_floating_point() else block[0].x.tokens
 
 
+def batch_of(given: Any) -> Any:
+    """A batch as models take it: a row of token ids becomes [1, length], what is a dictionary or floats stays."""
+    if isinstance(given, (list, np.ndarray)):
+        given = torch.as_tensor(np.asarray(given))
+    if isinstance(given, torch.Tensor) and given.dim() == 1 and not given.is_floating_point():
+        return given.long()[None]
+    return given
+
+
 def calibrate(
     model: nn.Module,
     batches: Iterable[Any],
@@ -78,8 +87,8 @@ def calibrate(
     Args:
         model: of transformers, or any module of PyTorch; its `nn.Linear` with a number in their names are calibrated,
             and embedding and head of language models.
-        batches: token ids [1, length], or dictionaries of arguments; one sequence each, so that labels are those of
-            the C++ program.
+        batches: token ids [length] or [1, length], or dictionaries of arguments; one sequence each, so that labels are
+            those of the C++ program.
         output: the directory to write.
         checkpoint: the directory of the model's weights, whose names and hashes the files carry; None for the one
             that the model was loaded from, and the names of parameters if it was none.
@@ -95,7 +104,7 @@ def calibrate(
         `blocks`, `layers`, `positions`, `passes`, and `skipped`: parameters of linear layers that the checkpoint does
         not have under a name of its own.
     """
-    batches = list(batches)
+    batches = [batch_of(batch) for batch in batches]
     if not batches:
         raise InvalidArgumentError("there are no batches to calibrate on")
     output = Path(output)
