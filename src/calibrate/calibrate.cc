@@ -18,6 +18,7 @@
 #include "calibrate/gradient_pass.h"
 #include "calibrate/hessian_files.h"
 #include "calibrate/labels.h"
+#include "calibrate/own_text.h"
 #include "calibrate/shared_run.h"
 #include "guide/calibration_sequences.h"
 #include "libtorch/foreign.h"
@@ -34,11 +35,18 @@ namespace {
 std::string hash_of(std::span<const int32_t> ids) { return hex64(xxh3(std::as_bytes(ids))); }
 
 // Of the model's own text.
-Json provenance_of(const CalibrationText& text, const CalibrateOptions& options, const DrawnTexts::Text& drawn) {
+Json provenance_of(const CalibrationText& text, const CalibrateOptions& options,
+                   const std::vector<DrawnTexts::Sequence>& drawn) {
   std::vector<int32_t> ids;
-  for (const auto& sequence : drawn.sequences) ids.insert(ids.end(), sequence.begin(), sequence.end());
-  return {{"name", text.name},    {"own", true},         {"beginning", text.ids}, {"held_out", options.held_out},
-          {"tokens", ids.size()}, {"hash", hash_of(ids)}};
+  for (const auto& sequence : drawn) ids.insert(ids.end(), sequence.begin(), sequence.end());
+  return {{"name", text.name},
+          {"own", true},
+          {"beginning", text.ids},
+          {"document", kOwnDocument},
+          {"temperature", kOwnTemperature},
+          {"held_out", options.held_out},
+          {"tokens", ids.size()},
+          {"hash", hash_of(ids)}};
 }
 
 // What the files say they were made from.
@@ -66,7 +74,8 @@ Result<RunIdentity> identity_of(const CalibrateOptions& options, std::span<const
   add_gradients(options, identity);
   for (size_t i = 0; i < texts.size(); ++i) {
     const std::string text =
-        texts[i].own ? fmt::format("its own after [{}], {} held out", fmt::join(texts[i].ids, " "), options.held_out)
+        texts[i].own ? fmt::format("its own after [{}], documents of {} at {}, {} held out",
+                                   fmt::join(texts[i].ids, " "), kOwnDocument, kOwnTemperature, options.held_out)
                      : fmt::format("{} tokens, {}", texts[i].ids.size(), hash_of(texts[i].ids));
     identity.add(fmt::format("text {}", i + 1), std::string_view(text));
   }
@@ -108,17 +117,15 @@ Result<std::vector<CausalLm>> open_models(CalibrateOptions& options, const std::
 struct Sequences {
   std::vector<CalibrationSequences::Sequence> tokens;
   std::vector<std::string> names;
-  std::vector<int64_t> written;  // as in DrawnTexts::Text
 };
 
 Sequences sequences_of(const DrawnTexts& drawn, std::span<const CalibrationText> texts) {
   Sequences sequences;
   for (size_t i = 0; i < texts.size(); ++i) {
     size_t number = 0;
-    for (const CalibrationSequences::Sequence& tokens : drawn.texts[i].sequences) {
+    for (const CalibrationSequences::Sequence& tokens : drawn.texts[i]) {
       sequences.tokens.push_back(tokens);
       sequences.names.push_back(fmt::format("sequence {} of {}", ++number, texts[i].name));
-      sequences.written.push_back(drawn.texts[i].written);
     }
   }
   return sequences;
@@ -151,11 +158,8 @@ void watch_gradients(const CalibrateOptions& options, const CausalLm& model, con
       NWC_ASSIGN_OR_RETURN(head, model.head());
     }
     const uint64_t seed = seed_of_part(options.seed, index);
-    const int64_t written = sequences.written[index];
-    return gradient_of_labels(
-        *head, model.spec().vocab_size, output,
-        written > 0 ? following_tokens(sequences.tokens[index], written, seed) : drawn_labels(seed),
-        ends_missing ? watch : HeadWatch());
+    return gradient_of_labels(*head, model.spec().vocab_size, output, drawn_labels(seed),
+                              ends_missing ? watch : HeadWatch());
   };
   lane.at_input = [&](size_t index, const at::Tensor& gradient) {
     ends.see_embedding(tensor_of(sequences.tokens[index]), gradient);

@@ -20,8 +20,8 @@ class Team;
 struct CalibrationText {
   std::string name;          // for provenance and messages
   std::vector<int32_t> ids;  // of the whole text
-  // The model writes the text itself (calibrate/own_text.h), each sequence beginning with `ids`; if there are none,
-  // with the token for the beginning of a text, or if the model has none, with any. At most one text is so.
+  // The model writes the text itself (calibrate/own_text.h), each document beginning with `ids`; if there are none,
+  // with the token for the beginning of a text, if the model has one; then with any token. At most one text is so.
   bool own = false;
 };
 
@@ -54,7 +54,7 @@ struct CalibrateReport {
 // soon as it is complete, so that an interrupted run goes on with the first block that is missing, and the sequences
 // themselves (guide/calibration_sequences.h). With gradients, once through all blocks and then back from the last, to
 // the embedding, and a file for embedding and head; a model without a head has none, which is a warning. Labels are
-// drawn from the model's own predictions by the seed; in a text of its own they are its tokens. Memory, on the device:
+// drawn from the model's own predictions by the seed. Memory, on the device:
 // the hidden states of all sequences, one block, its second moments in binary64, with gradients also those of one
 // sequence; beside the device, the inputs of all blocks, beyond 256 MiB in a file without a name in `output`. The same
 // class of machines (libtorch/machine.h) gives the same bytes. Errors: those of the model; kInvalidArgument for a text

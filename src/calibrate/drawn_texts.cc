@@ -15,35 +15,31 @@
 namespace nwc {
 namespace {
 
-Result<DrawnTexts::Text> draw_from_file(const CalibrateOptions& options, const CalibrationText& text,
-                                        std::vector<std::string>& warnings) {
+Result<std::vector<DrawnTexts::Sequence>> draw_from_file(const CalibrateOptions& options, const CalibrationText& text,
+                                                         std::vector<std::string>& warnings) {
   Result<std::vector<int64_t>> begins = draw_sequences(text.ids, options.length, options.sequences, options.seed);
   if (!begins) return std::move(begins).error().in_file(text.name);
   if (static_cast<int64_t>(begins->size()) < options.sequences) {
     warnings.push_back(fmt::format("{} has only {} sequences of {} tokens", text.name, begins->size(), options.length));
   }
-  DrawnTexts::Text drawn;
+  std::vector<DrawnTexts::Sequence> drawn;
   for (const int64_t begin : *begins)
-    drawn.sequences.emplace_back(text.ids.begin() + begin, text.ids.begin() + begin + options.length);
+    drawn.emplace_back(text.ids.begin() + begin, text.ids.begin() + begin + options.length);
   return drawn;
 }
 
-// Where what the model writes begins, after what it is given.
-int64_t first_written(const CalibrationText& text) { return std::max<int64_t>(1, std::ssize(text.ids)); }
-
 // Those of an interrupted run, put into `drawn`; false if there are none. Errors say why they are not usable.
-Result<bool> take_from_earlier_run(const CalibrateOptions& options, const CalibrationText& text, size_t index,
-                                   const ResumableDirectory& output, const ProvenanceOf& provenance,
-                                   DrawnTexts& drawn) {
+Result<bool> take_from_earlier_run(const CalibrateOptions& options, size_t index, const ResumableDirectory& output,
+                                   const ProvenanceOf& provenance, DrawnTexts& drawn) {
   const std::filesystem::path path = sequences_file(output.path());
   if (!output.has_from_earlier_run(path.filename())) return false;
   NWC_ASSIGN_OR_RETURN(CalibrationSequences stored, read_sequences(path));
   const auto other = [&] { return Error(ErrorCode::kMismatch, "is of another calibration").in_file(path.string()); };
   if (index >= stored.texts.size()) return other();
   DrawnTexts found = drawn;
-  found.texts[index] = {std::move(stored.texts[index]), first_written(text)};
+  found.texts[index] = std::move(stored.texts[index]);
   found.held_out = std::move(stored.held_out);
-  if (std::ssize(found.texts[index].sequences) != options.sequences || std::ssize(found.held_out) != options.held_out ||
+  if (std::ssize(found.texts[index]) != options.sequences || std::ssize(found.held_out) != options.held_out ||
       provenance(found) != stored.calibration)
     return other();
   drawn = std::move(found);
@@ -74,7 +70,7 @@ Status write_sequences_of_model(const CalibrateOptions& options, const Calibrati
   const auto held_out = written->begin() + static_cast<ptrdiff_t>(options.sequences);
   drawn.held_out.assign(std::move_iterator(held_out), std::move_iterator(written->end()));
   written->erase(held_out, written->end());
-  drawn.texts[index] = {*std::move(written), first_written(text)};
+  drawn.texts[index] = *std::move(written);
   return {};
 }
 
@@ -82,7 +78,7 @@ Status write_sequences_of_model(const CalibrateOptions& options, const Calibrati
 Status settle_own_text(const CalibrateOptions& options, const CalibrationText& text, size_t index,
                        ResumableDirectory& output, const ProvenanceOf& provenance, const Progress& progress,
                        DrawnTexts& drawn, std::vector<std::string>& warnings) {
-  const Result<bool> taken = take_from_earlier_run(options, text, index, output, provenance, drawn);
+  const Result<bool> taken = take_from_earlier_run(options, index, output, provenance, drawn);
   if (taken && *taken) return {};
   if (!taken) warnings.push_back(made_again(taken.error()));
   NWC_RETURN_IF_ERROR(write_sequences_of_model(options, text, index, progress, drawn));
@@ -92,14 +88,13 @@ Status settle_own_text(const CalibrateOptions& options, const CalibrationText& t
 }
 
 // From the leading process to all.
-Status share_own_text(const CalibrateOptions& options, const CalibrationText& text, size_t index, Team& team,
-                      DrawnTexts& drawn) {
+Status share_own_text(const CalibrateOptions& options, size_t index, Team& team, DrawnTexts& drawn) {
   if (team.size() == 1) return {};
   const auto length = static_cast<size_t>(options.length), sequences = static_cast<size_t>(options.sequences),
              held_out = static_cast<size_t>(options.held_out);
   std::vector<double> tokens((sequences + held_out) * length, 0.0);
   size_t at = 0;
-  for (const auto* list : {&drawn.texts[index].sequences, &drawn.held_out}) {
+  for (const auto* list : {&drawn.texts[index], &drawn.held_out}) {
     for (const DrawnTexts::Sequence& sequence : *list) {
       for (const int32_t token : sequence) tokens[at++] = token;
     }
@@ -111,19 +106,14 @@ Status share_own_text(const CalibrateOptions& options, const CalibrationText& te
     DrawnTexts::Sequence sequence;
     std::transform(begin, begin + static_cast<ptrdiff_t>(length), std::back_inserter(sequence),
                    [](double token) { return static_cast<int32_t>(token); });
-    (i < sequences ? drawn.texts[index].sequences : drawn.held_out).push_back(std::move(sequence));
+    (i < sequences ? drawn.texts[index] : drawn.held_out).push_back(std::move(sequence));
   }
-  drawn.texts[index].written = first_written(text);
   return {};
 }
 
 }  // namespace
 
-CalibrationSequences DrawnTexts::to_be_stored(const Json& provenance) const {
-  CalibrationSequences stored{{}, held_out, provenance};
-  for (const Text& text : texts) stored.texts.push_back(text.sequences);
-  return stored;
-}
+CalibrationSequences DrawnTexts::to_be_stored(const Json& provenance) const { return {texts, held_out, provenance}; }
 
 Result<DrawnTexts> draw_texts(const CalibrateOptions& options, std::span<const CalibrationText> texts,
                               ResumableDirectory* output, const ProvenanceOf& provenance, const Progress& progress,
@@ -143,7 +133,7 @@ Result<DrawnTexts> draw_texts(const CalibrateOptions& options, std::span<const C
   if (!own) return drawn;
   if (output != nullptr)
     NWC_RETURN_IF_ERROR(settle_own_text(options, texts[*own], *own, *output, provenance, progress, drawn, warnings));
-  NWC_RETURN_IF_ERROR(share_own_text(options, texts[*own], *own, team, drawn));
+  NWC_RETURN_IF_ERROR(share_own_text(options, *own, team, drawn));
   return drawn;
 }
 

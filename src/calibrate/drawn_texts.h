@@ -19,11 +19,7 @@ namespace nwc {
 
 struct DrawnTexts {
   using Sequence = CalibrationSequences::Sequence;
-  struct Text {
-    std::vector<Sequence> sequences;
-    int64_t written = 0;  // the first position of each sequence that the model has written; 0: a file's text
-  };
-  std::vector<Text> texts;
+  std::vector<std::vector<Sequence>> texts;
   std::vector<Sequence> held_out;  // of the model's own text
 
   CalibrationSequences to_be_stored(const Json& provenance) const;

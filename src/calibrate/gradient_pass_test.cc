@@ -45,12 +45,11 @@ class GradientPass : public ::testing::Test {
   CalibrationText text_;
 };
 
-// Both sides of every layer, from one graph of the whole model, in binary64 products. `next`: the labels are the tokens
-// that follow, but for the last.
+// Both sides of every layer, from one graph of the whole model, in binary64 products.
 struct Wanted {
   at::Tensor inputs, outputs;
 };
-std::map<std::string, Wanted> whole_graph(const CausalLm& model, const fs::path& hessians, bool next = false) {
+std::map<std::string, Wanted> whole_graph(const CausalLm& model, const fs::path& hessians) {
   const torch::AutoGradMode recording(true);
   std::map<std::string, Wanted> wanted;
   const CalibrationSequences sequences = *read_sequences(sequences_file(hessians));
@@ -67,8 +66,7 @@ std::map<std::string, Wanted> whole_graph(const CausalLm& model, const fs::path&
     hidden.requires_grad_(true);
     for (size_t b = 0; b < model.blocks(); ++b) hidden = (*model.block(b))->forward(hidden, {nullptr, watch});
     const at::Tensor logits = (*model.head())->forward(hidden)[0];
-    at::Tensor labels = drawn_labels(seed_of_part(1, s))(logits.detach(), 0);
-    for (size_t t = 0; next && t + 1 < ids.size(); ++t) labels[static_cast<int64_t>(t)] = ids[t + 1];
+    const at::Tensor labels = drawn_labels(seed_of_part(1, s))(logits.detach(), 0);
     torch::log_softmax(logits, -1).gather(1, labels.unsqueeze(1)).sum().backward();
     for (const auto& [name, pair] : seen) {
       const at::Tensor x = pair.first[0].to(torch::kFloat64), g = pair.second.grad()[0].to(torch::kFloat64);
@@ -119,22 +117,6 @@ TEST_F(GradientPass, BothSidesAreThoseOfTheWholeModelsGraph) {
     }
   }
   EXPECT_EQ(read_hessian_file(directory_ / "h" / hessian_file_name(1))->positions, 64);
-}
-
-// What the model has written is what it has drawn: its tokens are the labels.
-TEST_F(GradientPass, LabelsOfTheModelsOwnTextAreItsTokens) {
-  const CalibrationText own{.name = "self", .ids = {3}, .own = true};
-  const Result<CalibrateReport> report = calibrate(options("h"), {&own, 1}, {});
-  ASSERT_TRUE(report) << report.error().to_string();
-  const CausalLm model = *CausalLm::open(model_.path(), {.threads = 1});
-  const HessianStore store = *HessianStore::open(directory_ / "h");
-  const Checkpoint checkpoint = *Checkpoint::open(model_.path());
-  for (const auto& [name, both] : whole_graph(model, directory_ / "h", /*next=*/true)) {
-    const Result<std::optional<StoredFisher>> fisher = store.find_fisher(*checkpoint.find(name).tensor);
-    ASSERT_TRUE(fisher && *fisher) << name;
-    EXPECT_LT(error_of((*fisher)->inputs, both.inputs), 1e-5) << name;
-    EXPECT_LT(error_of((*fisher)->outputs, both.outputs), 1e-5) << name;
-  }
 }
 
 // What calibration without gradients writes is in it too.

@@ -36,16 +36,6 @@ LabelRule drawn_labels(uint64_t seed) {
   };
 }
 
-LabelRule following_tokens(std::span<const int32_t> sequence, int64_t written, uint64_t seed) {
-  return [sequence, written, others = drawn_labels(seed)](const at::Tensor& logits, int64_t begin) {
-    at::Tensor labels = others(logits, begin).cpu();
-    const int64_t end = begin + logits.size(0);
-    for (int64_t t = std::max(begin, written - 1); t < std::min(end, std::ssize(sequence) - 1); ++t)
-      labels[t - begin] = sequence[static_cast<size_t>(t) + 1];
-    return labels;
-  };
-}
-
 at::Tensor gradient_of_labels(const Head& head, int64_t vocabulary, const at::Tensor& hidden, const LabelRule& labels,
                               const HeadWatch& watch) {
   const torch::AutoGradMode recording(true);

@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <span>
 
 #include "libtorch/tensors.h"
 #include "model/layers/ends.h"
@@ -17,11 +16,6 @@ using LabelRule = std::function<at::Tensor(const at::Tensor& logits, int64_t beg
 // Drawn from the model's own predictions: the expected outer products of gradients are the Fisher information then.
 // Called for the positions of one sequence in turn.
 LabelRule drawn_labels(uint64_t seed);
-
-// Those of a sequence that the model has written from position `written` on: what it has drawn at each position, the
-// next token, is the label there. The others, of the beginning and of the last position, are drawn as above. Refers to
-// `sequence`.
-LabelRule following_tokens(std::span<const int32_t> sequence, int64_t written, uint64_t seed);
 
 // One index per row of logits [positions, vocabulary], drawn by its softmax at the quantiles [positions, 1], float64
 // within 0 and 1: int64 [positions].

@@ -42,44 +42,60 @@ class OwnText : public ::testing::Test {
   const CalibrationText own_{.name = "self", .ids = {3}, .own = true};
 };
 
-// Pearson's statistic of the tokens after one beginning, and of their pairs with the next, rare ones taken together.
+// Pearson's statistic of the tokens after any second one, and of the second ones, which are drawn from all alike.
 TEST_F(OwnText, TokensHaveTheModelsDistribution) {
   const torch::NoGradGuard no_gradients;
   const CausalLm model = open();
   constexpr int kSequences = 10000;
-  const Sequences sequences =
-      *write_own_text(model, {.beginning = {3}, .sequences = kSequences, .length = 3, .at_once = 5000}, {});
-  const auto probabilities = [&](const std::vector<int64_t>& ids) {
-    at::Tensor hidden = (*model.embedding())->forward(torch::tensor(ids, torch::kInt64).unsqueeze(0));
-    for (size_t b = 0; b < model.blocks(); ++b) hidden = (*model.block(b))->forward(hidden, {});
-    return torch::softmax((*model.head())->forward(hidden)[0][-1].to(torch::kFloat64), 0).contiguous();
-  };
-  std::vector<std::vector<int64_t>> counts(testing::kToyVocab, std::vector<int64_t>(testing::kToyVocab));
-  for (const auto& sequence : sequences) ++counts[static_cast<size_t>(sequence[1])][static_cast<size_t>(sequence[2])];
-  const auto chi_square = [](double count, double wanted) { return (count - wanted) * (count - wanted) / wanted; };
-  const at::Tensor first = probabilities({3});
-  double of_first = 0, of_pairs = 0, rare = 0, rare_wanted = 0;
-  for (int64_t a = 0; a < testing::kToyVocab; ++a) {
-    const at::Tensor second = probabilities({3, a});
-    double with_a = 0;
-    const double p = first[a].item<double>();
-    for (int64_t b = 0; b < testing::kToyVocab; ++b) {
-      const auto count = static_cast<double>(counts[static_cast<size_t>(a)][static_cast<size_t>(b)]);
-      const double wanted = kSequences * p * second[b].item<double>();
-      with_a += count;
-      if (wanted >= 5) of_pairs += chi_square(count, wanted);
-      if (wanted < 5) rare += count, rare_wanted += wanted;
+  for (const double temperature : {1.0, 0.5}) {
+    const Sequences sequences = *write_own_text(
+        model, {.beginning = {3}, .sequences = kSequences, .length = 3, .temperature = temperature, .at_once = 5000},
+        {});
+    std::vector<std::vector<int64_t>> counts(testing::kToyVocab, std::vector<int64_t>(testing::kToyVocab));
+    for (const auto& sequence : sequences) ++counts[static_cast<size_t>(sequence[1])][static_cast<size_t>(sequence[2])];
+    const auto chi_square = [](double count, double wanted) { return (count - wanted) * (count - wanted) / wanted; };
+    double of_seconds = 0, of_pairs = 0, rare = 0, rare_wanted = 0;
+    for (int64_t a = 0; a < testing::kToyVocab; ++a) {
+      at::Tensor hidden = (*model.embedding())->forward(torch::tensor({{int64_t{3}, a}}, torch::kInt64).view({1, 2}));
+      for (size_t b = 0; b < model.blocks(); ++b) hidden = (*model.block(b))->forward(hidden, {});
+      const at::Tensor next =
+          torch::softmax((*model.head())->forward(hidden)[0][-1].to(torch::kFloat64) / temperature, 0).contiguous();
+      double with_a = 0;
+      for (int64_t b = 0; b < testing::kToyVocab; ++b) {
+        const auto count = static_cast<double>(counts[static_cast<size_t>(a)][static_cast<size_t>(b)]);
+        const double wanted = kSequences * next[b].item<double>() / testing::kToyVocab;
+        with_a += count;
+        if (wanted >= 5) of_pairs += chi_square(count, wanted);
+        if (wanted < 5) rare += count, rare_wanted += wanted;
+      }
+      of_seconds += chi_square(with_a, double{kSequences} / testing::kToyVocab);
     }
-    of_first += chi_square(with_a, kSequences * p);
+    if (rare_wanted > 0) of_pairs += chi_square(rare, rare_wanted);
+    EXPECT_LT(of_seconds, 37.7) << "0.1 % of fair samples are beyond";
+    EXPECT_LT(of_pairs, 330.5) << "0.1 % of fair samples are beyond; rare: " << rare << " of " << rare_wanted;
   }
-  if (rare_wanted > 0) of_pairs += chi_square(rare, rare_wanted);
-  EXPECT_LT(of_first, 37.7) << "0.1 % of fair samples are beyond";
-  EXPECT_LT(of_pairs, 330.5) << "0.1 % of fair samples are beyond; rare: " << rare << " of " << rare_wanted;
+}
+
+TEST_F(OwnText, IsDocumentsOneAfterAnother) {
+  const CausalLm model = open();
+  OwnTextOptions o{.beginning = {3}, .sequences = 5, .length = 25, .document = 10, .seed = 5};
+  const Sequences sequences = *write_own_text(model, o, {});
+  ASSERT_EQ(sequences.size(), 5u);
+  o.sequences = 15;
+  o.length = 10;
+  const Sequences documents = *write_own_text(model, o, {});
+  for (size_t i = 0; i < 5; ++i) {
+    CalibrationSequences::Sequence wanted;
+    for (size_t d = 0; d < 3; ++d)
+      wanted.insert(wanted.end(), documents[3 * i + d].begin(), documents[3 * i + d].end());
+    wanted.resize(25);
+    EXPECT_EQ(sequences[i], wanted);
+  }
 }
 
 TEST_F(OwnText, IsTheSameHoweverItIsWritten) {
   const CausalLm model = open();
-  OwnTextOptions o{.beginning = {3}, .sequences = 7, .length = 40, .seed = 5};
+  OwnTextOptions o{.beginning = {3}, .sequences = 7, .length = 40, .document = 16, .seed = 5};
   const Sequences wanted = *write_own_text(model, o, {});
   ASSERT_EQ(wanted.size(), 7u);
   for (const auto& sequence : wanted) {
@@ -114,6 +130,15 @@ TEST_F(OwnText, BeginsWithWhatItIsGivenOrAnyToken) {
   std::sort(first.begin(), first.end());
   EXPECT_GT(std::unique(first.begin(), first.end()) - first.begin(), 8);
   EXPECT_EQ(*write_own_text(model, {.beginning = {4, 5, 6}, .sequences = 1, .length = 2}, {}), (Sequences{{4, 5}}));
+  first.clear();
+  const Sequences after_two = *write_own_text(model, {.beginning = {4, 5}, .sequences = 40, .length = 5}, {});
+  for (const auto& sequence : after_two) {
+    EXPECT_EQ(sequence[0], 4);
+    EXPECT_EQ(sequence[1], 5);
+    first.push_back(sequence[2]);
+  }
+  std::sort(first.begin(), first.end());
+  EXPECT_GT(std::unique(first.begin(), first.end()) - first.begin(), 8);
   const Result<Sequences> outside = write_own_text(model, {.beginning = {16}, .sequences = 1, .length = 2}, {});
   ASSERT_FALSE(outside);
   EXPECT_EQ(
@@ -135,7 +160,7 @@ TEST_F(OwnText, SaysWhereItStopsBeingFinite) {
   ASSERT_FALSE(broken);
   EXPECT_EQ(broken.error().code(), ErrorCode::kNonFinite);
   EXPECT_EQ(broken.error().message(),
-            "what the model predicts after token 2 of sequence 1 of its own text is not finite");
+            "what the model predicts after token 3 of sequence 1 of its own text is not finite");
 }
 
 TEST_F(OwnText, KeysAndValuesStayWithinTwoGigabytes) {
@@ -154,20 +179,6 @@ TEST_F(OwnText, KeysAndValuesStayWithinTwoGigabytes) {
   EXPECT_EQ(own_text_at_once(model, 64, 1 << 20, true), 1);
 }
 
-TEST(FollowingTokens, AreLabelsWhereTheModelHasWritten) {
-  const std::vector<int32_t> sequence{9, 8, 7, 6, 5, 4};
-  // The first two are the beginning. All that is drawn is token 3, the only one with a probability.
-  at::Tensor logits = torch::full({6, 10}, -100.0f);
-  logits.select(1, 3).fill_(0);
-  const LabelRule rule = following_tokens(sequence, 2, 1);
-  const auto ids = [](const at::Tensor& labels) {
-    return std::vector<int64_t>(labels.data_ptr<int64_t>(), labels.data_ptr<int64_t>() + labels.numel());
-  };
-  EXPECT_EQ(ids(rule(logits, 0)), (std::vector<int64_t>{3, 7, 6, 5, 4, 3}));
-  EXPECT_EQ(ids(rule(logits.narrow(0, 0, 2), 0)), (std::vector<int64_t>{3, 7}));
-  EXPECT_EQ(ids(rule(logits.narrow(0, 0, 3), 3)), (std::vector<int64_t>{5, 4, 3}));
-}
-
 TEST_F(OwnText, IsKeptWithWhatIsHeldOut) {
   const Result<CalibrateReport> report = calibrate(options("h"), {&own_, 1}, {});
   ASSERT_TRUE(report) << report.error().to_string();
@@ -182,6 +193,8 @@ TEST_F(OwnText, IsKeptWithWhatIsHeldOut) {
   EXPECT_EQ(report->held_out, held_out);
   EXPECT_EQ(stored.calibration["texts"][0]["name"], "self");
   EXPECT_EQ(stored.calibration["texts"][0]["beginning"], Json({3}));
+  EXPECT_EQ(stored.calibration["texts"][0]["document"], kOwnDocument);
+  EXPECT_EQ(stored.calibration["texts"][0]["temperature"], kOwnTemperature);
   EXPECT_EQ(stored.calibration["texts"][0]["tokens"], 64);
 }
 

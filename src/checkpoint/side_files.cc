@@ -20,16 +20,6 @@ bool is_stray_weight_file(const std::string& name) {
   return is_foreign_weight_file(name) || name.ends_with(".safetensors") || name.ends_with(".safetensors.index.json");
 }
 
-Status copy_whole_file(const fs::path& from, const fs::path& to) {
-  std::error_code failure;
-  fs::create_directories(to.parent_path(), failure);
-  if (failure) return io_error("cannot create the directory", to.parent_path(), failure);
-  NWC_ASSIGN_OR_RETURN(const MappedFile source, MappedFile::open(from));
-  NWC_ASSIGN_OR_RETURN(OutputFile copy, OutputFile::create(to));
-  NWC_RETURN_IF_ERROR(copy.append(source.bytes()));
-  return copy.commit();
-}
-
 class Copier {
  public:
   Copier(fs::path from, fs::path to, const std::set<std::string>& exclude)
@@ -79,6 +69,16 @@ class Copier {
 };
 
 }  // namespace
+
+Status copy_whole_file(const fs::path& from, const fs::path& to) {
+  std::error_code failure;
+  fs::create_directories(to.parent_path(), failure);
+  if (failure) return io_error("cannot create the directory", to.parent_path(), failure);
+  NWC_ASSIGN_OR_RETURN(const MappedFile source, MappedFile::open(from));
+  NWC_ASSIGN_OR_RETURN(OutputFile copy, OutputFile::create(to));
+  NWC_RETURN_IF_ERROR(copy.append(source.bytes()));
+  return copy.commit();
+}
 
 Result<std::vector<std::string>> copy_side_files(const fs::path& from, const fs::path& to,
                                                  const std::set<std::string>& exclude) {

@@ -27,4 +27,8 @@ namespace nwc {
 Result<std::vector<std::string>> copy_side_files(const std::filesystem::path& from, const std::filesystem::path& to,
                                                  const std::set<std::string>& exclude);
 
+// Copies one file, which appears under the new name when it is whole, into a directory that is made if it is absent.
+// Errors: kNotFound, kIo.
+Status copy_whole_file(const std::filesystem::path& from, const std::filesystem::path& to);
+
 }  // namespace nwc

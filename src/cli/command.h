@@ -39,6 +39,7 @@ struct Command {
 void add_train(CLI::App& app, Command& command);
 void add_compress(CLI::App& app, Command& command);
 void add_decompress(CLI::App& app, Command& command);
+void add_convert(CLI::App& app, Command& command);
 void add_inspect(CLI::App& app, Command& command);
 void add_calibrate(CLI::App& app, Command& command);
 void add_eval(CLI::App& app, Command& command);

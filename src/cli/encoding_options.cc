@@ -32,18 +32,29 @@ CLI::Validator trellis_states() {
   return CLI::Validator(check, "0, 4, 8, 16, 32 or 64");
 }
 
+CLI::Option* add_tile_chunks(CLI::App& app, uint32_t& chunks, const std::string& otherwise) {
+  return app.add_option(kTileChunks, chunks, "Chunks per independently decodable tile, a multiple of 32" + otherwise)
+      ->check(in_range(32u, limits::kMaxTileChunks))
+      ->check(whole_groups());
+}
+
+CLI::Option* add_run_groups(CLI::App& app, uint16_t& groups) {
+  return app
+      .add_option("--run-groups", groups,
+                  "Groups of 32 chunks that are decoded channel by channel: 64 suits CPUs; 1, with tiles of 512, GPUs")
+      ->check(in_range(1u, limits::kMaxTileChunks / limits::kLanes));
+}
+
 }  // namespace
 
+void add_layout_options(CLI::App& app, TileLayout& layout) {
+  add_tile_chunks(app, layout.tile_chunks, "");
+  add_run_groups(app, layout.run_groups);
+}
+
 void add_encoding_options(CLI::App& app, EncodeOptions& options) {
-  app.add_option(kTileChunks, options.tile_chunks,
-                 "Chunks per independently decodable tile, a multiple of 32; with a trellis 1024 by default")
-      ->check(in_range(32u, limits::kMaxTileChunks))
-      ->check(whole_groups())
-      ->capture_default_str();
-  app.add_option("--run-groups", options.run_groups,
-                 "Groups of 32 chunks that are decoded channel by channel: 64 suits CPUs; 1, with tiles of 512, GPUs")
-      ->check(in_range(1u, limits::kMaxTileChunks / limits::kLanes))
-      ->capture_default_str();
+  add_tile_chunks(app, options.tile_chunks, "; with a trellis 1024 by default")->capture_default_str();
+  add_run_groups(app, options.run_groups)->capture_default_str();
   app.add_option(kTrellis, options.trellis_states,
                  "With --steps sensitivity: states of the trellis that weights follow, 8 by default; more are better "
                  "and slower to encode; 0 rounds weights one by one")

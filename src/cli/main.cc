@@ -46,6 +46,7 @@ int run(int argc, char** argv) {
   const Entry entries[] = {
       {"compress", "Compress a checkpoint's linear weights", add_compress},
       {"decompress", "Turn a compressed checkpoint back into a plain one", add_decompress},
+      {"convert", "Lay a compressed checkpoint's symbols out in other tiles", add_convert},
       {"inspect", "Show what a compressed checkpoint consists of", add_inspect},
       {"eval", "Measure perplexity, and divergence from a reference", add_eval},
       {"generate", "Continue a text", add_generate},

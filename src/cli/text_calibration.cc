@@ -17,8 +17,11 @@ namespace {
 
 bool is_own(const std::filesystem::path& text) { return text.native() == kOwnText; }
 
-// What the tokenizer puts before each text; mostly nothing.
+// What stands before each text of pretraining: the token between texts where it has the usual name, else what the
+// tokenizer puts before a text; mostly nothing. A token that begins a text of instruction tuning leads to chat alone.
 Result<std::vector<int32_t>> beginning_of_texts(const Tokenizer& tokenizer) {
+  NWC_ASSIGN_OR_RETURN(std::vector<int32_t> between, tokenizer.encode("<|endoftext|>", /*add_special_tokens=*/false));
+  if (between.size() == 1 && between[0] != tokenizer.unknown_id()) return between;
   NWC_ASSIGN_OR_RETURN(const std::vector<int32_t> bare, tokenizer.encode("a", /*add_special_tokens=*/false));
   NWC_ASSIGN_OR_RETURN(std::vector<int32_t> whole, tokenizer.encode("a", /*add_special_tokens=*/true));
   whole.erase(std::search(whole.begin(), whole.end(), bare.begin(), bare.end()), whole.end());

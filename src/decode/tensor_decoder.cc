@@ -109,8 +109,8 @@ Result<TensorDecoder> TensorDecoder::open(const std::string& name, std::span<con
   if (!header.has_own_tables && !own_tables.empty())
     return Error(ErrorCode::kCorrupt, "stream has own tables without their flag").at_offset(84);
   if (header.has_own_tables) {
-    NWC_ASSIGN_OR_RETURN(const TableSet own, parse_own_tables(own_tables, codec.parts().tables.set));
-    decoder.own_decoding_tables_.emplace(own);
+    NWC_ASSIGN_OR_RETURN(decoder.own_tables_, parse_own_tables(own_tables, codec.parts().tables.set));
+    decoder.own_decoding_tables_.emplace(*decoder.own_tables_);
   }
   return decoder;
 }

@@ -58,8 +58,13 @@ class TensorDecoder {
   const ParsedStream& parsed() const { return parsed_; }
   const Tiling& tiling() const { return *tiling_; }
   const DecodingTables& tables() const { return own_decoding_tables_ ? *own_decoding_tables_ : codec_->tables(); }
+  // The same as an encoder takes them.
+  const TableSet& table_set() const { return own_tables_ ? *own_tables_ : codec_->parts().tables.set; }
   const StreamContexts& contexts() const { return *contexts_; }
   bool has_own_tables() const { return own_decoding_tables_.has_value(); }
+  const Codec& codec() const { return *codec_; }
+  // Not checked: verify_tile().
+  std::span<const std::byte> tile_bytes(uint64_t number) const;
   std::span<const float> scales() const { return scales_; }            // [matrices * columns]
   std::span<const float> row_factors() const { return row_factors_; }  // [matrices * rows], or empty
   // Tiles that hold some of a group's weights in rows [row_begin, row_end), not empty.
@@ -76,7 +81,6 @@ class TensorDecoder {
   Status apply_line_scales(const LineScales& lines, float base);
   Status check_output(std::span<const Slice> slices, DType dtype, size_t out_bytes) const;
   Status run(std::span<const Slice> slices, DType dtype, std::span<std::byte> out, int threads) const;
-  std::span<const std::byte> tile_bytes(uint64_t number) const;
   Status check_tile(uint64_t number) const;
 
   std::span<const std::byte> stream_;
@@ -86,6 +90,7 @@ class TensorDecoder {
   std::vector<float> scales_;       // [matrices * columns], exponent applied
   std::vector<float> row_factors_;  // [matrices * rows], or empty
   std::shared_ptr<const StreamContexts> contexts_;
+  std::optional<TableSet> own_tables_;
   std::optional<DecodingTables> own_decoding_tables_;
 };
 
