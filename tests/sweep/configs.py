@@ -126,7 +126,11 @@ def configs():
     variant("mistral", "sliding_window null", {"sliding_window": None})
     variant("mistral", "no num_key_value_heads", {"num_key_value_heads": DROP})
     variant("mistral", "num_key_value_heads null", {"num_key_value_heads": None})
-    variant("mistral", "layer_types", {"layer_types": [FULL] * 3})
+    # transformers takes a Mistral with layer types for a Ministral.
+    for name, types in {"of one kind": [FULL] * 3, "of two": [SLIDING, FULL, SLIDING], "null": None}.items():
+        for kind in ("mistral", "ministral"):
+            variant("mistral", f"{kind}, layer_types {name}", {"model_type": kind, "layer_types": types})
+    variant("mistral", "ministral", {"model_type": "ministral"})
     variant("mixtral", "num_experts says the same", {"num_experts": 4, "num_local_experts": DROP})
     variant("mixtral", "num_experts has the last word", {"num_experts": 4, "num_local_experts": 8})
     variant("mixtral", "no experts per token", {"num_experts_per_tok": DROP})

@@ -91,9 +91,9 @@ Result<ConfigObject> completed_for(const Family& family, const ConfigObject& con
 
 const std::vector<const Family*>& families() {
   static const std::vector<const Family*> all{
-      &kClip, &kDeepseekV2, &kDeepseekV3, &kDinov2,   &kGemma2,  &kGemma3,  &kGemma3Text, &kGlm,
-      &kGlm4, &kGptOss,     &kGranite,    &kLlama,    &kMistral, &kMixtral, &kOlmo2,      &kOlmo3,
-      &kPhi3, &kQwen2,      &kQwen3,      &kQwen3Moe, &kSiglip,  &kSmolLm3, &kStarcoder2};
+      &kClip,  &kDeepseekV2, &kDeepseekV3, &kDinov2, &kGemma2,    &kGemma3,  &kGemma3Text, &kGlm,
+      &kGlm4,  &kGptOss,     &kGranite,    &kLlama,  &kMinistral, &kMistral, &kMixtral,    &kOlmo2,
+      &kOlmo3, &kPhi3,       &kQwen2,      &kQwen3,  &kQwen3Moe,  &kSiglip,  &kSmolLm3,    &kStarcoder2};
   return all;
 }
 
