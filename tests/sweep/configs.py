@@ -121,6 +121,8 @@ def configs():
         variant("llama", name, change, like=like)
     variant("llama", "Infinity and NaN",
             text=lambda t: t.replace("{", '{"a": [0.0, Infinity, -Infinity], "b": NaN,', 1))
+    variant("llama", "another file for this version", {"configuration_files": ["config.4.0.0.json"]},
+            files={"config.4.0.0.json": json.dumps({**BASE, "model_type": "llama", "rope_theta": 70.0})})
     variant("llama", "tagged Infinity", {"time_step_limit": [0.0, {"__float__": "Infinity"}]})
     variant("mistral", "no sliding_window", {"sliding_window": DROP})
     variant("mistral", "sliding_window null", {"sliding_window": None})

@@ -218,6 +218,12 @@ TEST(FamilyTest, MistralSlidesUnlessSwitchedOff) {
             "key 'sliding_window' is 0; it must lie between 1 and 2147483648");
 }
 
+TEST(FamilyTest, ConfigurationsInOtherFilesAreRefused) {
+  EXPECT_EQ(refusal(with_type("llama", ", \"configuration_files\": [\"config.json\", \"config.4.0.0.json\"]")),
+            "key 'configuration_files' names config.4.0.0.json, which is not read");
+  EXPECT_TRUE(described(with_type("llama", ", \"configuration_files\": [\"config.json\"]")));
+}
+
 // Ministral 8B is published as a Mistral with this key.
 TEST(FamilyTest, LayerTypesMakeAMistralSlideInSomeLayersOnly) {
   std::string types;
