@@ -28,10 +28,12 @@ skip() {
 # release_of PROGRAM: its major version; nothing if there is none.
 release_of() { "$1" --version 2>/dev/null | grep -oE 'version [0-9]+' | grep -oE '[0-9]+' | head -n 1; }
 
-# No line over 120 columns: sources by clang-format, everything else here. Tables of documents cannot be wrapped.
+# No line over 120 columns, in sources neither where clang-format leaves them alone. Tables of documents cannot be
+# wrapped.
 line_lengths() {
   local files
-  mapfile -t files < <(git ls-files '*.md' '*.txt' '*.cmake' '*.in' '*.sh' '*.awk' '*.json' Makefile .ci/run |
+  mapfile -t files < <(git ls-files '*.h' '*.cc' '*.cu' '*.cuh' '*.md' '*.txt' '*.cmake' '*.in' '*.sh' '*.awk' \
+    '*.json' Makefile .ci/run |
     grep -vE '^(tests/data|tests/fuzz/corpus|tests/.*/cases/.*\.std(out|err)|models|codecs/.*\.json)')
   ! LC_ALL=C.UTF-8 grep -HnE '^.{121,}' "${files[@]}" | grep -vE '\.md:[0-9]+:\|' | cut -c 1-140
 }

@@ -86,30 +86,30 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         Attack{"FirstNotAtZero", R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}})", "xy", ErrorCode::kCorrupt,
                "f: tensor 'a': byte 128: its data begins at 1 of the data section instead of 0: a hole"},
-        Attack{
-            "Hole",
-            R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"b":{"dtype":"U8","shape":[1],"data_offsets":[2,3]}})",
-            "xyz", ErrorCode::kCorrupt,
-            "f: tensor 'b': byte 129: its data begins at 2 of the data section instead of 1: a hole"},
-        Attack{
-            "Overlap",
-            R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}})",
-            "xyz", ErrorCode::kCorrupt,
-            "f: tensor 'b': byte 130: its data begins at 1 of the data section instead of 2: an overlap"},
-        Attack{
-            "SameBytesTwice",
-            R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}})",
-            "xy", ErrorCode::kCorrupt,
-            "f: tensor 'b': byte 130: its data begins at 0 of the data section instead of 2: an overlap"},
-        Attack{
-            "EmptyTensorInsideAnother",
-            R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[0],"data_offsets":[1,1]}})",
-            "xy", ErrorCode::kCorrupt,
-            "f: tensor 'b': byte 130: its data begins at 1 of the data section instead of 2: an overlap"},
-        Attack{
-            "EndBeforeBegin",
-            R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[1],"data_offsets":[2,1]}})",
-            "xy", ErrorCode::kCorrupt, "f: tensor 'b': byte 130: its data ends at 1, before it begins at 2"},
+        Attack{"Hole",
+               R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},)"
+               R"("b":{"dtype":"U8","shape":[1],"data_offsets":[2,3]}})",
+               "xyz", ErrorCode::kCorrupt,
+               "f: tensor 'b': byte 129: its data begins at 2 of the data section instead of 1: a hole"},
+        Attack{"Overlap",
+               R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},)"
+               R"("b":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}})",
+               "xyz", ErrorCode::kCorrupt,
+               "f: tensor 'b': byte 130: its data begins at 1 of the data section instead of 2: an overlap"},
+        Attack{"SameBytesTwice",
+               R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},)"
+               R"("b":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}})",
+               "xy", ErrorCode::kCorrupt,
+               "f: tensor 'b': byte 130: its data begins at 0 of the data section instead of 2: an overlap"},
+        Attack{"EmptyTensorInsideAnother",
+               R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},)"
+               R"("b":{"dtype":"U8","shape":[0],"data_offsets":[1,1]}})",
+               "xy", ErrorCode::kCorrupt,
+               "f: tensor 'b': byte 130: its data begins at 1 of the data section instead of 2: an overlap"},
+        Attack{"EndBeforeBegin",
+               R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},)"
+               R"("b":{"dtype":"U8","shape":[1],"data_offsets":[2,1]}})",
+               "xy", ErrorCode::kCorrupt, "f: tensor 'b': byte 130: its data ends at 1, before it begins at 2"},
         Attack{"SpanTooLong", R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,2]}})", "xy", ErrorCode::kCorrupt,
                "f: tensor 'a': byte 128: its dtype and shape need 1 bytes, but its offsets span 2"},
         Attack{"SpanTooShort", R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}})", "xyzw", ErrorCode::kCorrupt,

@@ -117,12 +117,13 @@ Status find_codecs(Arguments& a) {
 }
 
 // For --list: before a calibration that is still to come.
-Result<SelectionList> selection_before(const Arguments& a) {
+Result<SelectionList> selection_before(const Arguments& a, const Progress& progress) {
   std::optional<HessianStore> hessians;
   if (!a.options.hessians.empty() && a.calibration.texts.empty()) {
     NWC_ASSIGN_OR_RETURN(hessians, HessianStore::open(a.options.hessians));
   }
-  return list_selection(a.options.model, selection_of(a.options, hessians ? &*hessians : nullptr));
+  return list_selection(a.options.model, selection_of(a.options, hessians ? &*hessians : nullptr),
+                        a.options.keep_nonfinite, a.options.threads, progress);
 }
 
 // --plan.
@@ -280,11 +281,14 @@ void add_compress(CLI::App& app, Command& command) {
     std::optional<SelectionList> list;
     if (a->calibration.texts.empty())
       NWC_RETURN_IF_ERROR(settle_guide(open_options(app), a->asks_for_a_rate(), a->options));
+    a->options.threads = command.global.threads;
     if (a->list) {
-      NWC_ASSIGN_OR_RETURN(list, selection_before(*a));
+      {
+        ProgressLine reading(command.global.quiet);
+        NWC_ASSIGN_OR_RETURN(list, selection_before(*a, reading.progress()));
+      }
       if (a->options.output.empty()) return print_selection(*list, command.global);
     }
-    a->options.threads = command.global.threads;
     a->options.encode.own_tables = !a->codec_tables_only;
     const bool calibrates = !a->calibration.texts.empty(), keeps = !a->options.hessians.empty();
     NWC_ASSIGN_OR_RETURN(const std::unique_ptr<Team> team, join_team());

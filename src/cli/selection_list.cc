@@ -8,16 +8,18 @@ namespace nwc::cli {
 
 std::string selection_table(const SelectionList& list) {
   std::string text;
-  size_t compressed = 0;
+  size_t compressed = 0, refused = 0;
   uint64_t compressed_weights = 0, other = 0;
   std::vector<std::vector<std::string>> rows{{"tensor", "dtype", "shape"}};
   std::vector<std::string> why{"what becomes of it"};
   for (const ListedTensor& t : list.tensors) {
     const bool taken = t.verdict == Verdict::kCompressed;
     compressed += taken;
-    (taken ? compressed_weights : other) += t.elements;
+    refused += t.verdict == Verdict::kRefused;
+    if (t.verdict != Verdict::kRefused) (taken ? compressed_weights : other) += t.elements;
     rows.push_back({printable(t.name), std::string(name_of(t.dtype)), shape_text(t.shape)});
-    why.push_back((taken ? "" : "as it is: ") + t.why + (t.order.transposed ? ", stored [.., inputs, outputs]" : ""));
+    const char* const fate = taken ? "" : t.verdict == Verdict::kRefused ? "refused: " : "as it is: ";
+    why.push_back(fate + t.why + (taken && t.order.transposed ? ", stored [.., inputs, outputs]" : ""));
   }
   // The last column is prose, aligned to the left.
   const std::string table = format_table(rows);
@@ -27,8 +29,9 @@ std::string selection_table(const SelectionList& list) {
     text += fmt::format("{:<{}}  {}\n", line, table.find('\n'), why[i]);
     begin = end + 1;
   }
-  return text + fmt::format("\ncompressed  {} tensors, {} weights\nas they are {} tensors, {} parameters\n", compressed,
-                            compressed_weights, list.tensors.size() - compressed, other);
+  text += fmt::format("\ncompressed  {} tensors, {} weights\nas they are {} tensors, {} parameters\n", compressed,
+                      compressed_weights, list.tensors.size() - compressed - refused, other);
+  return refused == 0 ? text : text + fmt::format("refused     {} tensors\n", refused);
 }
 
 Json selection_json(const SelectionList& list) {

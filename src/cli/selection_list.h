@@ -9,7 +9,7 @@
 
 namespace nwc::cli {
 
-// A line per tensor with its dtype, shape and what becomes of it, and two sums.
+// A line per tensor with its dtype, shape and what becomes of it, and the sums.
 std::string selection_table(const SelectionList& list);
 // A list of objects, keys as in other lists of tensors (compress/tensor_record.h), and `verdict` and `why`.
 Json selection_json(const SelectionList& list);

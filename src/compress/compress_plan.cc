@@ -11,10 +11,9 @@
 #include "checkpoint/content_hash.h"
 #include "checkpoint/quantised/stored_format.h"
 #include "compress/compress_warnings.h"
+#include "compress/weight_check.h"
 #include "format/stream_header.h"
 #include "format/tiling.h"
-#include "weights/lost_columns.h"
-#include "weights/normalisation.h"
 #include "weights/tensor_name.h"
 
 namespace nwc {
@@ -39,23 +38,19 @@ uint64_t add_format(const StoredFormat& stored, DType dtype, ContentHash& conten
   return stored.scales->bytes.size();
 }
 
-struct WeightCheck {
-  double squares = 0;
-  std::string obstacle;  // why the tensor stays plain; empty: it does not
-};
-
-Result<WeightCheck> check_weights(const WeightMatrix& weights, bool keep_nonfinite, int threads) {
-  Result<std::vector<double>> rms = column_rms(weights, {}, threads);
-  if (!rms) {
-    if (!keep_nonfinite || rms.error().code() != ErrorCode::kNonFinite) return std::move(rms).error();
-    return WeightCheck{.obstacle = rms.error().message()};
+// Why a tensor that is selected stays plain, if it does: by its weights, or because of NaN that is to be kept.
+Result<std::string> check_selected(const TensorView& tensor, bool stored_transposed, bool keep_nonfinite, int threads,
+                                   CompressPlan& plan) {
+  const Result<WeightCheck> check = check_weights(tensor, stored_transposed, threads);
+  if (!check) {
+    if (!keep_nonfinite || check.error().code() != ErrorCode::kNonFinite) return Error(check.error());
+    return check.error().message();
   }
-  if (const std::optional<LostColumns> lost = find_lost_columns(weights, *rms)) {
-    return WeightCheck{.obstacle = describe(*lost) + "; compress it when such weights are set right"};
+  if (check->obstacle.empty()) {
+    plan.weights += check->weights;
+    plan.squares += check->squares;
   }
-  WeightCheck check;
-  for (const double v : *rms) check.squares += v * v * static_cast<double>(weights.rows);
-  return check;
+  return check->obstacle;
 }
 
 }  // namespace
@@ -104,20 +99,16 @@ Result<CompressPlan> make_plan(const Checkpoint& checkpoint, const Selection& se
       if (!wanted) return std::move(wanted).error().in_file(shard.path().string());
       bool compress = *wanted;
       if (compress) {
-        const Result<WeightMatrix> weights = WeightMatrix::load(tensor, selection.stored_transposed(tensor), threads);
-        if (!weights) return Error(weights.error()).in_file(shard.path().string());
-        Result<WeightCheck> checked_weights = check_weights(*weights, keep_nonfinite, threads);
-        if (!checked_weights) return std::move(checked_weights).error().in_file(shard.path().string());
-        compress = checked_weights->obstacle.empty();
-        if (compress) {
-          plan.weights += weights->elements();
-          plan.squares += checked_weights->squares;
-        } else {
+        Result<std::string> obstacle =
+            check_selected(tensor, selection.stored_transposed(tensor), keep_nonfinite, threads, plan);
+        if (!obstacle) return std::move(obstacle).error().in_file(shard.path().string());
+        compress = obstacle->empty();
+        if (!compress) {
           ++plan.spared;
-          plan.warnings.push_back(tensor.name + " is stored uncompressed: " + checked_weights->obstacle);
+          plan.warnings.push_back(tensor.name + " is stored uncompressed: " + *obstacle);
         }
       }
-      if (tensor.stored != nullptr && !compress) {  // rather found now than when everything else is done
+      if (tensor.stored != nullptr && !*wanted) {  // rather found now than when everything else is done
         if (const auto values = values_of(tensor, threads); !values)
           return Error(values.error()).in_file(shard.path().string());
       }

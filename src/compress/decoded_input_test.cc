@@ -127,6 +127,37 @@ TEST(DecodedInput, WeightsReadFloat8) {
   EXPECT_EQ(part, expected);
 }
 
+// The values count, not how many bits hold them: only the field that names the dtype differs, and the hash over it.
+TEST(DecodedInput, Float32CompressesAsTheSameValuesInBfloat16) {
+  const Quantised up = quantised(1), down = quantised(2);
+  const auto widened = [](const std::vector<uint16_t>& weights) {
+    std::vector<float> wide;
+    for (const uint16_t w : weights) wide.push_back(float_from_bf16(w));
+    return raw<float>(wide);
+  };
+  const TinyCheckpoint bfloat16, float32;
+  write_bfloat16(bfloat16, up, down);
+  write_bfloat16(float32, up, down);
+  float32.write_shards(SafetensorsBuilder().add(kUp, "F32", {32, 48}, widened(up.weights)),
+                       SafetensorsBuilder().add(kDown, "F32", {32, 48}, widened(down.weights)));
+  compressed(options_for(bfloat16));
+  compressed(options_for(float32));
+  EXPECT_EQ(contents_of(float32.out()).at("codec.safetensors"), contents_of(bfloat16.out()).at("codec.safetensors"));
+  for (size_t shard = 0; shard < 2; ++shard) {
+    const SafetensorsFile narrow = testing::open_file(bfloat16.out() / testing::kShards[shard]);
+    const SafetensorsFile wide = testing::open_file(float32.out() / testing::kShards[shard]);
+    const std::string name = shard == 0 ? kUp : kDown;
+    EXPECT_EQ(testing::text_of(wide.find(name + ".nwc_scales")->bytes),
+              testing::text_of(narrow.find(name + ".nwc_scales")->bytes));
+    std::string a = testing::text_of(narrow.find(name + ".nwc_stream")->bytes);
+    std::string b = testing::text_of(wide.find(name + ".nwc_stream")->bytes);
+    EXPECT_EQ(a[72], 3);  // docs/format.md, section 4
+    EXPECT_EQ(b[72], 1);
+    for (std::string* stream : {&a, &b}) stream->replace(72, 1, 1, '\0').replace(88, 8, 8, '\0');
+    EXPECT_EQ(a, b);
+  }
+}
+
 TEST(DecodedInput, Float64CompressesAsFloat32) {
   const TinyCheckpoint tiny;
   std::mt19937 random(1);

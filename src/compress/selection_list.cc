@@ -8,11 +8,30 @@
 #include "compress/compress_plan.h"
 #include "compress/compress_warnings.h"
 #include "compress/pattern_warnings.h"
+#include "compress/weight_check.h"
 #include "weights/tensor_name.h"
 
 namespace nwc {
+namespace {
 
-Result<SelectionList> list_selection(const std::filesystem::path& model, const SelectionOptions& options) {
+// Precondition: the line's verdict is kCompressed.
+Status judge_values(const TensorView& tensor, bool keep_nonfinite, int threads, ListedTensor& line) {
+  const Result<WeightCheck> check = check_weights(tensor, line.order.transposed, threads);
+  if (!check && check.error().code() != ErrorCode::kNonFinite) return Error(check.error());
+  if (!check) {
+    line.verdict = keep_nonfinite ? Verdict::kNonFinite : Verdict::kRefused;
+    line.why = check.error().message() + (keep_nonfinite ? "" : "; without --keep-nonfinite it ends the compression");
+  } else if (!check->obstacle.empty()) {
+    line.verdict = Verdict::kGarbage;
+    line.why = check->obstacle;
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<SelectionList> list_selection(const std::filesystem::path& model, const SelectionOptions& options,
+                                     bool keep_nonfinite, int threads, const Progress& progress) {
   NWC_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::open(model));
   NWC_RETURN_IF_ERROR(check_not_compressed(checkpoint));
   NWC_ASSIGN_OR_RETURN(const ModelKind kind, ModelKind::read(model));
@@ -23,8 +42,15 @@ Result<SelectionList> list_selection(const std::filesystem::path& model, const S
   list.warnings.insert(list.warnings.end(), of_selection.begin(), of_selection.end());
   NWC_ASSIGN_OR_RETURN(const std::vector<std::string> idle, pattern_warnings(checkpoint, options));
   list.warnings.insert(list.warnings.end(), idle.begin(), idle.end());
+  uint64_t read = 0, total = 0;
+  for (const SafetensorsFile& shard : checkpoint.shards()) {
+    for (const TensorView& tensor : checkpoint.tensors(shard)) total += tensor.bytes.size();
+  }
   for (const SafetensorsFile& shard : checkpoint.shards()) {
     for (const TensorView& tensor : checkpoint.tensors(shard)) {
+      NWC_RETURN_IF_ERROR(progress.check_stop());
+      progress.at(read, total, "checking weights");
+      read += tensor.bytes.size();
       if (tensor.name == kChecksumTensorName) continue;
       Result<Verdict> judged = selection.judge(tensor);
       if (!judged) return std::move(judged).error().in_file(shard.path().string());
@@ -33,7 +59,12 @@ Result<SelectionList> list_selection(const std::filesystem::path& model, const S
           tensor.name, tensor.dtype, tensor.shape, 1, verdict, explanation_of(verdict, tensor),
       };
       for (const uint64_t side : tensor.shape) line.elements *= side;
-      if (verdict == Verdict::kCompressed) line.order = selection.storage_order(tensor);
+      if (verdict == Verdict::kCompressed) {
+        line.order = selection.storage_order(tensor);
+        if (Status judged_values = judge_values(tensor, keep_nonfinite, threads, line); !judged_values)
+          return std::move(judged_values).error().in_file(shard.path().string());
+        shard.release(tensor);
+      }
       list.tensors.push_back(std::move(line));
     }
   }

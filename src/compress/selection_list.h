@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "nwcodec/dtype.h"
+#include "nwcodec/progress.h"
 #include "nwcodec/result.h"
 #include "weights/selection.h"
 
@@ -19,7 +20,7 @@ struct ListedTensor {
   uint64_t elements = 0;
   Verdict verdict;
   std::string why;          // the verdict in words
-  StorageOrder order = {};  // of a compressed one
+  StorageOrder order = {};  // of one that is selected
 };
 
 struct SelectionList {
@@ -27,8 +28,11 @@ struct SelectionList {
   std::vector<std::string> warnings;  // compress/compress_warnings.h
 };
 
-// Reads headers only. Errors: those of opening a checkpoint and of a selection; kInvalidArgument for a checkpoint that
-// is compressed already.
-Result<SelectionList> list_selection(const std::filesystem::path& model, const SelectionOptions& options);
+// Reads the weights of tensors that are selected: a few of them may be a reason to leave a tensor alone. With
+// `keep_nonfinite` NaN and infinity are such a reason, too, and otherwise a verdict, not an error. Errors: those of
+// opening a checkpoint, of a selection and of decoding stored weights; kInterrupted; kInvalidArgument for a checkpoint
+// that is compressed already.
+Result<SelectionList> list_selection(const std::filesystem::path& model, const SelectionOptions& options,
+                                     bool keep_nonfinite, int threads, const Progress& progress);
 
 }  // namespace nwc

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "compress/compress.h"
 #include "support/tiny_checkpoint.h"
 
@@ -11,6 +13,11 @@ namespace {
 using testing::SafetensorsBuilder;
 using testing::TempDir;
 
+Result<SelectionList> listed(const std::filesystem::path& model, const SelectionOptions& options = {},
+                             bool keep_nonfinite = false) {
+  return list_selection(model, options, keep_nonfinite, 1, {});
+}
+
 std::vector<std::string> lines_of(const SelectionList& list) {
   std::vector<std::string> lines;
   for (const ListedTensor& t : list.tensors) lines.push_back(t.name + ": " + t.why);
@@ -19,7 +26,7 @@ std::vector<std::string> lines_of(const SelectionList& list) {
 
 TEST(SelectionList, NamesEveryTensorWithAReason) {
   const testing::TinyCheckpoint tiny;
-  const Result<SelectionList> list = list_selection(tiny.model(), {.include = {}, .exclude = {"q_proj"}});
+  const Result<SelectionList> list = listed(tiny.model(), {.include = {}, .exclude = {"q_proj"}});
   ASSERT_TRUE(list) << list.error().to_string();
   EXPECT_EQ(
       lines_of(*list),
@@ -33,10 +40,48 @@ TEST(SelectionList, NamesEveryTensorWithAReason) {
   EXPECT_TRUE(list->warnings.empty());
 }
 
+// What compression finds out by the weights, the list knows too: garbage, and NaN with and without --keep-nonfinite.
+TEST(SelectionList, LooksAtTheWeights) {
+  const TempDir dir;
+  std::vector<float> fine, ruined, nan;
+  for (int i = 0; i < 32 * 16; ++i) fine.push_back(0.01f * static_cast<float>(i % 7 - 3));
+  ruined = nan = fine;
+  ruined[5 * 16 + 2] = 1e15f;
+  nan[7 * 16 + 9] = std::numeric_limits<float>::quiet_NaN();
+  dir.add("model.safetensors", SafetensorsBuilder()
+                                   .add("l.0.fine.weight", "F32", {32, 16}, testing::raw<float>(fine))
+                                   .add("l.0.nan.weight", "F32", {32, 16}, testing::raw<float>(nan))
+                                   .add("l.0.ruined.weight", "F32", {32, 16}, testing::raw<float>(ruined))
+                                   .bytes());
+  const std::string garbage =
+      "l.0.ruined.weight: weight [5, 2] is 1e+15 where most are near 0.02; 16 of 16 columns would be lost beside it; "
+      "compress it when such weights are set right";
+  const auto verdicts = [](const SelectionList& list) {
+    std::vector<Verdict> all;
+    for (const ListedTensor& t : list.tensors) all.push_back(t.verdict);
+    return all;
+  };
+  const Result<SelectionList> strict = listed(dir.path());
+  ASSERT_TRUE(strict) << strict.error().to_string();
+  EXPECT_EQ(verdicts(*strict), (std::vector{Verdict::kCompressed, Verdict::kRefused, Verdict::kGarbage}));
+  EXPECT_EQ(lines_of(*strict),
+            (std::vector<std::string>{"l.0.fine.weight: compressed",
+                                      "l.0.nan.weight: weight [7, 9] is NaN; without --keep-nonfinite it ends the "
+                                      "compression",
+                                      garbage}));
+  const Result<SelectionList> keeping = listed(dir.path(), {}, true);
+  ASSERT_TRUE(keeping) << keeping.error().to_string();
+  EXPECT_EQ(verdicts(*keeping), (std::vector{Verdict::kCompressed, Verdict::kNonFinite, Verdict::kGarbage}));
+  EXPECT_EQ(lines_of(*keeping),
+            (std::vector<std::string>{"l.0.fine.weight: compressed", "l.0.nan.weight: weight [7, 9] is NaN", garbage}));
+  // What is not selected is not looked at.
+  EXPECT_EQ(listed(dir.path(), {.include = {}, .exclude = {"nan"}})->tensors[1].verdict, Verdict::kExcluded);
+}
+
 TEST(SelectionList, OfACompressedCheckpointIsRefused) {
   const TempDir dir;
   dir.add("model.safetensors", SafetensorsBuilder().add("l.0.a.weight.nwc_stream", "U8", {1}, "x").bytes());
-  EXPECT_EQ(list_selection(dir.path(), {}).error().code(), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(listed(dir.path()).error().code(), ErrorCode::kInvalidArgument);
 }
 
 const std::string kMatrix(1024, '\0');  // of 8-bit weights
@@ -46,7 +91,7 @@ TEST(SelectionWarnings, MixedDtypes) {
   const TempDir dir;
   const auto warnings = [&](const SafetensorsBuilder& file) {
     dir.add("model.safetensors", file.bytes());
-    return list_selection(dir.path(), {})->warnings;
+    return listed(dir.path())->warnings;
   };
   SafetensorsBuilder file;
   file.add("l.0.a.weight", "BF16", {16, 32}, kMatrix).add("l.0.b.weight", "F8_E4M3", {32, 32}, kMatrix);
@@ -63,7 +108,7 @@ TEST(SelectionWarnings, Mxfp4) {
   const auto warnings = [](const SafetensorsBuilder& file) {
     const TempDir dir;
     dir.add("model.safetensors", file.bytes());
-    return list_selection(dir.path(), {})->warnings;
+    return listed(dir.path())->warnings;
   };
   const std::string blocks(32, 'b'), scales(2, 's');
   EXPECT_TRUE(warnings(SafetensorsBuilder().add("x_blocks", "U8", {1, 2, 1, 16}, blocks)).empty());
@@ -81,12 +126,12 @@ TEST(SelectionWarnings, AGuessedStorageOrder) {
   const TempDir dir;
   const SafetensorsBuilder file = SafetensorsBuilder().add("l.0.experts.down_proj", "BF16", {2, 16, 16}, kMatrix);
   dir.add("model.safetensors", file.bytes());
-  EXPECT_EQ(list_selection(dir.path(), {})->warnings,
+  EXPECT_EQ(listed(dir.path())->warnings,
             std::vector<std::string>{"1 tensors are taken as [.., outputs, inputs], which is a guess for a model of "
                                      "this type; the other order costs quality, not correctness: "
                                      "l.0.experts.down_proj"});
   dir.add("config.json", R"({"model_type": "llama4"})");
-  EXPECT_TRUE(list_selection(dir.path(), {})->warnings.empty());
+  EXPECT_TRUE(listed(dir.path())->warnings.empty());
 }
 
 // Advice that helps: --include cannot make floats of FP8.

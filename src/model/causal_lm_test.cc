@@ -72,9 +72,9 @@ void link_with_config(const std::filesystem::path& from, const TempDir& to, std:
 TEST(ConformanceTest, OlderConfigFormGivesTheSameModel) {
   const TempDir dir;
   link_with_config(kCommitted / "llama3", dir, R"({
-    "model_type": "llama", "hidden_size": 64, "intermediate_size": 112, "num_hidden_layers": 2, "num_attention_heads": 4,
-    "num_key_value_heads": 2, "vocab_size": 320, "max_position_embeddings": 256, "rms_norm_eps": 1e-06,
-    "tie_word_embeddings": true, "torch_dtype": "float32", "rope_theta": 500000.0,
+    "model_type": "llama", "hidden_size": 64, "intermediate_size": 112, "num_hidden_layers": 2,
+    "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 320, "max_position_embeddings": 256,
+    "rms_norm_eps": 1e-06, "tie_word_embeddings": true, "torch_dtype": "float32", "rope_theta": 500000.0,
     "rope_scaling": {"factor": 8.0, "high_freq_factor": 4.0, "low_freq_factor": 1.0,
                      "original_max_position_embeddings": 64, "type": "llama3"}})");
   EXPECT_LT(conformance_error(dir.path()), 1e-5);
@@ -83,9 +83,9 @@ TEST(ConformanceTest, OlderConfigFormGivesTheSameModel) {
 TEST(ConformanceTest, RopeScalingMatters) {
   const TempDir dir;
   link_with_config(kCommitted / "llama3", dir, R"({
-    "model_type": "llama", "hidden_size": 64, "intermediate_size": 112, "num_hidden_layers": 2, "num_attention_heads": 4,
-    "num_key_value_heads": 2, "vocab_size": 320, "max_position_embeddings": 256, "rms_norm_eps": 1e-06,
-    "tie_word_embeddings": true, "rope_theta": 500000.0})");
+    "model_type": "llama", "hidden_size": 64, "intermediate_size": 112, "num_hidden_layers": 2,
+    "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 320, "max_position_embeddings": 256,
+    "rms_norm_eps": 1e-06, "tie_word_embeddings": true, "rope_theta": 500000.0})");
   EXPECT_GT(conformance_error(dir.path()), 1e-3);
 }
 

@@ -29,6 +29,9 @@ Reason reason_of(Verdict verdict) {
     case Verdict::kNotLinear: return {"not_linear", "by its name no weight of a linear layer"};
     case Verdict::kOutsideBlocks: return {"outside_blocks", "in no numbered block"};
     case Verdict::kSmall: return {"small", "fewer than 16 rows or columns"};
+    case Verdict::kGarbage: return {"garbage", "a few of its weights would ruin the others"};
+    case Verdict::kNonFinite: return {"nonfinite", "holds NaN or infinity"};
+    case Verdict::kRefused: return {"refused", "holds NaN or infinity"};
   }
   return {};
 }

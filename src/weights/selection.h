@@ -39,6 +39,10 @@ enum class Verdict : uint8_t {
   kNotLinear,      // by its name no weight of a layer
   kOutsideBlocks,  // no number among the parts of its name
   kSmall,          // fewer than 16 rows or columns
+  // By its weights, which a Selection does not read (compress/selection_list.h):
+  kGarbage,    // a few would ruin the others
+  kNonFinite,  // NaN or infinity, kept as they are
+  kRefused,    // the same, which ends a compression
 };
 
 // "router", a key for programs, and "router of experts: its errors send tokens elsewhere", for people.

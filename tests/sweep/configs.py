@@ -121,12 +121,18 @@ def configs():
         variant("llama", name, change, like=like)
     variant("llama", "Infinity and NaN",
             text=lambda t: t.replace("{", '{"a": [0.0, Infinity, -Infinity], "b": NaN,', 1))
+    variant("llama", "another file for this version", {"configuration_files": ["config.4.0.0.json"]},
+            files={"config.4.0.0.json": json.dumps({**BASE, "model_type": "llama", "rope_theta": 70.0})})
     variant("llama", "tagged Infinity", {"time_step_limit": [0.0, {"__float__": "Infinity"}]})
     variant("mistral", "no sliding_window", {"sliding_window": DROP})
     variant("mistral", "sliding_window null", {"sliding_window": None})
     variant("mistral", "no num_key_value_heads", {"num_key_value_heads": DROP})
     variant("mistral", "num_key_value_heads null", {"num_key_value_heads": None})
-    variant("mistral", "layer_types", {"layer_types": [FULL] * 3})
+    # transformers takes a Mistral with layer types for a Ministral.
+    for name, types in {"of one kind": [FULL] * 3, "of two": [SLIDING, FULL, SLIDING], "null": None}.items():
+        for kind in ("mistral", "ministral"):
+            variant("mistral", f"{kind}, layer_types {name}", {"model_type": kind, "layer_types": types})
+    variant("mistral", "ministral", {"model_type": "ministral"})
     variant("mixtral", "num_experts says the same", {"num_experts": 4, "num_local_experts": DROP})
     variant("mixtral", "num_experts has the last word", {"num_experts": 4, "num_local_experts": 8})
     variant("mixtral", "no experts per token", {"num_experts_per_tok": DROP})

@@ -68,6 +68,18 @@ Result<LayerWindows> read_chosen_windows(const ConfigObject& config, std::functi
   });
 }
 
+Result<LayerWindows> read_listed_windows(const ConfigObject& config) {
+  NWC_ASSIGN_OR_RETURN(const std::vector<bool> sliding, read_layer_types(config));
+  if (!config.has("sliding_window")) {
+    NWC_RETURN_IF_ERROR(check_none_slides(config, sliding));
+    return LayerWindows();
+  }
+  NWC_ASSIGN_OR_RETURN(const int64_t window, config.integer("sliding_window", 1, kMaxWindow));
+  return LayerWindows([sliding, window](int64_t layer) {
+    return sliding.empty() || sliding[layer] ? std::optional(window) : std::nullopt;
+  });
+}
+
 Result<LayerWindows> read_common_window(const ConfigObject& config) {
   if (!config.has("sliding_window")) return LayerWindows();
   NWC_ASSIGN_OR_RETURN(const int64_t window, config.integer("sliding_window", 1, kMaxWindow));

@@ -21,6 +21,9 @@ Result<LayerWindows> read_layer_windows(const ConfigObject& config);
 // `use_sliding_window` (default false). Errors: kCorrupt for layers that slide without a window.
 Result<LayerWindows> read_chosen_windows(const ConfigObject& config, std::function<bool(int64_t layer)> slides);
 
+// `layer_types` decides where it is given; otherwise all layers slide if there is a window.
+Result<LayerWindows> read_listed_windows(const ConfigObject& config);
+
 // One window for all layers, if there is one.
 Result<LayerWindows> read_common_window(const ConfigObject& config);
 

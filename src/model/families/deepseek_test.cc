@@ -5,27 +5,14 @@
 #include <string>
 
 #include "model/families/family.h"
-#include "support/temp_dir.h"
+#include "support/model_descriptions.h"
 
 namespace nwc {
 namespace {
 
-std::string with(std::string config, const std::string& from, const std::string& to) {
-  const size_t at = config.find(from);
-  EXPECT_NE(at, std::string::npos) << from;
-  return config.replace(at, from.size(), to);
-}
-
-Result<ModelSpec> described(const std::string& config) {
-  const testing::TempDir dir;
-  dir.add("config.json", config);
-  return describe_model(dir.path());
-}
-
-std::string refusal(const std::string& config) {
-  const Result<ModelSpec> spec = described(config);
-  return spec ? "no error" : spec.error().message();
-}
+using testing::described;
+using testing::refusal;
+using testing::with;
 
 constexpr const char* kV2Lite = R"({
   "model_type": "deepseek_v2", "hidden_size": 2048, "intermediate_size": 10944, "num_hidden_layers": 3,

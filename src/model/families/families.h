@@ -17,6 +17,7 @@ extern const Family kGlm4;
 extern const Family kGptOss;
 extern const Family kGranite;
 extern const Family kLlama;
+extern const Family kMinistral;
 extern const Family kMistral;
 extern const Family kMixtral;
 extern const Family kOlmo2;

@@ -53,6 +53,18 @@ Status check_common_keys(const ConfigObject& config) {
   return check_common_keys(text);
 }
 
+// transformers reads another file of the directory where this key names one for its version.
+Status check_no_other_config(const ConfigObject& config) {
+  NWC_ASSIGN_OR_RETURN(const std::vector<std::string> files, config.strings("configuration_files"));
+  for (const std::string& file : files) {
+    if (file == "config.json") continue;
+    return config
+        .error(ErrorCode::kUnsupported, "configuration_files", fmt::format("names {}, which is not read", file))
+        .remedy("replace config.json by the file for the newest transformers");
+  }
+  return {};
+}
+
 // generation_config.json, unless there is none or nothing in it.
 Result<std::optional<ConfigObject>> read_generation_config(const std::filesystem::path& directory) {
   const std::filesystem::path file = directory / "generation_config.json";
@@ -91,9 +103,9 @@ Result<ConfigObject> completed_for(const Family& family, const ConfigObject& con
 
 const std::vector<const Family*>& families() {
   static const std::vector<const Family*> all{
-      &kClip, &kDeepseekV2, &kDeepseekV3, &kDinov2,   &kGemma2,  &kGemma3,  &kGemma3Text, &kGlm,
-      &kGlm4, &kGptOss,     &kGranite,    &kLlama,    &kMistral, &kMixtral, &kOlmo2,      &kOlmo3,
-      &kPhi3, &kQwen2,      &kQwen3,      &kQwen3Moe, &kSiglip,  &kSmolLm3, &kStarcoder2};
+      &kClip,  &kDeepseekV2, &kDeepseekV3, &kDinov2, &kGemma2,    &kGemma3,  &kGemma3Text, &kGlm,
+      &kGlm4,  &kGptOss,     &kGranite,    &kLlama,  &kMinistral, &kMistral, &kMixtral,    &kOlmo2,
+      &kOlmo3, &kPhi3,       &kQwen2,      &kQwen3,  &kQwen3Moe,  &kSiglip,  &kSmolLm3,    &kStarcoder2};
   return all;
 }
 
@@ -101,6 +113,7 @@ Result<ModelSpec> describe_model(const std::filesystem::path& directory) {
   NWC_ASSIGN_OR_RETURN(const ConfigObject config, ConfigObject::open(directory / "config.json"));
   NWC_ASSIGN_OR_RETURN(const Family* family,
                        find_family(config, &Family::describe, "a language model", "encoders take --images"));
+  NWC_RETURN_IF_ERROR(check_no_other_config(config));
   NWC_RETURN_IF_ERROR(check_common_keys(config));
   NWC_ASSIGN_OR_RETURN(const ConfigObject full, completed_for(*family, config));
   NWC_ASSIGN_OR_RETURN(ModelSpec model, family->describe(full));
@@ -131,6 +144,7 @@ Result<EncoderModelSpec> describe_encoder_model(const std::filesystem::path& dir
   NWC_ASSIGN_OR_RETURN(const ConfigObject config, ConfigObject::open(directory / "config.json"));
   NWC_ASSIGN_OR_RETURN(const Family* family,
                        find_family(config, &Family::describe_encoder, "an encoder", "language models take --text"));
+  NWC_RETURN_IF_ERROR(check_no_other_config(config));
   NWC_ASSIGN_OR_RETURN(const ConfigObject full, completed_for(*family, config));
   NWC_ASSIGN_OR_RETURN(EncoderModelSpec model, family->describe_encoder(full));
   model.model_type = std::string(family->model_type);

@@ -252,6 +252,8 @@ constexpr const char* kTakenHereOnly[] = {
     R"({"rms_norm_eps":1})",
     R"({"num_hidden_layers":4.0})",
     R"(mixtral {"rope_scaling":{)",  // fails on a head_dim that is null in its class
+    R"(mixtral {"rope_parameters":{"long_factor":)",
+    "ministral {\"head_dim\":\"(drop)\"}",
     R"(mixtral {"original_max_position_embeddings":32,"rope_scaling":{)",
     R"(phi3 {"partial_rotary_factor":null})",
     R"(phi3 {"original_max_position_embeddings":64,"rope_scaling":{"long_factor")",  // under its old name

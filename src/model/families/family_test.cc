@@ -5,10 +5,13 @@
 #include <algorithm>
 #include <string>
 
-#include "support/temp_dir.h"
+#include "support/model_descriptions.h"
 
 namespace nwc {
 namespace {
+
+using testing::described;
+using testing::refusal;
 
 // A Llama 3.1 in the form of older transformers; `change` replaces the first occurrence of `from`.
 constexpr const char* kOldForm = R"({
@@ -20,28 +23,9 @@ constexpr const char* kOldForm = R"({
   "rope_scaling": {"factor": 8.0, "high_freq_factor": 4.0, "low_freq_factor": 1.0,
                    "original_max_position_embeddings": 8192, "rope_type": "llama3"}})";
 
-std::string changed(const std::string& from, const std::string& to) {
-  std::string text = kOldForm;
-  const size_t at = text.find(from);
-  EXPECT_NE(at, std::string::npos) << from;
-  return text.replace(at, from.size(), to);
-}
-
-Result<ModelSpec> described(const std::string& config) {
-  const testing::TempDir dir;
-  dir.add("config.json", config);
-  return describe_model(dir.path());
-}
+std::string changed(const std::string& from, const std::string& to) { return testing::with(kOldForm, from, to); }
 
 const GatedMlpSpec& gated(const BlockSpec& block) { return std::get<GatedMlpSpec>(block.mlp); }
-
-// The error's text without the directory.
-std::string refusal(const std::string& config) {
-  const Result<ModelSpec> spec = described(config);
-  if (spec) return "no error";
-  EXPECT_NE(spec.error().file().find("config.json"), std::string::npos);
-  return spec.error().message();
-}
 
 TEST(FamilyTest, ReadsLlama3InItsOlderForm) {
   const Result<ModelSpec> spec = described(kOldForm);
@@ -77,9 +61,10 @@ TEST(FamilyTest, ReadsLlama3InItsOlderForm) {
 
 TEST(FamilyTest, ReadsTheFormOfTransformers5) {
   const Result<ModelSpec> spec = described(R"({
-    "model_type": "llama", "hidden_size": 64, "intermediate_size": 112, "num_hidden_layers": 2, "num_attention_heads": 4,
-    "num_key_value_heads": null, "head_dim": 32, "vocab_size": 320, "max_position_embeddings": 256, "rms_norm_eps": 1e-06,
-    "tie_word_embeddings": true, "attention_bias": true, "mlp_bias": true, "dtype": "float16", "eos_token_id": 1,
+    "model_type": "llama", "hidden_size": 64, "intermediate_size": 112, "num_hidden_layers": 2,
+    "num_attention_heads": 4, "num_key_value_heads": null, "head_dim": 32, "vocab_size": 320,
+    "max_position_embeddings": 256, "rms_norm_eps": 1e-06, "tie_word_embeddings": true, "attention_bias": true,
+    "mlp_bias": true, "dtype": "float16", "eos_token_id": 1,
     "rope_parameters": {"rope_theta": 20000.0, "rope_type": "linear", "factor": 2.5}})");
   ASSERT_TRUE(spec) << spec.error().to_string();
   EXPECT_EQ(spec->eos_token_ids, (std::vector<int32_t>{1}));
@@ -137,8 +122,8 @@ TEST(FamilyTest, RefusesUnknownFamiliesWithTheKnownOnes) {
   EXPECT_EQ(
       refusal(config),
       "key 'model_type' is 'gpt2'; known are clip, deepseek_v2, deepseek_v3, dinov2, gemma2, gemma3, gemma3_text, "
-      "glm, glm4, gpt_oss, granite, llama, mistral, mixtral, olmo2, olmo3, phi3, qwen2, qwen3, qwen3_moe, siglip, "
-      "smollm3, starcoder2");
+      "glm, glm4, gpt_oss, granite, llama, ministral, mistral, mixtral, olmo2, olmo3, phi3, qwen2, qwen3, qwen3_moe, "
+      "siglip, smollm3, starcoder2");
   EXPECT_EQ(described(config).error().code(), ErrorCode::kUnsupported);
 }
 
@@ -231,6 +216,31 @@ TEST(FamilyTest, MistralSlidesUnlessSwitchedOff) {
   EXPECT_EQ(window(", \"sliding_window\": null"), std::nullopt);
   EXPECT_EQ(refusal(with_type("mistral", ", \"sliding_window\": 0")),
             "key 'sliding_window' is 0; it must lie between 1 and 2147483648");
+}
+
+TEST(FamilyTest, ConfigurationsInOtherFilesAreRefused) {
+  EXPECT_EQ(refusal(with_type("llama", ", \"configuration_files\": [\"config.json\", \"config.4.0.0.json\"]")),
+            "key 'configuration_files' names config.4.0.0.json, which is not read");
+  EXPECT_TRUE(described(with_type("llama", ", \"configuration_files\": [\"config.json\"]")));
+}
+
+// Ministral 8B is published as a Mistral with this key.
+TEST(FamilyTest, LayerTypesMakeAMistralSlideInSomeLayersOnly) {
+  std::string types;
+  for (int layer = 0; layer < 32; ++layer) {
+    types += std::string(layer == 0 ? "" : ", ") + (layer % 4 == 0 ? "\"full_attention\"" : "\"sliding_attention\"");
+  }
+  const std::string listed = ", \"layer_types\": [" + types + "]";
+  for (const char* type : {"mistral", "ministral"}) {
+    const Result<ModelSpec> spec = described(with_type(type, ", \"sliding_window\": 512" + listed));
+    ASSERT_TRUE(spec) << spec.error().to_string();
+    EXPECT_EQ(spec->blocks[0].attention.window, std::nullopt);
+    EXPECT_EQ(spec->blocks[3].attention.window, 512);
+    EXPECT_EQ(spec->blocks[4].attention.window, std::nullopt);
+    EXPECT_EQ(described(with_type(type, ", \"layer_types\": null"))->blocks[4].attention.window, 4096);
+  }
+  EXPECT_NE(refusal(with_type("mistral", ", \"sliding_window\": null" + listed)).find("no sliding window is in force"),
+            std::string::npos);
 }
 
 TEST(FamilyTest, Qwen2HasBiasesOnQueryKeyAndValueOnly) {

@@ -5,33 +5,15 @@
 #include <string>
 
 #include "model/families/family.h"
-#include "support/temp_dir.h"
+#include "support/model_descriptions.h"
 
 namespace nwc {
 namespace {
 
-std::string with(std::string config, const std::string& from, const std::string& to) {
-  const size_t at = config.find(from);
-  EXPECT_NE(at, std::string::npos) << from;
-  return config.replace(at, from.size(), to);
-}
-
-Result<ModelSpec> described(const std::string& config) {
-  const testing::TempDir dir;
-  dir.add("config.json", config);
-  return describe_model(dir.path());
-}
-
-Result<EncoderModelSpec> described_encoder(const std::string& config) {
-  const testing::TempDir dir;
-  dir.add("config.json", config);
-  return describe_encoder_model(dir.path());
-}
-
-template <class T>
-std::string refusal(const Result<T>& result) {
-  return result ? "no error" : result.error().message();
-}
+using testing::described;
+using testing::described_encoder;
+using testing::refusal;
+using testing::with;
 
 constexpr const char* kMixtral = R"({
   "model_type": "mixtral", "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 3,

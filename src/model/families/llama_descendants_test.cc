@@ -5,16 +5,12 @@
 #include <string>
 
 #include "model/families/family.h"
-#include "support/temp_dir.h"
+#include "support/model_descriptions.h"
 
 namespace nwc {
 namespace {
 
-Result<ModelSpec> described(const std::string& config) {
-  const testing::TempDir dir;
-  dir.add("config.json", config);
-  return describe_model(dir.path());
-}
+using testing::described;
 
 // A configuration of a family with what is common to all, and `keys`, which begin with a comma or are empty.
 std::string config(const std::string& family, const std::string& keys) {
@@ -30,8 +26,7 @@ ModelSpec spec_of(const std::string& family, const std::string& keys) {
 }
 
 std::string refusal(const std::string& family, const std::string& keys) {
-  const Result<ModelSpec> spec = described(config(family, keys));
-  return spec ? "no error" : spec.error().message();
+  return testing::refusal(described(config(family, keys)));
 }
 
 TEST(GraniteTest, Multipliers) {

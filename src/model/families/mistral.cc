@@ -1,4 +1,9 @@
-// Mistral: Llama with one sliding window for all layers; null switches it off, absence means 4096.
+// Mistral: Llama with one sliding window for all layers; null switches it off, absence means 4096. Ministral: only the
+// layers slide that `layer_types` names, where it is given; transformers takes a Mistral with that key for one.
+#include <algorithm>
+#include <array>
+#include <iterator>
+
 #include "model/config/config_keys.h"
 #include "model/config/layer_window.h"
 #include "model/config/llama_like.h"
@@ -24,16 +29,29 @@ constexpr ConfigKey kKeys[] = {
     {"rope_scaling", Unset{}, Unset{}},
     {"sliding_window", 4096, Unset{}},
 };
-constexpr FamilyKeys kTable{kKeys};
+constexpr FamilyKeys kMistralTable{kKeys};
+
+// Its class breaks where these are null.
+constexpr std::array kMinistralKeys = [] {
+  std::array<ConfigKey, std::size(kKeys) + 1> keys{};
+  std::copy(std::begin(kKeys), std::end(kKeys), keys.begin());
+  for (ConfigKey& key : keys) {
+    if (key.name == "head_dim" || key.name == "sliding_window") key.null = Refused{};
+  }
+  keys.back() = {"layer_types", Unset{}, Unset{}};
+  return keys;
+}();
+constexpr FamilyKeys kMinistralTable{kMinistralKeys};
 
 Result<ModelSpec> describe(const ConfigObject& config) {
   LlamaLike family;
-  NWC_ASSIGN_OR_RETURN(family.window, read_common_window(config));
+  NWC_ASSIGN_OR_RETURN(family.window, read_listed_windows(config));
   return describe_llama_like(config, family);
 }
 
 }  // namespace
 
-const Family kMistral{"mistral", describe, nullptr, &kTable};
+const Family kMistral{"mistral", describe, nullptr, &kMistralTable};
+const Family kMinistral{"ministral", describe, nullptr, &kMinistralTable};
 
 }  // namespace nwc

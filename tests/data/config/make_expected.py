@@ -9,6 +9,8 @@ family is a line of FAMILIES (and of PARTS for configurations inside a configura
 """
 import copy, dataclasses, json, os, pathlib, sys
 
+if os.environ.get("PYTHONHASHSEED") != "0":  # messages of transformers list sets
+    os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, "PYTHONHASHSEED": "0"})
 os.environ.update(TRANSFORMERS_VERBOSITY="critical", HF_HUB_OFFLINE="1")
 import torch
 import transformers
@@ -31,7 +33,8 @@ LENGTH = 40  # tokens that language models run on; longer than some windows
 # model_type: the keys that make a model of it small.
 FAMILIES = {
     "llama": SMALL,
-    "mistral": SMALL,
+    "mistral": {**SMALL, "head_dim": 8},
+    "ministral": {**SMALL, "head_dim": 8},
     "mixtral": {**SMALL, **MIXTURE},
     "qwen2": SMALL,
     "qwen3": {**SMALL, "head_dim": 8},
@@ -154,10 +157,15 @@ def json_able(value):
         return None
 
 
+def class_of(family, config):
+    """As AutoConfig chooses it: a Mistral with layer types is a Ministral."""
+    return CONFIG_MAPPING["ministral" if family == "mistral" and "layer_types" in config else family]
+
+
 def build(family, config):
     """A model as AutoModel builds it: a large one on no device, a small one runs. Raises what transformers raises."""
     model_class = TOWERS.get(family, AutoModel if family in ENCODERS else AutoModelForCausalLM)
-    config = CONFIG_MAPPING[family].from_dict(copy.deepcopy(config))
+    config = class_of(family, config).from_dict(copy.deepcopy(config))
     config._attn_implementation = "eager"
     with torch.device("cpu" if is_small(config) else "meta"):
         model = created(model_class, config).eval()
@@ -252,7 +260,7 @@ def values_of(config, model):
     values["experts"], values["widths"] = moe, dense
     if any(moe):
         values["experts_per_token"] = text.num_experts_per_tok
-        values["renormalise"] = bool(getattr(text, "norm_topk_prob", True))
+        values["renormalise"] = bool(text.norm_topk_prob) if "norm_topk_prob" in own else True
         experts = next(layer.mlp.experts for layer in layers if hasattr(layer.mlp, "experts"))
         values["expert_width"] = experts.down_proj.shape[1 if text.model_type == "gpt_oss" else 2]
     return values

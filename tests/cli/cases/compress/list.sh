@@ -12,3 +12,12 @@ nwcodec compress model -o again --list --json | check_json /selection/19/why /te
 same out again
 refused 1 nwcodec compress out --list
 refused 2 nwcodec compress model
+# Values count: what would be ruined by garbage stays as it is, what holds NaN is refused or kept.
+tiny values --garbage model.layers.0.mlp.up_proj.weight --nan model.layers.1.mlp.up_proj.weight
+nwcodec compress values --list >of_values
+says '^model.layers.0.mlp.up_proj.weight .* as it is: weight .* columns would be lost beside it' <of_values
+says '^model.layers.1.mlp.up_proj.weight .* refused: weight .* is NaN' <of_values
+says '^refused     1 tensors$' <of_values
+nwcodec compress values --list --keep-nonfinite --json | check_json '/selection/7/verdict="compressed"' >/dev/null
+nwcodec compress values --list --keep-nonfinite >kept
+says '^model.layers.1.mlp.up_proj.weight .* as it is: weight .* is NaN$' <kept
