@@ -7,7 +7,7 @@ namespace nwc {
 
 // One per file.
 MethodFactory make_awq, make_gptq, make_nwcodec, make_qtip, make_quip_sharp, make_round_to_nearest, make_seedlm,
-    make_svd_llm;
+    make_spinquant, make_svd_llm;
 
 namespace {
 
@@ -31,6 +31,8 @@ constexpr Entry kMethods[] = {
     {"round-to-nearest", "group=128:symmetric=0:feedback=0",
      "integer grids of groups of a row (group=0: whole rows), scales in F16", make_round_to_nearest},
     {"seedlm", "", "bases that a linear feedback shift register writes from a seed; without data", make_seedlm},
+    {"spinquant", "group=128:symmetric=0:act-order=1:seed=1",
+     "the residual stream and values turned by random Hadamard matrices, then GPTQ; weights only", make_spinquant},
     {"svd-llm", "version=1:factor-bits=16:group=128",
      "low rank after whitening of the inputs; version=2 shares the rate out, factor-bits=4 quantises the factors",
      make_svd_llm},
