@@ -3,83 +3,147 @@
 #include <algorithm>
 #include <limits>
 
+#include "baselines/viterbi_kernel.h"
+
 namespace nwc {
 namespace {
 
 constexpr float kNever = std::numeric_limits<float>::infinity();
+constexpr unsigned kMostKernelBits = 8;  // of a step, so that a branch is a byte
 
-// totals[p] = expanded[p] + distance of the weights to state p's numbers, and best[o] = least total of the states that
-// end in o.
-void advance(const BitshiftTrellis& trellis, const float* weights, const float* expanded, float* best) {
-  const size_t group = size_t{1} << trellis.overlap_bits(), states = trellis.states();
-  std::fill_n(best, group, kNever);
-  const float* const first = trellis.code.data();
-  if (trellis.values == 1) {
-    const float w = weights[0];
-    for (size_t p = 0; p < states; p += group) {
-      for (size_t o = 0; o < group; ++o) {
-        const float d = w - first[p + o], total = expanded[p + o] + d * d;
-        best[o] = total < best[o] ? total : best[o];
-      }
-    }
-    return;
+double distance(const BitshiftTrellis& trellis, const float* weights, uint32_t state) {
+  double sum = 0;
+  for (unsigned v = 0; v < trellis.values; ++v) {
+    const double d = static_cast<double>(weights[v]) - trellis.value(state, v);
+    sum += d * d;
   }
-  const float* const second = first + states;
-  const float v = weights[0], w = weights[1];
-  for (size_t p = 0; p < states; p += group) {
-    for (size_t o = 0; o < group; ++o) {
-      const float d = v - first[p + o], e = w - second[p + o], total = expanded[p + o] + (d * d + e * e);
-      best[o] = total < best[o] ? total : best[o];
-    }
-  }
+  return sum;
 }
 
-// The same arithmetic for one state.
-float distance(const BitshiftTrellis& trellis, const float* weights, uint32_t state) {
-  const float d = weights[0] - trellis.code[state];
-  if (trellis.values == 1) return d * d;
-  const float e = weights[1] - trellis.code[trellis.states() + state];
-  return d * d + e * e;
+void start(std::span<float> totals, const uint32_t* overlap) {
+  std::fill(totals.begin(), totals.end(), overlap != nullptr ? kNever : 0.0f);
+  if (overlap != nullptr) totals[*overlap] = 0.0f;
 }
 
-}  // namespace
+uint32_t end_of(std::span<const float> totals, const uint32_t* overlap) {
+  if (overlap != nullptr) return *overlap;
+  return static_cast<uint32_t>(std::min_element(totals.begin(), totals.end()) - totals.begin());
+}
 
-// Only the least totals per overlap are kept, not the decisions: they are 2^step_bits times fewer than the states, and
-// the way back finds the decision of one step among 2^step_bits candidates.
-TrellisPath best_path(const BitshiftTrellis& trellis, std::span<const float> weights, std::optional<uint32_t> overlap,
-                      ViterbiScratch& scratch) {
+// Steps of many bits: the least totals of all steps are kept, not the decisions, and the way back finds the decision of
+// one step among its branches.
+TrellisPath path_by_totals(const BitshiftTrellis& trellis, std::span<const float> weights, const uint32_t* overlap,
+                           ViterbiScratch& scratch) {
   const size_t steps = weights.size() / trellis.values, group = size_t{1} << trellis.overlap_bits(),
                branches = size_t{1} << trellis.step_bits;
   scratch.expanded.resize(trellis.states());
   scratch.best.resize((steps + 1) * group);
-  // best[t]: least totals of t steps by the overlap with the state of step t.
-  float* const start = scratch.best.data();
-  std::fill_n(start, group, overlap ? kNever : 0.0f);
-  if (overlap) start[*overlap] = 0.0f;
+  float* const all = scratch.best.data();
+  start({all, group}, overlap);
   for (size_t t = 0; t < steps; ++t) {
-    const float* const from = start + t * group;
-    for (size_t o = 0; o < group; ++o) std::fill_n(scratch.expanded.data() + o * branches, branches, from[o]);
-    advance(trellis, weights.data() + t * trellis.values, scratch.expanded.data(), start + (t + 1) * group);
+    const float* const from = all + t * group;
+    float* const best = all + (t + 1) * group;
+    std::fill_n(best, group, kNever);
+    for (size_t p = 0; p < trellis.states(); ++p) scratch.expanded[p] = from[p >> trellis.step_bits];
+    for (unsigned v = 0; v < trellis.values; ++v) {
+      const float w = weights[t * trellis.values + v];
+      const float* const code = trellis.code.data() + size_t{v} * trellis.states();
+      for (size_t p = 0; p < trellis.states(); ++p) {
+        const float d = w - code[p];
+        scratch.expanded[p] += d * d;
+      }
+    }
+    for (size_t p = 0; p < trellis.states(); p += group) {
+      for (size_t o = 0; o < group; ++o) best[o] = std::min(best[o], scratch.expanded[p + o]);
+    }
   }
-
   TrellisPath path;
   path.states.resize(steps);
-  const float* const totals = start + steps * group;
-  uint32_t shared = overlap ? *overlap : static_cast<uint32_t>(std::min_element(totals, totals + group) - totals);
+  uint32_t shared = end_of({all + steps * group, group}, overlap);
   for (size_t t = steps; t-- > 0;) {
     const float* const w = weights.data() + t * trellis.values;
-    float least = kNever;
+    double least = kNever;
     for (size_t j = 0; j < branches; ++j) {
       const uint32_t state = static_cast<uint32_t>(j * group + shared);
-      const float total = start[t * group + (state >> trellis.step_bits)] + distance(trellis, w, state);
+      const double total =
+          static_cast<double>(all[t * group + (state >> trellis.step_bits)]) + distance(trellis, w, state);
       if (j != 0 && !(total < least)) continue;
       least = total;
       path.states[t] = state;
     }
-    path.squared_error += static_cast<double>(distance(trellis, w, path.states[t]));
+    path.squared_error += distance(trellis, w, path.states[t]);
     shared = path.states[t] >> trellis.step_bits;
   }
   return path;
+}
+
+// At most kViterbiTogether sequences.
+void paths_by_branches(const BitshiftTrellis& trellis, const float* weights, size_t length, size_t sequences,
+                       const uint32_t* overlaps, ViterbiScratch& scratch, TrellisPath* paths) {
+  const size_t steps = length / trellis.values, group = size_t{1} << trellis.overlap_bits(),
+               stride = group + kViterbiPadding;
+  scratch.best.resize(2 * kViterbiTogether * stride);
+  scratch.branches.resize(sequences * steps * group);
+  const auto totals = [&](size_t parity, size_t q) {
+    return scratch.best.data() + (parity * kViterbiTogether + q) * stride;
+  };
+  for (size_t q = 0; q < sequences; ++q) start({totals(0, q), group}, overlaps == nullptr ? nullptr : overlaps + q);
+  ViterbiKernel* const kernel = viterbi_kernel(current_isa());
+  ViterbiStep step{trellis.code.data(), trellis.state_bits, trellis.step_bits, trellis.values, sequences};
+  for (size_t t = 0; t < steps; ++t) {
+    for (size_t q = 0; q < sequences; ++q) {
+      step.weights[q] = weights + q * length + t * trellis.values;
+      step.from[q] = totals(t % 2, q);
+      step.best[q] = totals((t + 1) % 2, q);
+      step.branch[q] = scratch.branches.data() + (q * steps + t) * group;
+    }
+    kernel(step);
+  }
+  for (size_t q = 0; q < sequences; ++q) {
+    TrellisPath& path = paths[q];
+    path.states.resize(steps);
+    uint32_t shared = end_of({totals(steps % 2, q), group}, overlaps == nullptr ? nullptr : overlaps + q);
+    for (size_t t = steps; t-- > 0;) {
+      const uint32_t branch = scratch.branches[(q * steps + t) * group + shared];
+      path.states[t] = static_cast<uint32_t>(branch * group + shared);
+      path.squared_error += distance(trellis, weights + q * length + t * trellis.values, path.states[t]);
+      shared = path.states[t] >> trellis.step_bits;
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<TrellisPath> best_paths(const BitshiftTrellis& trellis, std::span<const float> weights, size_t length,
+                                    std::span<const uint32_t> overlaps, ViterbiScratch& scratch) {
+  std::vector<TrellisPath> paths(weights.size() / length);
+  const uint32_t* const constraint = overlaps.empty() ? nullptr : overlaps.data();
+  if (trellis.step_bits > kMostKernelBits) {
+    for (size_t i = 0; i < paths.size(); ++i) {
+      paths[i] = path_by_totals(trellis, weights.subspan(i * length, length),
+                                constraint == nullptr ? nullptr : constraint + i, scratch);
+    }
+    return paths;
+  }
+  for (size_t i = 0; i < paths.size(); i += kViterbiTogether) {
+    paths_by_branches(trellis, weights.data() + i * length, length, std::min(kViterbiTogether, paths.size() - i),
+                      constraint == nullptr ? nullptr : constraint + i, scratch, paths.data() + i);
+  }
+  return paths;
+}
+
+std::vector<TrellisPath> tail_biting_paths(const BitshiftTrellis& trellis, std::span<const float> weights,
+                                           size_t length, ViterbiScratch& scratch) {
+  const size_t half = length / (2 * trellis.values) * trellis.values;
+  scratch.turned.assign(weights.begin(), weights.end());
+  for (size_t i = 0; i + length <= weights.size(); i += length) {
+    const auto first = scratch.turned.begin() + static_cast<std::ptrdiff_t>(i);
+    std::rotate(first, first + static_cast<std::ptrdiff_t>(length - half), first + static_cast<std::ptrdiff_t>(length));
+  }
+  std::vector<uint32_t> overlaps;
+  for (const TrellisPath& path : best_paths(trellis, scratch.turned, length, {}, scratch))
+    overlaps.push_back(path.states[half / trellis.values] >> trellis.step_bits);
+  return best_paths(trellis, weights, length, overlaps, scratch);
 }
 
 }  // namespace nwc

@@ -11,7 +11,9 @@
 #include "baselines/one_mad_code.h"
 #include "baselines/random_permutation_code.h"
 #include "baselines/sources.h"
+#include "baselines/three_inst_code.h"
 #include "baselines/trellis_quantizer.h"
+#include "baselines/viterbi_kernel.h"
 
 namespace nwc {
 namespace {
@@ -64,7 +66,8 @@ TEST(Viterbi, AgreesWithTryingAllPaths) {
           if (overlap && state >> trellis.step_bits != *overlap) continue;
           best = std::min(best, best_by_trying_all(trellis, weights, overlap, 0, state));
         }
-        const TrellisPath path = best_path(trellis, weights, overlap, scratch);
+        const std::vector<uint32_t> overlaps(overlap ? 1 : 0, overlap.value_or(0));
+        const TrellisPath path = best_paths(trellis, weights, weights.size(), overlaps, scratch)[0];
         ASSERT_EQ(path.states.size(), s.steps);
         EXPECT_NEAR(path.squared_error, best, 1e-5);
         for (size_t t = 1; t < s.steps; ++t)
@@ -76,6 +79,74 @@ TEST(Viterbi, AgreesWithTryingAllPaths) {
       }
     }
   }
+}
+
+// The kernels of this machine against the reference, in every shape that they treat in their own way.
+TEST(Viterbi, KernelsAgreeWithTheReference) {
+  std::mt19937_64 random(2);
+  for (const Isa isa : available_isas()) {
+    for (const unsigned step_bits : {1u, 2u, 3u, 4u, 6u, 8u}) {
+      for (const unsigned values : {1u, 2u}) {
+        const BitshiftTrellis trellis = random_trellis(12, step_bits, values, random);
+        const size_t group = size_t{1} << trellis.overlap_bits();
+        for (size_t sequences = 1; sequences <= kViterbiTogether; ++sequences) {
+          ViterbiStep step{trellis.code.data(), 12, step_bits, values, sequences};
+          std::vector<float> weights(2 * sequences), from(sequences * (group + kViterbiPadding));
+          for (float& v : weights) v = static_cast<float>(random() % 3001) / 1000 - 1.5f;
+          for (float& v : from) v = static_cast<float>(random() % 5001) / 1000;
+          std::vector<float> best[2];
+          std::vector<uint8_t> branch[2];
+          for (int k = 0; k < 2; ++k) {
+            best[k].resize(sequences * group);
+            branch[k].resize(sequences * group);
+            for (size_t q = 0; q < sequences; ++q) {
+              step.weights[q] = weights.data() + 2 * q;
+              step.from[q] = from.data() + q * (group + kViterbiPadding);
+              step.best[q] = best[k].data() + q * group;
+              step.branch[q] = branch[k].data() + q * group;
+            }
+            k == 0 ? viterbi_step_scalar(step) : viterbi_kernel(isa)(step);
+          }
+          size_t others = 0;  // ties within rounding
+          for (size_t i = 0; i < best[0].size(); ++i) {
+            ASSERT_NEAR(best[0][i], best[1][i], 1e-5f);
+            if (branch[0][i] != branch[1][i]) ++others;
+          }
+          EXPECT_LE(others, best[0].size() / 100 + 2) << name_of(isa) << " " << step_bits << " " << values;
+        }
+      }
+    }
+  }
+}
+
+TEST(Viterbi, SequencesTogetherAreThoseAlone) {
+  std::mt19937_64 random(3);
+  ViterbiScratch scratch;
+  const BitshiftTrellis trellis = random_trellis(10, 2, 1, random);
+  std::vector<float> weights(7 * 64);
+  for (float& v : weights) v = static_cast<float>(random() % 3001) / 1000 - 1.5f;
+  const std::vector<TrellisPath> together = tail_biting_paths(trellis, weights, 64, scratch);
+  ASSERT_EQ(together.size(), 7u);
+  for (size_t i = 0; i < 7; ++i) {
+    const TrellisPath alone =
+        tail_biting_paths(trellis, std::span<const float>(weights).subspan(i * 64, 64), 64, scratch)[0];
+    EXPECT_EQ(together[i].states, alone.states);
+    EXPECT_EQ(alone.states.front() >> 2, alone.states.back() & 255u);
+  }
+}
+
+// x = 0: 64248484 = 0x03D45AA4; of 0x03D4 and 0x5AA4 sign, low exponent bits and mantissa are 0x03D4 and 0x0AA4, and
+// with 0x3B60 they become 0x38B4 = 0.587890625 and 0x31C4 = 0.18017578125.
+TEST(ThreeInst, LiteralNumberAndMoments) {
+  const BitshiftTrellis trellis = three_inst_code(16, 2);
+  EXPECT_EQ(trellis.code[0], 0.587890625f + 0.18017578125f);
+  double sum = 0, squares = 0;
+  for (const float v : trellis.code) {
+    sum += v;
+    squares += v * v;
+  }
+  EXPECT_NEAR(sum / 65536, 0, 0.02);
+  EXPECT_NEAR(squares / 65536, 1.547, 0.02);
 }
 
 TEST(OneMad, IsNearlyAStandardGaussian) {

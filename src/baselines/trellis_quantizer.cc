@@ -13,6 +13,7 @@ namespace {
 
 constexpr unsigned kFittingStateBits = 12;
 constexpr uint64_t kFittingSamples = 8192;
+constexpr size_t kSequencesTogether = 4;  // of a work item
 
 // Whole sequences, spread evenly over `values`, at most `count` weights.
 std::vector<float> spread(std::span<const float> values, uint64_t count) {
@@ -32,29 +33,23 @@ double power_of(std::span<const float> values) {
          static_cast<double>(values.size());
 }
 
-// The sequence turned by half its length brings its ends together in the middle, where an unconstrained search decides
-// what they share; the second search then keeps to that.
-TrellisPath tail_biting_path(const BitshiftTrellis& trellis, std::span<const float> weights, ViterbiScratch& scratch) {
-  std::vector<float> turned(weights.begin(), weights.end());
-  std::rotate(turned.begin(), turned.begin() + kTrellisSequence / 2, turned.end());
-  const TrellisPath first = best_path(trellis, turned, std::nullopt, scratch);
-  return best_path(trellis, weights, first.states[first.states.size() / 2] >> trellis.step_bits, scratch);
-}
-
 // Mean squared error over the mean square, with the code's numbers multiplied by `scale`.
 double error_of(const BitshiftTrellis& trellis, std::span<const float> weights, double scale, bool tail_biting,
                 int threads) {
-  const size_t sequences = weights.size() / kTrellisSequence;
+  const size_t sequences = weights.size() / kTrellisSequence,
+               pieces = (sequences + kSequencesTogether - 1) / kSequencesTogether;
   threads = resolve_threads(threads);
   std::vector<ViterbiScratch> scratch(static_cast<size_t>(threads));
   std::vector<double> errors(sequences);
-  parallel_for_or_throw(sequences, threads, [&](size_t s, int worker) {
-    std::vector<float> scaled(kTrellisSequence);
-    for (size_t i = 0; i < kTrellisSequence; ++i)
-      scaled[i] = static_cast<float>(weights[s * kTrellisSequence + i] / scale);
+  parallel_for_or_throw(pieces, threads, [&](size_t piece, int worker) {
+    const size_t first = piece * kSequencesTogether, count = std::min(kSequencesTogether, sequences - first);
+    std::vector<float> scaled(count * kTrellisSequence);
+    for (size_t i = 0; i < scaled.size(); ++i)
+      scaled[i] = static_cast<float>(weights[first * kTrellisSequence + i] / scale);
     ViterbiScratch& own = scratch[static_cast<size_t>(worker)];
-    errors[s] = (tail_biting ? tail_biting_path(trellis, scaled, own) : best_path(trellis, scaled, std::nullopt, own))
-                    .squared_error;
+    const std::vector<TrellisPath> paths = tail_biting ? tail_biting_paths(trellis, scaled, kTrellisSequence, own)
+                                                       : best_paths(trellis, scaled, kTrellisSequence, {}, own);
+    for (size_t s = 0; s < count; ++s) errors[first + s] = paths[s].squared_error;
   });
   const double error = std::accumulate(errors.begin(), errors.end(), 0.0) * scale * scale;
   return error / (power_of(weights) * static_cast<double>(weights.size()));

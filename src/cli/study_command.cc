@@ -42,7 +42,8 @@ void add_study(CLI::App& app, Command& command) {
        add_ablation_study},
       {"fixed-length", "The same transforms trained with fixed-length quantisers instead of an entropy model",
        add_fixed_length_study},
-      {"baseline", "A checkpoint whose weights a published quantiser has rounded, and its bits", add_baseline_study},
+      {"compare", "Published methods beside each other: all their bits, and the damage to the model",
+       add_compare_study},
       {"tensors", "Compressed tensors beside ideal entropy-coded scalar quantisation", add_tensor_study},
   };
   std::vector<std::pair<const CLI::App*, std::function<Status()>>> studies;

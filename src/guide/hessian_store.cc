@@ -68,6 +68,11 @@ Result<const HessianStore::Location*> HessianStore::locate_checked(const TensorV
   return location;
 }
 
+Result<uint64_t> HessianStore::input_of(const TensorView& weight) const {
+  NWC_ASSIGN_OR_RETURN(const Location* location, locate(weight));
+  return (uint64_t{location->file} << 32) + location->entry.hessian_number;
+}
+
 Result<std::vector<int64_t>> HessianStore::tokens_of(const TensorView& weight) const {
   NWC_ASSIGN_OR_RETURN(const Location* location, locate_checked(weight));
   return location->entry.read_tokens();

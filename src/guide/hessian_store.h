@@ -27,6 +27,8 @@ class HessianStore {
   // The Hessians of a tensor, read; kNotFound if it was not calibrated, kMismatch if they are those of other weights,
   // kCorrupt.
   Result<StoredHessian> find(const TensorView& weight) const;
+  // A number that weights share if they see the same inputs, and so have one Hessian. Errors: kNotFound.
+  Result<uint64_t> input_of(const TensorView& weight) const;
   // Only how many tokens reached each of its matrices, or all of them together. Errors as above.
   Result<std::vector<int64_t>> tokens_of(const TensorView& weight) const;
   // The Fisher factors beside them; none if calibration did not walk backwards. Errors: kNotFound, kCorrupt. What they

@@ -7,6 +7,9 @@ refused 1 nwcodec study statistics nowhere -o out
 refused 1 nwcodec study tensors model --compressed model -o out
 refused 1 nwcodec study rate-distortion --tensor x -o out
 refused 2 nwcodec study rate-distortion --samples 5 -o out
+refused 2 nwcodec study compare model --methods nearest -o out
+refused 2 nwcodec study compare model --methods round-to-nearest:group=x -o out
+refused 2 nwcodec study compare model --methods gptq -o out
 mkdir -p taken
 touch taken/statistics.svg
 refused 1 nwcodec study statistics model -o taken
