@@ -141,6 +141,13 @@ class Tensor:
         """How many elements it has."""
         return int(np.prod(self.shape, dtype=np.int64))
 
+    @property
+    def torch_dtype(self) -> torch.dtype:
+        """Its dtype as PyTorch calls it."""
+        import torch
+
+        return getattr(torch, _TORCH[self.dtype])
+
     def read_into(self, out: np.ndarray, dtype: str | None = None, index: Any = ..., threads: int = 0) -> None:
         """Decodes into memory of the caller.
 

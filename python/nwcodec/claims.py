@@ -6,7 +6,7 @@ as they were allocated. This watches the copies themselves, whoever makes them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from typing import Any
 
 import torch
@@ -14,13 +14,16 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
 
 from nwcodec.errors import MismatchError
+from nwcodec.lazy import LazyTensor
 
 __all__ = ["Claims"]
 
 _FILLS = ("zero_", "fill_")
 
 
-def _storage(tensor: torch.Tensor) -> int:
+def _storage(tensor: torch.Tensor) -> Hashable:
+    if isinstance(tensor, LazyTensor):  # has none; its parts are of the same origin
+        return tensor.origin.name
     return tensor.untyped_storage().data_ptr()
 
 
@@ -29,10 +32,10 @@ class Claims(TorchDispatchMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self._origins: dict[int, frozenset[str]] = {}  # by storage: which watched tensors are in it
+        self._origins: dict[Hashable, frozenset[str]] = {}  # by storage: which watched tensors are in it
         self._watched: set[str] = set()
         self._claimed: set[str] = set()
-        self._written: dict[int, int] = {}  # by storage: elements that were written
+        self._written: dict[Hashable, int] = {}  # by storage: elements that were written
 
     def watch(self, name: str, tensor: torch.Tensor) -> torch.Tensor:
         """Announces a tensor of the checkpoint."""

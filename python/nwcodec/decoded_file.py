@@ -88,6 +88,8 @@ class DecodedFile:
     Args:
         hidden: names of tensors that are not shown.
         streams: what decodes whole tensors on a CUDA device; they stay there.
+        lazy: whether compressed tensors on the CPU are decoded when they are used, and of parts only these
+            (nwcodec/lazy.py).
     """
 
     def __init__(
@@ -98,7 +100,9 @@ class DecodedFile:
         read: set[str] | None = None,
         hidden: set[str] = frozenset(),
         streams: CudaStreams | None = None,
+        lazy: bool = False,
     ):
+        self._lazy = lazy and str(device) == "cpu"
         self._checkpoint = checkpoint
         self._device = device
         self._streams = streams
@@ -127,4 +131,9 @@ class DecodedFile:
         return Slice(self._checkpoint[name], self._device, self.read, self._streams)
 
     def get_tensor(self, name: str) -> torch.Tensor:
+        if self._lazy and name in self._names and self._checkpoint[name].compressed:
+            from nwcodec.lazy import lazy
+
+            self.read.add(name)
+            return lazy(self._checkpoint[name])
         return self.get_slice(name)[...]

@@ -73,7 +73,8 @@ def show_decoded(module: Any) -> None:
     open_checkpoint = functools.lru_cache(maxsize=2)(Checkpoint)
 
     def checkpoint_of(filename: Any) -> dict[str, Any]:
-        return {"checkpoint": open_checkpoint(str(Path(filename).parent))}
+        # A rank of tensor parallelism narrows what it is given: it shall decode no more than that.
+        return {"checkpoint": open_checkpoint(str(Path(filename).parent)), "lazy": True}
 
     if hasattr(module, "safe_open"):
         module.safe_open = decoded_file.wrap_safe_open(module.safe_open, checkpoint_of)

@@ -159,4 +159,11 @@ Error no_weights(const fs::path& directory) {
       .remedy("give the directory that holds the weights");
 }
 
+std::string directory_name(const fs::path& directory) {
+  std::error_code failure;
+  const fs::path absolute = fs::absolute(directory, failure),
+                 normal = (failure ? directory : absolute).lexically_normal();
+  return (normal.has_filename() ? normal : normal.parent_path()).filename().string();
+}
+
 }  // namespace nwc

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 
 #include "nwcodec/result.h"
 
@@ -14,5 +15,8 @@ Status check_is_directory(const std::filesystem::path& directory);
 // Why a directory without model.safetensors and without an index cannot be opened: it is the root of a cache of the
 // Hub, holds an adapter only, weights in other formats, or nothing.
 Error no_weights(const std::filesystem::path& directory);
+
+// A directory's own name, also of a path that ends in a slash, and of ".".
+std::string directory_name(const std::filesystem::path& directory);
 
 }  // namespace nwc

@@ -77,5 +77,12 @@ TEST(CheckpointPath, TellsLfsPointers) {
   EXPECT_NE(error.to_string().find("Git LFS"), std::string::npos);
 }
 
+TEST(CheckpointPath, ADirectoryHasANameHoweverItIsWritten) {
+  EXPECT_EQ(directory_name("a/b"), "b");
+  EXPECT_EQ(directory_name("a/b/"), "b");
+  EXPECT_EQ(directory_name("a/b/../c/."), "c");
+  EXPECT_EQ(directory_name("."), std::filesystem::current_path().filename());
+}
+
 }  // namespace
 }  // namespace nwc

@@ -43,6 +43,7 @@ void add_convert(CLI::App& app, Command& command);
 void add_inspect(CLI::App& app, Command& command);
 void add_calibrate(CLI::App& app, Command& command);
 void add_eval(CLI::App& app, Command& command);
+void add_compare(CLI::App& app, Command& command);
 void add_generate(CLI::App& app, Command& command);
 void add_doctor(CLI::App& app, Command& command);
 void add_completion(CLI::App& app, Command& command);  // these two describe the commands beside them
@@ -105,6 +106,12 @@ inline constexpr const char* kNormalisationHelp =
 // --device, for what runs models or quantises; open_device() and open_encode_device() tell whether there is such a
 // device.
 void add_device_option(CLI::App& app, std::string& device);
+
+// The program's name and all that was given to a command, quoted for a shell.
+std::string given_command(const CLI::App& app);
+
+// For --report, which names a page beside which other files are written.
+CLI::Validator html_file();
 
 // To stdout. File names need not be UTF-8 but JSON must: what is not becomes U+FFFD.
 void print_json(const Json& json);

@@ -10,8 +10,10 @@
 #include "cli/command.h"
 #include "cli/decode_backend.h"
 #include "cli/eval_images.h"
+#include "cli/eval_report.h"
 #include "cli/language.h"
 #include "cli/terminal.h"
+#include "evaluate/token_divergence.h"
 #include "libtorch/threads.h"
 
 namespace nwc::cli {
@@ -89,9 +91,12 @@ Result<EvalReport> evaluate_checkpoint(const EvalOptions& options, const Progres
   }
   NWC_ASSIGN_OR_RETURN(const CausalLm reference, open_causal_lm(*options.reference, threads, options.device));
   append_notes(*options.reference, reference.warnings(), report.warnings);
-  Result<DivergenceResult> result = divergence(reference, model, ids, windows, progress);
-  if (!result) return std::move(result).error().in_file(options.checkpoint.string());
-  report.divergence = *result;
+  const CausalLm* const candidates[] = {&model};
+  Result<std::vector<TokenScores>> scores = score_tokens(reference, candidates, ids, windows, progress);
+  if (!scores) return std::move(scores).error().in_file(options.checkpoint.string());
+  report.divergence = summary_of(scores->front());
+  if (options.report)
+    NWC_RETURN_IF_ERROR(write_eval_report(options, tokenizer, ids, std::move(scores->front()), report.warnings));
   return report;
 }
 
@@ -119,14 +124,20 @@ void add_eval(CLI::App& app, Command& command) {
   CLI::Option* windows = app.add_option("--windows", o->windows, "Score only the first so many windows; 0 means all")
                              ->check(in_range(int64_t{0}, kManySequences))
                              ->capture_default_str();
+  CLI::Option* report =
+      app.add_option("--report", o->report,
+                     "Also write a page about the divergence, token by token, with its figures beside it (.json, .csv)")
+          ->check(html_file())
+          ->needs(reference);
   add_device_option(app, o->device_name);
-  images->excludes(text)->excludes(context)->excludes(windows)->needs(reference);
+  images->excludes(text)->excludes(context)->excludes(windows)->excludes(report)->needs(reference);
   add_global_options(app, command);
   app.callback([text, images] {
     if (text->count() + images->count() == 0) throw CLI::RequiredError("--text");
   });
-  command.run = [o, &command]() -> Status {
+  command.run = [o, &app, &command]() -> Status {
     o->threads = command.global.threads;
+    o->command = given_command(app);
     NWC_ASSIGN_OR_RETURN(o->device, open_device(o->device_name));
     Result<EvalReport> report = EvalReport{};
     {

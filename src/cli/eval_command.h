@@ -25,6 +25,10 @@ struct EvalOptions {
   int64_t windows = 0;  // 0: all
   int threads = 0;
   ModelDevice device = {};
+  // With a reference: a page about the divergence token by token, with its figures beside it
+  // (report/divergence/divergence_report.h).
+  std::optional<std::filesystem::path> report;
+  std::string command;  // for that page
 };
 
 struct EvalReport {

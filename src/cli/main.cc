@@ -49,6 +49,7 @@ int run(int argc, char** argv) {
       {"convert", "Lay a compressed checkpoint's symbols out in other tiles", add_convert},
       {"inspect", "Show what a compressed checkpoint consists of", add_inspect},
       {"eval", "Measure perplexity, and divergence from a reference", add_eval},
+      {"compare", "Put compressed checkpoints of one model beside each other", add_compare},
       {"generate", "Continue a text", add_generate},
       {"train", "Train a codec on the weights of checkpoints", add_train},
       {"calibrate", "Measure what a model's layers see: Hessians for compress", add_calibrate},

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "evaluate/steps.h"
+#include "evaluate/token_scores.h"
 #include "evaluate/windows.h"
 #include "model/causal_lm.h"
 #include "nwcodec/result.h"
@@ -28,9 +29,10 @@ struct DivergenceResult {
   double candidate_perplexity = 0;
 };
 
-// Both models see the same windows, a few at a time, block by block. Progress counts windows times (blocks of both
-// models + 1). Thread safety: may be called from several threads at once. Errors: as perplexity(); kMismatch if the
-// vocabularies differ in size.
+// Of at least one window.
+DivergenceResult summary_of(const TokenScores& scores);
+
+// That of score_tokens() (evaluate/token_divergence.h) for one candidate; progress and errors are its.
 Result<DivergenceResult> divergence(const CausalLm& reference, const CausalLm& candidate, std::span<const int32_t> ids,
                                     const WindowOptions& options, const Progress& progress);
 

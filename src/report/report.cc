@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "base/file.h"
+#include "checkpoint/checkpoint_path.h"
 #include "decode/weight_store.h"
 #include "format/tiling.h"
 #include "guide/hessian_store.h"
@@ -26,12 +27,6 @@ namespace nwc {
 namespace {
 
 namespace fs = std::filesystem;
-
-// A directory's own name, also where the path ends in a slash.
-std::string name_of_directory(const fs::path& path) {
-  const fs::path normal = fs::absolute(path).lexically_normal();
-  return (normal.has_filename() ? normal : normal.parent_path()).filename().string();
-}
 
 // The types of two towers' layers are the same: puts the name of the tower before the type.
 void name_towers(std::vector<ReportedTensor>& tensors) {
@@ -147,7 +142,7 @@ class Measurer {
 Result<CompressionReport> make_report(const ReportOptions& options, const CompressReport& run,
                                       const Progress& progress) {
   CompressionReport report{.version = NWCODEC_VERSION_STRING,
-                           .model = name_of_directory(options.model),
+                           .model = directory_name(options.model),
                            .codec = run.codec.filename().string(),
                            .gain = run.gain,
                            .options = options.options};
