@@ -1,103 +1,32 @@
 #include "cli/eval_command.h"
 
-#include <fmt/format.h>
-
 #include <memory>
 
 #include "base/json.h"
-#include "base/parallel.h"
-#include "cli/checkpoint_notes.h"
 #include "cli/command.h"
-#include "cli/decode_backend.h"
 #include "cli/eval_images.h"
-#include "cli/eval_report.h"
-#include "cli/language.h"
+#include "cli/eval_tasks.h"
+#include "cli/eval_text.h"
 #include "cli/terminal.h"
-#include "evaluate/token_divergence.h"
-#include "libtorch/threads.h"
 
 namespace nwc::cli {
 namespace {
 
 Json to_json(const EvalReport& report) {
   if (report.embeddings) return images_json(*report.embeddings);
-  const auto number_or_null = [](const std::optional<double>& v) { return v ? Json(*v) : Json(nullptr); };
-  if (report.divergence) {
-    const DivergenceResult& d = *report.divergence;
-    return {{"protocol", "gptq"},
-            {"context", d.context},
-            {"windows", d.windows},
-            {"tokens", report.tokens},
-            {"perplexity", d.candidate_perplexity},
-            {"reference_perplexity", d.reference_perplexity},
-            {"kl_divergence", d.mean_kl},
-            {"kl_divergence_standard_error", number_or_null(d.mean_kl_standard_error)},
-            {"kl_divergence_99th_percentile", d.kl_99th_percentile},
-            {"kl_divergence_maximum", d.max_kl},
-            {"top1_agreement", d.top1_agreement}};
-  }
-  const PerplexityResult& p = *report.perplexity;
-  return {{"protocol", p.protocol},     {"context", p.context},
-          {"windows", p.windows},       {"tokens", report.tokens},
-          {"perplexity", p.perplexity}, {"perplexity_standard_error", number_or_null(p.perplexity_standard_error)}};
+  return report.tasks ? tasks_json(*report.tasks) : text_json(report);
 }
 
-void print_text(const EvalReport& report) {
+void print(const EvalReport& report) {
   if (report.embeddings) return print_images(*report.embeddings);
-  const auto plus_minus = [](const std::optional<double>& error, const char* format) {
-    return error ? " +- " + fmt::format(fmt::runtime(format), *error) : std::string();
-  };
-  if (report.divergence) {
-    const DivergenceResult& d = *report.divergence;
-    fmt::print("protocol gptq, {} windows of {} tokens\n", d.windows, d.context);
-    fmt::print("perplexity       {:.4f} (reference {:.4f}, {:+.3f} %)\n", d.candidate_perplexity,
-               d.reference_perplexity, 100.0 * (d.candidate_perplexity / d.reference_perplexity - 1.0));
-    fmt::print("KL divergence    {:.6f}{} nats per token (99th percentile {:.4f}, maximum {:.4f})\n", d.mean_kl,
-               plus_minus(d.mean_kl_standard_error, "{:.6f}"), d.kl_99th_percentile, d.max_kl);
-    fmt::print("top-1 agreement  {:.3f} %\n", 100.0 * d.top1_agreement);
-    return;
-  }
-  const PerplexityResult& p = *report.perplexity;
-  fmt::print("protocol {}, {} windows of {} tokens\n", p.protocol, p.windows, p.context);
-  fmt::print("perplexity       {:.4f}{}\n", p.perplexity, plus_minus(p.perplexity_standard_error, "{:.4f}"));
+  return report.tasks ? print_tasks(*report.tasks) : print_text(report);
 }
 
 }  // namespace
 
 Result<EvalReport> evaluate_checkpoint(const EvalOptions& options, const Progress& progress) {
   if (options.images) return evaluate_images(options, progress);
-  const int threads = resolve_threads(options.threads);
-  set_compute_threads(threads);
-  NWC_ASSIGN_OR_RETURN(const Tokenizer tokenizer, open_tokenizer(options.checkpoint));
-  NWC_ASSIGN_OR_RETURN(const std::vector<int32_t> ids, tokenize_file(tokenizer, options.text, progress));
-  EvalReport report;
-  report.warnings = tokenizer.warnings();
-  if (const auto warning = unreadable_warning(tokenizer, ids, options.text)) report.warnings.push_back(*warning);
-  report.tokens = static_cast<int64_t>(ids.size());
-  if (report.tokens < options.context) {
-    return Error(ErrorCode::kInvalidArgument,
-                 fmt::format("has {} tokens, fewer than one window of {}", report.tokens, options.context))
-        .in_file(options.text.string())
-        .remedy("choose a shorter --context or a longer text");
-  }
-  const WindowOptions windows{.context = options.context, .max_windows = options.windows};
-  NWC_ASSIGN_OR_RETURN(const CausalLm model, open_causal_lm(options.checkpoint, threads, options.device));
-  append_notes(options.checkpoint, model.warnings(), report.warnings);
-  if (!options.reference) {
-    Result<PerplexityResult> result = perplexity(model, ids, windows, progress);
-    if (!result) return std::move(result).error().in_file(options.checkpoint.string());
-    report.perplexity = *result;
-    return report;
-  }
-  NWC_ASSIGN_OR_RETURN(const CausalLm reference, open_causal_lm(*options.reference, threads, options.device));
-  append_notes(*options.reference, reference.warnings(), report.warnings);
-  const CausalLm* const candidates[] = {&model};
-  Result<std::vector<TokenScores>> scores = score_tokens(reference, candidates, ids, windows, progress);
-  if (!scores) return std::move(scores).error().in_file(options.checkpoint.string());
-  report.divergence = summary_of(scores->front());
-  if (options.report)
-    NWC_RETURN_IF_ERROR(write_eval_report(options, tokenizer, ids, std::move(scores->front()), report.warnings));
-  return report;
+  return options.tasks.empty() ? evaluate_text(options, progress) : evaluate_tasks(options, progress);
 }
 
 void add_eval(CLI::App& app, Command& command) {
@@ -109,6 +38,12 @@ void add_eval(CLI::App& app, Command& command) {
       ->required()
       ->check(not_empty());
   CLI::Option* text = app.add_option("--text", o->text, "Text file to score")->check(not_empty());
+  CLI::Option* tasks =
+      app.add_option(
+             "--tasks", o->tasks,
+             "Multiple-choice tasks instead, a file of JSON lines each: objects with context, choices and label, "
+             "scored as lm-evaluation-harness does without examples")
+          ->check(not_empty());
   CLI::Option* images =
       app.add_option(
              "--images", o->images,
@@ -116,24 +51,46 @@ void add_eval(CLI::App& app, Command& command) {
           ->check(not_empty());
   CLI::Option* reference = app.add_option("--reference", o->reference,
                                           "Checkpoint to compare with: adds KL divergence and top-1 agreement; for "
-                                          "encoders, errors of embeddings and agreement of labels")
+                                          "tasks, differences on the same items; for encoders, errors of embeddings "
+                                          "and agreement of labels")
                                ->check(not_empty());
-  CLI::Option* context = app.add_option("--context", o->context, "Tokens per window")
-                             ->check(in_range(int64_t{2}, kManyTokens))
-                             ->capture_default_str();
+  CLI::Option* protocol =
+      app.add_option(
+             "--protocol", o->protocol,
+             "How --text is scored: gptq, all tokens of a window but the first; llama.cpp, the second half of a "
+             "window; c4, gptq on C4's validation file, JSON lines with a key text: the first 256 windows of its "
+             "first 1,100 documents")
+          ->transform(one_of<EvalProtocol>(
+              {{"gptq", EvalProtocol::kGptq}, {"llama.cpp", EvalProtocol::kLlamaCpp}, {"c4", EvalProtocol::kC4}}))
+          ->default_str("gptq");
+  CLI::Option* context =
+      app.add_option("--context", o->context, "Tokens per window (default: 2048; with --protocol llama.cpp 512)")
+          ->check(in_range(int64_t{2}, kManyTokens));
   CLI::Option* windows = app.add_option("--windows", o->windows, "Score only the first so many windows; 0 means all")
                              ->check(in_range(int64_t{0}, kManySequences))
                              ->capture_default_str();
+  CLI::Option* limit = app.add_option("--limit", o->limit, "Only the first so many items of each task; 0 means all")
+                           ->check(in_range(int64_t{0}, kManySequences))
+                           ->capture_default_str();
+  CLI::Option* items =
+      app.add_option("--items", o->items, "JSON lines to write: each item's log-likelihoods")->check(not_empty());
   CLI::Option* report =
       app.add_option("--report", o->report,
                      "Also write a page about the divergence, token by token, with its figures beside it (.json, .csv)")
           ->check(html_file())
-          ->needs(reference);
+          ->needs(reference)
+          ->needs(text);
   add_device_option(app, o->device_name);
-  images->excludes(text)->excludes(context)->excludes(windows)->excludes(report)->needs(reference);
+  tasks->excludes(text)->excludes(images)->excludes(protocol)->excludes(context)->excludes(windows);
+  limit->needs(tasks);
+  items->needs(tasks);
+  images->excludes(protocol)->excludes(text)->excludes(context)->excludes(windows)->needs(reference);
   add_global_options(app, command);
-  app.callback([text, images] {
-    if (text->count() + images->count() == 0) throw CLI::RequiredError("--text");
+  app.callback([o, text, tasks, images] {
+    if (text->count() + tasks->count() + images->count() == 0) throw CLI::RequiredError("--text");
+    if (o->report && o->protocol == EvalProtocol::kLlamaCpp)
+      throw CLI::ValidationError("--report",
+                                 "shows whole windows, of which --protocol llama.cpp scores the second half");
   });
   command.run = [o, &app, &command]() -> Status {
     o->threads = command.global.threads;
@@ -151,7 +108,7 @@ void add_eval(CLI::App& app, Command& command) {
     if (command.global.json) {
       print_json(to_json(*report));
     } else {
-      print_text(*report);
+      print(*report);
     }
     return {};
   };

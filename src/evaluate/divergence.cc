@@ -12,7 +12,7 @@ namespace nwc {
 DivergenceResult summary_of(const TokenScores& scores) {
   std::vector<double> token_kl, window_kl, window_reference_nll, window_candidate_nll;
   token_kl.reserve(scores.tokens.size());
-  const auto scored = static_cast<size_t>(scores.context - 1);
+  const auto scored = static_cast<size_t>(scores.scored());
   int64_t agreements = 0;
   for (size_t first = 0; first < scores.tokens.size(); first += scored) {
     double kl = 0, reference_nll = 0, candidate_nll = 0;
@@ -30,6 +30,7 @@ DivergenceResult summary_of(const TokenScores& scores) {
   }
   const MeanEstimate kl = mean_of(window_kl);
   DivergenceResult result;
+  result.protocol = scores.protocol;
   result.context = scores.context;
   result.windows = scores.windows;
   result.positions = static_cast<int64_t>(scores.tokens.size());

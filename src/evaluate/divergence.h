@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string_view>
 
 #include "evaluate/steps.h"
 #include "evaluate/token_scores.h"
@@ -14,12 +15,13 @@
 
 namespace nwc {
 
-// Over the positions 1 to context - 1 of each window (those that predict a token of the window). Float32 rounding
+// Over the positions of each window that predict one of its tokens that count. Float32 rounding
 // leaves an uncertainty of about 1e-7 nats per position.
 struct DivergenceResult {
+  std::string_view protocol = "gptq";  // see PerplexityResult
   int64_t context = 0;
   int64_t windows = 0;
-  int64_t positions = 0;                         // windows * (context - 1)
+  int64_t positions = 0;
   double mean_kl = 0;                            // KL(reference || candidate), nats per token
   std::optional<double> mean_kl_standard_error;  // over windows; none for a single one
   double kl_99th_percentile = 0;                 // over positions

@@ -15,12 +15,13 @@ namespace nwc {
 
 // Numbers of different protocols must not be compared, nor those of different contexts.
 struct PerplexityResult {
-  // "gptq": the text is one token sequence, cut into floor(tokens / context) non-overlapping windows; of each window
-  // the mean negative log-likelihood of its tokens 2 to context; the mean over windows; exp.
+  // The text is one token sequence, cut into floor(tokens / context) non-overlapping windows; of each window the mean
+  // negative log-likelihood of its tokens that count; the mean over windows; exp. Those are with "gptq" the tokens 2 to
+  // context, with "llama.cpp" the tokens context / 2 + 2 to context (Protocol).
   std::string_view protocol = "gptq";
   int64_t context = 0;
   int64_t windows = 0;
-  int64_t scored_tokens = 0;                        // windows * (context - 1)
+  int64_t scored_tokens = 0;
   double mean_nll = 0;                              // nats per token
   std::optional<double> mean_nll_standard_error;    // over windows; none for a single one
   double perplexity = 0;                            // exp(mean_nll)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <mutex>
 #include <string>
 #include <utility>
 
@@ -10,21 +11,26 @@
 
 namespace nwc {
 
-// Refers to `progress`. Not thread-safe.
+// Refers to `progress`. Thread safety: members may be called from several threads at once; reports come one at a time,
+// from whichever thread made the step.
 class Steps {
  public:
   Steps(const Progress& progress, int64_t total, std::string what)
       : progress_(progress), total_(total), what_(std::move(what)) {}
   // Reports `n` more steps as done. Error: kInterrupted.
   Status advance(int64_t n) {
-    done_ += n;
-    progress_.at(static_cast<uint64_t>(done_), static_cast<uint64_t>(total_), what_);
+    {
+      const std::lock_guard lock(mutex_);
+      done_ += n;
+      progress_.at(static_cast<uint64_t>(done_), static_cast<uint64_t>(total_), what_);
+    }
     return check();
   }
   Status check() const { return progress_.check_stop(); }
 
  private:
   const Progress& progress_;
+  std::mutex mutex_;  // guards done_ and the reports
   int64_t done_ = 0;
   int64_t total_;
   std::string what_;

@@ -4,52 +4,57 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
 
-#include "evaluate/window_pass.h"
+#include "evaluate/sequence_pass.h"
 #include "libtorch/foreign.h"
 #include "libtorch/tensors.h"
 
 namespace nwc {
 namespace {
 
-constexpr int64_t kStateBytes = int64_t{2} << 30;  // of all models' hidden states
+// Rows of logits that a core takes through the following passes together, so that they stay in its second-level cache.
+constexpr int64_t kLogitsInCache = int64_t{1} << 17;
 
+// Logits [positions, vocabulary] of one model, overwritten by logarithms of probabilities, and what they say of the
+// targets, int64 [positions, 1].
 struct Prediction {
-  at::Tensor log_p;  // float32 [positions, vocab]
-  at::Tensor nll;    // of the targets, float32 [positions], on the CPU
-  at::Tensor top;    // int64 [positions], on the CPU
+  at::Tensor log_p;
+  at::Tensor nll;  // float32 [positions], on the CPU
+  at::Tensor top;  // int64 [positions], on the CPU
+
+  Prediction(at::Tensor logits, const at::Tensor& targets) : log_p(std::move(logits)) {
+    top = log_p.argmax(-1).cpu();
+    log_p.sub_(torch::logsumexp(log_p, -1, /*keepdim=*/true));
+    nll = log_p.gather(1, targets).squeeze(1).neg().cpu();
+  }
 };
 
-// hidden is [positions, hidden_size], targets int64 [positions, 1].
-Prediction predict(const Head& head, const at::Tensor& hidden, const at::Tensor& targets) {
-  Prediction p;
-  p.log_p = torch::log_softmax(head.forward(hidden), -1);
-  p.nll = p.log_p.gather(1, targets).squeeze(1).neg().cpu();
-  p.top = p.log_p.argmax(-1).cpu();
-  return p;
-}
-
-void append(const Prediction& reference, const Prediction& candidate, std::vector<TokenScore>& scores) {
+// `p`: the reference's probabilities. Overwrites the candidate's.
+void score(const Prediction& reference, const at::Tensor& p, Prediction& candidate, TokenScore* scores) {
   const at::Tensor kl =
-      (reference.log_p.exp() * (reference.log_p - candidate.log_p)).sum(-1, /*keepdim=*/false, torch::kFloat64).cpu();
+      candidate.log_p.neg_().add_(reference.log_p).mul_(p).sum(-1, /*keepdim=*/false, torch::kFloat64).cpu();
   for (int64_t i = 0; i < kl.size(0); ++i) {
-    scores.push_back({.kl = kl.data_ptr<double>()[i],
-                      .reference_nll = reference.nll.data_ptr<float>()[i],
-                      .candidate_nll = candidate.nll.data_ptr<float>()[i],
-                      .reference_top = static_cast<int32_t>(reference.top.data_ptr<int64_t>()[i]),
-                      .candidate_top = static_cast<int32_t>(candidate.top.data_ptr<int64_t>()[i])});
+    scores[i] = {.kl = kl.data_ptr<double>()[i],
+                 .reference_nll = reference.nll.data_ptr<float>()[i],
+                 .candidate_nll = candidate.nll.data_ptr<float>()[i],
+                 .reference_top = static_cast<int32_t>(reference.top.data_ptr<int64_t>()[i]),
+                 .candidate_top = static_cast<int32_t>(candidate.top.data_ptr<int64_t>()[i])};
   }
 }
 
 class Comparison {
  public:
   Comparison(const CausalLm& reference, std::span<const CausalLm* const> candidates, const Windows& windows,
-             Steps* steps)
+             std::string_view protocol, Steps* steps)
       : models_{&reference}, windows_(windows), steps_(steps), slice_(positions_per_slice(reference.spec())) {
     models_.insert(models_.end(), candidates.begin(), candidates.end());
     for (size_t i = 0; i < candidates.size(); ++i) {
-      scores_.push_back({windows.context, windows.count, {}});
-      scores_.back().tokens.reserve(static_cast<size_t>(windows.count * (windows.context - 1)));
+      scores_.push_back({protocol, windows.context, windows.count, windows.first_scored, {}});
+      scores_.back().tokens.resize(static_cast<size_t>(windows.count * windows.scored()));
     }
   }
 
@@ -61,59 +66,77 @@ class Comparison {
       hidden_size += model->spec().hidden_size;
       resident = resident && model->resident();
     }
-    const int64_t group = windows_per_group(windows_, hidden_size, resident, kStateBytes);
-    for (int64_t first = 0; first < windows_.count; first += group) {
-      NWC_RETURN_IF_ERROR(run_group(first, std::min(group, windows_.count - first)));
+    const WindowGroups groups = groups_of(windows_, hidden_size, resident);
+    for (int64_t first = 0; first < windows_.count; first += groups.windows) {
+      NWC_RETURN_IF_ERROR(run_group(first, std::min(groups.windows, windows_.count - first), groups.rows));
     }
     return std::move(scores_);
   }
 
  private:
-  Status run_group(int64_t first, int64_t count) {
+  Status run_group(int64_t first, int64_t count, int64_t rows) {
+    const std::vector<SequenceBatch> batches = windows_.batches(first, count, rows);
     std::vector<std::vector<at::Tensor>> states;  // [models][batches], each [windows, context, hidden_size]
-    for (const CausalLm* model : models_) {
-      NWC_ASSIGN_OR_RETURN(std::vector<at::Tensor> batches, run_blocks(*model, windows_, first, count, steps_));
-      states.push_back(std::move(batches));
-    }
     std::vector<std::shared_ptr<const Head>> heads;
+    for (const CausalLm* model : models_) {
+      NWC_ASSIGN_OR_RETURN(std::vector<at::Tensor> outputs, run_blocks(*model, batches, steps_));
+      states.push_back(std::move(outputs));
+    }
     for (const CausalLm* model : models_) {
       NWC_ASSIGN_OR_RETURN(std::shared_ptr<const Head> head, model->head());
       heads.push_back(std::move(head));
     }
-    int64_t index = first;
-    for (size_t batch = 0; batch < states[0].size(); ++batch) {
-      for (int64_t i = 0; i < states[0][batch].size(0); ++i, ++index) {
-        std::vector<at::Tensor> hidden;
-        hidden.reserve(states.size());
-        for (const std::vector<at::Tensor>& of_model : states) hidden.push_back(of_model[batch].select(0, i));
-        NWC_RETURN_IF_ERROR(score_window(heads, hidden, index));
-        NWC_RETURN_IF_ERROR(steps_->advance(1));
-      }
-    }
-    return {};
+    const auto score_one = [&](size_t i) -> Status {
+      const int64_t at = static_cast<int64_t>(i), row = at % rows;
+      std::vector<at::Tensor> hidden;
+      hidden.reserve(states.size());
+      for (const std::vector<at::Tensor>& of_model : states)
+        hidden.push_back(of_model[i / static_cast<size_t>(rows)].select(0, row));
+      NWC_RETURN_IF_ERROR(score_window(heads, hidden, first + at));
+      return steps_->advance(1);
+    };
+    return score_each(static_cast<size_t>(count), states[0][0].is_cpu(), 3 * slice_ * models_[0]->spec().vocab_size,
+                      score_one);
   }
 
   // hidden is a [context, hidden_size] for each model.
   Status score_window(const std::vector<std::shared_ptr<const Head>>& heads, const std::vector<at::Tensor>& hidden,
                       int64_t index) {
-    const std::span<const int32_t> ids = windows_.window(index);
-    const int64_t scored = windows_.context - 1;
-    const at::Tensor targets = torch::tensor(at::ArrayRef<int32_t>(ids.data() + 1, ids.size() - 1), torch::kInt64)
-                                   .unsqueeze(1)
-                                   .to(hidden[0].device());
-    for (int64_t begin = 0; begin < scored; begin += slice_) {
-      const int64_t count = std::min(slice_, scored - begin);
-      const auto of_model = [&](size_t m) {
-        return predict(*heads[m], hidden[m].narrow(0, begin, count), targets.narrow(0, begin, count));
+    const std::span<const int32_t> tokens = windows_.scored(index);
+    const at::Tensor targets = torch::tensor(at::ArrayRef<int32_t>(tokens.data(), tokens.size()), torch::kInt64)
+                                   .to(hidden[0].device())
+                                   .unsqueeze(1);
+    const auto first_of = [&](TokenScores& scores) { return scores.tokens.data() + index * windows_.scored(); };
+    for (int64_t begin = 0; begin < windows_.scored(); begin += slice_) {
+      const int64_t count = std::min(slice_, windows_.scored() - begin);
+      const auto logits_of = [&](size_t m) {
+        return heads[m]->forward(hidden[m].narrow(0, windows_.first_position() + begin, count));
       };
-      const Prediction reference = of_model(0);
-      for (size_t c = 0; c < scores_.size(); ++c) append(reference, of_model(c + 1), scores_[c].tokens);
+      const at::Tensor of_reference = logits_of(0);
+      const int64_t step = of_reference.is_cpu() ? std::max<int64_t>(1, kLogitsInCache / of_reference.size(1)) : count;
+      std::vector<std::pair<Prediction, at::Tensor>> references;  // with probabilities, of several candidates
+      for (size_t c = 0; c < scores_.size(); ++c) {
+        const at::Tensor of_candidate = logits_of(c + 1);
+        for (int64_t at = 0; at < count; at += step) {
+          const int64_t some = std::min(step, count - at);
+          const at::Tensor of_some = targets.narrow(0, begin + at, some);
+          if (c == 0) {
+            Prediction reference(of_reference.narrow(0, at, some), of_some);
+            at::Tensor p = reference.log_p.exp();
+            references.emplace_back(std::move(reference), std::move(p));
+          }
+          const auto& [reference, p] = references[static_cast<size_t>(c == 0 ? references.size() - 1 : at / step)];
+          Prediction candidate(of_candidate.narrow(0, at, some), of_some);
+          score(reference, p, candidate, first_of(scores_[c]) + begin + at);
+          if (scores_.size() == 1) references.clear();
+        }
+      }
     }
     for (size_t c = 0; c < scores_.size(); ++c) {
-      const std::vector<TokenScore>& tokens = scores_[c].tokens;
+      const TokenScore* const first = first_of(scores_[c]);
       double sum = 0;
-      for (auto score = tokens.end() - static_cast<ptrdiff_t>(scored); score != tokens.end(); ++score)
-        sum += score->kl + score->reference_nll + score->candidate_nll;
+      for (int64_t i = 0; i < windows_.scored(); ++i)
+        sum += first[i].kl + first[i].reference_nll + first[i].candidate_nll;
       if (std::isfinite(sum)) continue;
       const std::string whose = scores_.size() > 1
                                     ? fmt::format("the outputs of the reference or of candidate {}", c + 1)
@@ -146,7 +169,9 @@ Result<std::vector<TokenScores>> score_tokens(const CausalLm& reference, std::sp
     blocks += candidate->blocks();
   }
   Steps steps(progress, windows.count * static_cast<int64_t>(blocks + 1), "divergence");
-  return catch_foreign("comparing models", [&] { return Comparison(reference, candidates, windows, &steps).run(); });
+  return catch_foreign("comparing models", [&] {
+    return Comparison(reference, candidates, windows, name_of(options.protocol), &steps).run();
+  });
 }
 
 }  // namespace nwc

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 namespace nwc {
@@ -13,11 +14,14 @@ struct TokenScore {
   bool same_top() const { return reference_top == candidate_top; }
 };
 
-// Of each window (evaluate/windows.h) its tokens 2 to context, those that are predicted: token t of window w, counted
-// from 0, is tokens[w * (context - 1) + t - 1].
+// Of each window (evaluate/windows.h) the tokens that count: token t of window w, both counted from 0, is
+// tokens[w * scored() + t - first_scored].
 struct TokenScores {
-  int64_t context = 0, windows = 0;
-  std::vector<TokenScore> tokens;  // [windows * (context - 1)]
+  std::string_view protocol = "gptq";  // evaluate/windows.h; of static storage
+  int64_t context = 0, windows = 0, first_scored = 1;
+  std::vector<TokenScore> tokens;  // [windows * scored()]
+
+  int64_t scored() const { return context - first_scored; }
 };
 
 }  // namespace nwc

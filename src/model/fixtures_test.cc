@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "model/layers/sequence_layout.h"
+
 namespace nwc {
 namespace {
 
@@ -92,6 +94,47 @@ TEST_P(CommittedFixture, CachedPiecesEqualTheWhole) {
     pieces.push_back(logits(ids.narrow(1, begin, count), &cache));
   }
   EXPECT_LT(testing::relative_error(torch::cat(pieces, 1), logits(ids, nullptr)), 2e-6);
+}
+
+// Two sequences that share their first tokens, and a third of its own, in one row.
+void expect_packed_equals_alone(const CausalLm& model, const at::Tensor& ids) {
+  const torch::NoGradGuard no_gradients;
+  const auto blocks = [&](const at::Tensor& tokens, const SequenceLayout* layout) {
+    at::Tensor hidden = testing::value_of(model.embedding())->forward(tokens);
+    for (size_t i = 0; i < model.blocks(); ++i)
+      hidden = testing::value_of(model.block(i))->forward(hidden, {.layout = layout});
+    return hidden;
+  };
+  // Rows 0 to 6 are shared, 7 to 15 and 16 to 20 go on, 21 to 32 are the third.
+  std::vector<std::vector<int64_t>> sequences(3);
+  for (int64_t row = 0; row < 16; ++row) sequences[0].push_back(row);
+  for (int64_t row = 0; row < 21; ++row) {
+    if (row < 7 || row >= 16) sequences[1].push_back(row);
+  }
+  for (int64_t row = 21; row < 33; ++row) sequences[2].push_back(row);
+  const at::Tensor packed_ids =
+      torch::cat({ids.flatten().narrow(0, 0, 21), ids.flatten().narrow(0, 3, 12)}).unsqueeze(0);
+  const SequenceLayout layout(sequences, 33, packed_ids);
+  const at::Tensor packed = blocks(packed_ids, &layout);
+  for (const std::vector<int64_t>& sequence : sequences) {
+    const at::Tensor rows = torch::tensor(sequence, torch::kInt64);
+    const at::Tensor alone = blocks(packed_ids.index_select(1, rows), nullptr);
+    EXPECT_LT(testing::relative_error(packed.index_select(1, rows), alone), 2e-6);
+  }
+}
+
+TEST_P(CommittedFixture, PackedSequencesEqualEachAlone) {
+  const std::filesystem::path directory = testing::committed_fixture(GetParam());
+  expect_packed_equals_alone(testing::value_of(CausalLm::open(directory, {.threads = 1})),
+                             Expected(directory)["input_ids"]);
+}
+
+TEST_P(Fixture, PackedSequencesEqualEachAlone) {
+  const std::filesystem::path directory = testing::fixtures() / GetParam();
+  if (!std::filesystem::exists(directory)) GTEST_SKIP() << "no fixtures in " << testing::fixtures();
+  const Result<CausalLm> model = CausalLm::open(directory, {.threads = 1});
+  if (!model) GTEST_SKIP() << "an encoder";
+  expect_packed_equals_alone(*model, Expected(directory)["input_ids"]);
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, CommittedFixture, ::testing::ValuesIn(testing::kCommittedFamilies),

@@ -13,6 +13,7 @@
 #include "compress/compress.h"
 #include "evaluate/divergence.h"
 #include "evaluate/generate.h"
+#include "evaluate/likelihoods.h"
 #include "guide/hessian_store.h"
 #include "recover/recover.h"
 #include "support/fixtures.h"
@@ -144,6 +145,26 @@ TEST_F(OnGpu, DivergenceAndGenerationAreThoseOfTheCpu) {
   EXPECT_NEAR(results[1].candidate_perplexity / results[0].candidate_perplexity, 1, 1e-5);
   EXPECT_EQ(texts[0].size(), 12u);
   EXPECT_EQ(texts[1], texts[0]);
+}
+
+TEST_F(OnGpu, LikelihoodsAreThoseOfTheCpuAndTheSameEachTime) {
+  NWC_NEED_GPU(gpu);
+  std::vector<ScoredChoices> items;
+  for (size_t i = 0; i < 40; ++i) {
+    ScoredChoices& item = items.emplace_back();
+    for (size_t c = 0; c < 3; ++c) {
+      std::vector<int32_t> tokens = some_ids(10 + 3 * i);
+      for (size_t t = 0; t < 1 + (i + c) % 5; ++t) tokens.push_back(static_cast<int32_t>((i * 31 + c * 7 + t) % 320));
+      item.push_back({std::move(tokens), 10 + 3 * i});
+    }
+  }
+  std::vector<std::vector<std::vector<double>>> results;
+  for (const ModelDevice device : {ModelDevice{}, gpu, gpu})
+    results.push_back(value_of(log_likelihoods(value_of(CausalLm::open(kModel, {.device = device})), items, {})));
+  EXPECT_EQ(results[1], results[2]);
+  for (size_t i = 0; i < items.size(); ++i) {
+    for (size_t c = 0; c < 3; ++c) EXPECT_NEAR(results[1][i][c], results[0][i][c], 1e-4) << i;
+  }
 }
 
 TEST_F(OnGpu, RecoveryGainsWhatItGainsOnTheCpuAndWritesTheSameBytesEachTime) {

@@ -29,21 +29,28 @@ at::Tensor invisible(int64_t first_query, int64_t queries, int64_t first_key, in
   return window ? hidden.logical_or(key <= query - *window) : hidden;
 }
 
-// Sets the scores of invisible keys to minus infinity. scores is [queries, group, keys], query 0 at position
-// `first_query`, key 0 at `first_key`.
-void hide(at::Tensor scores, int64_t first_query, int64_t first_key, std::optional<int64_t> window) {
-  const at::Tensor hidden = invisible(first_query, scores.size(0), first_key, scores.size(2), window, scores.device());
-  scores.masked_fill_(hidden.unsqueeze(1), kHidden);
-}
+// Which scores of some queries are of invisible keys, where only the newest and, with a window, the oldest `queries`
+// keys are invisible to any of them. Query 0 is at position `first_query`, key 0 at `first_key`.
+class HiddenEdges {
+ public:
+  HiddenEdges(int64_t first_query, int64_t queries, int64_t first_key, int64_t keys, std::optional<int64_t> window,
+              const at::Device& device) {
+    if (queries == 1) return;
+    const int64_t edge = std::min(queries, keys);
+    newest_ = invisible(first_query, queries, first_key + keys - edge, edge, window, device).unsqueeze(1);
+    if (window) oldest_ = invisible(first_query, queries, first_key, edge, window, device).unsqueeze(1);
+  }
+  // Sets those of scores [queries, group, keys] to minus infinity.
+  void hide_in(const at::Tensor& scores) const {
+    if (newest_.defined()) {
+      scores.narrow(2, scores.size(2) - newest_.size(2), newest_.size(2)).masked_fill_(newest_, kHidden);
+    }
+    if (oldest_.defined()) scores.narrow(2, 0, oldest_.size(2)).masked_fill_(oldest_, kHidden);
+  }
 
-// The same for scores in which only the newest and, with a window, the oldest `queries` keys are invisible to anybody.
-void hide_edges(const at::Tensor& scores, int64_t first_query, int64_t first_key, std::optional<int64_t> window) {
-  const int64_t queries = scores.size(0), keys = scores.size(2);
-  if (queries == 1) return;
-  const int64_t edge = std::min(queries, keys);
-  hide(scores.narrow(2, keys - edge, edge), first_query, first_key + keys - edge, window);
-  if (window) hide(scores.narrow(2, 0, edge), first_query, first_key, window);
-}
+ private:
+  at::Tensor newest_, oldest_;  // undefined, or bool [queries, 1, keys]
+};
 
 // What a sink, a further score without a value, leaves to the keys: e^scores / (e^scores + e^sink), summed over the
 // last dimension of scores [..., keys]; sinks has the other dimensions, or fewer. Returns [..., 1].
@@ -81,7 +88,7 @@ at::Tensor attend_together(const at::Tensor& q, const at::Tensor& k, const at::T
       // Through a detached view, since autograd would copy all scores for an assignment to some of them. Gradients stay
       // right: the share of an invisible key is 0, and so is its score's gradient.
       const at::Tensor plain = scores.detach().view({batch * heads, count, seen}).transpose(0, 1);
-      hide_edges(plain, first_query, first_key, window);
+      HiddenEdges(first_query, count, first_key, seen, window, scores.device()).hide_in(plain);
     }
     const at::Tensor shares = torch::softmax(scores, -1).view({batch, kv_heads, group * count, seen});
     at::Tensor mixed =
@@ -111,6 +118,9 @@ at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
     const int64_t first_query = before + begin;
     const int64_t first_key = window ? std::max<int64_t>(0, first_query - *window + 1) : 0;
     const int64_t seen = visibility.causal ? first_query + count - first_key : keys;
+    const std::optional<HiddenEdges> hidden =
+        visibility.causal ? std::optional(HiddenEdges(first_query, count, first_key, seen, window, q.device()))
+                          : std::nullopt;
     for (int64_t b = 0; b < batch; ++b) {
       const at::Tensor some_q = scaled.select(0, b).narrow(0, begin, count);
       const at::Tensor some_k = k.select(0, b).narrow(0, first_key, seen);
@@ -120,7 +130,7 @@ at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
         const at::Tensor rows = some_q.narrow(1, h * group, group).reshape({count * group, head_dim});
         const at::Tensor products = torch::mm(rows, some_k.select(1, h).t());
         const at::Tensor scores = capped(products, visibility.softcap).view({count, group, seen});
-        if (visibility.causal) hide_edges(scores, first_query, first_key, window);
+        if (hidden) hidden->hide_in(scores);
         const at::Tensor shares = torch::softmax(scores, -1).view({count * group, seen});
         at::Tensor mixed = torch::mm(shares, some_v.select(1, h)).view({count, group, value_dim});
         if (visibility.sinks.defined())
@@ -136,6 +146,10 @@ at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
 }
 
 namespace {
+
+at::Tensor spread(const at::Tensor& x, const SequenceLayout* layout) {
+  return layout != nullptr ? layout->spread(x) : x;
+}
 
 Result<LatentLayers> load_latent(const LatentSpec& spec, const ParameterSource& source) {
   LatentLayers layers;
@@ -174,7 +188,8 @@ Result<Attention> Attention::load(const AttentionSpec& spec, const ParameterSour
   return attention;
 }
 
-Attention::Heads Attention::heads_of(const at::Tensor& x, int64_t position, const LinearHook& hook) const {
+Attention::Heads Attention::heads_of(const at::Tensor& x, int64_t position, const SequenceLayout* layout,
+                                     const LinearHook& hook) const {
   const int64_t q_width = spec.heads * spec.head_dim, kv_width = spec.kv_heads * spec.head_dim;
   at::Tensor queries, keys, values;
   if (qkv) {
@@ -189,7 +204,7 @@ Attention::Heads Attention::heads_of(const at::Tensor& x, int64_t position, cons
   const auto split = [&](const at::Tensor& y, int64_t heads, const std::optional<Norm>& norm) {
     const bool whole = norm && norm->spec.features != spec.head_dim;
     const at::Tensor split_up = (whole ? norm->forward(y) : y).reshape({x.size(0), x.size(1), heads, spec.head_dim});
-    return norm && !whole ? norm->forward(split_up) : split_up;
+    return spread(norm && !whole ? norm->forward(split_up) : split_up, layout);
   };
   queries = split(queries, spec.heads, q_norm);
   keys = split(keys, spec.kv_heads, k_norm);
@@ -200,28 +215,33 @@ Attention::Heads Attention::heads_of(const at::Tensor& x, int64_t position, cons
   return {queries, keys, split(values, spec.kv_heads, std::nullopt)};
 }
 
-Attention::Heads Attention::latent_heads_of(const at::Tensor& x, int64_t position, const LinearHook& hook) const {
+Attention::Heads Attention::latent_heads_of(const at::Tensor& x, int64_t position, const SequenceLayout* layout,
+                                            const LinearHook& hook) const {
   const LatentLayers& l = *latent;
   const int64_t rotary = spec.latent->rotary_dim, fixed = spec.head_dim - rotary, value_dim = spec.latent->value_dim;
-  const auto split = [&](const at::Tensor& y) { return y.view({x.size(0), x.size(1), spec.heads, -1}); };
+  const auto split = [&](const at::Tensor& y) {
+    return spread(y.view({x.size(0), x.size(1), spec.heads, -1}), layout);
+  };
   const auto turned = [&](const at::Tensor& y) { return spec.rope ? rope->rotate(y, *spec.rope, position) : y; };
 
   const at::Tensor q_input = l.q_down ? l.q_norm->forward(l.q_down->forward(x, hook)) : x;
   const at::Tensor both = l.down.forward(x, hook);
   const at::Tensor queries = split(q.forward(q_input, hook));
-  const at::Tensor shared = turned(both.narrow(2, both.size(2) - rotary, rotary).unsqueeze(2));
+  const at::Tensor shared = turned(spread(both.narrow(2, both.size(2) - rotary, rotary).unsqueeze(2), layout));
   const at::Tensor ups = split(l.up.forward(l.norm.forward(both.narrow(2, 0, both.size(2) - rotary)), hook));
   return {torch::cat({queries.narrow(3, 0, fixed), turned(queries.narrow(3, fixed, rotary))}, 3),
           torch::cat({ups.narrow(3, 0, fixed), shared.expand({-1, -1, spec.heads, -1})}, 3),
           ups.narrow(3, fixed, value_dim)};
 }
 
-at::Tensor Attention::forward(const at::Tensor& x, LayerCache* cache, const LinearHook& hook) const {
+at::Tensor Attention::forward(const at::Tensor& x, LayerCache* cache, const SequenceLayout* layout,
+                              const LinearHook& hook) const {
   const int64_t position = cache != nullptr ? cache->length() : 0;
-  Heads heads = latent ? latent_heads_of(x, position, hook) : heads_of(x, position, hook);
+  Heads heads = latent ? latent_heads_of(x, position, layout, hook) : heads_of(x, position, layout, hook);
   if (cache != nullptr) std::tie(heads.keys, heads.values) = cache->append(heads.keys, heads.values);
   const Visibility visibility{spec.scale, spec.causal, spec.window, sinks, spec.softcap};
-  return o.forward(attend(heads.queries, heads.keys, heads.values, visibility), hook);
+  const at::Tensor mixed = attend(heads.queries, heads.keys, heads.values, visibility);
+  return o.forward(layout != nullptr ? layout->collect(mixed) : mixed, hook);
 }
 
 }  // namespace nwc

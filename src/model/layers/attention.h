@@ -10,6 +10,7 @@
 #include "model/layers/kv_cache.h"
 #include "model/layers/layers.h"
 #include "model/layers/rope.h"
+#include "model/layers/sequence_layout.h"
 
 namespace nwc {
 
@@ -52,16 +53,19 @@ struct Attention {
   // `rope` may be nullptr if the spec has none.
   static Result<Attention> load(const AttentionSpec& spec, const ParameterSource& source,
                                 std::shared_ptr<RopeTables> rope);
-  // x [batch, length, hidden]; with a cache, x continues what the cache holds.
-  at::Tensor forward(const at::Tensor& x, LayerCache* cache, const LinearHook& hook) const;
+  // x [batch, length, hidden]; with a cache, x continues what the cache holds; with a layout, x is [1, rows, hidden].
+  // Not both.
+  at::Tensor forward(const at::Tensor& x, LayerCache* cache, const SequenceLayout* layout,
+                     const LinearHook& hook) const;
 
  private:
-  // Of x at `position`, turned: [batch, length, heads, head_dim].
+  // Of x at `position`, spread out by the layout, turned: [batch, length, heads, head_dim].
   struct Heads {
     at::Tensor queries, keys, values;
   };
-  Heads heads_of(const at::Tensor& x, int64_t position, const LinearHook& hook) const;
-  Heads latent_heads_of(const at::Tensor& x, int64_t position, const LinearHook& hook) const;
+  Heads heads_of(const at::Tensor& x, int64_t position, const SequenceLayout* layout, const LinearHook& hook) const;
+  Heads latent_heads_of(const at::Tensor& x, int64_t position, const SequenceLayout* layout,
+                        const LinearHook& hook) const;
 };
 
 }  // namespace nwc

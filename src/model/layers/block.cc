@@ -73,7 +73,7 @@ Result<Block> Block::load(const BlockSpec& spec, const ParameterSource& source, 
 at::Tensor Block::forward(const at::Tensor& hidden, const Options& options) const {
   const Layers& l = *layers_;
   const at::Tensor mid = l.attention_path.forward(
-      hidden, [&](const at::Tensor& x) { return l.attention.forward(x, options.cache, options.hook); });
+      hidden, [&](const at::Tensor& x) { return l.attention.forward(x, options.cache, options.layout, options.hook); });
   return l.mlp_path.forward(mid, [&](const at::Tensor& x) {
     return std::visit([&](const auto& mlp) { return mlp.forward(x, options.hook); }, l.mlp);
   });

@@ -8,6 +8,7 @@
 #include "model/config/block_spec.h"
 #include "model/layers/kv_cache.h"
 #include "model/layers/rope.h"
+#include "model/layers/sequence_layout.h"
 #include "model/parameters/parameters.h"
 #include "nwcodec/result.h"
 
@@ -29,6 +30,9 @@ class Block {
     LayerCache* cache = nullptr;
     // Called with the input and the output of each linear layer, in the order of linears_of(); see layers.h.
     std::function<void(const LinearSpec& linear, const at::Tensor& input, const at::Tensor& output)> hook;
+    // Which sequences the hidden states, then [1, rows, hidden_size], are tokens of. nullptr: each row of the batch is
+    // a sequence. Causal blocks only, and without a cache.
+    const SequenceLayout* layout = nullptr;
   };
   // hidden, float32 [batch, length, hidden_size], to the same shape. Throws what LibTorch throws: call it inside
   // catch_foreign(). Gradients flow unless the caller switches them off.

@@ -25,6 +25,8 @@ at::Tensor Embedding::forward(const at::Tensor& ids) const {
   return scale_ == 1 ? hidden : hidden * scale_;
 }
 
+bool Embedding::is_cpu() const { return table_->is_cpu(); }
+
 Result<Head> Head::load(const ModelSpec& model, const ParameterSource& source, const Embedding* tied) {
   NWC_ASSIGN_OR_RETURN(Norm norm, Norm::load(model.final_norm, source));
   Linear linear{model.head, {}, {}};

@@ -18,6 +18,8 @@ class Embedding {
   static Result<Embedding> load(const ModelSpec& model, const ParameterSource& source);
   // ids, int64 [batch, length] on any device, each in [0, vocab_size), to float32 [batch, length, hidden_size].
   at::Tensor forward(const at::Tensor& ids) const;
+  // Whether it computes on the CPU.
+  bool is_cpu() const;
 
  private:
   friend class Head;
