@@ -11,7 +11,7 @@
 
 #include "compress/compress.h"
 #include "compress/compress_defaults.h"
-#include "compress/size_target.h"
+#include "compress/rate/size_target.h"
 #include "compress/tensor_record.h"
 #include "errors.h"
 #include "module.h"

@@ -48,7 +48,7 @@ void add_generate(CLI::App& app, Command& command);
 void add_doctor(CLI::App& app, Command& command);
 void add_completion(CLI::App& app, Command& command);  // these two describe the commands beside them
 void add_man(CLI::App& app, Command& command);
-void add_study(CLI::App& app, Command& command);  // has commands of its own: cli/study_command.h
+void add_study(CLI::App& app, Command& command);  // has commands of its own: cli/study/study_command.h
 
 // --json, --quiet and --threads.
 void add_global_options(CLI::App& app, Command& command);

@@ -3,8 +3,8 @@
 
 #include "base/json.h"
 #include "compress/compress.h"
-#include "compress/divergence_prediction.h"
-#include "compress/divergence_target.h"
+#include "compress/rate/divergence_prediction.h"
+#include "compress/rate/divergence_target.h"
 
 namespace nwc::cli {
 

@@ -4,7 +4,7 @@
 #include "base/hash.h"
 #include "codec/encode/plain_codec.h"
 #include "codec/encode/trellis_codes.h"
-#include "compress/rate_control.h"
+#include "compress/rate/rate_control.h"
 #include "guide/sensitivity.h"
 
 namespace nwc {

@@ -20,9 +20,9 @@ struct ChosenCodec {
 // Where steps follow sensitivity: a codec without a transform, its tables about those of this rate.
 EncoderCodec codec_by_sensitivity(const EncodeOptions& encode, double bits);
 
-// The only codec, or the one that hits the rate best (compress/rate_control.h). `encode`: the options' with the model's
-// statistics; `guides`: null without Hessians; with steps by sensitivity, its centre is set. Errors: those of reading
-// codecs and of rate control.
+// The only codec, or the one that hits the rate best (compress/rate/rate_control.h). `encode`: the options' with the
+// model's statistics; `guides`: null without Hessians; with steps by sensitivity, its centre is set. Errors: those of
+// reading codecs and of rate control.
 Result<ChosenCodec> choose_codec(const CompressOptions& options, const EncodeOptions& encode, const CompressPlan& plan,
                                  const Selection& selection, GuideSource* guides, Team& team, const Progress& progress);
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/stage_clock.h"
-#include "compress/size_target.h"
+#include "compress/rate/size_target.h"
 #include "compress/tensor_record.h"
 #include "guide/guide_source.h"
 #include "guide/hessian_store.h"

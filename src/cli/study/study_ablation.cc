@@ -4,7 +4,7 @@
 #include "base/parallel.h"
 #include "cli/language.h"
 #include "cli/shipped_codecs.h"
-#include "cli/study_command.h"
+#include "cli/study/study_command.h"
 #include "cli/terminal.h"
 #include "libtorch/threads.h"
 #include "tensor/device.h"

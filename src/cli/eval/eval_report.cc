@@ -1,9 +1,9 @@
-#include "cli/eval_report.h"
+#include "cli/eval/eval_report.h"
 
 #include <utility>
 
 #include "checkpoint/checkpoint_path.h"
-#include "cli/window_texts.h"
+#include "cli/eval/window_texts.h"
 #include "nwcodec/version.h"
 #include "report/divergence/divergence_report.h"
 #include "text/token_text.h"

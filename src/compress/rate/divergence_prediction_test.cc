@@ -1,4 +1,4 @@
-#include "compress/divergence_prediction.h"
+#include "compress/rate/divergence_prediction.h"
 
 #include <gtest/gtest.h>
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "baselines/rate_point.h"
-#include "cli/study_command.h"
+#include "cli/study/study_command.h"
 #include "cli/terminal.h"
 #include "study/tensor_study.h"
 

@@ -1,4 +1,4 @@
-#include "cli/eval_tasks.h"
+#include "cli/eval/eval_tasks.h"
 
 #include <fmt/format.h>
 

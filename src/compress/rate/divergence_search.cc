@@ -1,4 +1,4 @@
-#include "compress/divergence_search.h"
+#include "compress/rate/divergence_search.h"
 
 #include <algorithm>
 #include <cmath>

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "compress/compress.h"
-#include "compress/divergence_search.h"
+#include "compress/rate/divergence_search.h"
 #include "nwcodec/progress.h"
 #include "nwcodec/result.h"
 

@@ -1,4 +1,4 @@
-#include "cli/eval_images.h"
+#include "cli/eval/eval_images.h"
 
 #include <fmt/format.h>
 

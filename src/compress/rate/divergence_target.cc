@@ -1,4 +1,4 @@
-#include "compress/divergence_target.h"
+#include "compress/rate/divergence_target.h"
 
 #include <fmt/format.h>
 
@@ -7,7 +7,7 @@
 
 #include "base/file.h"
 #include "checkpoint/resumable_directory.h"
-#include "compress/divergence_prediction.h"
+#include "compress/rate/divergence_prediction.h"
 
 namespace nwc {
 namespace {

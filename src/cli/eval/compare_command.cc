@@ -1,4 +1,4 @@
-#include "cli/compare_command.h"
+#include "cli/eval/compare_command.h"
 
 #include <fmt/format.h>
 
@@ -11,9 +11,9 @@
 #include "cli/checkpoint_notes.h"
 #include "cli/command.h"
 #include "cli/decode_backend.h"
+#include "cli/eval/window_texts.h"
 #include "cli/language.h"
 #include "cli/terminal.h"
-#include "cli/window_texts.h"
 #include "evaluate/token_divergence.h"
 #include "libtorch/threads.h"
 #include "nwcodec/version.h"

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/eval_command.h"
+#include "cli/eval/eval_command.h"
 #include "evaluate/token_scores.h"
 #include "nwcodec/result.h"
 #include "text/tokenizer.h"

@@ -1,7 +1,7 @@
 #include <fmt/format.h>
 
 #include "baselines/rate_point.h"
-#include "cli/study_command.h"
+#include "cli/study/study_command.h"
 #include "cli/terminal.h"
 #include "cli/train_options.h"
 #include "learn/fixed_length.h"

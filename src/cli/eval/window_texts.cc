@@ -1,4 +1,4 @@
-#include "cli/window_texts.h"
+#include "cli/eval/window_texts.h"
 
 #include <utility>
 

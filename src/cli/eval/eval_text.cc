@@ -1,4 +1,4 @@
-#include "cli/eval_text.h"
+#include "cli/eval/eval_text.h"
 
 #include <fmt/format.h>
 
@@ -10,7 +10,7 @@
 #include "base/parallel.h"
 #include "cli/checkpoint_notes.h"
 #include "cli/decode_backend.h"
-#include "cli/eval_report.h"
+#include "cli/eval/eval_report.h"
 #include "cli/language.h"
 #include "evaluate/token_divergence.h"
 #include "libtorch/threads.h"

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "base/json.h"
-#include "cli/eval_command.h"
+#include "cli/eval/eval_command.h"
 
 namespace nwc::cli {
 

@@ -1,11 +1,11 @@
-#include "compress/rate_control.h"
+#include "compress/rate/rate_control.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 
-#include "compress/sample_exchange.h"
+#include "compress/rate/sample_exchange.h"
 #include "guide/sensitivity.h"
 #include "team/team.h"
 #include "tensor/checkpoint_tables.h"

@@ -1,4 +1,4 @@
-#include "compress/divergence_prediction.h"
+#include "compress/rate/divergence_prediction.h"
 
 #include <algorithm>
 #include <cmath>
@@ -10,7 +10,7 @@
 #include "compress/codec_choice.h"
 #include "compress/compress_plan.h"
 #include "compress/compress_warnings.h"
-#include "compress/rate_control.h"
+#include "compress/rate/rate_control.h"
 #include "guide/sensitivity.h"
 #include "team/team.h"
 #include "tensor/felt_error.h"

@@ -1,4 +1,4 @@
-#include "compress/sample_exchange.h"
+#include "compress/rate/sample_exchange.h"
 
 #include "team/team.h"
 

@@ -1,4 +1,4 @@
-#include "cli/study_command.h"
+#include "cli/study/study_command.h"
 
 #include <fmt/format.h>
 

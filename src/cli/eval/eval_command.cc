@@ -1,12 +1,12 @@
-#include "cli/eval_command.h"
+#include "cli/eval/eval_command.h"
 
 #include <memory>
 
 #include "base/json.h"
 #include "cli/command.h"
-#include "cli/eval_images.h"
-#include "cli/eval_tasks.h"
-#include "cli/eval_text.h"
+#include "cli/eval/eval_images.h"
+#include "cli/eval/eval_tasks.h"
+#include "cli/eval/eval_text.h"
 #include "cli/terminal.h"
 
 namespace nwc::cli {

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "cli/shipped_codecs.h"
-#include "cli/study_command.h"
+#include "cli/study/study_command.h"
 #include "cli/terminal.h"
 #include "study/rate_distortion_study.h"
 

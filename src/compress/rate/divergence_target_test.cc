@@ -1,4 +1,4 @@
-#include "compress/divergence_target.h"
+#include "compress/rate/divergence_target.h"
 
 #include <gtest/gtest.h>
 

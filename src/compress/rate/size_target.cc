@@ -1,4 +1,4 @@
-#include "compress/size_target.h"
+#include "compress/rate/size_target.h"
 
 #include <fmt/format.h>
 
