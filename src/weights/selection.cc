@@ -65,7 +65,7 @@ bool is_matrix(const TensorView& tensor) { return tensor.shape.size() == 2 || te
 std::string_view name_of(Verdict verdict) { return reason_of(verdict).name; }
 
 std::string explanation_of(Verdict verdict, const TensorView& tensor) {
-  const std::string why(reason_of(verdict).explanation);
+  std::string why(reason_of(verdict).explanation);
   if (verdict == Verdict::kDtype) return "is " + std::string(name_of(tensor.dtype)) + ": " + why;
   if (verdict == Verdict::kDimensions) {
     const size_t dims = tensor.shape.size();
