@@ -44,7 +44,7 @@ echo "wheel: $(basename "$wheel"), $size bytes"
 
 name=empty packages=()
 if [ "$with" = torch ]; then
-  name=torch packages=(torch transformers safetensors)
+  name=torch packages=(torch transformers safetensors accelerate)
 fi
 environment "$name" numpy "${packages[@]}" || skip 'the package index cannot be reached'
 "$work/$name/bin/pip" install -q --no-index --no-deps --force-reinstall "$wheel" || exit 1

@@ -1,9 +1,14 @@
 #include "nwcodec/isa.h"
 
-#include <hwy/targets.h>
+#include <hwy/detect_targets.h>
+
+#if HWY_ARCH_X86_64
+#include <cpuid.h>
+#endif
 
 #include <algorithm>
 #include <cstdlib>
+#include <initializer_list>
 #include <iterator>
 #include <string>
 
@@ -20,12 +25,46 @@ constexpr Isa kCompiled[] = {Isa::kScalar, Isa::kNeon};
 constexpr Isa kCompiled[] = {Isa::kScalar};
 #endif
 
+#if HWY_ARCH_X86_64
+// Asked of the processor here, and not of hwy::SupportedTargets(), so that programs need Highway's headers alone. What
+// the compiler is told for the kernels' bodies (hwy/ops/set_macros-inl.h) is what must be there.
+struct Cpu {
+  bool avx2 = false, avx512 = false;
+};
+
+Cpu detect() {
+  struct Registers {
+    unsigned a = 0, b = 0, c = 0, d = 0;
+  };
+  const auto ask = [](unsigned leaf) {
+    Registers r;
+    if (__get_cpuid_count(leaf, 0, &r.a, &r.b, &r.c, &r.d) == 0) return Registers{};
+    return r;
+  };
+  const auto all = [](unsigned value, std::initializer_list<unsigned> bits) {
+    return std::all_of(bits.begin(), bits.end(), [&](unsigned bit) { return ((value >> bit) & 1U) != 0; });
+  };
+  Cpu cpu;
+  const Registers basic = ask(1), more = ask(7), extended = ask(0x80000001U);
+  constexpr unsigned kOsXsave = 27;
+  if (!all(basic.c, {kOsXsave})) return cpu;
+  unsigned low = 0, high = 0;  // of XCR0: which registers the system saves
+  __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  // SSE3, PCLMUL, SSSE3, FMA, SSE4.1, SSE4.2, AES, AVX, F16C; BMI, AVX2, BMI2; LZCNT; the upper halves of registers.
+  cpu.avx2 = all(basic.c, {0, 1, 9, 12, 19, 20, 25, 28, 29}) && all(more.b, {3, 5, 8}) && all(extended.c, {5}) &&
+             all(low, {1, 2});
+  // F, DQ, CD, BW, VL; the masks, and the registers' upper halves and upper half.
+  cpu.avx512 = cpu.avx2 && all(more.b, {16, 17, 28, 30, 31}) && all(low, {5, 6, 7});
+  return cpu;
+}
+#endif
+
 // Precondition: this build contains `isa`.
 bool cpu_has([[maybe_unused]] Isa isa) {
 #if HWY_ARCH_X86_64
-  const int64_t targets = static_cast<int64_t>(hwy::SupportedTargets());
-  if (isa == Isa::kAvx2) return (targets & HWY_AVX2) != 0;
-  if (isa == Isa::kAvx512) return (targets & HWY_AVX3) != 0;
+  static const Cpu cpu = detect();
+  if (isa == Isa::kAvx2) return cpu.avx2;
+  if (isa == Isa::kAvx512) return cpu.avx512;
 #endif
   return true;
 }

@@ -1,6 +1,7 @@
 #include "nwcodec/isa.h"
 
 #include <gtest/gtest.h>
+#include <hwy/targets.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -36,6 +37,16 @@ TEST_F(IsaTest, EveryBuildHasTheScalarBodyAndThoseOfItsArchitecture) {
   EXPECT_EQ(compiled_isas()[1], Isa::kNeon);
   EXPECT_EQ(available_isas().back(), Isa::kNeon);
 #endif
+}
+
+TEST_F(IsaTest, TheProcessorHasWhatHighwayFinds) {
+  const auto has = [](Isa isa) { return std::count(available_isas().begin(), available_isas().end(), isa) != 0; };
+#if defined(__x86_64__)
+  const int64_t targets = static_cast<int64_t>(hwy::SupportedTargets());
+  EXPECT_EQ(has(Isa::kAvx2), (targets & HWY_AVX2) != 0);
+  EXPECT_EQ(has(Isa::kAvx512), (targets & HWY_AVX3) != 0);
+#endif
+  EXPECT_TRUE(has(Isa::kScalar));
 }
 
 TEST_F(IsaTest, TheEnvironmentChoosesAmongThoseThatTheMachineHas) {

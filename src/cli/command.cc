@@ -37,15 +37,6 @@ CLI::Validator not_empty() {
           "", "not empty"};
 }
 
-CLI::Validator normalisations() {
-  std::vector<std::pair<std::string, Normalisation>> names;
-  for (const Normalisation n : {Normalisation::kColumn, Normalisation::kRow, Normalisation::kBoth,
-                                Normalisation::kTensor, Normalisation::kModel}) {
-    names.emplace_back(name_of(n), n);
-  }
-  return one_of(names);
-}
-
 void add_device_option(CLI::App& app, std::string& device) {
   app.add_option("--device", device, "Compute on cpu, cuda or cuda:NUMBER")->capture_default_str();
 }

@@ -78,4 +78,13 @@ OpenOptions open_options(const CLI::App& app) {
           .tile_chunks = !given({kTileChunks})};
 }
 
+CLI::Validator normalisations() {
+  std::vector<std::pair<std::string, Normalisation>> names;
+  for (const Normalisation n : {Normalisation::kColumn, Normalisation::kRow, Normalisation::kBoth,
+                                Normalisation::kTensor, Normalisation::kModel}) {
+    names.emplace_back(name_of(n), n);
+  }
+  return one_of(names);
+}
+
 }  // namespace nwc::cli

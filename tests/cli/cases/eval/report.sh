@@ -24,4 +24,4 @@ for file in html csv json; do
 done
 refused 2 nwcodec eval small --text "$DEMO_TEXT" --report page.html
 refused 2 nwcodec eval small --text "$DEMO_TEXT" --reference "$DEMO" --report page.json
-refused 1 nwcodec eval small --text "$DEMO_TEXT" --context 128 --windows 1 --reference "$DEMO" --report nowhere/page.html
+refused 1 evaluate --report nowhere/page.html
