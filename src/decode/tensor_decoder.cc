@@ -116,17 +116,13 @@ Result<TensorDecoder> TensorDecoder::open(const std::string& name, std::span<con
 }
 
 Status TensorDecoder::apply_line_scales(const LineScales& lines, float base) {
-  const auto fill = [](float of, std::span<const int16_t> steps, std::vector<float>& scales) -> Status {
-    scales.clear();
-    for (const int16_t step : steps) {
-      scales.push_back(line_scale(of, step));
-      if (!std::isfinite(scales.back()))
-        return Error(ErrorCode::kCorrupt, "line scales hold a step that is not finite").at_offset(96);
-    }
-    return {};
-  };
-  NWC_RETURN_IF_ERROR(fill(base, lines.column_steps, scales_));
-  NWC_RETURN_IF_ERROR(fill(1.0f, lines.row_steps, row_factors_));
+  scales_.clear();
+  for (size_t j = 0; j < lines.column_steps.size(); ++j) scales_.push_back(lines.column_scale(base, j));
+  for (size_t i = 0; i < lines.row_steps.size(); ++i) row_factors_.push_back(lines.row_factor(i));
+  const auto is_infinite = [](float scale) { return !std::isfinite(scale); };
+  if (std::any_of(scales_.begin(), scales_.end(), is_infinite) ||
+      std::any_of(row_factors_.begin(), row_factors_.end(), is_infinite))
+    return Error(ErrorCode::kCorrupt, "line scales hold a step that is not finite").at_offset(96);
   const CodecShape shape = shape_of(codec_->parts());
   const auto make = header().context_rule == ContextRule::kTrellis ? make_trellis_contexts : make_scale_class_contexts;
   NWC_ASSIGN_OR_RETURN(contexts_, make(lines, header().columns, header().rows, shape));

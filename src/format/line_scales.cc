@@ -12,15 +12,24 @@
 namespace nwc {
 namespace {
 
-// 2^(k / 8), the nearest binary64.
-constexpr double kRoots[kStepsPerOctave] = {1.0,
-                                            1.0905077326652577,
-                                            1.189207115002721,
-                                            1.2968395546510096,
-                                            1.4142135623730951,
-                                            1.5422108254079407,
-                                            1.681792830507429,
-                                            1.8340080864093424};
+// 2^(k / 64), the nearest binary64.
+constexpr int kRootBits = 3 + kMaxCorrectionBits;
+// clang-format off
+constexpr double kRoots[1 << kRootBits] = {
+    1.0, 1.0108892860517005, 1.0218971486541166, 1.0330248790212284, 1.0442737824274138,
+    1.0556451783605572, 1.0671404006768237, 1.0787607977571199, 1.0905077326652577, 1.102382583307841,
+    1.1143867425958924, 1.1265216186082418, 1.1387886347566916, 1.1511892299529827, 1.1637248587775775,
+    1.1763969916502812, 1.189207115002721, 1.202156731452703, 1.215247359980469, 1.22848053610687,
+    1.241857812073484, 1.255380757024691, 1.2690509571917332, 1.2828700160787783, 1.2968395546510096,
+    1.3109612115247644, 1.3252366431597413, 1.339667524053303, 1.3542555469368927, 1.3690024229745905,
+    1.383909881963832, 1.3989796725383112, 1.4142135623730951, 1.42961333839197, 1.4451808069770467,
+    1.460917794180647, 1.4768261459394993, 1.4929077282912648, 1.5091644275934228, 1.5255981507445384,
+    1.5422108254079407, 1.559004400237837, 1.5759808451078865, 1.593142151342267, 1.6104903319492543,
+    1.6280274218573478, 1.645755478153965, 1.6636765803267364, 1.681792830507429, 1.7001063537185235,
+    1.718619298122478, 1.7373338352737062, 1.7562521603732995, 1.7753764925265212, 1.7947090750031072,
+    1.8142521755003989, 1.8340080864093424, 1.8539791250833855, 1.8741676341103, 1.8945759815869656,
+    1.9152065613971474, 1.9360617934922943, 1.9571441241754002, 1.978456026387951};
+// clang-format on
 
 // The least that a tile takes: the number of its words, and a state for each of its first lanes.
 size_t least_tile_bytes(uint64_t chunks) { return 4 + 4 * std::min<uint64_t>(chunks, limits::kLanes); }
@@ -60,9 +69,19 @@ Result<std::vector<int64_t>> decode_line_tile(std::span<const std::byte> bytes, 
 
 }  // namespace
 
-float line_scale(float base, int step) {
-  const double root = kRoots[step & (kStepsPerOctave - 1)];
-  return static_cast<float>(std::ldexp(static_cast<double>(base) * root, step >> 3));
+float line_scale(float base, int step, int correction, unsigned correction_bits) {
+  const int bits = 3 + static_cast<int>(correction_bits), parts = 1 << bits;
+  const int number = step * (1 << correction_bits) + correction;
+  const double root = kRoots[(number & (parts - 1)) << (kRootBits - bits)];
+  return static_cast<float>(std::ldexp(static_cast<double>(base) * root, number >> bits));
+}
+
+float LineScales::column_scale(float base, size_t column) const {
+  return line_scale(base, column_steps[column], correction_bits > 0 ? column_corrections[column] : 0, correction_bits);
+}
+
+float LineScales::row_factor(size_t row) const {
+  return line_scale(1.0f, row_steps[row], correction_bits > 0 ? row_corrections[row] : 0, correction_bits);
 }
 
 Result<LineScales> read_line_scales(std::span<const std::byte>& section, const StreamHeader& header,
@@ -70,11 +89,16 @@ Result<LineScales> read_line_scales(std::span<const std::byte>& section, const S
   LineScales lines;
   // parse_stream() has bounded both products.
   const uint64_t columns = header.matrices * header.columns, rows = header.matrices * header.rows;
-  Sequence sequences[] = {{&lines.column_steps, columns},
-                          {&lines.row_steps, rows},
-                          {&lines.column_spreads, columns},
-                          {&lines.row_spreads, rows}};
-  if (section.size() < kLineHead) return corrupt("end before their first tile");
+  lines.correction_bits = header.correction_bits;
+  std::vector<Sequence> sequences = {{&lines.column_steps, columns},
+                                     {&lines.row_steps, rows},
+                                     {&lines.column_spreads, columns},
+                                     {&lines.row_spreads, rows}};
+  if (lines.correction_bits > 0) {
+    sequences.push_back({&lines.column_corrections, columns});
+    sequences.push_back({&lines.row_corrections, rows});
+  }
+  if (section.size() < kLineHead * sequences.size()) return corrupt("end before their first tile");
   const std::byte* head = section.data();
   for (Sequence& sequence : sequences) {
     sequence.mean = static_cast<int16_t>(load_le<uint16_t>(head));
@@ -82,8 +106,8 @@ Result<LineScales> read_line_scales(std::span<const std::byte>& section, const S
     head += 4;
     if (sequence.table >= tables.size()) return corrupt("name a table that the codec does not have");
   }
-  section = section.subspan(kLineHead);
-  const uint64_t total = 2 * (columns + rows);
+  section = section.subspan(kLineHead * sequences.size());
+  const uint64_t total = sequences.size() / 2 * (columns + rows);
   if ((total + kLineTile - 1) / kLineTile > section.size() / (4 + least_tile_bytes(1)))
     return corrupt("are too short for the shape");
 

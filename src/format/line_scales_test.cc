@@ -23,6 +23,24 @@ TEST(LineScales, StepsAreEighthsOfAnOctave) {
   EXPECT_EQ(line_scale(1.0f, kLargestLineNumber), std::numeric_limits<float>::infinity());
 }
 
+TEST(LineScales, CorrectionsAreShares) {
+  for (int number = -200; number <= 200; ++number) {
+    const int step = number >> 3, eighths = number & 7;
+    const double wanted = 3 * std::pow(2.0, number / 64.0);
+    EXPECT_NEAR(line_scale(3.0f, step, eighths, 3), wanted, 1e-7 * wanted) << number;
+    EXPECT_EQ(line_scale(3.0f, step, eighths, 3), line_scale(3.0f, step + 2, eighths - 16, 3)) << number;
+    EXPECT_EQ(line_scale(3.0f, number, 0, 3), line_scale(3.0f, number)) << number;
+  }
+  EXPECT_EQ(line_scale(1.0f, 0, 2, 2), line_scale(1.0f, 0, 4, 3));
+  EXPECT_EQ(line_scale(1.0f, 0, 1, 1), line_scale(1.0f, 0, 4, 3));
+  EXPECT_EQ(line_scale(1.0f, 0, -1, 3), 0x1.fa7c18p-1f);
+
+  const LineScales lines{{4, 4}, {-8}, {0, 0}, {0}, {-8, 1}, {3}, 3};
+  EXPECT_EQ(lines.column_scale(5.0f, 0), line_scale(5.0f, 3));
+  EXPECT_EQ(lines.column_scale(5.0f, 1), line_scale(5.0f, 4, 1, 3));
+  EXPECT_EQ(lines.row_factor(0), line_scale(0.5f, 0, 3, 3));
+}
+
 TEST(LineScales, AClassIsASpreadLessItsStep) {
   EXPECT_EQ(line_class(10, 6), 7);
   EXPECT_EQ(line_class(10, 7), 7);
@@ -86,6 +104,34 @@ TEST_F(LineScalesSection, WhatIsNot) {
   EXPECT_EQ(refusal(16, 27), "byte 96: line scales have a tile of another size");
   EXPECT_NE(refusal(20, 1), "") << "words that are not there";
   EXPECT_NE(refusal(24, 17), "") << "another state";
+}
+
+TEST_F(LineScalesSection, WithCorrections) {
+  const auto section_of = [&](size_t numbers) {
+    std::vector<std::byte> section;
+    for (const int16_t mean : {-9, 3, 70, 1, 5, -2}) {
+      append_le(section, static_cast<uint16_t>(mean));
+      append_le(section, uint16_t{0});
+    }
+    append_le(section, static_cast<uint32_t>(4 + numbers * 4));
+    append_le(section, uint32_t{0});
+    for (size_t lane = 0; lane < numbers; ++lane) append_le(section, uint32_t{16 * 4096 + 16});
+    return section;
+  };
+  header_.correction_bits = 2;
+  std::vector<std::byte> section = section_of(9);
+  std::span<const std::byte> rest = section;
+  const Result<LineScales> lines = read_line_scales(rest, header_, tables_);
+  ASSERT_TRUE(lines) << lines.error().to_string();
+  EXPECT_EQ(lines->column_corrections, (std::vector<int16_t>{5, 5}));
+  EXPECT_EQ(lines->row_corrections, (std::vector<int16_t>{-2}));
+  EXPECT_EQ(lines->correction_bits, 2);
+  EXPECT_EQ(lines->sequences().size(), 6u);
+  EXPECT_TRUE(rest.empty());
+  EXPECT_EQ(refusal({section.begin(), section.begin() + 23}), "byte 96: line scales end before their first tile");
+  EXPECT_NE(refusal(section_of(6)), "") << "the corrections are missing";
+  store_le<uint16_t>(section.data() + 18, 1);
+  EXPECT_EQ(refusal(section), "byte 96: line scales name a table that the codec does not have");
 }
 
 // Sizes of a header that no section could hold are refused before anything of that size is allocated.

@@ -83,7 +83,8 @@ Result<ParsedStream> parse_stream(std::span<const std::byte> bytes) {
   h.dimensions = static_cast<uint8_t>(p[73]);
   const uint16_t flags = load_le<uint16_t>(p + 74);
   const unsigned table_rule = static_cast<unsigned>(p[76]);
-  const uint32_t reserved = static_cast<uint32_t>(p[77]) | uint32_t{load_le<uint16_t>(p + 78)} << 8;
+  const unsigned correction_bits = static_cast<unsigned>(p[77]);
+  const uint16_t reserved = load_le<uint16_t>(p + 78);
   const uint32_t tiles = load_le<uint32_t>(p + 80);
   const uint32_t section = load_le<uint32_t>(p + 84);
 
@@ -99,7 +100,8 @@ Result<ParsedStream> parse_stream(std::span<const std::byte> bytes) {
   }
 
   if ((flags & ~kKnownStreamFlags) != 0 || table_rule > static_cast<unsigned>(ContextRule::kLast) || reserved != 0 ||
-      version_of(static_cast<ContextRule>(table_rule)) > version) {
+      version_of(static_cast<ContextRule>(table_rule)) > version || correction_bits > kMaxCorrectionBits ||
+      (correction_bits > 0 && version < kCorrectionsVersion)) {
     return Error(ErrorCode::kUnsupported,
                  "stream uses a feature that format version " + std::to_string(version) + " does not have")
         .at_offset(74);
@@ -109,6 +111,7 @@ Result<ParsedStream> parse_stream(std::span<const std::byte> bytes) {
   }
   h.dtype = static_cast<DType>(dtype);
   h.context_rule = static_cast<ContextRule>(table_rule);
+  h.correction_bits = static_cast<uint8_t>(correction_bits);
   h.transposed = (flags & kStreamTransposed) != 0;
   h.has_levels = (flags & kStreamLevels) != 0;
   h.has_own_tables = (flags & kStreamOwnTables) != 0;
@@ -119,6 +122,8 @@ Result<ParsedStream> parse_stream(std::span<const std::byte> bytes) {
   if (has_lines && (!h.one_scale || h.has_row_factors)) {
     return corrupt("stream has line scales, but not one scale, or row factors too", 74);
   }
+  if (h.correction_bits > 0 && !has_lines)
+    return corrupt("stream has corrections of line scales, but no line scales", 77);
   if (h.context_rule == ContextRule::kTrellis && (h.has_own_tables || h.has_levels))
     return corrupt("stream has a trellis, and levels or own tables too", 74);
   if (!h.has_levels && h.levels_hash != 0) return corrupt("stream has a checksum of levels without their flag", 32);
@@ -172,7 +177,7 @@ std::vector<std::byte> serialise_stream_head(const StreamHeader& h, std::span<co
   std::vector<std::byte> head(kHeaderSize + section.size() + tiles.size() * kIndexEntrySize);
   std::byte* p = head.data();
   std::memcpy(p, kMagic, sizeof(kMagic));
-  store_le<uint16_t>(p + 4, static_cast<uint16_t>(version_of(h.context_rule)));
+  store_le<uint16_t>(p + 4, static_cast<uint16_t>(h.version()));
   store_le<uint16_t>(p + 6, kHeaderSize);
   store_le(p + 8, h.codec_id);
   store_le(p + 16, h.tensor_id);
@@ -191,6 +196,7 @@ std::vector<std::byte> serialise_stream_head(const StreamHeader& h, std::span<co
                                     (h.has_own_tables ? kStreamOwnTables : 0) | (h.one_scale ? kStreamOneScale : 0) |
                                     (h.has_row_factors ? kStreamRowFactors : 0)));
   p[76] = static_cast<std::byte>(h.context_rule);
+  p[77] = static_cast<std::byte>(h.correction_bits);
   store_le<uint32_t>(p + 80, static_cast<uint32_t>(tiles.size()));
   store_le<uint32_t>(p + 84, static_cast<uint32_t>(section.size()));
   std::byte* after = std::copy(section.begin(), section.end(), p + kHeaderSize);

@@ -29,6 +29,10 @@ enum class ContextRule : uint8_t {
 constexpr unsigned version_of(ContextRule rule) { return 1 + static_cast<unsigned>(rule); }
 constexpr bool has_line_scales(ContextRule rule) { return rule != ContextRule::kLevelChannel; }
 
+// Corrections of line scales: from format version 4 on, in units of at least 2^-3 of a step.
+inline constexpr unsigned kCorrectionsVersion = 4;
+inline constexpr uint8_t kMaxCorrectionBits = 3;
+
 struct StreamHeader {
   uint64_t codec_id = 0;
   uint64_t tensor_id = 0;  // XXH3 of the tensor's name
@@ -46,7 +50,10 @@ struct StreamHeader {
   bool one_scale = false;  // one column scale for all columns
   bool has_row_factors = false;
   ContextRule context_rule = ContextRule::kLevelChannel;
+  uint8_t correction_bits = 0;  // line scales have corrections, in units of 2^-correction_bits of a step; 0: none
 
+  // The oldest format version that has what the stream uses.
+  unsigned version() const { return correction_bits > 0 ? kCorrectionsVersion : version_of(context_rule); }
   uint64_t elements() const { return matrices * rows * columns; }
   // Entries of the scales tensor: column scales, then row factors.
   uint64_t column_scales() const { return one_scale ? 1 : matrices * columns; }

@@ -150,9 +150,9 @@ std::string refusal(size_t at, T value, ErrorCode code = ErrorCode::kCorrupt, By
 TEST(StreamHeader, EveryBound) {
   EXPECT_EQ(refusal<uint8_t>(0, 'n'), "byte 0: stream does not begin with NWCS");
   EXPECT_EQ(refusal<uint16_t>(4, 0, ErrorCode::kUnsupported),
-            "byte 4: stream has format version 0, this program reads versions 1 to 3; use a newer nwcodec");
-  EXPECT_EQ(refusal<uint16_t>(4, 4, ErrorCode::kUnsupported),
-            "byte 4: stream has format version 4, this program reads versions 1 to 3; use a newer nwcodec");
+            "byte 4: stream has format version 0, this program reads versions 1 to 4; use a newer nwcodec");
+  EXPECT_EQ(refusal<uint16_t>(4, 5, ErrorCode::kUnsupported),
+            "byte 4: stream has format version 5, this program reads versions 1 to 4; use a newer nwcodec");
   EXPECT_EQ(refusal<uint16_t>(6, 97), "byte 6: stream header has an impossible size");
   const std::string elements = "byte 40: stream declares more elements than any stream may hold";
   EXPECT_EQ(refusal<uint64_t>(40, uint64_t{1} << 29, ErrorCode::kLimit), elements);
@@ -228,6 +228,28 @@ TEST(StreamHeader, TrellisesAreOfVersion3) {
             "byte 68: stream has a trellis, and runs of more than one group");
 }
 
+TEST(StreamHeader, CorrectionsOfLineScalesAreOfVersion4) {
+  StreamHeader header = sample_header();
+  header.context_rule = ContextRule::kScaleClasses;
+  header.one_scale = true;
+  header.correction_bits = 3;
+  const Bytes stream = serialise_stream_head(header, {}, {});
+  EXPECT_EQ(stream[4], std::byte{4});
+  EXPECT_EQ(stream[77], std::byte{3});
+  const Result<ParsedStream> parsed = parse_stream(stream);
+  ASSERT_TRUE(parsed.ok()) << parsed.error().to_string();
+  EXPECT_EQ(parsed->header.correction_bits, 3);
+  EXPECT_EQ(parsed->header.version(), 4u);
+  EXPECT_EQ(refusal<uint16_t>(4, 3, ErrorCode::kUnsupported, stream),
+            "byte 74: stream uses a feature that format version 3 does not have");
+  EXPECT_EQ(refusal<uint8_t>(77, 4, ErrorCode::kUnsupported, stream),
+            "byte 74: stream uses a feature that format version 4 does not have");
+  EXPECT_EQ(refusal<uint16_t>(78, 1, ErrorCode::kUnsupported, stream),
+            "byte 74: stream uses a feature that format version 4 does not have");
+  EXPECT_EQ(refusal<uint8_t>(76, 0, ErrorCode::kCorrupt, stream),
+            "byte 77: stream has corrections of line scales, but no line scales");
+}
+
 TEST(StreamHeader, SizesAgainstTheRealSize) {
   Bytes stream = sample_stream();
   const auto why = [&](size_t at, uint32_t value) {
@@ -298,6 +320,13 @@ TEST(StreamHeader, TheFuzzerKeepsEveryFlagAndRule) {
     fuzzed[76] = static_cast<std::byte>(rule);
     testing::repair_stream(fuzzed, "w", 77, {}, {}, /*sane=*/true);
     EXPECT_EQ(fuzzed[76] == static_cast<std::byte>(rule), accepted(0, static_cast<uint8_t>(rule))) << rule;
+  }
+  for (unsigned bits = 0; bits < 256; ++bits) {
+    Bytes fuzzed(1000);
+    fuzzed[76] = static_cast<std::byte>(ContextRule::kScaleClasses);
+    fuzzed[77] = static_cast<std::byte>(bits);
+    testing::repair_stream(fuzzed, "w", 77, {}, {}, /*sane=*/true);
+    EXPECT_EQ(fuzzed[77] == static_cast<std::byte>(bits), bits <= kMaxCorrectionBits) << bits;
   }
   for (unsigned bit = 0; bit < 16; ++bit) {
     const uint16_t flag = static_cast<uint16_t>(1u << bit);

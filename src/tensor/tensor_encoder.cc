@@ -265,6 +265,7 @@ Result<EncodedTensor> encode_tensor(const WeightMatrix& weights, const TensorGui
   header.dimensions = weights.dimensions;
   header.transposed = weights.transposed;
   header.context_rule = choice.rule;
+  header.correction_bits = guide.lines ? guide.lines->correction_bits : uint8_t{0};
   std::vector<std::byte> section = choice.section;
   section.insert(section.end(), coded->tables.own_bytes.begin(), coded->tables.own_bytes.end());
   header.has_own_tables = !coded->tables.own_bytes.empty();

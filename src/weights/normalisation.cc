@@ -190,8 +190,8 @@ WeightScales scales_by_lines(const LineScales& lines, double gain) {
   store_columns({&base, 1}, scales);
   const float stored = scales.columns[0];
   scales.columns.clear();
-  for (const int16_t step : lines.column_steps) scales.columns.push_back(line_scale(stored, step));
-  for (const int16_t step : lines.row_steps) scales.rows.push_back(line_scale(1.0f, step));
+  for (size_t j = 0; j < lines.column_steps.size(); ++j) scales.columns.push_back(lines.column_scale(stored, j));
+  for (size_t i = 0; i < lines.row_steps.size(); ++i) scales.rows.push_back(lines.row_factor(i));
   return scales;
 }
 

@@ -25,8 +25,8 @@ using testing::read_file;
 using testing::TempDir;
 
 const fs::path kGoldens = NWC_SOURCE_DIR "/tests/data/golden";
-const std::vector<std::string> kNames = {"blocks",   "linear", "lines",   "minimal", "overflow",
-                                         "residual", "rows",   "sharded", "trellis"};
+const std::vector<std::string> kNames = {"blocks",   "corrections", "linear", "lines",   "minimal",
+                                         "overflow", "residual",    "rows",   "sharded", "trellis"};
 constexpr DType kWeightDTypes[] = {DType::kF32, DType::kF16, DType::kBF16};
 
 std::string hash(const std::string& bytes) {
@@ -156,6 +156,7 @@ TEST(Goldens, ExerciseWhatTheyAreThereFor) {
   EXPECT_EQ(made["lines"].with_levels, 1u);
   EXPECT_GT(made["lines"].escapes, 0u);
   EXPECT_EQ(made["trellis"].with_lines, 5u);
+  EXPECT_EQ(made["corrections"].with_lines, 5u);
   EXPECT_GT(made["trellis"].escapes, 0u);
   EXPECT_EQ(made["overflow"].patches, 84u);
 }

@@ -111,7 +111,7 @@ GoldenSummary write_golden(const fs::path& output, const std::string& name, cons
       summary.batches += e.header.dimensions == 3 ? 1 : 0;
       summary.empty += e.header.elements() == 0 ? 1 : 0;
       summary.with_lines += tensor.lines ? 1 : 0;
-      version = std::max(version, version_of(e.header.context_rule));
+      version = std::max(version, e.header.version());
       if (!e.header.has_own_tables || tensor.lines) continue;
       const ParsedStream parsed = value_of(parse_stream(e.stream));
       for (const FrequencyTable& table : value_of(parse_own_tables(parsed.section, codec.decoder.tables.set))) {
@@ -335,6 +335,53 @@ GoldenSummary make_trellis(const fs::path& output) {
   return write_golden(output, "trellis", trellis_golden_codec(), {shard}, "{}\n");
 }
 
+// Line scales with corrections of each fineness, under both table rules that have them; numbers that are escapes.
+LineScales corrected_lines(uint8_t bits, uint64_t matrices, uint64_t rows, uint64_t columns, Numbers& numbers) {
+  LineScales lines = random_lines(matrices, rows, columns, numbers);
+  lines.correction_bits = bits;
+  const auto correction = [&] { return static_cast<int16_t>(static_cast<int>(numbers.below(17)) - 8); };
+  for (size_t j = 0; j < lines.column_steps.size(); ++j) lines.column_corrections.push_back(correction());
+  for (size_t i = 0; i < lines.row_steps.size(); ++i) lines.row_corrections.push_back(correction());
+  return lines;
+}
+
+GoldenSummary make_corrections(const fs::path& output) {
+  Numbers numbers(10);
+  const EncodeOptions options{.tile_chunks = 64, .rate_weight = 0.3};
+  LineScales far = corrected_lines(3, 1, 37, 21, numbers);
+  far.column_corrections[4] = 700;
+  far.row_corrections[36] = -900;
+  Shard shard{"model.safetensors", {}, {}};
+  shard.compressed = {
+      {"eighths.weight", DType::kF32, {37, 21}, numbers.many(37 * 21, 0.03f), options, {}, false, far},
+      {"quarters.weight",
+       DType::kBF16,
+       {2, 18, 25},
+       numbers.many(2 * 18 * 25, 0.03f),
+       options,
+       {},
+       true,
+       corrected_lines(2, 2, 25, 18, numbers)},
+      {"halves.weight",
+       DType::kF16,
+       {40, 33},
+       numbers.many(40 * 33, 0.03f),
+       options,
+       {},
+       false,
+       corrected_lines(1, 1, 40, 33, numbers)},
+      {"none.weight",
+       DType::kF32,
+       {20, 9},
+       numbers.many(180, 0.03f),
+       options,
+       {},
+       false,
+       random_lines(1, 20, 9, numbers)},
+      {"no_rows.weight", DType::kF32, {0, 16}, {}, options, {}, false, corrected_lines(3, 1, 0, 16, numbers)}};
+  return write_golden(output, "corrections", trellis_golden_codec(), {shard}, "{}\n");
+}
+
 GoldenSummary make_minimal(const fs::path& output) {
   Numbers numbers(5);
   const EncodeOptions options{.tile_chunks = 64, .run_groups = 1, .own_tables = false};
@@ -395,9 +442,10 @@ GoldenSummary make_rows(const fs::path& codecs, const fs::path& output) {
 }  // namespace
 
 std::vector<GoldenSummary> make_goldens(const fs::path& codecs, const fs::path& output) {
-  return {make_blocks(output),       make_linear(codecs, output),  make_lines(output),
-          make_minimal(output),      make_overflow(output),        make_residual(codecs, output),
-          make_rows(codecs, output), make_sharded(codecs, output), make_trellis(output)};
+  return {
+      make_blocks(output),          make_corrections(output), make_linear(codecs, output),   make_lines(output),
+      make_minimal(output),         make_overflow(output),    make_residual(codecs, output), make_rows(codecs, output),
+      make_sharded(codecs, output), make_trellis(output)};
 }
 
 }  // namespace nwc::testing

@@ -47,7 +47,7 @@ void check_config(const std::filesystem::path& path, uint64_t codec_id) {
   const Json& ours = config.at("quantization_config");
   must(ours.at("quant_method") == "nwcodec", "config: quant_method");
   const auto& version = ours.at("format_version");
-  must(version == 1 || version == 2 || version == kVersion, "config: format version");
+  must(version == 1 || version == 2 || version == 3 || version == kVersion, "config: format version");
   char id[17];
   std::snprintf(id, sizeof id, "%016llx", static_cast<unsigned long long>(codec_id));
   must(ours.at("codec_id") == id, "config: another codec");

@@ -41,10 +41,11 @@ inline void repair_stream(std::vector<std::byte>& stream, std::string_view name,
     if (p[73] == std::byte{2}) store_le<uint64_t>(p + 40, 1);
     store_le<uint16_t>(p + 74, load_le<uint16_t>(p + 74) & kKnownStreamFlags);
     p[76] = static_cast<std::byte>(static_cast<unsigned>(p[76]) % (static_cast<unsigned>(ContextRule::kLast) + 1));
-    std::memset(p + 77, 0, 3);
+    std::memset(p + 78, 0, 2);
     const ContextRule rule = static_cast<ContextRule>(p[76]);
-    store_le<uint16_t>(p + 4, static_cast<uint16_t>(version_of(rule)));
     const bool lines = has_line_scales(rule);
+    p[77] = static_cast<std::byte>(lines ? static_cast<unsigned>(p[77]) % (kMaxCorrectionBits + 1u) : 0u);
+    store_le<uint16_t>(p + 4, static_cast<uint16_t>(p[77] != std::byte{0} ? kCorrectionsVersion : version_of(rule)));
     if (lines) {
       store_le<uint16_t>(
           p + 74, static_cast<uint16_t>((load_le<uint16_t>(p + 74) | kStreamOneScale) & ~unsigned{kStreamRowFactors}));

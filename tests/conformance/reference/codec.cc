@@ -123,13 +123,13 @@ Codec parse_codec(const std::string& bytes) {
   const File file = parse_safetensors(bytes);
   must(file.metadata.count("nwcodec.format_version") == 1, "codec: format version");
   const std::string version = file.metadata.at("nwcodec.format_version");
-  must(version == "1" || version == "2" || version == "3", "codec: format version");
+  must(version == "1" || version == "2" || version == "3" || version == "4", "codec: format version");
   Codec codec;
   codec.id = xxh3(bytes);
   const std::vector<uint64_t> parameters = shape_of(file, "tables.parameters", 3);
   codec.K = parameters[0];
   codec.C = parameters[1];
-  if (version == "3" && file.tensors.count("trellis.next") == 1) {
+  if (version >= "3" && file.tensors.count("trellis.next") == 1) {
     const uint64_t S = shape_of(file, "trellis.next", 2)[0];
     must(S >= 1 && S <= 64, "trellis: number of states");
     Reader entries(get(file, "trellis.next", "U8", {S, 2}).bytes);

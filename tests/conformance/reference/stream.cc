@@ -39,13 +39,20 @@ Lines read_lines(const Codec& codec, const Stream& stream, Reader& reader) {
     uint64_t table;
   };
   std::vector<Sequence> sequences;
-  for (auto* values : {&lines.column_steps, &lines.row_steps, &lines.column_spreads, &lines.row_spreads}) {
-    const bool of_columns = values == &lines.column_steps || values == &lines.column_spreads;
+  std::vector<std::vector<int64_t>*> all = {&lines.column_steps, &lines.row_steps, &lines.column_spreads,
+                                            &lines.row_spreads};
+  if (stream.p > 0) {
+    all.push_back(&lines.column_corrections);
+    all.push_back(&lines.row_corrections);
+  }
+  for (size_t s = 0; s < all.size(); ++s) {
+    std::vector<int64_t>* const values = all[s];
+    const bool of_columns = s % 2 == 0;
     const int64_t mean = static_cast<int16_t>(reader.uint(2));
     sequences.push_back({values, of_columns ? columns : rows, mean, reader.uint(2)});
     must(sequences.back().table < codec.K * codec.C, "line scales: no such table");
   }
-  uint64_t left = 2 * (columns + rows);
+  uint64_t left = all.size() / 2 * (columns + rows);
   must(left <= reader.left() * 16384, "line scales: too short");
   size_t current = 0;
   while (left > 0) {
@@ -81,9 +88,10 @@ Lines read_lines(const Codec& codec, const Stream& stream, Reader& reader) {
 
 }  // namespace
 
-float line_scale(float base, int64_t step) {
-  const int64_t octave = static_cast<int64_t>(std::floor(static_cast<double>(step) / 8));
-  const double root = std::pow(2.0, static_cast<double>(step - 8 * octave) / 8);
+float line_scale(float base, int64_t number, int64_t parts) {
+  const double q = static_cast<double>(parts);
+  const int64_t octave = static_cast<int64_t>(std::floor(static_cast<double>(number) / q));
+  const double root = std::pow(2.0, static_cast<double>(number - parts * octave) / q);
   return static_cast<float>(std::ldexp(static_cast<double>(base) * root, static_cast<int>(octave)));
 }
 
@@ -124,7 +132,9 @@ Stream parse_stream(const Codec& codec, const std::string& name, const std::stri
   must(rule == 0 || (rule == 1 && version >= 2) || (rule == 2 && version >= 3), "stream: table rule");
   must((rule == 2) == !codec.trellis.empty(), "stream: a trellis in the stream or in the codec only");
   must(rule != 2 || ((flags & 6) == 0 && stream.R == 1), "stream: flags or runs beside a trellis");
-  must(reader.uint(1) == 0 && reader.uint(2) == 0, "stream: reserved fields");
+  stream.p = reader.uint(1);
+  must(stream.p == 0 || (stream.p <= 3 && version >= 4 && rule != 0), "stream: corrections of line scales");
+  must(reader.uint(2) == 0, "stream: reserved fields");
   const uint64_t tile_count = reader.uint(4), own_size = reader.uint(4), checksum = reader.uint(8);
 
   must(own_size <= reader.left(), "stream: own tables past the end");

@@ -9,14 +9,15 @@
 
 namespace nwc::reference {
 
-constexpr unsigned kVersion = 3;
+constexpr unsigned kVersion = 4;
 
 // Line scales: of all matrices, one after another.
 struct Lines {
   std::vector<int64_t> column_steps, row_steps, column_spreads, row_spreads;
+  std::vector<int64_t> column_corrections, row_corrections;  // empty if p = 0
 };
-// base * 2^(step / 8).
-float line_scale(float base, int64_t step);
+// base * 2^(number / parts).
+float line_scale(float base, int64_t number, int64_t parts);
 
 struct Stream {
   uint64_t tensor_id = 0, matrices = 0, rows = 0, columns = 0, T = 0, R = 0;
@@ -27,6 +28,7 @@ struct Stream {
   std::vector<std::vector<Table>> tables;  // [K][C], own ones where there are any
   bool has_lines = false;                  // table rules 1 and 2
   bool has_trellis = false;                // table rule 2
+  uint64_t p = 0;                          // fineness of corrections
   Lines lines;
 
   // Of latent c of the chunk that begins at `row` of a column, which has this level; t is the state of its trellis, or

@@ -52,8 +52,14 @@ Tensor decode_tensor(const Codec& codec, const std::string& name, const std::str
   if (stream.has_lines) {
     const float base = scale[0];
     scale.clear();
-    for (const int64_t step : stream.lines.column_steps) scale.push_back(line_scale(base, step));
-    for (const int64_t step : stream.lines.row_steps) factor.push_back(line_scale(1, step));
+    const int64_t finer = int64_t{1} << stream.p;
+    const auto fill = [&](float of, const std::vector<int64_t>& steps, const std::vector<int64_t>& corrections,
+                          Vector& values) {
+      for (size_t i = 0; i < steps.size(); ++i)
+        values.push_back(line_scale(of, steps[i] * finer + (stream.p > 0 ? corrections[i] : 0), 8 * finer));
+    };
+    fill(base, stream.lines.column_steps, stream.lines.column_corrections, scale);
+    fill(1, stream.lines.row_steps, stream.lines.row_corrections, factor);
     for (const float s : scale) must(std::isfinite(s), "line scales: a step that is not finite");
     for (const float s : factor) must(std::isfinite(s), "line scales: a step that is not finite");
   }

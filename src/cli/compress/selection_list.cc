@@ -1,4 +1,4 @@
-#include "cli/selection_list.h"
+#include "cli/compress/selection_list.h"
 
 #include <fmt/format.h>
 

@@ -1,4 +1,4 @@
-#include "cli/encoding_options.h"
+#include "cli/compress/encoding_options.h"
 
 #include <algorithm>
 #include <initializer_list>

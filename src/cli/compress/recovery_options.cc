@@ -1,4 +1,4 @@
-#include "cli/recovery_options.h"
+#include "cli/compress/recovery_options.h"
 
 #include "cli/command.h"
 

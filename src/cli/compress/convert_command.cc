@@ -4,7 +4,7 @@
 
 #include "base/json.h"
 #include "cli/command.h"
-#include "cli/encoding_options.h"
+#include "cli/compress/encoding_options.h"
 #include "cli/terminal.h"
 #include "compress/conversion.h"
 

@@ -1,4 +1,4 @@
-#include "cli/compress_summary.h"
+#include "cli/compress/compress_summary.h"
 
 #include <fmt/format.h>
 
