@@ -5,7 +5,7 @@
 #include <memory>
 #include <utility>
 
-#include "evaluate/window_pass.h"
+#include "evaluate/sequence_pass.h"
 
 namespace nwc {
 namespace {
