@@ -53,7 +53,7 @@ class Comparison {
       : models_{&reference}, windows_(windows), steps_(steps), slice_(positions_per_slice(reference.spec())) {
     models_.insert(models_.end(), candidates.begin(), candidates.end());
     for (size_t i = 0; i < candidates.size(); ++i) {
-      scores_.push_back({protocol, windows.context, windows.count, windows.first_scored, {}});
+      scores_.push_back({windows.context, windows.count, {}, windows.first_scored, protocol});
       scores_.back().tokens.resize(static_cast<size_t>(windows.count * windows.scored()));
     }
   }

@@ -17,9 +17,10 @@ struct TokenScore {
 // Of each window (evaluate/windows.h) the tokens that count: token t of window w, both counted from 0, is
 // tokens[w * scored() + t - first_scored].
 struct TokenScores {
-  std::string_view protocol = "gptq";  // evaluate/windows.h; of static storage
-  int64_t context = 0, windows = 0, first_scored = 1;
+  int64_t context = 0, windows = 0;
   std::vector<TokenScore> tokens;  // [windows * scored()]
+  int64_t first_scored = 1;
+  std::string_view protocol = "gptq";  // evaluate/windows.h; of static storage
 
   int64_t scored() const { return context - first_scored; }
 };
