@@ -9,11 +9,17 @@ namespace nwc {
 namespace {
 
 constexpr const char* kStyle = R"(
-:root{color-scheme:light dark;--paper:#ffffff;--ink:#1c1c1e;--soft:#5c5c63;--line:#dcdce0;--card:#f5f5f7;--level1:#9ecae1;--level2:#e6862a;--level3:#c2185b;--level4:#5e35b1;--bar:#cfe0ef;--mark1:#fdf0c4;--mark2:#fbc98d;--mark3:#f58a7a}
-@media (prefers-color-scheme:dark){:root{--paper:#131316;--ink:#ececf0;--soft:#a3a3ad;--line:#3a3a42;--card:#1e1e23;--level1:#31607c;--level2:#f0a04b;--level3:#ff5c97;--level4:#b39ddb;--bar:#2b4257;--mark1:#47401f;--mark2:#70461c;--mark3:#8c2f2a}}
+:root{color-scheme:light dark;--paper:#ffffff;--ink:#1c1c1e;--soft:#5c5c63;--line:#dcdce0;--card:#f5f5f7;
+--level1:#9ecae1;--level2:#e6862a;--level3:#c2185b;--level4:#5e35b1;--bar:#cfe0ef;--mark1:#fdf0c4;--mark2:#fbc98d;
+--mark3:#f58a7a}
+@media (prefers-color-scheme:dark){:root{--paper:#131316;--ink:#ececf0;--soft:#a3a3ad;--line:#3a3a42;--card:#1e1e23;
+--level1:#31607c;--level2:#f0a04b;--level3:#ff5c97;--level4:#b39ddb;--bar:#2b4257;--mark1:#47401f;--mark2:#70461c;
+--mark3:#8c2f2a}}
 *{box-sizing:border-box}
-body{margin:0 auto;max-width:1400px;padding:16px;background:var(--paper);color:var(--ink);font:15px/1.45 system-ui,sans-serif}
-h1{font-size:1.5rem;margin:.2em 0;overflow-wrap:anywhere}h2{font-size:1.15rem;margin:1.8em 0 .5em}h3{font-size:.9rem;margin:8px 0 -6px;font-weight:600;overflow-wrap:anywhere}
+body{margin:0 auto;max-width:1400px;padding:16px;background:var(--paper);color:var(--ink);
+font:15px/1.45 system-ui,sans-serif}
+h1{font-size:1.5rem;margin:.2em 0;overflow-wrap:anywhere}h2{font-size:1.15rem;margin:1.8em 0 .5em}h3{font-size:.9rem;
+margin:8px 0 -6px;font-weight:600;overflow-wrap:anywhere}
 p{margin:.4em 0;max-width:75ch}.soft{color:var(--soft)}
 .tiles,.figures,.maps{display:grid;gap:12px}
 .tiles{grid-template-columns:repeat(auto-fit,minmax(150px,1fr));margin:12px 0}
@@ -24,7 +30,8 @@ figure{margin:0;min-width:0}
 svg{display:block;width:100%;height:auto}
 svg.map{width:100%}
 svg text{fill:var(--ink)}svg .background{fill:none}svg .grid{stroke:var(--line)}svg .frame{stroke:var(--soft)}
-.level1{stroke:var(--level1)}.level2{stroke:var(--level2)}.level3{stroke:var(--level3)}[class^="level"]:not(.level1):not(.level2):not(.level3){stroke:var(--level4)}
+.level1{stroke:var(--level1)}.level2{stroke:var(--level2)}.level3{stroke:var(--level3)}
+[class^="level"]:not(.level1):not(.level2):not(.level3){stroke:var(--level4)}
 .key{display:inline-block;width:.9em;height:.9em;border-radius:2px;vertical-align:-.1em;margin:0 .3em 0 .8em}
 .table{overflow-x:auto;border:1px solid var(--line);border-radius:8px;max-height:80vh}
 table{border-collapse:collapse;font-size:13px;font-variant-numeric:tabular-nums;width:100%}
@@ -35,9 +42,11 @@ th:first-child,td:first-child{text-align:left}
 .text{white-space:pre-wrap;overflow-wrap:anywhere;overflow:hidden;unicode-bidi:isolate}
 div.text{background:var(--card);border-radius:8px;padding:10px 12px;margin:6px 0;font-size:13px}
 .wide{white-space:pre-wrap;text-align:left;min-width:22em}.left{text-align:left}.left.text{white-space:pre}
-mark{color:inherit;background:var(--mark1);border-radius:3px}mark.k2{background:var(--mark2)}mark.k3{background:var(--mark3)}
+mark{color:inherit;background:var(--mark1);border-radius:3px}mark.k2{background:var(--mark2)}
+mark.k3{background:var(--mark3)}
 .bar{display:block;position:relative;min-width:7em;text-align:right}
-.bar i{position:absolute;left:0;top:0;bottom:0;background:var(--bar);border-radius:3px}.bar b{position:relative;font-weight:400}
+.bar i{position:absolute;left:0;top:0;bottom:0;background:var(--bar);border-radius:3px}.bar b{position:relative;
+font-weight:400}
 code{font:13px/1.5 ui-monospace,monospace;overflow-wrap:anywhere}
 details{margin:.6em 0}summary{cursor:pointer}
 )";
