@@ -7,6 +7,7 @@
 #include "base/random_variates.h"
 #include "baselines/e8p_code.h"
 #include "baselines/lfsr_code.h"
+#include "baselines/lfsr_kernel.h"
 
 namespace nwc {
 namespace {
@@ -79,6 +80,23 @@ TEST(Lfsr, SixteenBitsVisitEveryState) {
   const std::vector<uint32_t> states = lfsr_states(16, {0, 1, 3, 12}, 1, 65535);
   EXPECT_EQ(std::set(states.begin(), states.end()).size(), 65535u);
   EXPECT_EQ(states.back(), 1u);
+}
+
+TEST(Lfsr, KernelsAgreeWithTheReference) {
+  std::mt19937_64 random(3);
+  for (const auto& [length, numbers] : {std::pair(8u, 3u), {12u, 4u}, {4u, 2u}}) {
+    std::vector<float> bases(numbers * length * kLfsrTile), blocks(kLfsrTogether * length);
+    for (float& v : bases) v = static_cast<float>(gaussian_variate(random));
+    for (float& v : blocks) v = static_cast<float>(gaussian_variate(random));
+    std::vector<float> expected(kLfsrTogether * kLfsrTile), found(expected);
+    std::array<float, kLfsrTogether> most{}, largest{};
+    lfsr_shares_scalar({bases.data(), length, numbers, blocks.data(), expected.data(), most.data()});
+    for (const Isa isa : available_isas()) {
+      lfsr_kernel(isa)({bases.data(), length, numbers, blocks.data(), found.data(), largest.data()});
+      for (size_t i = 0; i < found.size(); ++i) ASSERT_NEAR(found[i], expected[i], 1e-4f * (1 + expected[i]));
+      for (size_t b = 0; b < kLfsrTogether; ++b) EXPECT_NEAR(largest[b], most[b], 1e-4f * most[b]);
+    }
+  }
 }
 
 TEST(Lfsr, TheSearchMissesNoBetterSeed) {

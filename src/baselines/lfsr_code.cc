@@ -4,69 +4,15 @@
 #include <array>
 #include <cmath>
 
-#include "nwcodec/isa.h"
+#include "baselines/lfsr_kernel.h"
 
 namespace nwc {
 namespace {
 
 constexpr unsigned kBits = 16;
 constexpr size_t kPeriod = (size_t{1} << kBits) - 1, kSeeds = size_t{1} << kBits;  // the last is no seed
-constexpr size_t kTile = 256, kTiles = kSeeds / kTile;
-constexpr unsigned kTogether = 4, kMostNumbers = 4, kMostLength = 16;
-
-// shares[b][s]: how much of block b's square lies in the basis of seed s, for a tile of seeds. One source for all
-// instruction sets: the compiler vectorises over seeds. kFused: with fused multiply-add, which the scalar body has not.
-template <unsigned kLength, unsigned kNumbers, bool kFused>
-[[gnu::always_inline]] inline void shares_of_tile(const float* __restrict basis, const float* blocks,
-                                                  float* __restrict shares) {
-  constexpr size_t kRun = 32;
-  for (size_t s = 0; s < kTile; s += kRun) {
-    float sums[kTogether][kRun] = {};
-    for (unsigned p = 0; p < kNumbers; ++p) {
-      float inner[kTogether][kRun] = {};
-      for (unsigned c = 0; c < kLength; ++c) {
-        const float* const column = basis + (p * kLength + c) * kSeeds + s;
-        for (unsigned b = 0; b < kTogether; ++b) {
-          const float w = blocks[b * kLength + c];
-          for (size_t l = 0; l < kRun; ++l)
-            inner[b][l] = kFused ? __builtin_fmaf(w, column[l], inner[b][l]) : inner[b][l] + w * column[l];
-        }
-      }
-      for (unsigned b = 0; b < kTogether; ++b) {
-        for (size_t l = 0; l < kRun; ++l) sums[b][l] += inner[b][l] * inner[b][l];
-      }
-    }
-    for (unsigned b = 0; b < kTogether; ++b) {
-      for (size_t l = 0; l < kRun; ++l) shares[b * kSeeds + s + l] = sums[b][l];
-    }
-  }
-}
-
-using TileShares = void(const float* basis, const float* blocks, float* shares);
-
-template <unsigned kLength, unsigned kNumbers>
-void scalar(const float* basis, const float* blocks, float* shares) {
-  shares_of_tile<kLength, kNumbers, false>(basis, blocks, shares);
-}
-#if defined(__x86_64__)
-template <unsigned kLength, unsigned kNumbers>
-[[gnu::target("avx2,fma")]] void avx2(const float* basis, const float* blocks, float* shares) {
-  shares_of_tile<kLength, kNumbers, true>(basis, blocks, shares);
-}
-template <unsigned kLength, unsigned kNumbers>
-[[gnu::target("avx512f,prefer-vector-width=512")]] void avx512(const float* basis, const float* blocks, float* shares) {
-  shares_of_tile<kLength, kNumbers, true>(basis, blocks, shares);
-}
-#endif
-
-template <unsigned kLength, unsigned kNumbers>
-TileShares* body_for() {
-#if defined(__x86_64__)
-  if (current_isa() == Isa::kAvx512) return avx512<kLength, kNumbers>;
-  if (current_isa() == Isa::kAvx2) return avx2<kLength, kNumbers>;
-#endif
-  return scalar<kLength, kNumbers>;
-}
+constexpr size_t kTiles = kSeeds / kLfsrTile;
+constexpr unsigned kMostNumbers = 4, kMostLength = 16;
 
 }  // namespace
 
@@ -85,6 +31,7 @@ LfsrCode::LfsrCode(unsigned length, unsigned numbers)
     : length_(length),
       numbers_(numbers),
       basis_(size_t{numbers} * length * kSeeds, 0.0f),
+      by_seed_(size_t{numbers} * length * kSeeds, 0.0f),
       coefficients_(kSeeds * numbers * numbers, 0.0f) {
   constexpr float kHalf = 1 << (kBits - 1);
   // A seed is named by how many states come before it in the register's one period, which begins at 1.
@@ -109,7 +56,8 @@ LfsrCode::LfsrCode(unsigned length, unsigned numbers)
       r[p][p] = std::sqrt(squares);
       for (unsigned c = 0; c < length; ++c) {
         q[p][c] /= r[p][p];
-        basis_[(p * length + c) * kSeeds + s] = static_cast<float>(q[p][c]);
+        basis_[((s / kLfsrTile * numbers + p) * length + c) * kLfsrTile + s % kLfsrTile] =
+            by_seed_[(s * numbers + p) * length + c] = static_cast<float>(q[p][c]);
       }
     }
     for (unsigned p = 0; p < numbers; ++p) {
@@ -131,7 +79,7 @@ float LfsrCode::decode_best(const float* block, uint32_t seed, float* decoded) c
   float inner[kMostNumbers], t[kMostNumbers], largest = 0;
   for (unsigned p = 0; p < numbers_; ++p) {
     inner[p] = 0;
-    for (unsigned c = 0; c < length_; ++c) inner[p] += block[c] * basis_[(p * length_ + c) * kSeeds + seed];
+    for (unsigned c = 0; c < length_; ++c) inner[p] += block[c] * by_seed_[(size_t{seed} * numbers_ + p) * length_ + c];
   }
   for (unsigned o = 0; o < numbers_; ++o) {
     t[o] = 0;
@@ -156,45 +104,58 @@ float LfsrCode::decode_best(const float* block, uint32_t seed, float* decoded) c
   return error;
 }
 
+// Tile by tile of seeds for many blocks, so that a tile's bases stay in the cache; only the largest share of each tile
+// is kept, and the few tiles that may hold a better seed are looked at again.
 void LfsrCode::quantise(const float* blocks, uint64_t count, float* decoded) const {
-  TileShares* const body = numbers_ == 3 ? body_for<8, 3>() : body_for<12, 4>();
-  std::vector<float> shares(kTogether * kSeeds), largest(kTogether * kTiles);
-  std::vector<float> group(size_t{kTogether} * length_);
+  constexpr uint64_t kGroups = 16;
+  LfsrKernel* const kernel = lfsr_kernel(current_isa());
+  const size_t of_tile = size_t{numbers_} * length_ * kLfsrTile, of_group = kLfsrTogether * length_;
+  std::array<float, kLfsrTogether * kLfsrTile> shares;
+  std::vector<float> largest(kGroups * kTiles * kLfsrTogether), wanted(kGroups * of_group);
   std::array<float, kMostLength> tried;
-  for (uint64_t first = 0; first < count; first += kTogether) {
-    const uint64_t here = std::min<uint64_t>(kTogether, count - first);
-    std::fill(group.begin(), group.end(), 0.0f);
-    std::copy_n(blocks + first * length_, here * length_, group.begin());
-    for (size_t tile = 0; tile < kTiles; ++tile)
-      body(basis_.data() + tile * kTile, group.data(), shares.data() + tile * kTile);
+  for (uint64_t first = 0; first < count; first += kGroups * kLfsrTogether) {
+    const uint64_t here = std::min<uint64_t>(kGroups * kLfsrTogether, count - first),
+                   groups = (here + kLfsrTogether - 1) / kLfsrTogether;
+    std::fill(wanted.begin(), wanted.end(), 0.0f);
+    std::copy_n(blocks + first * length_, here * length_, wanted.begin());
+    const auto look = [&](size_t tile, uint64_t group) {
+      kernel({basis_.data() + tile * of_tile, length_, numbers_, wanted.data() + group * of_group, shares.data(),
+              largest.data() + (group * kTiles + tile) * kLfsrTogether});
+    };
+    for (size_t tile = 0; tile < kTiles; ++tile) {
+      for (uint64_t group = 0; group < groups; ++group) look(tile, group);
+    }
     for (uint64_t b = 0; b < here; ++b) {
-      const float* const block = group.data() + b * length_;
-      const float* const share = shares.data() + b * kSeeds;
+      const uint64_t group = b / kLfsrTogether;
+      const float* const block = wanted.data() + b * length_;
+      const float* const share = shares.data() + b % kLfsrTogether * kLfsrTile;
       float* const out = decoded + (first + b) * length_;
       float square = 0;
       for (unsigned c = 0; c < length_; ++c) square += block[c] * block[c];
-      // The largest share of each tile, in lanes that the compiler can keep apart.
-      size_t best = 0;
-      for (size_t tile = 0; tile < kTiles; ++tile) {
-        std::array<float, 16> lanes{};
-        for (size_t s = tile * kTile; s < (tile + 1) * kTile; s += lanes.size()) {
-          for (size_t l = 0; l < lanes.size(); ++l) lanes[l] = share[s + l] > lanes[l] ? share[s + l] : lanes[l];
-        }
-        largest[tile] = *std::max_element(lanes.begin(), lanes.end());
-        if (largest[tile] > largest[best]) best = tile;
-      }
-      const float* const in_best = std::max_element(share + best * kTile, share + (best + 1) * kTile);
-      uint32_t seed = static_cast<uint32_t>(std::min<size_t>(static_cast<size_t>(in_best - share), kPeriod - 1));
-      float error = decode_best(block, seed, out);
-      for (size_t tile = 0; tile < kTiles; ++tile) {
-        if (square - largest[tile] >= error) continue;
-        for (size_t s = tile * kTile; s < std::min(kPeriod, (tile + 1) * kTile); ++s) {
+      const auto most = [&](size_t tile) {
+        return largest[(group * kTiles + tile) * kLfsrTogether + b % kLfsrTogether];
+      };
+      float error = 0;
+      const auto search = [&](size_t tile) {
+        look(tile, group);
+        for (size_t s = 0; s < kLfsrTile && tile * kLfsrTile + s < kPeriod; ++s) {
           if (square - share[s] >= error) continue;
-          const float found = decode_best(block, static_cast<uint32_t>(s), tried.data());
+          const float found = decode_best(block, static_cast<uint32_t>(tile * kLfsrTile + s), tried.data());
           if (!(found < error)) continue;
           error = found;
           std::copy_n(tried.begin(), length_, out);
         }
+      };
+      size_t best = 0;
+      for (size_t tile = 1; tile < kTiles; ++tile) {
+        if (most(tile) > most(best)) best = tile;
+      }
+      look(best, group);
+      const float* const in_best = std::max_element(share, share + kLfsrTile);
+      const size_t seed = std::min(best * kLfsrTile + static_cast<size_t>(in_best - share), kPeriod - 1);
+      error = decode_best(block, static_cast<uint32_t>(seed), out);
+      for (size_t tile = 0; tile < kTiles; ++tile) {
+        if (square - most(tile) < error) search(tile);
       }
     }
   }

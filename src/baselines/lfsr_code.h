@@ -30,8 +30,10 @@ class LfsrCode {
 
  private:
   unsigned length_, numbers_;
-  std::vector<float> states_;        // of seed 1 on, as numbers; another period's beginning behind
-  AlignedVector<float> basis_;       // [numbers][length][2^16]: orthonormal bases of U(s), by s
+  std::vector<float> states_;  // of seed 1 on, as numbers; another period's beginning behind
+  // Orthonormal bases of U(s), by tiles of seeds as lfsr_kernel.h takes them, and
+  // [2^16][numbers][length] to look at one.
+  AlignedVector<float> basis_, by_seed_;
   std::vector<float> coefficients_;  // [2^16][numbers][numbers]: from a block in that basis to least-squares t
 };
 

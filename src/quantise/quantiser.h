@@ -1,6 +1,6 @@
 // The interface of quantisers: normalised weights in, symbols and decoded weights out. One signature, several bodies:
-// transform and round (quantise/transform_quantiser.h), and baselines without a stream (src/baselines). Feedback,
-// samples and tiles are written once, above it.
+// transform and round (quantise/transform_quantiser.h), and grids without a stream (methods/grid_quantiser.h).
+// Feedback, samples and tiles are written once, above it.
 #pragma once
 
 #include <cstddef>
