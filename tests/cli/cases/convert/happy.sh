@@ -1,8 +1,8 @@
 # Other tiles, the same weights; back again, the same bytes.
 tiny model --shards 2
 quietly nwcodec compress model -o out --codec-tables-only
-nwcodec convert out -o small --tile-chunks 256 --run-groups 1 | says 'weight files  .* -> .*, 14 tensors with other tiles' ||
-  fail "the summary is not what it was"
+nwcodec convert out -o small --tile-chunks 256 --run-groups 1 |
+  says 'weight files  .* -> .*, 14 tensors with other tiles' || fail "the summary is not what it was"
 quietly nwcodec decompress out -o plain
 quietly nwcodec decompress small -o plain2
 same plain plain2
