@@ -6,7 +6,6 @@
 #include <cmath>
 #include <utility>
 
-#include "base/file.h"
 #include "base/json.h"
 #include "zeroshot/json_lines.h"
 
@@ -64,9 +63,8 @@ Result<std::vector<std::vector<ItemScore>>> run_tasks(const CausalLm& model, std
   return scores;
 }
 
-Status write_item_scores(const std::filesystem::path& path, std::span<const Task> tasks,
-                         std::span<const std::vector<ItemScore>> scores,
-                         std::span<const std::vector<ItemScore>> reference) {
+std::string item_lines(std::span<const Task> tasks, std::span<const std::vector<ItemScore>> scores,
+                       std::span<const std::vector<ItemScore>> reference) {
   std::string text;
   for (size_t t = 0; t < tasks.size(); ++t) {
     for (size_t i = 0; i < tasks[t].items.size(); ++i) {
@@ -86,7 +84,7 @@ Status write_item_scores(const std::filesystem::path& path, std::span<const Task
       text += line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
     }
   }
-  return write_file(path, text);
+  return text;
 }
 
 }  // namespace nwc

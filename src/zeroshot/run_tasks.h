@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <filesystem>
 #include <span>
 #include <string>
 #include <vector>
@@ -31,10 +30,9 @@ Result<TaskTokens> tokenise_tasks(std::span<const Task> tasks, const Tokenizer& 
 Result<std::vector<std::vector<ItemScore>>> run_tasks(const CausalLm& model, std::span<const Task> tasks,
                                                       const TaskTokens& tokens, const Progress& progress);
 
-// Writes an object per item to `path`, a line each: task, line, label, choice, choice_norm, log_likelihoods, and those
-// of the reference, which may be empty. Errors: of writing.
-Status write_item_scores(const std::filesystem::path& path, std::span<const Task> tasks,
-                         std::span<const std::vector<ItemScore>> scores,
-                         std::span<const std::vector<ItemScore>> reference);
+// A JSON object per item, a line each: task, line, label, choice, choice_norm, log_likelihoods, and the latter three of
+// the reference, which may be empty.
+std::string item_lines(std::span<const Task> tasks, std::span<const std::vector<ItemScore>> scores,
+                       std::span<const std::vector<ItemScore>> reference);
 
 }  // namespace nwc

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <string>
 
+#include "base/file.h"
 #include "base/parallel.h"
 #include "cli/checkpoint_notes.h"
 #include "cli/decode_backend.h"
@@ -75,6 +77,10 @@ Result<EvalReport> evaluate_tasks(const EvalOptions& options, const Progress& pr
   NWC_ASSIGN_OR_RETURN(const Tokenizer tokenizer, open_tokenizer(options.checkpoint));
   NWC_ASSIGN_OR_RETURN(const PrefixToken prefix, prefix_token_of(options.checkpoint, tokenizer));
   NWC_ASSIGN_OR_RETURN(const std::vector<Task> tasks, read_tasks(options));
+  std::optional<OutputFile> items;  // before the models run, since it may fail
+  if (options.items) {
+    NWC_ASSIGN_OR_RETURN(items, OutputFile::create(*options.items));
+  }
   NWC_ASSIGN_OR_RETURN(const CausalLm model, open_causal_lm(options.checkpoint, threads, options.device));
   EvalReport report;
   report.warnings = tokenizer.warnings();
@@ -95,7 +101,10 @@ Result<EvalReport> evaluate_tasks(const EvalOptions& options, const Progress& pr
     append_notes(*options.reference, reference.warnings(), report.warnings);
     NWC_ASSIGN_OR_RETURN(of_reference, scores_of(*options.reference, reference, tasks, tokens, progress));
   }
-  if (options.items) NWC_RETURN_IF_ERROR(write_item_scores(*options.items, tasks, scores, of_reference));
+  if (items) {
+    NWC_RETURN_IF_ERROR(items->append(as_bytes(item_lines(tasks, scores, of_reference))));
+    NWC_RETURN_IF_ERROR(items->commit());
+  }
   TasksReport& result = report.tasks.emplace();
   for (size_t t = 0; t < tasks.size(); ++t) {
     const bool paired = !of_reference.empty();
