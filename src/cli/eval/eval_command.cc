@@ -74,12 +74,11 @@ void add_eval(CLI::App& app, Command& command) {
                            ->capture_default_str();
   CLI::Option* items =
       app.add_option("--items", o->items, "JSON lines to write: each item's log-likelihoods")->check(not_empty());
-  CLI::Option* report =
-      app.add_option("--report", o->report,
-                     "Also write a page about the divergence, token by token, with its figures beside it (.json, .csv)")
-          ->check(html_file())
-          ->needs(reference)
-          ->needs(text);
+  app.add_option("--report", o->report,
+                 "Also write a page about the divergence, token by token, with its figures beside it (.json, .csv)")
+      ->check(html_file())
+      ->needs(reference)
+      ->needs(text);
   add_device_option(app, o->device_name);
   tasks->excludes(text)->excludes(images)->excludes(protocol)->excludes(context)->excludes(windows);
   limit->needs(tasks);
