@@ -47,7 +47,7 @@ int run(int argc, char** argv) {
       {"compress", "Compress a checkpoint's linear weights", add_compress},
       {"decompress", "Turn a compressed checkpoint back into a plain one", add_decompress},
       {"inspect", "Show what a compressed checkpoint consists of", add_inspect},
-      {"eval", "Measure perplexity, and divergence from a reference", add_eval},
+      {"eval", "Measure perplexity or accuracy, and divergence from a reference", add_eval},
       {"generate", "Continue a text", add_generate},
       {"train", "Train a codec on the weights of checkpoints", add_train},
       {"calibrate", "Measure what a model's layers see: Hessians for compress", add_calibrate},
