@@ -11,7 +11,7 @@ int main(int argc, char** argv) {
                    {"decompress", "Turn a compressed checkpoint back into a plain one", add_decompress},
                    {"convert", "Lay a compressed checkpoint's symbols out in other tiles", add_convert},
                    {"inspect", "Show what a compressed checkpoint consists of", add_inspect},
-                   {"eval", "Measure perplexity, and divergence from a reference", add_eval},
+                   {"eval", "Measure perplexity or accuracy, and divergence from a reference", add_eval},
                    {"compare", "Put compressed checkpoints of one model beside each other", add_compare},
                    {"generate", "Continue a text", add_generate},
                    {"train", "Train a codec on the weights of checkpoints", add_train},
