@@ -4,6 +4,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <cassert>
 #include <limits>
 #include <new>
 #include <string_view>
@@ -214,6 +215,7 @@ Status SafetensorsWriter::State::put_checksums(std::string_view header) {
       append_le(hashes, slot.hash);
     }
   }
+  assert(own != nullptr);  // called with checksums only, whose tensor has a slot
   append_le(hashes, xxh3(header));
   return put(*own, hashes);
 }
