@@ -158,13 +158,14 @@ class Comparison {
 Result<std::vector<TokenScores>> score_tokens(const CausalLm& reference, std::span<const CausalLm* const> candidates,
                                               std::span<const int32_t> ids, const WindowOptions& options,
                                               const Progress& progress) {
+  for (const CausalLm* candidate : candidates) {
+    if (candidate->spec().vocab_size == reference.spec().vocab_size) continue;
+    return Error(ErrorCode::kMismatch, fmt::format("the reference has a vocabulary of {}, the candidate one of {}",
+                                                   reference.spec().vocab_size, candidate->spec().vocab_size));
+  }
   NWC_ASSIGN_OR_RETURN(const Windows windows, cut_windows(ids, reference.spec(), options));
   size_t blocks = reference.blocks();
   for (const CausalLm* candidate : candidates) {
-    if (candidate->spec().vocab_size != reference.spec().vocab_size) {
-      return Error(ErrorCode::kMismatch, fmt::format("the reference has a vocabulary of {}, the candidate one of {}",
-                                                     reference.spec().vocab_size, candidate->spec().vocab_size));
-    }
     NWC_RETURN_IF_ERROR(cut_windows(ids, candidate->spec(), options));
     blocks += candidate->blocks();
   }
