@@ -50,6 +50,7 @@ int run(int argc, char** argv) {
       {"eval", "Measure perplexity, and divergence from a reference", add_eval},
       {"generate", "Continue a text", add_generate},
       {"train", "Train a codec on the weights of checkpoints", add_train},
+      {"polish", "Train what a compressed checkpoint stores beside its symbols", add_polish},
       {"calibrate", "Measure what a model's layers see: Hessians for compress", add_calibrate},
       {"study", "Measure weights, quantisers and compressed tensors", add_study},
       {"doctor", "Say what this machine offers and what was found", add_doctor},
