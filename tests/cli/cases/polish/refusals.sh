@@ -14,7 +14,7 @@ refused 1 nwcodec polish small --reference nowhere "${text[@]}" --quiet
 refused 1 nwcodec polish small --reference "$DEMO" --text "$DEMO_TEXT" --length 4096 -o out --quiet
 refused 1 nwcodec polish small --reference "$DEMO" --text "$DEMO_TEXT" --length 32 -o small --quiet
 # An original of other shapes.
-tiny other --quiet
+tiny other
 cp "$DEMO/tokenizer.json" other
 refused 1 nwcodec polish small --reference other "${text[@]}" --quiet
 # A damaged input.
