@@ -44,6 +44,7 @@ void add_inspect(CLI::App& app, Command& command);
 void add_calibrate(CLI::App& app, Command& command);
 void add_eval(CLI::App& app, Command& command);
 void add_compare(CLI::App& app, Command& command);
+void add_polish(CLI::App& app, Command& command);
 void add_generate(CLI::App& app, Command& command);
 void add_doctor(CLI::App& app, Command& command);
 void add_completion(CLI::App& app, Command& command);  // these two describe the commands beside them

@@ -15,6 +15,7 @@ int main(int argc, char** argv) {
                    {"compare", "Put compressed checkpoints of one model beside each other", add_compare},
                    {"generate", "Continue a text", add_generate},
                    {"train", "Train a codec on the weights of checkpoints", add_train},
+                   {"polish", "Train what a compressed checkpoint stores beside its symbols", add_polish},
                    {"calibrate", "Measure what a model's layers see: Hessians for compress", add_calibrate},
                    {"study", "Measure weights, quantisers and compressed tensors", add_study},
                    {"doctor", "Say what this machine offers and what was found", add_doctor},

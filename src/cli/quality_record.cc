@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 // With --text, --hessians says where to keep the calibration.
 constexpr std::array kOnlyWhere = {"--output",  "--hessians", "--report", "--list", "--force",
                                    "--threads", "--quiet",    "--json",   "--help"};
-constexpr std::array kFiles = {"model", "--text", "--codec"};
+constexpr std::array kFiles = {"model", "checkpoint", "--reference", "--text", "--codec"};
 
 template <class Names>
 bool is_among(const Names& names, const std::string& name) {

@@ -28,7 +28,7 @@ namespace fs = std::filesystem;
 constexpr uint64_t kKeptBytes = uint64_t{8} << 30;
 
 Status check(const PolishOptions& o, std::span<const std::vector<int32_t>> texts, std::span<const int32_t> held_out) {
-  if (o.steps < 1 || o.batch < 1 || o.length < 2 || !(o.rate > 0 && o.rate <= 1) || !(o.growth >= 0 && o.growth <= 1))
+  if (o.steps < 1 || o.batch < 1 || o.length < 2 || !(o.rate >= 0 && o.rate <= 1) || !(o.growth >= 0 && o.growth <= 1))
     return Error(ErrorCode::kInvalidArgument,
                  "polishing takes steps, sequences of two tokens, and a rate of at most 1");
   const auto length = static_cast<size_t>(o.length);
@@ -130,10 +130,12 @@ class Polishing {
       output.keep_progress();
       return {};
     };
+    PolishOptions training = options_;
+    if (training.rate == 0) training.rate = kRateOfDivergence * std::sqrt(report.before.mean_kl);
     if (factors_->count() > 0) {
       const auto measure = [&](const at::Tensor& theta) { return divergence_with(theta); };
       NWC_RETURN_IF_ERROR(
-          train_factors({reference_, *model_, *source_, *factors_}, options_, texts, state, measure, keep, progress_));
+          train_factors({reference_, *model_, *source_, *factors_}, training, texts, state, measure, keep, progress_));
     }
     report.steps = state.step;
     NWC_RETURN_IF_ERROR(write(state, output, report));

@@ -20,13 +20,17 @@
 
 namespace nwc {
 
+inline constexpr double kRateOfDivergence = 0.0165;
+
 struct PolishOptions {
   std::filesystem::path compressed, reference;  // the original of `compressed`, plain or compressed itself
   std::filesystem::path output;  // must not exist, be empty, or hold an interrupted run of the same polishing
   int64_t steps = 200;
   int64_t batch = 4;      // sequences per step, of each text in turn
   int64_t length = 2048;  // tokens of a sequence, and of a window of the held-out text
-  double rate = 0.004;    // octaves that a factor moves per step, at most; falls to zero along a cosine
+  // Octaves that a factor moves per step, at most; falls to zero along a cosine. 0: kRateOfDivergence times the square
+  // root of the divergence before, since the best factors are as far away as the errors are large.
+  double rate = 0;
   double growth = 0.001;  // of the weight files, at most: decides how finely corrections are stored
   uint64_t seed = 1;      // of which sequences are drawn
   bool force = false;     // replace the checkpoint that stands in `output`

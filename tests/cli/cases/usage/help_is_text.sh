@@ -1,5 +1,5 @@
 # The help of every command is plain text: choices are listed by their names.
-for command in compress decompress convert inspect eval generate train calibrate study "study ablation"; do
+for command in compress decompress convert inspect eval generate train polish calibrate study "study ablation"; do
   nwcodec $command --help >help
   if LC_ALL=C grep -q '[^[:print:]]' help; then fail "$command --help holds control bytes"; fi
 done
