@@ -41,13 +41,15 @@ TEST_P(LanguageModel, GeneratesWhatTransformersGenerates) {
   EXPECT_EQ(result.tokens, wanted);
 }
 
-// Every token is the quantile that its random number names of what a forward pass without a cache predicts; so many
+// After the beginning and any token, every token is the quantile that its random number names of what a forward pass
+// without a cache predicts; so many
 // sequences at once give what single ones give. Across the change of phi3's angles.
 TEST_P(LanguageModel, ItsOwnTextIsDrawnFromWhatItPredicts) {
   const torch::NoGradGuard no_gradients;
   const CausalLm model = value_of(CausalLm::open(directory(), {.residency = Residency::kAll, .threads = 1}));
   const int64_t change = length_of_other_angles(model.spec()).value_or(0);
-  OwnTextOptions options{.beginning = {1, 5}, .sequences = 3, .length = std::max<int64_t>(16, change + 3), .seed = 9};
+  const int64_t length = std::max<int64_t>(16, change + 3);
+  OwnTextOptions options{.beginning = {1, 5}, .sequences = 3, .length = length, .document = length, .seed = 9};
   const auto together = value_of(write_own_text(model, options, {}));
   ASSERT_EQ(together.size(), 3u);
   for (int64_t s = 0; s < 3; ++s) {
@@ -55,12 +57,13 @@ TEST_P(LanguageModel, ItsOwnTextIsDrawnFromWhatItPredicts) {
     ASSERT_EQ(std::ssize(tokens), options.length);
     EXPECT_EQ(std::vector<int32_t>(tokens.begin(), tokens.begin() + 2), options.beginning);
     std::mt19937_64 random = own_text_numbers(options.seed, s);
-    for (int64_t t = 2; t < options.length; ++t) {
+    EXPECT_EQ(tokens[2], static_cast<int32_t>(random() % static_cast<uint64_t>(model.spec().vocab_size)));
+    for (int64_t t = 3; t < options.length; ++t) {
       const at::ArrayRef<int32_t> before(tokens.data(), static_cast<size_t>(t));
       at::Tensor hidden = value_of(model.embedding())->forward(torch::tensor(before, torch::kInt64).unsqueeze(0));
       for (size_t b = 0; b < model.blocks(); ++b) hidden = value_of(model.block(b))->forward(hidden, {});
       const at::Tensor logits = value_of(model.head())->forward(hidden.select(1, t - 1))[0].to(torch::kFloat64);
-      const at::Tensor sums = torch::softmax(logits, 0).cumsum(0);
+      const at::Tensor sums = torch::softmax(logits / options.temperature, 0).cumsum(0);
       const double share = uniform_variate(random);
       const int64_t token = tokens[static_cast<size_t>(t)];
       // Within rounding of binary32.
