@@ -46,6 +46,13 @@ Result<std::vector<int32_t>> tokenize_file(const Tokenizer& tokenizer, const std
   return tokenizer.encode_file(path, /*add_special_tokens=*/true, progress);
 }
 
+Result<std::vector<int32_t>> tokens_before_texts(const Tokenizer& tokenizer) {
+  NWC_ASSIGN_OR_RETURN(const std::vector<int32_t> bare, tokenizer.encode("a", /*add_special_tokens=*/false));
+  NWC_ASSIGN_OR_RETURN(std::vector<int32_t> whole, tokenizer.encode("a", /*add_special_tokens=*/true));
+  whole.erase(std::search(whole.begin(), whole.end(), bare.begin(), bare.end()), whole.end());
+  return whole;
+}
+
 std::optional<std::string> unreadable_warning(const Tokenizer& tokenizer, std::span<const int32_t> ids,
                                               const std::filesystem::path& text) {
   const double share = unreadable_share(tokenizer, ids);

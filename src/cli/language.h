@@ -23,6 +23,9 @@ Result<Tokenizer> open_tokenizer(const std::filesystem::path& checkpoint);
 Result<std::vector<int32_t>> tokenize_file(const Tokenizer& tokenizer, const std::filesystem::path& text,
                                            const Progress& progress);
 
+// What the tokenizer puts before each text; mostly nothing. Errors: of encoding.
+Result<std::vector<int32_t>> tokens_before_texts(const Tokenizer& tokenizer);
+
 // What to tell the user about a text whose tokens are mostly unreadable (text/unreadable.h); nothing about others.
 std::optional<std::string> unreadable_warning(const Tokenizer& tokenizer, std::span<const int32_t> ids,
                                               const std::filesystem::path& text);

@@ -22,10 +22,7 @@ bool is_own(const std::filesystem::path& text) { return text.native() == kOwnTex
 Result<std::vector<int32_t>> beginning_of_texts(const Tokenizer& tokenizer) {
   NWC_ASSIGN_OR_RETURN(std::vector<int32_t> between, tokenizer.encode("<|endoftext|>", /*add_special_tokens=*/false));
   if (between.size() == 1 && between[0] != tokenizer.unknown_id()) return between;
-  NWC_ASSIGN_OR_RETURN(const std::vector<int32_t> bare, tokenizer.encode("a", /*add_special_tokens=*/false));
-  NWC_ASSIGN_OR_RETURN(std::vector<int32_t> whole, tokenizer.encode("a", /*add_special_tokens=*/true));
-  whole.erase(std::search(whole.begin(), whole.end(), bare.begin(), bare.end()), whole.end());
-  return whole;
+  return tokens_before_texts(tokenizer);
 }
 
 }  // namespace

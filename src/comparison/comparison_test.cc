@@ -4,27 +4,17 @@
 
 #include <algorithm>
 
+#include "support/comparison_options.h"
 #include "support/temp_dir.h"
 
 namespace nwc {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::options_for;
 using testing::TempDir;
 
 const fs::path kSource = NWC_SOURCE_DIR;
-
-ComparisonOptions options_for(const fs::path& model, const TempDir& work, int32_t vocabulary) {
-  ComparisonOptions options;
-  options.model = model;
-  options.output = work / "out";
-  options.windows.context = 32;
-  options.threads = 2;
-  ComparisonText text{work.add("text.txt", "what the tokens stand for"), {}};
-  for (int32_t i = 0; i < 64; ++i) text.ids.push_back((i * i * 37 + i) % vocabulary);
-  options.texts.push_back(std::move(text));
-  return options;
-}
 
 TEST(Comparison, PointsAreTakenFromAnEarlierRunOfTheSameKind) {
   TempDir work;

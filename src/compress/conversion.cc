@@ -46,16 +46,13 @@ class ShardConverter {
       NWC_RETURN_IF_ERROR(copy(*weight, *weight->plain, file, writer));
       count(*weight);
     }
-    for (const auto& [name, weight] : streams) {
-      NWC_RETURN_IF_ERROR(store_.open_stream(*weight));  // which checks what is copied
-      NWC_RETURN_IF_ERROR(copy(*weight, *weight->scales, file, writer));
-      if (weight->levels != nullptr) NWC_RETURN_IF_ERROR(copy(*weight, *weight->levels, file, writer));
-    }
     for (const std::string& stream : growing) {
       NWC_RETURN_IF_ERROR(progress_.check_stop());
       const StoredWeight& weight =
           *streams.at(stream.substr(0, stream.size() - std::string_view(kStreamSuffix).size()));
-      NWC_ASSIGN_OR_RETURN(const TensorDecoder decoder, store_.open_stream(weight));
+      NWC_ASSIGN_OR_RETURN(const TensorDecoder decoder, store_.open_stream(weight));  // which checks what is copied
+      NWC_RETURN_IF_ERROR(copy(weight, *weight.scales, file, writer));
+      if (weight.levels != nullptr) NWC_RETURN_IF_ERROR(copy(weight, *weight.levels, file, writer));
       Result<std::vector<std::byte>> converted = retile(decoder, options_.layout, options_.threads);
       if (!converted) return store_.locate(std::move(converted).error(), weight, *weight.stream);
       NWC_RETURN_IF_ERROR(writer.append(stream, *converted));

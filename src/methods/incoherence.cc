@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numeric>
 #include <random>
+#include <utility>
 
 #include "base/parallel.h"
 #include "baselines/rotation.h"
@@ -190,6 +191,19 @@ Result<FeedbackFactor> transformed_factor(const HessianView& hessian, const Rand
   std::iota(order.begin(), order.end(), 0u);
   return factorise(triangle_of(full), full.rows, std::move(order),
                    {.damping = 0.01, .block_size = static_cast<uint32_t>(block)}, threads);
+}
+
+Result<IncoherentMatrix> make_incoherent(std::vector<float> weights, uint64_t rows, uint64_t columns, uint64_t seed,
+                                         const HessianView* hessian, uint64_t block, int threads) {
+  IncoherentMatrix matrix{RandomHadamard(rows, seed), RandomHadamard(columns, seed + 1), std::move(weights), 0, {}};
+  transform_matrix(matrix.weights, matrix.outputs, matrix.inputs, threads);
+  if (hessian != nullptr) {
+    NWC_ASSIGN_OR_RETURN(matrix.factor, transformed_factor(*hessian, matrix.inputs, block, threads));
+  }
+  double squares = 0;
+  for (const float w : matrix.weights) squares += static_cast<double>(w) * w;
+  matrix.rms = std::sqrt(squares / static_cast<double>(matrix.weights.size()));
+  return matrix;
 }
 
 }  // namespace nwc

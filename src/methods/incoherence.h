@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -47,5 +48,16 @@ void transform_hessian(Dense& hessian, const RandomHadamard& inputs, int threads
 // Errors: factorise()'s.
 Result<FeedbackFactor> transformed_factor(const HessianView& hessian, const RandomHadamard& inputs, uint64_t block,
                                           int threads);
+
+// A matrix between random transforms of both sides, as QuIP# and QTIP quantise it.
+struct IncoherentMatrix {
+  RandomHadamard outputs, inputs;
+  std::vector<float> weights;            // [rows][columns], transformed
+  double rms = 0;                        // of those
+  std::optional<FeedbackFactor> factor;  // none without a Hessian
+};
+// `weights` [rows][columns]; `hessian` may be null; `block` as in transformed_factor(), whose errors are its.
+Result<IncoherentMatrix> make_incoherent(std::vector<float> weights, uint64_t rows, uint64_t columns, uint64_t seed,
+                                         const HessianView* hessian, uint64_t block, int threads);
 
 }  // namespace nwc

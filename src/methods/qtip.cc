@@ -47,22 +47,14 @@ class Qtip final : public MatrixMethod {
   Result<QuantisedMatrix> quantise_matrix(const MatrixTask& task, const HessianView* hessian,
                                           int threads) const override {
     const uint64_t rows = task.rows, n = task.columns;
-    const RandomHadamard outputs(rows, task.seed), inputs(n, task.seed + 1);
-    std::vector<float> weights = task.weights;
-    transform_matrix(weights, outputs, inputs, threads);
-    std::optional<FeedbackFactor> factor;
-    if (feedback_) {
-      NWC_ASSIGN_OR_RETURN(factor, transformed_factor(*hessian, inputs, kTile, threads));
-    }
-    double squares = 0;
-    for (const float w : weights) squares += static_cast<double>(w) * w;
-    const float scale =
-        static_cast<float>(std::sqrt(squares / static_cast<double>(weights.size())) / (deviation_ * kScale));
+    NWC_ASSIGN_OR_RETURN(const IncoherentMatrix matrix, make_incoherent(task.weights, rows, n, task.seed,
+                                                                        feedback_ ? hessian : nullptr, kTile, threads));
+    const float scale = static_cast<float>(matrix.rms / (deviation_ * kScale));
     std::vector<ViterbiScratch> scratch(static_cast<size_t>(std::max(1, threads)));
     std::vector<float> decoded = quantise_by_blocks(
-        weights, rows, n, factor ? &*factor : nullptr, kTile, kRowsTogether, threads,
+        matrix.weights, rows, n, matrix.factor ? &*matrix.factor : nullptr, kTile, kRowsTogether, threads,
         [&](const ColumnBlock& block) { code_tiles(block, scale, scratch[static_cast<size_t>(block.worker)]); });
-    transform_back(decoded, outputs, inputs, threads);
+    transform_back(decoded, matrix.outputs, matrix.inputs, threads);
     const uint64_t tiles = ((rows + kTile - 1) / kTile) * ((n + kTile - 1) / kTile);
     // A sign for each row and column, and the scale in F32.
     return QuantisedMatrix{std::move(decoded), static_cast<double>(tiles * kSequence * bits_ + rows + n + 32)};

@@ -22,18 +22,12 @@ class QuipSharp final : public MatrixMethod {
   Result<QuantisedMatrix> quantise_matrix(const MatrixTask& task, const HessianView* hessian,
                                           int threads) const override {
     const uint64_t rows = task.rows, n = task.columns;
-    const RandomHadamard outputs(rows, task.seed), inputs(n, task.seed + 1);
-    std::vector<float> weights = task.weights;
-    transform_matrix(weights, outputs, inputs, threads);
-    std::optional<FeedbackFactor> factor;
-    if (feedback_) {
-      NWC_ASSIGN_OR_RETURN(factor, transformed_factor(*hessian, inputs, kE8Dimensions, threads));
-    }
-    double squares = 0;
-    for (const float w : weights) squares += static_cast<double>(w) * w;
-    const float scale = static_cast<float>(std::sqrt(squares / static_cast<double>(weights.size())) / e8p_scale(bits_));
+    NWC_ASSIGN_OR_RETURN(
+        const IncoherentMatrix matrix,
+        make_incoherent(task.weights, rows, n, task.seed, feedback_ ? hessian : nullptr, kE8Dimensions, threads));
+    const float scale = static_cast<float>(matrix.rms / e8p_scale(bits_));
     std::vector<float> decoded = quantise_by_blocks(
-        weights, rows, n, factor ? &*factor : nullptr, kE8Dimensions, kRowsTogether, threads,
+        matrix.weights, rows, n, matrix.factor ? &*matrix.factor : nullptr, kE8Dimensions, kRowsTogether, threads,
         [&](const ColumnBlock& block) {
           float x[kE8Dimensions], y[kE8Dimensions];
           for (uint64_t r = 0; r < block.rows; ++r) {
@@ -43,7 +37,7 @@ class QuipSharp final : public MatrixMethod {
             for (uint64_t c = 0; c < block.columns; ++c) block.decoded[c * block.rows + r] = scale * y[c];
           }
         });
-    transform_back(decoded, outputs, inputs, threads);
+    transform_back(decoded, matrix.outputs, matrix.inputs, threads);
     const uint64_t vectors = rows * ((n + kE8Dimensions - 1) / kE8Dimensions);
     // A sign for each row and column, and the scale in F32.
     return QuantisedMatrix{std::move(decoded), static_cast<double>(vectors * kE8Dimensions * bits_ + rows + n + 32)};

@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "comparison/comparison.h"
+#include "support/comparison_options.h"
 #include "support/identity_hessians.h"
 #include "support/temp_dir.h"
 
@@ -8,21 +8,10 @@ namespace nwc {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::options_for;
 using testing::TempDir;
 
 const fs::path kSource = NWC_SOURCE_DIR;
-
-ComparisonOptions options_for(const fs::path& model, const TempDir& work, int32_t vocabulary) {
-  ComparisonOptions options;
-  options.model = model;
-  options.output = work / "out";
-  options.windows.context = 32;
-  options.threads = 2;
-  ComparisonText text{work.add("text.txt", "what the tokens stand for"), {}};
-  for (int32_t i = 0; i < 64; ++i) text.ids.push_back((i * i * 37 + i) % vocabulary);
-  options.texts.push_back(std::move(text));
-  return options;
-}
 
 // At 8 bits what is left of a rotation is what it should be, nothing; tied and own heads, fused layers, biases, grouped
 // heads, multipliers.

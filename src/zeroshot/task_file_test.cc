@@ -16,8 +16,8 @@ TEST(TaskFileTest, ReadsItems) {
   const auto file = dir.add("café.jsonl",
                             "{\"context\": \"Q\", \"choices\": [\"ja\", \"für 猫\"], \"label\": 1, \"other\": {}}\r\n"
                             "\n"
-                            "{\"context_options\": [\"the é\", \"the box\"], \"continuation\": \"fits.\", \"label\": 0,"
-                            " \"choices\": [\"ignored\"]}");
+                            "{\"context_options\": [\"the é\", \"the box\"], \"continuation\": \"fits.\", "
+                            "\"label\": 0, \"choices\": [\"ignored\"]}");
   const Result<Task> task = read_task_file(file, 0);
   ASSERT_TRUE(task) << task.error().to_string();
   EXPECT_EQ(task->name, "café");

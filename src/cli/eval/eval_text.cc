@@ -46,14 +46,6 @@ Result<std::vector<int32_t>> tokenise(const EvalOptions& options, const Tokenize
   return ids;
 }
 
-// The token that the tokenizer puts before a text, if it does.
-Result<std::optional<int32_t>> first_token_of(const Tokenizer& tokenizer) {
-  NWC_ASSIGN_OR_RETURN(const std::vector<int32_t> with, tokenizer.encode("a", /*add_special_tokens=*/true));
-  NWC_ASSIGN_OR_RETURN(const std::vector<int32_t> without, tokenizer.encode("a", /*add_special_tokens=*/false));
-  const bool begins = !with.empty() && (without.empty() || with[0] != without[0]);
-  return begins ? std::optional(with[0]) : std::nullopt;
-}
-
 Result<WindowOptions> windows_of(const EvalOptions& options, const Tokenizer& tokenizer) {
   const bool second_half = options.protocol == EvalProtocol::kLlamaCpp;
   WindowOptions windows{.context = options.context.value_or(second_half ? kLlamaCppContext : kContext),
@@ -62,7 +54,8 @@ Result<WindowOptions> windows_of(const EvalOptions& options, const Tokenizer& to
   if (options.protocol == EvalProtocol::kC4)
     windows.max_windows = options.windows == 0 ? kC4Windows : std::min(options.windows, kC4Windows);
   if (second_half) {
-    NWC_ASSIGN_OR_RETURN(windows.first_token, first_token_of(tokenizer));
+    NWC_ASSIGN_OR_RETURN(const std::vector<int32_t> before, tokens_before_texts(tokenizer));
+    if (!before.empty()) windows.first_token = before.front();
   }
   return windows;
 }
