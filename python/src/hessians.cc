@@ -52,7 +52,7 @@ struct Collected {
     file.hessians.push_back(std::move(hessian));
     return file.hessians.size() - 1;
   }
-  size_t add_fisher(const Floats& inputs, const Floats& rows, const nb::object& outputs) {
+  size_t add_fisher(const Floats& inputs, const Floats& rows, const nb::object& outputs, double effective) {
     StoredFisher fisher{.inputs = triangles(inputs)};
     if (rows.ndim() != 2 || rows.shape(0) != inputs.shape(0))
       raise(Error(ErrorCode::kInvalidArgument, "row moments are not [matrices, outputs]"));
@@ -60,6 +60,7 @@ struct Collected {
     fisher.features = inputs.shape(1);
     fisher.output_features = rows.shape(1);
     fisher.rows.assign(rows.data(), rows.data() + rows.size());
+    fisher.effective.assign(fisher.matrices, static_cast<float>(effective));
     if (!outputs.is_none()) {
       const auto squares = nb::cast<Floats>(outputs);
       if (squares.ndim() != 3 || squares.shape(0) != inputs.shape(0) || squares.shape(1) != rows.shape(1))
@@ -98,7 +99,8 @@ void bind_hessians(nb::module_& m) {
   nb::class_<Collected>(m, "HessianFile")
       .def(nb::init<>())
       .def("add_hessian", &Collected::add_hessian, nb::arg("squares"), nb::arg("tokens"))
-      .def("add_fisher", &Collected::add_fisher, nb::arg("inputs"), nb::arg("rows"), nb::arg("outputs").none())
+      .def("add_fisher", &Collected::add_fisher, nb::arg("inputs"), nb::arg("rows"), nb::arg("outputs").none(),
+           nb::arg("effective"))
       .def("add_weight", &Collected::add_weight, nb::arg("name"), nb::arg("hash"), nb::arg("hessian"),
            nb::arg("fisher").none(), nb::arg("lookup").none(), nb::arg("end"))
       .def("write", &Collected::write, nb::arg("path"), nb::arg("positions"), nb::arg("calibration"));

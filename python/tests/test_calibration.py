@@ -30,7 +30,7 @@ def moments(directory):
 
         for name, use in weights.items():
             result[name, "hessian"] = read(f"hessian.{use['hessian']}")
-            for kind in ("inputs", "rows", "outputs"):
+            for kind in ("inputs", "rows", "outputs", "effective"):
                 for key in ("fisher", "lookup"):
                     stored = f"fisher.{use.get(key)}.{kind}"
                     if stored in header:

@@ -56,7 +56,9 @@ std::optional<std::string> BlockFisher::end_batch(bool add) {
     Sums& sums = sums_[seen[i].layer];
     sums.inputs.add(pairs[i].weighted);
     if (keeps_outputs(seen[i].layer)) sums.outputs.add(pairs[i].gradient);
-    sums.squares.add(pairs[i].gradient.square().sum(0, /*keepdim=*/false, torch::kFloat64));
+    const at::Tensor squares = pairs[i].gradient.square();
+    sums.squares.add(squares.sum(0, /*keepdim=*/false, torch::kFloat64));
+    sums.effective.add(squares.sum(-1));
   }
   return std::nullopt;
 }
@@ -66,6 +68,7 @@ void BlockFisher::add(const BlockFisher& other) {
     sums_[i].inputs.add(other.sums_[i].inputs);
     sums_[i].outputs.add(other.sums_[i].outputs);
     sums_[i].squares.add(other.sums_[i].squares);
+    sums_[i].effective.add(other.sums_[i].effective);
   }
 }
 
@@ -76,7 +79,10 @@ Status BlockFisher::add_up(Team& team) {
     if (keeps_outputs(i)) all.push_back(&sums_[i].outputs);
   }
   NWC_RETURN_IF_ERROR(nwc::add_up(all, team));
-  for (Sums& sums : sums_) NWC_RETURN_IF_ERROR(sums.squares.add_up(team));
+  for (Sums& sums : sums_) {
+    NWC_RETURN_IF_ERROR(sums.squares.add_up(team));
+    NWC_RETURN_IF_ERROR(sums.effective.add_up(team));
+  }
   return {};
 }
 
@@ -95,6 +101,7 @@ void BlockFisher::append_to(HessianFile& file) const {
     sums.inputs.append_triangle(stored.inputs);
     if (keeps_outputs(i)) sums.outputs.append_triangle(stored.outputs);
     sums.squares.append_means(sums.inputs.tokens(), stored.rows);
+    stored.effective.push_back(sums.effective.count());
   }
 }
 

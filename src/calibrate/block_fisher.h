@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "calibrate/effective_tokens.h"
 #include "calibrate/layer_walk.h"
 #include "calibrate/second_moment.h"
 #include "calibrate/square_sums.h"
@@ -52,6 +53,7 @@ class BlockFisher {
     SecondMoment inputs;   // of |g| x
     SecondMoment outputs;  // of g; unused if not asked for
     SquareSums squares;    // of g_i^2
+    EffectiveTokens effective = {};
   };
   std::vector<BlockLinear> linears_;
   std::vector<Sums> sums_;

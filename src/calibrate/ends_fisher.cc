@@ -18,13 +18,15 @@ StoredHessian hessian_of(const SecondMoment& moment, int64_t features) {
   return stored;
 }
 
-StoredFisher fisher_of(const SecondMoment& felt, const SquareSums& squares, const ModelSpec& model) {
+StoredFisher fisher_of(const SecondMoment& felt, const SquareSums& squares, const EffectiveTokens& effective,
+                       const ModelSpec& model) {
   StoredFisher stored{.matrices = 1,
                       .features = static_cast<uint64_t>(model.hidden_size),
                       .output_features = static_cast<uint64_t>(model.vocab_size),
                       .inputs = {},
                       .rows = {},
-                      .outputs = {}};
+                      .outputs = {},
+                      .effective = {effective.count()}};
   felt.append_triangle(stored.inputs);
   squares.append_means(felt.tokens(), stored.rows);
   return stored;
@@ -56,6 +58,7 @@ void EndsFisher::see_head(const at::Tensor& input, const at::Tensor& gradient) {
   if (!has_finite_square(felt) || !has_finite_square(input)) return;
   head_input_.add(input);
   head_felt_.add(felt);
+  head_effective_.add(squares.sum(-1));
   for (int64_t begin = 0; begin < squares.size(0); begin += kSummed) {
     const at::Tensor some = squares.narrow(0, begin, std::min(kSummed, squares.size(0) - begin));
     head_squares_.add(some.sum(0, /*keepdim=*/false, torch::kFloat64));
@@ -65,7 +68,9 @@ void EndsFisher::see_head(const at::Tensor& input, const at::Tensor& gradient) {
 void EndsFisher::see_embedding(const at::Tensor& ids, const at::Tensor& gradient) {
   const at::Tensor felt = gradient.reshape({-1, model_.hidden_size}) * model_.embedding_scale;
   lookup_.add(felt);
-  lookup_squares_.add_at(ids.reshape({-1}).to(felt.device()), felt.square().sum(-1, false, torch::kFloat64));
+  const at::Tensor squares = felt.square().sum(-1, false, torch::kFloat64);
+  lookup_squares_.add_at(ids.reshape({-1}).to(felt.device()), squares);
+  lookup_effective_.add(squares);
 }
 
 void EndsFisher::add(const EndsFisher& other) {
@@ -74,12 +79,16 @@ void EndsFisher::add(const EndsFisher& other) {
   lookup_.add(other.lookup_);
   head_squares_.add(other.head_squares_);
   lookup_squares_.add(other.lookup_squares_);
+  head_effective_.add(other.head_effective_);
+  lookup_effective_.add(other.lookup_effective_);
 }
 
 Status EndsFisher::add_up(Team& team) {
   NWC_RETURN_IF_ERROR(nwc::add_up({&head_input_, &head_felt_, &lookup_}, team));
   NWC_RETURN_IF_ERROR(head_squares_.add_up(team));
-  return lookup_squares_.add_up(team);
+  NWC_RETURN_IF_ERROR(lookup_squares_.add_up(team));
+  NWC_RETURN_IF_ERROR(head_effective_.add_up(team));
+  return lookup_effective_.add_up(team);
 }
 
 Result<HessianFile> EndsFisher::file(const Checkpoint& checkpoint, const Json& provenance, int64_t positions) const {
@@ -87,7 +96,8 @@ Result<HessianFile> EndsFisher::file(const Checkpoint& checkpoint, const Json& p
   file.calibration = provenance;
   file.positions = positions;
   file.hessians = {hessian_of(head_input_, model_.hidden_size)};
-  file.fishers = {fisher_of(head_felt_, head_squares_, model_), fisher_of(lookup_, lookup_squares_, model_)};
+  file.fishers = {fisher_of(head_felt_, head_squares_, head_effective_, model_),
+                  fisher_of(lookup_, lookup_squares_, lookup_effective_, model_)};
   NWC_ASSIGN_OR_RETURN(const uint64_t hash, hash_of(checkpoint, model_.embedding));
   if (model_.head.weight == model_.embedding) {
     file.weights[model_.embedding] = {.hessian = 0, .weight_hash = hash, .fisher = 0, .lookup = 1, .end = true};

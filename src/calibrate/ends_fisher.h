@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "calibrate/effective_tokens.h"
 #include "calibrate/second_moment.h"
 #include "calibrate/square_sums.h"
 #include "guide/hessian_file.h"
@@ -41,6 +42,7 @@ class EndsFisher {
   const ModelSpec& model_;
   SecondMoment head_input_, head_felt_, lookup_;  // of x, of |g| x, of g
   SquareSums head_squares_, lookup_squares_;      // for each token of the vocabulary
+  EffectiveTokens head_effective_, lookup_effective_;
 };
 
 }  // namespace nwc

@@ -156,6 +156,7 @@ TEST_P(EndsFisherTest, InterruptedAndMergedRuns) {
   for (size_t k = 0; k < 2; ++k) {
     EXPECT_EQ(both.fishers[k].inputs, one.fishers[k].inputs) << "of the same tokens";
     EXPECT_EQ(both.fishers[k].rows, one.fishers[k].rows);
+    EXPECT_NEAR(both.fishers[k].effective.at(0) / (2 * one.fishers[k].effective.at(0)), 1, 1e-5);
   }
 }
 

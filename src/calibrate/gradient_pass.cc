@@ -122,6 +122,11 @@ class WayBack {
   at::Device device_;
 };
 
+uint64_t default_memory(const std::vector<Lane>& lanes) {
+  const bool on_gpu = !lanes[0].batches.empty() && !lanes[0].batches[0].hidden.is_cpu();
+  return on_gpu ? KeptInputs::memory_beside_gpu() : KeptInputs::kMemory;
+}
+
 // All lanes of this process, which wait for each other and for the other processes after every block.
 class WaysBack {
  public:
@@ -133,9 +138,9 @@ class WaysBack {
         options_(options),
         context_(context),
         dropped_(counts.first, context.checkpoint, context.report) {
+    const uint64_t memory = options.memory.value_or(default_memory(lanes));
     for (size_t l = 0; l < lanes.size(); ++l) {
-      KeptInputs kept(options.scratch, options.memory / lanes.size(),
-                      fmt::format("inputs-{}-{}", context.team.rank(), l));
+      KeptInputs kept(options.scratch, memory / lanes.size(), fmt::format("inputs-{}-{}", context.team.rank(), l));
       ways_.push_back(std::make_unique<WayBack>(std::move(lanes[l]), std::move(kept), dropped_, context));
     }
   }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "calibrate/block_pass.h"
@@ -14,9 +15,9 @@
 namespace nwc {
 
 struct GradientPassOptions {
-  std::filesystem::path scratch;          // a directory for what does not fit memory (calibrate/kept_inputs.h)
-  bool outputs = false;                   // E[g g^T] too
-  uint64_t memory = KeptInputs::kMemory;  // of all lanes of this process
+  std::filesystem::path scratch;        // a directory for what does not fit memory (calibrate/kept_inputs.h)
+  bool outputs = false;                 // E[g g^T] too
+  std::optional<uint64_t> memory = {};  // of all lanes of this process; by default as their device has it
   // What the file of the ends holds, after all calls of Lane::at_input, in every process; of no use but in the leading
   // one. None: there is no such file.
   std::function<Result<HessianFile>(int64_t positions)> ends = {};

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cmath>
 #include <map>
+#include <numeric>
 #include <string>
 
 #include "base/random_variates.h"
@@ -48,6 +49,7 @@ class GradientPass : public ::testing::Test {
 // Both sides of every layer, from one graph of the whole model, in binary64 products.
 struct Wanted {
   at::Tensor inputs, outputs;
+  double weight = 0, squares = 0;  // sums of |g|^2 and of its square
 };
 std::map<std::string, Wanted> whole_graph(const CausalLm& model, const fs::path& hessians) {
   const torch::AutoGradMode recording(true);
@@ -73,7 +75,9 @@ std::map<std::string, Wanted> whole_graph(const CausalLm& model, const fs::path&
       const at::Tensor weighted = x * g.square().sum(1, true).sqrt();
       const at::Tensor inputs = weighted.t().matmul(weighted) / count, outputs = g.t().matmul(g) / count;
       Wanted& w = wanted[name];
-      w = {w.inputs.defined() ? w.inputs + inputs : inputs, w.outputs.defined() ? w.outputs + outputs : outputs};
+      const at::Tensor weights = g.square().sum(1);
+      w = {w.inputs.defined() ? w.inputs + inputs : inputs, w.outputs.defined() ? w.outputs + outputs : outputs,
+           w.weight + weights.sum().item<double>(), w.squares + weights.square().sum().item<double>()};
     }
   }
   return wanted;
@@ -110,6 +114,8 @@ TEST_F(GradientPass, BothSidesAreThoseOfTheWholeModelsGraph) {
     ASSERT_EQ(static_cast<int64_t>((*fisher)->output_features), both.outputs.size(0)) << name;
     EXPECT_LT(error_of((*fisher)->inputs, both.inputs), 1e-5) << name;
     EXPECT_LT(error_of((*fisher)->outputs, both.outputs), 1e-5) << name;
+    ASSERT_EQ((*fisher)->effective.size(), 1u) << name;
+    EXPECT_NEAR((*fisher)->effective[0] / (both.weight * both.weight / both.squares), 1, 1e-5) << name;
     for (int64_t i = 0; i < both.outputs.size(0); ++i) {
       EXPECT_NEAR((*fisher)->rows[static_cast<size_t>(i)], both.outputs[i][i].item<double>(),
                   1e-5 * both.outputs[i][i].item<double>())
@@ -117,6 +123,29 @@ TEST_F(GradientPass, BothSidesAreThoseOfTheWholeModelsGraph) {
     }
   }
   EXPECT_EQ(read_hessian_file(directory_ / "h" / hessian_file_name(1))->positions, 64);
+}
+
+// Tokens of two halves weigh what their gradients do.
+TEST_F(GradientPass, EffectiveTokensOfMergedHalves) {
+  ASSERT_TRUE(calibrate(options("h"), {&text_, 1}, {}));
+  CalibrateOptions half = options("a");
+  half.sequences = 2;
+  const fs::path parts[] = {directory_ / "a", directory_ / "b"};
+  ASSERT_TRUE(calibrate(half, {&text_, 1}, {}));
+  half.output = parts[1];
+  half.seed = 2;
+  ASSERT_TRUE(calibrate(half, {&text_, 1}, {}));
+  ASSERT_TRUE(merge_calibrations(parts, directory_ / "both", false));
+  const auto fisher = [&](const std::string& name) {
+    return read_hessian_file(directory_ / name / hessian_file_name(1))->fishers.at(0);
+  };
+  const StoredFisher a = fisher("a"), b = fisher("b"), both = fisher("both");
+  const auto sum = [](const StoredFisher& f) { return std::accumulate(f.rows.begin(), f.rows.end(), 0.0); };
+  const double squares = sum(a) * sum(a) / a.effective[0] + sum(b) * sum(b) / b.effective[0];
+  ASSERT_EQ(both.effective.size(), 1u);
+  EXPECT_NEAR(both.effective[0] * squares / ((sum(a) + sum(b)) * (sum(a) + sum(b))), 1, 1e-5);
+  EXPECT_GT(both.effective[0], 1);
+  EXPECT_LT(both.effective[0], 64);
 }
 
 // What calibration without gradients writes is in it too.

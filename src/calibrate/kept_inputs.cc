@@ -1,8 +1,11 @@
 #include "calibrate/kept_inputs.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <system_error>
+
+#include "base/available_memory.h"
 
 namespace nwc {
 namespace {
@@ -21,6 +24,8 @@ Error io_error(const fs::path& directory, const char* what) {
 
 }  // namespace
 
+uint64_t KeptInputs::memory_beside_gpu() { return std::max(kMemory, available_memory() / 4); }
+
 Status KeptInputs::open_file() {
   const fs::path path = directory_ / ("." + name_ + kNameEnd);
   file_.open(path, std::ios::in | std::ios::out | std::ios::binary | std::ios::trunc);
@@ -31,9 +36,14 @@ Status KeptInputs::open_file() {
 }
 
 Status KeptInputs::put(size_t block, size_t batch, const at::Tensor& hidden) {
-  const at::Tensor here = hidden.detach().cpu().contiguous();
-  const uint64_t bytes = here.nbytes();
+  const uint64_t bytes = hidden.nbytes();
   Place& place = places_[{block, batch}];
+  if (!hidden.is_cpu() && used_of_device_ + bytes <= kMemoryOfDevice) {
+    used_of_device_ += bytes;
+    place.tensor = hidden.detach();
+    return {};
+  }
+  const at::Tensor here = hidden.detach().cpu().contiguous();
   if (used_ + bytes <= memory_) {
     used_ += bytes;
     place.tensor = here;
@@ -54,7 +64,7 @@ Result<at::Tensor> KeptInputs::take(size_t block, size_t batch) {
   const Place place = std::move(found->second);
   places_.erase(found);
   if (place.tensor.defined()) {
-    used_ -= place.tensor.nbytes();
+    (place.tensor.is_cpu() ? used_ : used_of_device_) -= place.tensor.nbytes();
     return place.tensor;
   }
   at::Tensor tensor = torch::empty(place.shape, torch::kFloat32);

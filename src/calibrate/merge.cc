@@ -1,7 +1,9 @@
 #include <algorithm>
+#include <numeric>
 #include <set>
 
 #include "calibrate/calibrate.h"
+#include "calibrate/effective_tokens.h"
 #include "calibrate/hessian_files.h"
 #include "checkpoint/content_hash.h"
 #include "guide/calibration_sequences.h"
@@ -43,6 +45,21 @@ void mix(std::span<float> a, std::span<const float> b, double share) {
   for (size_t k = 0; k < a.size(); ++k) a[k] = static_cast<float>((1 - share) * a[k] + share * b[k]);
 }
 
+// How many tokens of equal weight both together are worth; not known if one's is not. `shares` as below.
+std::vector<float> mixed_effective(const StoredFisher& a, const StoredFisher& b, std::span<const double> shares) {
+  std::vector<float> effective;
+  if (a.effective.size() != a.matrices || b.effective.size() != b.matrices) return effective;
+  for (size_t m = 0; m < a.matrices; ++m) {
+    const auto weight = [m](const StoredFisher& f, double share) {
+      const auto rows = std::span(f.rows).subspan(m * f.output_features, f.output_features);
+      return share * std::accumulate(rows.begin(), rows.end(), 0.0);
+    };
+    effective.push_back(
+        merged_effective_tokens(weight(a, 1 - shares[m]), a.effective[m], weight(b, shares[m]), b.effective[m]));
+  }
+  return effective;
+}
+
 // Fisher factors of the same layer; `shares`: how much of each matrix's tokens are `b`'s.
 bool mix(StoredFisher& a, const StoredFisher& b, std::span<const double> shares) {
   if (a.matrices != b.matrices || a.inputs.size() != b.inputs.size() || a.rows.size() != b.rows.size() ||
@@ -53,6 +70,7 @@ bool mix(StoredFisher& a, const StoredFisher& b, std::span<const double> shares)
     for (size_t m = 0; m < a.matrices; ++m)
       mix(std::span(part).subspan(m * size, size), std::span(other).subspan(m * size, size), shares[m]);
   };
+  a.effective = mixed_effective(a, b, shares);
   mix_part(a.inputs, b.inputs);
   mix_part(a.rows, b.rows);
   mix_part(a.outputs, b.outputs);

@@ -1,12 +1,9 @@
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <memory>
 #include <utility>
 
-#include "base/json.h"
 #include "cli/command.h"
-#include "cli/decode_backend.h"
+#include "cli/polish_run.h"
 #include "cli/quality_record.h"
 #include "cli/terminal.h"
 #include "cli/text_calibration.h"
@@ -20,60 +17,6 @@ struct Arguments {
   std::vector<std::filesystem::path> texts;
   std::string device = "cpu";
 };
-
-// Of the held-out windows, evenly spread.
-constexpr int64_t kWindows = 16;
-std::vector<int32_t> some_windows(const std::vector<int32_t>& held_out, int64_t length) {
-  const int64_t all = static_cast<int64_t>(held_out.size()) / length, count = std::min(all, kWindows);
-  std::vector<int32_t> some;
-  for (int64_t i = 0; i < count; ++i) {
-    const auto first = held_out.begin() + i * all / count * length;
-    some.insert(some.end(), first, first + length);
-  }
-  return some;
-}
-
-Result<PolishReport> polish_on_files(Arguments& a, const std::string& command, const Progress& progress) {
-  NWC_ASSIGN_OR_RETURN(a.options.device, open_device(a.device));
-  NWC_ASSIGN_OR_RETURN(a.options.backend, decode_backend_for(a.options.device, a.options.compressed));
-  NWC_ASSIGN_OR_RETURN(TokenisedTexts tokenised, tokenise_texts(a.options.compressed, a.texts, progress));
-  const std::vector<int32_t> held_out = some_windows(hold_out(tokenised.texts, a.options.length), a.options.length);
-  std::vector<std::vector<int32_t>> texts;
-  for (CalibrationText& text : tokenised.texts) texts.push_back(std::move(text.ids));
-  a.options.before_finish = [&](const std::filesystem::path& output, const DivergenceResult& measured) -> Status {
-    NWC_ASSIGN_OR_RETURN(const MeasuredQuality quality, quality_of(measured, a.texts, command));
-    return write_measured_quality(output, quality);
-  };
-  Result<PolishReport> report = polish(a.options, texts, held_out, progress);
-  if (report) report->warnings.insert(report->warnings.begin(), tokenised.warnings.begin(), tokenised.warnings.end());
-  return report;
-}
-
-Json report_json(const PolishReport& r) {
-  return {{"changed", r.changed},
-          {"factors", r.factors},
-          {"steps", r.steps},
-          {"steps_from_earlier_run", r.steps_from_earlier_run},
-          {"correction_bits", r.correction_bits},
-          {"input_bytes", r.input_bytes},
-          {"output_bytes", r.output_bytes},
-          {"before", to_json(r.before, /*own=*/false)},
-          {"after", to_json(r.after, /*own=*/false)},
-          {"warnings", r.warnings}};
-}
-
-double change(double before, double after) { return before > 0 ? 100 * (after / before - 1) : 0.0; }
-
-void print_report(const PolishReport& r) {
-  if (r.steps_from_earlier_run > 0) fmt::print("{} steps kept from an interrupted run\n", r.steps_from_earlier_run);
-  fmt::print("{} factors, {} steps\n", r.factors, r.steps);
-  fmt::print("on text held out         KL divergence {:.5f} -> {:.5f} nats per token ({:+.1f} %), {} windows of {}\n",
-             r.before.mean_kl, r.after.mean_kl, change(r.before.mean_kl, r.after.mean_kl), r.before.windows,
-             r.before.context);
-  fmt::print("weight files             {} -> {} ({:+.3f} %)\n", human_bytes(r.input_bytes), human_bytes(r.output_bytes),
-             change(static_cast<double>(r.input_bytes), static_cast<double>(r.output_bytes)));
-  if (!r.changed) fmt::print("nothing changed: no state was better on the text held out\n");
-}
 
 }  // namespace
 
@@ -123,14 +66,14 @@ void add_polish(CLI::App& app, Command& command) {
     Result<PolishReport> report = PolishReport{};
     {
       ProgressLine line(command.global.quiet);
-      report = polish_on_files(*a, command_text(app), line.progress());
+      report = polish_on_files(a->options, a->texts, a->device, command_text(app), line.progress());
       if (!report) return std::move(report).error();
       for (const std::string& warning : report->warnings) line.note("warning: " + warning);
     }
     if (command.global.json) {
-      print_json(report_json(*report));
+      print_json(to_json(*report));
     } else {
-      print_report(*report);
+      print_polish(*report);
     }
     return {};
   };

@@ -49,14 +49,21 @@ bool is_matrix_of_floats(const TensorView* tensor, uint64_t rows) {
          tensor->shape[1] > 0;
 }
 
+// Absent, or of this shape.
+bool is_absent_or_vector(const TensorView* tensor, uint64_t size) {
+  return tensor == nullptr || (tensor->dtype == DType::kF32 && tensor->shape.size() == 1 && tensor->shape[0] == size);
+}
+
 Status find_fisher(const SafetensorsFile& file, uint64_t number, HessianEntry& entry) {
   entry.fisher_number = number;
   entry.fisher_inputs = file.find(fisher_name(number, "inputs"));
   entry.fisher_rows = file.find(fisher_name(number, "rows"));
   entry.fisher_outputs = file.find(fisher_name(number, "outputs"));
+  entry.fisher_effective = file.find(fisher_name(number, "effective"));
   const uint64_t matrices = entry.hessian->shape[0];
   bool sound = is_matrix_of_floats(entry.fisher_inputs, matrices) && is_matrix_of_floats(entry.fisher_rows, matrices) &&
-               entry.fisher_inputs->shape[1] == entry.hessian->shape[1];
+               entry.fisher_inputs->shape[1] == entry.hessian->shape[1] &&
+               is_absent_or_vector(entry.fisher_effective, matrices);
   if (sound && entry.fisher_outputs != nullptr) {
     sound = is_matrix_of_floats(entry.fisher_outputs, matrices) &&
             features_of(entry.fisher_outputs->shape[1]) == entry.fisher_rows->shape[1];
@@ -69,8 +76,10 @@ Status find_lookup(const SafetensorsFile& file, uint64_t number, HessianEntry& e
   entry.lookup_number = number;
   entry.lookup_inputs = file.find(fisher_name(number, "inputs"));
   entry.lookup_rows = file.find(fisher_name(number, "rows"));
+  entry.lookup_effective = file.find(fisher_name(number, "effective"));
   if (entry.fisher_number && is_matrix_of_floats(entry.lookup_inputs, 1) && is_matrix_of_floats(entry.lookup_rows, 1) &&
-      entry.lookup_inputs->shape == entry.fisher_inputs->shape && entry.lookup_rows->shape == entry.fisher_rows->shape)
+      is_absent_or_vector(entry.lookup_effective, 1) && entry.lookup_inputs->shape == entry.fisher_inputs->shape &&
+      entry.lookup_rows->shape == entry.fisher_rows->shape)
     return {};
   return corrupt(file, "Fisher factors " + std::to_string(number) + " of a look-up are missing, or have another shape");
 }
@@ -131,8 +140,9 @@ std::vector<PlannedTensor> planned_tensors(const HessianFile& file) {
     const StoredFisher& f = file.fishers[k];
     planned.push_back({fisher_name(k, "inputs"), DType::kF32, {f.matrices, triangle(f.features)}});
     planned.push_back({fisher_name(k, "rows"), DType::kF32, {f.matrices, f.output_features}});
-    if (f.outputs.empty()) continue;
-    planned.push_back({fisher_name(k, "outputs"), DType::kF32, {f.matrices, triangle(f.output_features)}});
+    if (!f.outputs.empty())
+      planned.push_back({fisher_name(k, "outputs"), DType::kF32, {f.matrices, triangle(f.output_features)}});
+    if (!f.effective.empty()) planned.push_back({fisher_name(k, "effective"), DType::kF32, {f.effective.size()}});
   }
   return planned;
 }
@@ -160,16 +170,19 @@ StoredFisher HessianEntry::read_fisher() const {
                       .rows = numbers_of<float>(*fisher_rows),
                       .outputs = {}};
   if (fisher_outputs != nullptr) stored.outputs = numbers_of<float>(*fisher_outputs);
+  if (fisher_effective != nullptr) stored.effective = numbers_of<float>(*fisher_effective);
   return stored;
 }
 
 StoredFisher HessianEntry::read_lookup() const {
-  return {.matrices = 1,
-          .features = features_of(lookup_inputs->shape[1]),
-          .output_features = lookup_rows->shape[1],
-          .inputs = numbers_of<float>(*lookup_inputs),
-          .rows = numbers_of<float>(*lookup_rows),
-          .outputs = {}};
+  StoredFisher stored{.matrices = 1,
+                      .features = features_of(lookup_inputs->shape[1]),
+                      .output_features = lookup_rows->shape[1],
+                      .inputs = numbers_of<float>(*lookup_inputs),
+                      .rows = numbers_of<float>(*lookup_rows),
+                      .outputs = {}};
+  if (lookup_effective != nullptr) stored.effective = numbers_of<float>(*lookup_effective);
+  return stored;
 }
 
 Result<HessianIndex> index_of(const SafetensorsFile& file) {
@@ -211,6 +224,7 @@ Status write_hessian_file(const fs::path& path, const HessianFile& file) {
     NWC_RETURN_IF_ERROR(write(fisher_name(k, "inputs"), f.inputs));
     NWC_RETURN_IF_ERROR(write(fisher_name(k, "rows"), f.rows));
     if (!f.outputs.empty()) NWC_RETURN_IF_ERROR(write(fisher_name(k, "outputs"), f.outputs));
+    if (!f.effective.empty()) NWC_RETURN_IF_ERROR(write(fisher_name(k, "effective"), f.effective));
   }
   return writer.finish();
 }

@@ -11,6 +11,8 @@
 //   fisher.<k>.rows        F32 [matrices, m]: the mean of g_i^2, for each of the m outputs
 //   fisher.<k>.outputs     F32 [matrices, m (m + 1) / 2]: the mean of g g^T; not of experts, and of the rest
 //                          only if it was asked for
+//   fisher.<k>.effective   F32 [matrices]: (sum w)^2 / sum w^2 with w = |g|^2 of each token, how many of equal weight
+//                          tell as much; not in files of older versions
 // and in __metadata__ "nwcodec.hessians", JSON:
 //   {"weights": {"<tensor name>": {"hessian": i, "fisher": k, "hash": "<XXH3 of the tensor's bytes, 16 hex digits>"},
 //                ...},
@@ -50,9 +52,10 @@ struct StoredHessian {
 // Kronecker factors of a layer's Fisher information: the second moments of its gradients, g x^T for each token.
 struct StoredFisher {
   uint64_t matrices = 0, features = 0, output_features = 0;
-  std::vector<float> inputs;   // [matrices, features (features + 1) / 2]
-  std::vector<float> rows;     // [matrices, output_features]
-  std::vector<float> outputs;  // [matrices, output_features (output_features + 1) / 2], or empty
+  std::vector<float> inputs;          // [matrices, features (features + 1) / 2]
+  std::vector<float> rows;            // [matrices, output_features]
+  std::vector<float> outputs;         // [matrices, output_features (output_features + 1) / 2], or empty
+  std::vector<float> effective = {};  // tokens of equal weight that tell as much; [matrices], or empty if not known
 };
 
 struct HessianFile {
@@ -86,11 +89,13 @@ Status write_hessian_file(const std::filesystem::path& path, const HessianFile& 
 struct HessianEntry {
   uint64_t hessian_number = 0, weight_hash = 0;
   const TensorView *hessian = nullptr, *tokens = nullptr;
-  // All nullptr without gradients; fisher_outputs also where it was not asked for.
+  // All nullptr without gradients; fisher_outputs also where it was not asked for,
+  // fisher_effective in files of older versions.
   const TensorView *fisher_inputs = nullptr, *fisher_rows = nullptr, *fisher_outputs = nullptr;
+  const TensorView* fisher_effective = nullptr;
   std::optional<uint64_t> fisher_number = {};
   // Likewise of the look-up in an embedding that is the head too.
-  const TensorView *lookup_inputs = nullptr, *lookup_rows = nullptr;
+  const TensorView *lookup_inputs = nullptr, *lookup_rows = nullptr, *lookup_effective = nullptr;
   std::optional<uint64_t> lookup_number = {};
   bool end = false;
 

@@ -119,8 +119,9 @@ Result<std::optional<StoredFisher>> HessianStore::find_lookup(const TensorView& 
   NWC_ASSIGN_OR_RETURN(const Location* location, locate(weight));
   const HessianEntry& entry = location->entry;
   if (!entry.lookup_number) return std::optional<StoredFisher>();
-  for (const TensorView* part : {entry.lookup_inputs, entry.lookup_rows})
-    NWC_RETURN_IF_ERROR(checksums_[location->file].verify(*part));
+  for (const TensorView* part : {entry.lookup_inputs, entry.lookup_rows, entry.lookup_effective}) {
+    if (part != nullptr) NWC_RETURN_IF_ERROR(checksums_[location->file].verify(*part));
+  }
   return std::optional(entry.read_lookup());
 }
 
@@ -128,7 +129,8 @@ Result<std::optional<StoredFisher>> HessianStore::find_fisher(const TensorView& 
   NWC_ASSIGN_OR_RETURN(const Location* location, locate(weight));
   const HessianEntry& entry = location->entry;
   if (!entry.fisher_number) return std::optional<StoredFisher>();
-  for (const TensorView* part : {entry.fisher_inputs, entry.fisher_rows, entry.fisher_outputs}) {
+  for (const TensorView* part :
+       {entry.fisher_inputs, entry.fisher_rows, entry.fisher_outputs, entry.fisher_effective}) {
     if (part != nullptr) NWC_RETURN_IF_ERROR(checksums_[location->file].verify(*part));
   }
   StoredFisher stored = entry.read_fisher();

@@ -48,7 +48,7 @@ TEST(HessianStore, FisherFactorsThereAndBack) {
   const testing::TempDir directory;
   const std::string bytes = "weights";
   HessianFile file = two_layers(bytes);
-  file.fishers = {{1, 2, 3, {7, 8, 9}, {1, 2, 3}, {}}, {2, 1, 2, {5, 6}, {1, 2, 3, 4}, {1, 2, 3, 4, 5, 6}}};
+  file.fishers = {{1, 2, 3, {7, 8, 9}, {1, 2, 3}, {}}, {2, 1, 2, {5, 6}, {1, 2, 3, 4}, {1, 2, 3, 4, 5, 6}, {2.5, 4}}};
   file.weights["q.weight"].fisher = 0;
   file.weights["experts"].fisher = 1;
   file.positions = 10;
@@ -60,6 +60,8 @@ TEST(HessianStore, FisherFactorsThereAndBack) {
   ASSERT_EQ(read->fishers.size(), 2u);
   EXPECT_EQ(read->fishers[1].matrices, 2u);
   EXPECT_EQ(read->fishers[1].outputs, file.fishers[1].outputs);
+  EXPECT_EQ(read->fishers[1].effective, file.fishers[1].effective);
+  EXPECT_TRUE(read->fishers[0].effective.empty()) << "as older versions wrote them";
   const HessianStore store = *HessianStore::open(directory.path());
   const Result<std::optional<StoredFisher>> fisher = store.find_fisher(view_of("q.weight", bytes));
   ASSERT_TRUE(fisher && *fisher);
@@ -89,6 +91,7 @@ TEST(HessianStore, FisherFactorsOfOtherShapesAreRefused) {
   const std::string refused = "Fisher factors 0 are missing, or have another dtype or shape";
   EXPECT_EQ(error_with({1, 3, 3, {1, 2, 3, 4, 5, 6}, {1, 2, 3}, {}}, 0), refused) << "other inputs";
   EXPECT_EQ(error_with({2, 2, 3, {7, 8, 9, 7, 8, 9}, {1, 2, 3, 1, 2, 3}, {}}, 0), refused) << "other matrices";
+  EXPECT_EQ(error_with({1, 2, 3, {7, 8, 9}, {1, 2, 3}, {}, {1, 2}}, 0), refused) << "other effective tokens";
   EXPECT_EQ(error_with({1, 2, 3, {7, 8, 9}, {1, 2, 3}, {}}, 1),
             "Fisher factors 1 are missing, or have another dtype or shape");
 }

@@ -41,6 +41,10 @@ Status check(const PolishOptions& o, std::span<const std::vector<int32_t>> texts
   return {};
 }
 
+double default_rate(double divergence) {
+  return std::min(kRateOfErrors * std::sqrt(divergence), kRateOfDivergence * divergence);
+}
+
 // An original has the tensors of what was made from it.
 Status check_same_tensors(const WeightStore& compressed, const Weights& reference) {
   for (const auto& [name, weight] : compressed.weights()) {
@@ -131,7 +135,7 @@ class Polishing {
       return {};
     };
     PolishOptions training = options_;
-    if (training.rate == 0) training.rate = kRateOfDivergence * std::sqrt(report.before.mean_kl);
+    if (training.rate == 0) training.rate = default_rate(report.before.mean_kl);
     if (factors_->count() > 0) {
       const auto measure = [&](const at::Tensor& theta) { return divergence_with(theta); };
       NWC_RETURN_IF_ERROR(
@@ -189,7 +193,7 @@ class Polishing {
       NWC_ASSIGN_OR_RETURN(const int64_t added, added_bytes(store_, changes));
       if (static_cast<double>(added) <= room) {
         NWC_ASSIGN_OR_RETURN(const double divergence, divergence_with(factors_->rounded(best, bits)));
-        if (divergence < report.before.mean_kl) {
+        if (divergence < report.before.mean_kl - kLeastGain) {
           report.changed = true;
           report.correction_bits = changes.corrections.empty() ? 0 : bits;
           return changes;
@@ -209,7 +213,7 @@ class Polishing {
     NWC_ASSIGN_OR_RETURN(const CausalLm written,
                          CausalLm::open(output.path(), {.threads = options_.threads, .device = options_.device}));
     NWC_ASSIGN_OR_RETURN(report.after, measure_model(written));
-    if (report.after.mean_kl < report.before.mean_kl) return {};
+    if (report.after.mean_kl < report.before.mean_kl - kLeastGain) return {};
     report.changed = false;
     report.after = report.before;
     const Result<std::vector<std::string>> again = write_changed(store_, {}, output.path(), progress_);

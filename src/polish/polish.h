@@ -20,7 +20,10 @@
 
 namespace nwc {
 
-inline constexpr double kRateOfDivergence = 0.0165;
+// The best factors are as far away as the errors are large, and those go with the square root of the divergence; what
+// is to be won beside the noise of a step's gradient goes with the divergence itself. Fitted to SmolLM2-135M at 2.45 to
+// 4 bits (docs/lab/polish.md).
+inline constexpr double kRateOfErrors = 0.0165, kRateOfDivergence = 0.045;
 
 struct PolishOptions {
   std::filesystem::path compressed, reference;  // the original of `compressed`, plain or compressed itself
@@ -28,8 +31,8 @@ struct PolishOptions {
   int64_t steps = 200;
   int64_t batch = 4;      // sequences per step, of each text in turn
   int64_t length = 2048;  // tokens of a sequence, and of a window of the held-out text
-  // Octaves that a factor moves per step, at most; falls to zero along a cosine. 0: kRateOfDivergence times the square
-  // root of the divergence before, since the best factors are as far away as the errors are large.
+  // Octaves that a factor moves per step, at most; falls to zero along a cosine, and to half after a
+  // setback. 0: kRateOfErrors times the root of the divergence before, or kRateOfDivergence times it if that is less.
   double rate = 0;
   double growth = 0.001;  // of the weight files, at most: decides how finely corrections are stored
   uint64_t seed = 1;      // of which sequences are drawn

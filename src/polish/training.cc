@@ -13,6 +13,7 @@ namespace nwc {
 namespace {
 
 constexpr int64_t kMeasurements = 8, kPatience = 3, kWarmUp = 10;
+constexpr double kSetback = 1e-3;  // of the divergence: less is what rounding theta hides
 constexpr double kFirstDecay = 0.9, kSecondDecay = 0.99, kEpsilon = 1e-8;
 
 at::Tensor tensor_of(const std::vector<float>& values, const at::Device& device) {
@@ -54,13 +55,13 @@ Status train_factors(const PolishModels& models, const PolishOptions& options,
   at::Tensor theta = tensor_of(state.theta, device), first = tensor_of(state.first, device),
              second = tensor_of(state.second, device);
   const int64_t between = std::max<int64_t>(1, (options.steps + kMeasurements - 1) / kMeasurements);
-  while (state.step < options.steps && state.without_progress < kPatience) {
+  while (state.step < options.steps && state.setbacks < kPatience) {
     progress.at(static_cast<uint64_t>(state.step), static_cast<uint64_t>(options.steps), "polishing");
     models.source.set_theta(theta);
     NWC_ASSIGN_OR_RETURN(const DivergenceGradient gradient,
                          divergence_gradient(models.reference, models.compressed, models.source, theta,
                                              draw(options, texts, state.step), progress));
-    const double rate = rate_at(options, state.step);
+    const double rate = state.rate_share * rate_at(options, state.step);
     ++state.step;
     first.mul_(kFirstDecay).add_(gradient.theta, 1 - kFirstDecay);
     second.mul_(kSecondDecay).addcmul_(gradient.theta, gradient.theta, 1 - kSecondDecay);
@@ -70,11 +71,15 @@ Status train_factors(const PolishModels& models, const PolishOptions& options,
     theta = theta - rate * (first * of_first) / ((second * of_second).sqrt() + kEpsilon);
     if (state.step % between != 0 && state.step != options.steps) continue;
     NWC_ASSIGN_OR_RETURN(const double divergence, measure(models.factors.rounded(theta, kMaxCorrectionBits)));
-    ++state.without_progress;
-    if (divergence < state.best_divergence) {
+    if (divergence < state.best_divergence - kLeastGain) {
       state.best_divergence = divergence;
       state.best = values_of(theta);
-      state.without_progress = 0;
+      state.setbacks = 0;
+    } else if (divergence > (1 + kSetback) * state.best_divergence) {
+      ++state.setbacks;
+      theta = state.best.empty() ? torch::zeros_like(theta) : tensor_of(state.best, device);
+      first.zero_();
+      state.rate_share /= 2;
     }
     state.theta = values_of(theta);
     state.first = values_of(first);

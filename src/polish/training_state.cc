@@ -16,7 +16,8 @@ namespace nwc {
 namespace {
 
 constexpr const char* kRun = "nwcodec.run";
-constexpr const char* kNumbers = "numbers";  // step, without_progress; bits of before and best_divergence
+constexpr const char* kNumbers = "numbers";  // step, setbacks; bits of before, best_divergence, rate_share
+constexpr size_t kCount = 5;
 
 using Vectors = std::vector<std::pair<std::string, std::vector<float> TrainingState::*>>;
 const Vectors& vectors() {
@@ -30,13 +31,14 @@ const Vectors& vectors() {
 }  // namespace
 
 Status write_state(const std::filesystem::path& path, const TrainingState& state, const std::string& run) {
-  std::vector<PlannedTensor> plan{{kNumbers, DType::kU64, {4}}};
+  std::vector<PlannedTensor> plan{{kNumbers, DType::kU64, {kCount}}};
   for (const auto& [name, vector] : vectors()) plan.push_back({name, DType::kF32, {(state.*vector).size()}});
   NWC_ASSIGN_OR_RETURN(SafetensorsWriter writer,
                        SafetensorsWriter::create(path, std::move(plan), {}, {{kRun, run}}, {.checksums = true}));
   std::vector<std::byte> numbers;
-  for (const uint64_t number : {static_cast<uint64_t>(state.step), static_cast<uint64_t>(state.without_progress),
-                                std::bit_cast<uint64_t>(state.before), std::bit_cast<uint64_t>(state.best_divergence)})
+  for (const uint64_t number :
+       {static_cast<uint64_t>(state.step), static_cast<uint64_t>(state.setbacks), std::bit_cast<uint64_t>(state.before),
+        std::bit_cast<uint64_t>(state.best_divergence), std::bit_cast<uint64_t>(state.rate_share)})
     append_le(numbers, number);
   NWC_RETURN_IF_ERROR(writer.write(kNumbers, 0, numbers));
   for (const auto& [name, vector] : vectors())
@@ -51,13 +53,15 @@ Result<TrainingState> read_state(const std::filesystem::path& path, size_t count
   if (const auto found = file.metadata().find(kRun); found == file.metadata().end() || found->second != run)
     return other("belongs to another run");
   const TensorView* numbers = file.find(kNumbers);
-  if (numbers == nullptr || numbers->bytes.size() != 4 * sizeof(uint64_t)) return other("is no state of a training");
-  std::array<uint64_t, 4> read{};
+  if (numbers == nullptr || numbers->bytes.size() != kCount * sizeof(uint64_t))
+    return other("is no state of a training");
+  std::array<uint64_t, kCount> read{};
   for (size_t i = 0; i < read.size(); ++i) read[i] = load_le<uint64_t>(numbers->bytes.data() + 8 * i);
   TrainingState state{.step = static_cast<int64_t>(read[0]),
                       .before = std::bit_cast<double>(read[2]),
                       .best_divergence = std::bit_cast<double>(read[3]),
-                      .without_progress = static_cast<int64_t>(read[1])};
+                      .setbacks = static_cast<int64_t>(read[1]),
+                      .rate_share = std::bit_cast<double>(read[4])};
   for (const auto& [name, vector] : vectors()) {
     const TensorView* view = file.find(name);
     const bool may_be_empty = vector == &TrainingState::best;

@@ -15,7 +15,8 @@ struct TrainingState {
   std::vector<float> theta, first, second;  // Adam's means of gradients and of their squares
   std::vector<float> best;                  // the theta that was best on held-out text; empty: none was better
   double before = 0, best_divergence = 0;   // of no theta, and of the best
-  int64_t without_progress = 0;             // measurements since the best
+  int64_t setbacks = 0;                     // measurements that were worse than the best, since then
+  double rate_share = 1;                    // of the rate asked for
 };
 
 // Atomic. `run` is the digest of the run's identity. Errors: kIo.

@@ -17,6 +17,9 @@
 namespace nwc {
 namespace {
 
+// Where calibration did not record it.
+constexpr double kTokensPerEffective = 16;
+
 // Tokens that calibration hardly saw stand in other texts: they count as their steps have it (guide/sensitivity.h).
 void raise_rare_tokens(StoredFisher& use) {
   for (uint64_t m = 0; m < use.matrices; ++m) {
@@ -24,6 +27,12 @@ void raise_rare_tokens(StoredFisher& use) {
     const double mean = std::accumulate(rows.begin(), rows.end(), 0.0) / static_cast<double>(rows.size());
     for (float& r : rows) r = std::max(r, static_cast<float>(kLeastToken * mean));
   }
+}
+
+// Of gradients so unequal that a few of the tokens tell most. `tokens`: all of them, by matrix.
+double effective_tokens(const StoredFisher& fisher, std::span<const int64_t> tokens) {
+  if (!fisher.effective.empty()) return std::accumulate(fisher.effective.begin(), fisher.effective.end(), 0.0);
+  return std::accumulate(tokens.begin(), tokens.end(), 0.0) / kTokensPerEffective;
 }
 
 }  // namespace
@@ -72,9 +81,8 @@ Result<std::optional<FeltError>> FeltError::of(const HessianStore& hessians, con
     for (StoredFisher& use : felt.uses_) raise_rare_tokens(use);
   }
   if (!any) return std::optional<FeltError>();
-  const auto tokens = std::accumulate(tokens_of.begin(), tokens_of.end(), int64_t{0});
-  if (tokens > 0)
-    felt.inputs_per_token_ = static_cast<double>(weights.columns * weights.matrices) / static_cast<double>(tokens);
+  const double tokens = effective_tokens(felt.uses_[0], tokens_of);
+  if (tokens > 0) felt.inputs_per_token_ = static_cast<double>(weights.columns * weights.matrices) / tokens;
   return std::optional(std::move(felt));
 }
 

@@ -39,7 +39,8 @@ class FeltError {
   // two_sided_feedback.h), [rows]; empty: r_i.
   double of_rows(uint64_t matrix, uint64_t first, uint64_t count, const float* errors, Isa isa,
                  std::span<const double> pivots = {}) const;
-  // Of a matrix, on average: how many tokens each of its inputs' coefficients was fitted to, inverted.
+  // Of a matrix, on average: its inputs, each a coefficient of feedback, for each token that they were fitted to, where
+  // tokens count by their gradients (guide/hessian_file.h, effective).
   double inputs_per_token() const { return inputs_per_token_; }
 
  private:

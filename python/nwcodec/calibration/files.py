@@ -28,7 +28,8 @@ def write_block(block: list[Layer], gradients: bool, positions: int, path: Path,
         fisher = None
         if gradients:
             rows = means(layer.squares, layer.felt.tokens, layer.out_features)
-            fisher = file.add_fisher(layer.felt.mean(), rows, layer.g.mean() if layer.g is not None else None)
+            outputs = layer.g.mean() if layer.g is not None else None
+            fisher = file.add_fisher(layer.felt.mean(), rows, outputs, layer.effective.count())
         file.add_weight(layer.name, layer.hash, hessians[id(layer.shares or layer)], fisher, None, False)
     file.write(str(path), positions if gradients else 0, json.dumps(calibration))
 
@@ -36,10 +37,10 @@ def write_block(block: list[Layer], gradients: bool, positions: int, path: Path,
 def write_ends(ends: Ends, names: Names, positions: int, path: Path, calibration: dict) -> None:
     file = _nwcodec.HessianFile()
     head = file.add_hessian(ends.x.mean(), np.array([ends.x.tokens], np.int64))
-    felt = file.add_fisher(ends.felt.mean(), means(ends.head_squares, ends.felt.tokens, ends.head.out_features), None)
-    lookup = file.add_fisher(
-        ends.lookup.mean(), means(ends.lookup_squares, ends.lookup.tokens, ends.embedding.num_embeddings), None
-    )
+    of_head = means(ends.head_squares, ends.felt.tokens, ends.head.out_features)
+    felt = file.add_fisher(ends.felt.mean(), of_head, None, ends.head_effective.count())
+    of_lookup = means(ends.lookup_squares, ends.lookup.tokens, ends.embedding.num_embeddings)
+    lookup = file.add_fisher(ends.lookup.mean(), of_lookup, None, ends.lookup_effective.count())
     hash_ = names.hash(ends.embedding_name, ends.embedding.weight)
     if ends.head_name == ends.embedding_name:
         file.add_weight(ends.embedding_name, hash_, head, felt, lookup, True)

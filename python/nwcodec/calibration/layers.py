@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from nwcodec import _nwcodec
-from nwcodec.calibration.moments import Moment
+from nwcodec.calibration.moments import Effective, Moment
 from nwcodec.checkpoint import Checkpoint
 
 __all__ = ["Ends", "Layer", "Names", "blocks_of", "checkpoint_of", "ends_of"]
@@ -35,6 +35,7 @@ class Layer:
     felt: Moment = None  # of |g| x
     g: Moment | None = None
     squares: torch.Tensor | None = None
+    effective: Effective = None  # by |g|^2
 
     def begin(self, outputs: bool) -> None:
         self.x = Moment(self.in_features)
@@ -42,9 +43,10 @@ class Layer:
         # Experts are many, and see too few tokens to tell how their outputs work together.
         self.g = Moment(self.out_features) if outputs and not self.expert else None
         self.squares = None
+        self.effective = Effective()
 
     def end(self) -> None:
-        self.x = self.felt = self.g = self.squares = None
+        self.x = self.felt = self.g = self.squares = self.effective = None
 
     def bytes(self, gradients: bool, outputs: bool) -> int:
         n, m = self.in_features, self.out_features
@@ -64,11 +66,14 @@ class Ends:
     lookup: Moment = None
     head_squares: torch.Tensor = None
     lookup_squares: torch.Tensor = None
+    head_effective: Effective = None
+    lookup_effective: Effective = None
     seen: dict[str, torch.Tensor] = field(default_factory=dict)
 
     def begin(self) -> None:
         n = self.head.in_features
         self.x, self.felt, self.lookup = Moment(n), Moment(n), Moment(n)
+        self.head_effective, self.lookup_effective = Effective(), Effective()
         device = self.head.weight.device
         self.head_squares = torch.zeros(self.head.out_features, dtype=torch.float64, device=device)
         self.lookup_squares = torch.zeros(self.embedding.num_embeddings, dtype=torch.float64, device=device)
@@ -81,6 +86,7 @@ class Ends:
         squares = g.float().square()
         self.x.add(x)
         self.felt.add(x * squares.sum(-1, keepdim=True).sqrt())
+        self.head_effective.add(squares.sum(-1))
         for some in squares.split(_POSITIONS_AT_A_TIME):
             self.head_squares += some.sum(0, dtype=torch.float64).float().double().to(self.head_squares.device)
         # Modules that scale what they look up see a row's error that much larger.
@@ -88,6 +94,7 @@ class Ends:
         felt = seen["g_embedding"].reshape(x.shape).float() * scale
         self.lookup.add(felt)
         each = felt.square().sum(-1, dtype=torch.float64).float().double().to(self.lookup_squares.device)
+        self.lookup_effective.add(each)
         self.lookup_squares.index_add_(0, seen["ids"].reshape(-1).to(each.device), each)
 
 

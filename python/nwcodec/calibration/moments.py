@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-__all__ = ["Moment", "means"]
+__all__ = ["Effective", "Moment", "means"]
 
 
 class Moment:
@@ -26,6 +26,23 @@ class Moment:
         if self.sum is None:
             return np.zeros((1, self.features, self.features), np.float32)
         return (self.sum / self.tokens).float().cpu().numpy()[None]
+
+
+class Effective:
+    """How many tokens of equal weight tell as much as those of unequal weights w: (sum w)^2 / sum w^2."""
+
+    def __init__(self):
+        self.sums: torch.Tensor | None = None
+
+    def add(self, weights: torch.Tensor) -> None:
+        w = weights.double()
+        sums = torch.stack([w.sum(), w.square().sum()])
+        self.sums = sums if self.sums is None else self.sums + sums.to(self.sums.device)
+
+    def count(self) -> float:
+        if self.sums is None or self.sums[1] == 0:
+            return 0.0
+        return float(self.sums[0] ** 2 / self.sums[1])
 
 
 def means(squares: torch.Tensor | None, tokens: int, size: int) -> np.ndarray:

@@ -124,6 +124,7 @@ class Pass:
             layer.felt.add(x * g.square().sum(-1, keepdim=True).sqrt())
             if layer.g is not None:
                 layer.g.add(g)
+            layer.effective.add(g.square().sum(-1))
             squares = g.square().sum(0, dtype=torch.float64).float().double()
             layer.squares = squares if layer.squares is None else layer.squares + squares
         if self._ends is not None:

@@ -11,8 +11,10 @@
 #include "cli/command.h"
 #include "cli/compress/compress_summary.h"
 #include "cli/compress/encoding_options.h"
+#include "cli/compress/polish_afterwards.h"
 #include "cli/compress/recovery_options.h"
 #include "cli/compress/selection_list.h"
+#include "cli/polish_run.h"
 #include "cli/quality_record.h"
 #include "cli/shipped_codecs.h"
 #include "cli/team_end.h"
@@ -63,6 +65,7 @@ struct Arguments {
   bool recover = false;
   std::string device = "cpu";
   RecoverOptions recovery;
+  PolishAfterwards polish;
 
   bool asks_for_a_rate() const { return options.bits || options.size || divergence; }
 };
@@ -165,6 +168,7 @@ void add_text_options(CLI::App& app, Arguments& a) {
       ->check(in_range(int64_t{2}, kManyTokens))
       ->needs(text)
       ->capture_default_str();
+  a.polish.add_options(app, text);
 }
 
 }  // namespace
@@ -270,6 +274,8 @@ void add_compress(CLI::App& app, Command& command) {
     if (a->options.output.empty() && !a->list && !a->plan) throw CLI::RequiredError("--output");
     if (a->divergence && a->calibration.texts.empty())
       throw CLI::ValidationError("--divergence", "is measured on text: give --text, too");
+    if (a->divergence && a->polish.wanted())
+      throw CLI::ValidationError("--polish", "changes what --divergence has found: leave out one of them");
     if (a->plan && (a->options.hessians.empty() || !a->calibration.texts.empty()))
       throw CLI::ValidationError("--plan", "predicts from --hessians: calibrate first, and leave out --text");
     if (a->plan && !a->options.bits && a->size.empty()) throw CLI::ValidationError("--plan", "needs --bits or --size");
@@ -296,6 +302,7 @@ void add_compress(CLI::App& app, Command& command) {
     std::vector<int32_t> held_out;
     if (calibrates) {
       a->calibration.seed = a->recovery.seed;
+      if (a->polish.wanted()) NWC_RETURN_IF_ERROR(a->polish.begin(a->options, a->calibration));
       NWC_RETURN_IF_ERROR(calibrate_on_texts(*a, *team, held_out, *line));
       NWC_RETURN_IF_ERROR(settle_guide(open_options(app), a->asks_for_a_rate(), a->options));
     }
@@ -314,7 +321,7 @@ void add_compress(CLI::App& app, Command& command) {
       NWC_RETURN_IF_ERROR(write_measured_quality(directory, quality));
       return divergence->mean_kl;
     };
-    if (calibrates) {
+    if (calibrates && !a->polish.wanted()) {
       a->options.before_finish = [&](const fs::path& directory) -> Status {
         if (const Result<double> measured = measure_and_record(directory); !measured) return Error(measured.error());
         return {};
@@ -329,6 +336,13 @@ void add_compress(CLI::App& app, Command& command) {
     if (!report) return end_all(*team, std::move(report).error());
     for (const std::string& warning : report->warnings) line->note("warning: " + warning);
     if (!team->leads()) return {};
+    std::optional<PolishReport> polished;
+    if (a->polish.wanted()) {
+      NWC_ASSIGN_OR_RETURN(
+          polished, a->polish.finish(a->options, a->calibration, a->device, command_text(app), line->progress()));
+      for (const std::string& warning : polished->warnings) line->note("warning: " + warning);
+      divergence = polished->after;
+    }
     if (!a->report.empty()) {
       const ReportOptions options{a->options.model, a->options.output, a->options.hessians, options_given(app),
                                   command.global.threads};
@@ -342,6 +356,7 @@ void add_compress(CLI::App& app, Command& command) {
       Json json = to_json(*report);
       if (list) json["selection"] = selection_json(*list);
       if (divergence) json["held_out"] = to_json(*divergence, own);
+      if (polished) json["polish"] = to_json(*polished);
       if (found) json["trials"] = trials_json(*found);
       print_json(json);
     } else {
@@ -349,6 +364,7 @@ void add_compress(CLI::App& app, Command& command) {
       print_summary(*report);
       if (found) print_trials(*found);
       if (divergence) print_measured(*divergence, own);
+      if (polished) print_polish(*polished);
     }
     return {};
   };

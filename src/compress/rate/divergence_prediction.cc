@@ -26,12 +26,8 @@ constexpr uint64_t kParts = 1;  // of a tensor that are looked at: 256 rows
 // Errors of tensors, and of a tensor at different positions, are not independent of each other, as the sum has it.
 constexpr double kTogether = 1.18;
 // Feedback is fitted to the calibration's tokens and does better on them than on others: of n inputs and N tokens, by
-// about 1 + n / N effective ones. Gradients are so unequal that this many tokens count for one.
-constexpr double kTokensPerEffective = 16;
-
-double unseen_share(const FeltError& felt, bool feedback) {
-  return feedback ? 1 + kTokensPerEffective * felt.inputs_per_token() : 1;
-}
+// about 1 + n / N.
+double unseen_share(const FeltError& felt, bool feedback) { return feedback ? 1 + felt.inputs_per_token() : 1; }
 
 }  // namespace
 
