@@ -134,8 +134,6 @@ Status LayeredStore::add_refinements(const WeightsOptions& options) {
   NWC_ASSIGN_OR_RETURN(const std::vector<std::string> names, list_directory(directory_));
   unsigned all = 1;
   while (is_folder(directory_ / refinement_folder(all))) ++all;
-  if (number < all)
-    notes_.push_back(std::to_string(number) + " of " + std::to_string(all) + " layers are read, as asked for");
   for (const std::string& name : names) {
     if (!is_refinement_folder(name) || !is_folder(directory_ / name)) continue;
     if (std::stoul(name.substr(name.find('-') + 1)) > all)

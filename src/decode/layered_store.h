@@ -59,7 +59,7 @@ class LayeredStore {
   const std::map<std::string, LayeredWeight>& weights() const { return weights_; }
   // Of what all layers give. Precondition: is_compressed().
   uint64_t identity() const;
-  // What a user should know of how many layers are read, a sentence each.
+  // What a user should know of layers that are there and not read, a sentence each.
   const std::vector<std::string>& notes() const { return notes_; }
 
   Result<OpenedWeight> open_weight(const LayeredWeight& weight) const;
