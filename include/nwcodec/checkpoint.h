@@ -104,6 +104,9 @@ class Checkpoint {
     const SafetensorsFile* shard = nullptr;
   };
   Location find(const std::string& name) const;
+  // Makes tensors() and find() give these instead, for each shard in their order: other views of tensors of the files,
+  // or fewer of them.
+  void show(std::vector<std::vector<TensorView>> tensors);
 
   // What a user should know of how the directory is read, a sentence each: weights that are passed over or decoded,
   // tensors that the index does not describe.

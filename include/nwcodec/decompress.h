@@ -17,9 +17,11 @@ namespace nwc {
 
 struct DecompressOptions {
   std::filesystem::path input;
-  std::filesystem::path output;  // must not exist, be empty, or hold an interrupted run of the same options
-  std::optional<DType> dtype;    // F32, F16 or BF16 for all float weights; otherwise each tensor's original dtype
-  bool force = false;            // replace the checkpoint that stands in `output`
+  std::filesystem::path output;    // must not exist, be empty, or hold an interrupted run of the same options
+  std::optional<DType> dtype;      // F32, F16 or BF16 for all float weights; otherwise each tensor's original dtype
+  std::optional<unsigned> layers;  // of a progressive checkpoint; none: all that are there (WeightsOptions)
+  std::filesystem::path base;      // of a delta; empty: where it says
+  bool force = false;              // replace the checkpoint that stands in `output`
   std::shared_ptr<DecodeBackend> backend;  // none: the CPU. F16 and BF16 weights may differ in their last bits
   int threads = 0;                         // <= 0: all cores
 };

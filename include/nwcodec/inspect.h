@@ -8,10 +8,11 @@
 
 #include "nwcodec/dtype.h"
 #include "nwcodec/result.h"
+#include "nwcodec/weights.h"
 
 namespace nwc {
 
-// One compressed tensor.
+// One compressed tensor, in all layers that are read.
 struct TensorReport {
   std::string name;
   DType dtype;                  // of the original
@@ -30,11 +31,23 @@ struct TensorReport {
   }
 };
 
-struct CheckpointReport {
-  std::vector<TensorReport> tensors;  // compressed ones, by name
+// One layer of a progressive checkpoint, or of a delta, whose base's layers are not counted.
+struct LayerReport {
+  std::string folder;  // "" for the directory's own files, else the refinement's folder in it
   std::string codec_id;
+  uint64_t tensors = 0;  // compressed ones
+  uint64_t payload_bytes = 0, side_bytes = 0, codec_bytes = 0;
+  uint64_t file_bytes = 0;  // its weight files and its codec
+};
+
+struct CheckpointReport {
+  std::vector<TensorReport> tensors;                                  // compressed ones, by name
+  std::string codec_id;                                               // of the first layer
+  std::vector<LayerReport> layers;                                    // one for a checkpoint without refinements
+  std::string base;                                                   // of a delta: the directory of its base
+  uint64_t unchanged_tensors = 0;                                     // of a delta: those that are the base's
   uint64_t weights = 0, payload_bytes = 0, side_bytes = 0;            // sums over `tensors`
-  uint64_t codec_bytes = 0;                                           // codec.safetensors
+  uint64_t codec_bytes = 0;                                           // codec.safetensors of all layers
   uint64_t plain_tensors = 0, plain_parameters = 0, plain_bytes = 0;  // stored as they are
   uint64_t file_bytes = 0;      // all weight files and the codec, headers and checksums included
   uint64_t original_bytes = 0;  // tensor data of the original checkpoint
@@ -49,8 +62,9 @@ struct CheckpointReport {
   }
 };
 
-// `verify` also checks the checksum of every byte. Errors: those of opening a checkpoint; kInvalidArgument for one that
-// is not compressed.
-Result<CheckpointReport> inspect_checkpoint(const std::filesystem::path& directory, bool verify);
+// `verify` also checks the checksum of every byte, of a delta's base too. Bytes are those of `directory`, in as many of
+// its layers as `options` say. Errors: those of opening a checkpoint; kInvalidArgument for one that is not compressed.
+Result<CheckpointReport> inspect_checkpoint(const std::filesystem::path& directory, bool verify,
+                                            const WeightsOptions& options = {});
 
 }  // namespace nwc

@@ -10,7 +10,7 @@ namespace nwc {
 
 // The newest format that this library reads and writes. What needs none of its features is written as the oldest that
 // has what it needs.
-inline constexpr unsigned kFormatVersion = 4;
+inline constexpr unsigned kFormatVersion = 5;
 // The oldest format that it reads.
 inline constexpr unsigned kOldestFormatVersion = 1;
 

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -40,20 +41,37 @@ struct WeightSlice {
   uint64_t column_begin = 0, column_end = kEnd;
 };
 
+// What of a checkpoint is opened, and where.
+struct WeightsOptions {
+  // How many layers of a progressive checkpoint: 1 for its base alone, one more for each refinement. None: all that are
+  // there.
+  std::optional<unsigned> layers = std::nullopt;
+  // Of a delta: the directory of its base. Empty: where the delta says that it lies, seen from its own directory.
+  std::filesystem::path base = {};
+  // Decodes the compressed tensors of the directory's own first layer in the place of this machine's cores; others are
+  // decoded, and sums taken, on the cores.
+  std::shared_ptr<DecodeBackend> backend = nullptr;
+};
+
 class Weights {
  public:
   // Opens `directory`, plain or compressed. For a compressed checkpoint the codec is read and tied to the streams by
   // its hash, and every stream's header is checked; tiles are checked when they are decoded. `backend`, if there is
   // one, decodes the compressed tensors in the place of this machine's cores; a plain checkpoint does not use it.
   static Result<Weights> open(const std::filesystem::path& directory, std::shared_ptr<DecodeBackend> backend = nullptr);
+  // The same with a choice of layers, and of a base. A checkpoint's refinements lie inside its directory, and each is
+  // tied to what is below it by a hash, as a delta is to its base (docs/format.md, section 9). Tensors are the sums of
+  // their layers; reading one takes eight bytes of memory for each weight read. Also kNotFound for layers, or a base,
+  // that are not there, and kMismatch for those that do not belong together.
+  static Result<Weights> open(const std::filesystem::path& directory, const WeightsOptions& options);
   Weights(Weights&&) noexcept;
   Weights& operator=(Weights&&) noexcept;
   ~Weights();
 
   const std::filesystem::path& directory() const;
   bool is_compressed() const;
-  // How the directory is read where that is not plain from its files, a line each: Checkpoint::notes(), and the weight
-  // files that are not read.
+  // How the directory is read where that is not plain from its files, a line each: Checkpoint::notes(), the weight
+  // files that are not read, and layers that are not.
   const std::vector<std::string>& warnings() const;
   // The original checkpoint's tensors, in the order of their names.
   const std::vector<WeightInfo>& list() const;

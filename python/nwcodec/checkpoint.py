@@ -224,8 +224,16 @@ class Checkpoint(Mapping):
         warnings: how the directory is read where that is not plain from its files.
     """
 
-    def __init__(self, directory: str | os.PathLike, device: str = "cpu"):
-        self._weights = _nwcodec.Weights.open(str(directory), device)
+    def __init__(
+        self,
+        directory: str | os.PathLike,
+        device: str = "cpu",
+        layers: int | None = None,
+        base: str | os.PathLike | None = None,
+    ):
+        if layers is not None and layers < 1:
+            raise ValueError(f"layers are counted from 1, not {layers}")
+        self._weights = _nwcodec.Weights.open(str(directory), device, layers or 0, "" if base is None else str(base))
         self._tensors = {row[0]: Tensor(self, *row) for row in self._weights.list()}
         self.directory = Path(directory)
         self.compressed = self._weights.is_compressed
@@ -258,15 +266,22 @@ class Checkpoint(Mapping):
         return f"<{'compressed' if self.compressed else 'plain'} checkpoint {self.directory}, {len(self)} tensors>"
 
 
-def open(directory: str | os.PathLike, device: str = "cpu") -> Checkpoint:  # noqa: A001 - as everywhere
+def open(  # noqa: A001 - as everywhere
+    directory: str | os.PathLike,
+    device: str = "cpu",
+    layers: int | None = None,
+    base: str | os.PathLike | None = None,
+) -> Checkpoint:
     """Opens a checkpoint directory, plain or compressed.
 
     Args:
         directory: with safetensors files.
         device: what decodes: "cpu", or "cuda" or "cuda:NUMBER" in a build with CUDA. Tensors arrive in host memory
             either way.
+        layers: how many of a progressive checkpoint, 1 for its base alone; None for all that are there.
+        base: the directory of a delta's base; None for where the delta says.
 
     Raises:
         NotFoundError, CorruptError, UnsupportedError (a newer format), MismatchError.
     """
-    return Checkpoint(directory, device)
+    return Checkpoint(directory, device, layers, base)

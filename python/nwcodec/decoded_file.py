@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nwcodec.checkpoint import Checkpoint, Tensor
-from nwcodec.errors import NotFoundError
+from nwcodec.errors import NotFoundError, UnsupportedError
 
 if TYPE_CHECKING:
     import torch
@@ -27,11 +27,20 @@ _CHECKSUMS = "nwcodec.checksums"
 CODEC = "codec.safetensors"
 
 
-def names_in(path: str | Path) -> list[str]:
-    """The names of the tensors in a safetensors file, as they stand there."""
+def _header_of(path: str | Path) -> dict[str, Any]:
     with Path(path).open("rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))
-        return [name for name in json.loads(file.read(length)) if name != "__metadata__"]
+        return json.loads(file.read(length))
+
+
+def names_in(path: str | Path) -> list[str]:
+    """The names of the tensors in a safetensors file, as they stand there."""
+    return [name for name in _header_of(path) if name != "__metadata__"]
+
+
+def is_difference(path: str | Path) -> bool:
+    """Whether a safetensors file holds differences from another checkpoint, and not all tensors of its own."""
+    return "nwcodec.difference" in _header_of(path).get("__metadata__", {})
 
 
 def is_compressed(path: str | Path) -> bool:
@@ -107,6 +116,8 @@ class DecodedFile:
         self._device = device
         self._streams = streams
         self.read = read if read is not None else set()
+        if is_difference(path):
+            raise UnsupportedError(f"{path}: a delta has its other tensors in its base; nwcodec decompress it first")
         stored = [] if Path(path).name == CODEC else names_in(path)
         names = (n.removesuffix(STREAM) for n in stored if n != _CHECKSUMS and not n.endswith(_COMPANIONS))
         self._names = sorted(name for name in names if name not in hidden)

@@ -11,7 +11,7 @@
 #include <memory>
 #include <string>
 
-#include "decode/weight_store.h"
+#include "decode/layered_store.h"
 #include "errors.h"
 #include "module.h"
 
@@ -33,6 +33,7 @@ struct Streams {
 
   static std::shared_ptr<Streams> open(const std::string& directory, int device) {
     return run_long<std::shared_ptr<Streams>>(nb::none(), [&](const Progress&) -> Result<std::shared_ptr<Streams>> {
+      NWC_RETURN_IF_ERROR(check_one_layer(directory));
       NWC_ASSIGN_OR_RETURN(WeightStore store, WeightStore::open(directory));
       NWC_ASSIGN_OR_RETURN(CudaDecoder decoder,
                            CudaDecoder::open(std::filesystem::path(directory) / "codec.safetensors", device));

@@ -26,13 +26,15 @@ DType dtype_of(const std::string& name) {
   return *dtype;
 }
 
-Weights open(const std::string& directory, const std::string& device) {
+// `layers`: 0 for all; `base`: empty for where a delta says.
+Weights open(const std::string& directory, const std::string& device, unsigned layers, const std::string& base) {
   return run_long<Weights>(nb::none(), [&](const Progress&) -> Result<Weights> {
-    std::shared_ptr<DecodeBackend> backend;
+    WeightsOptions options{.base = base};
+    if (layers > 0) options.layers = layers;
     if (device != "cpu") {
-      NWC_ASSIGN_OR_RETURN(backend, cuda_decode_backend(device, directory));
+      NWC_ASSIGN_OR_RETURN(options.backend, cuda_decode_backend(device, directory));
     }
-    return Weights::open(directory, std::move(backend));
+    return Weights::open(directory, options);
   });
 }
 
@@ -60,7 +62,7 @@ void read(const Weights& weights, const std::string& name, const std::string& dt
 
 void bind_weights(nb::module_& m) {
   nb::class_<Weights>(m, "Weights")
-      .def_static("open", &open, nb::arg("directory"), nb::arg("device"))
+      .def_static("open", &open, nb::arg("directory"), nb::arg("device"), nb::arg("layers") = 0, nb::arg("base") = "")
       .def_prop_ro("directory", [](const Weights& w) { return w.directory().string(); })
       .def_prop_ro("is_compressed", &Weights::is_compressed)
       .def_prop_ro("warnings", &Weights::warnings)

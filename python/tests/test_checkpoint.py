@@ -4,7 +4,7 @@ import os
 import unittest
 
 import numpy as np
-from support import DEMO, compressed, decompressed, needs_torch
+from support import DEMO, ROOT, compressed, decompressed, needs_torch
 
 import nwcodec
 from nwcodec import _nwcodec
@@ -157,6 +157,35 @@ class Errors(unittest.TestCase):
         out.flags.writeable = False
         with self.assertRaises(TypeError):
             nwcodec.open(compressed())[NAME].read_into(out, "F32")
+
+
+class Layers(unittest.TestCase):
+    GOLDENS = ROOT / "tests" / "data" / "golden"
+
+    def test_prefixes_of_a_progressive_checkpoint(self):
+        read = [nwcodec.open(self.GOLDENS / "layers", layers=n)["a.weight"][...] for n in (1, 2, 3)]
+        self.assertFalse(np.array_equal(read[0], read[1]))
+        self.assertFalse(np.array_equal(read[1], read[2]))
+        np.testing.assert_array_equal(nwcodec.open(self.GOLDENS / "layers")["a.weight"][...], read[2])
+        with self.assertRaises(nwcodec.errors.NotFoundError):
+            nwcodec.open(self.GOLDENS / "layers", layers=4)
+        with self.assertRaises(ValueError):
+            nwcodec.open(self.GOLDENS / "layers", layers=0)
+
+    def test_a_delta_and_its_base(self):
+        delta = nwcodec.open(self.GOLDENS / "delta", base=self.GOLDENS / "layers")
+        self.assertIn("added.weight", delta)
+        self.assertIn("b.weight", delta)  # the base's
+        self.assertEqual(list(delta), list(nwcodec.open(self.GOLDENS / "delta")))
+        with self.assertRaises(nwcodec.Error):
+            nwcodec.open(self.GOLDENS / "delta", base=self.GOLDENS / "trellis")
+
+    def test_a_deltas_shard_is_not_shown_as_a_whole(self):
+        from nwcodec.decoded_file import DecodedFile
+
+        delta = nwcodec.open(self.GOLDENS / "delta")
+        with self.assertRaises(nwcodec.errors.UnsupportedError):
+            DecodedFile(self.GOLDENS / "delta" / "model.safetensors", delta)
 
 
 if __name__ == "__main__":

@@ -176,6 +176,11 @@ Status Checkpoint::change_tensors(bool decode) {
     decodes_quantised_ = decoded.quantised;
     narrows_f64_ = decoded.f64;
   }
+  show(std::move(tensors));
+  return {};
+}
+
+void Checkpoint::show(std::vector<std::vector<TensorView>> tensors) {
   changed_ = std::move(tensors);
   by_name_.clear();
   for (size_t s = 0; s < shards_.size(); ++s) {
@@ -183,7 +188,6 @@ Status Checkpoint::change_tensors(bool decode) {
       if (tensor.name != kChecksumTensorName) by_name_.emplace(tensor.name, Location{&tensor, &shards_[s]});
     }
   }
-  return {};
 }
 
 const std::vector<TensorView>& Checkpoint::tensors(const SafetensorsFile& shard) const {

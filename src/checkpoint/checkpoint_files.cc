@@ -4,6 +4,11 @@
 #include "checkpoint/weight_files.h"
 
 namespace nwc {
+namespace {
+
+constexpr std::string_view kRefinementPrefix = "refinement-";
+
+}  // namespace
 
 CheckpointFiles CheckpointFiles::of(const std::filesystem::path& directory) {
   CheckpointFiles files;
@@ -15,8 +20,17 @@ CheckpointFiles CheckpointFiles::of(const std::filesystem::path& directory) {
 }
 
 bool CheckpointFiles::contains(const std::string& file_name) const {
-  return file_name == kSingleFileName || file_name == kIndexFileName || file_name == kCodecFileName ||
-         is_shard_name(file_name) || named_.contains(file_name);
+  return is_refinement_folder(file_name) || file_name == kSingleFileName || file_name == kIndexFileName ||
+         file_name == kCodecFileName || is_shard_name(file_name) || named_.contains(file_name);
+}
+
+std::string refinement_folder(unsigned number) { return std::string(kRefinementPrefix) + std::to_string(number); }
+
+bool is_refinement_folder(std::string_view file_name) {
+  if (!file_name.starts_with(kRefinementPrefix)) return false;
+  const std::string_view number = file_name.substr(kRefinementPrefix.size());
+  return !number.empty() && number.size() <= 3 && number[0] != '0' &&
+         number.find_first_not_of("0123456789") == std::string_view::npos;
 }
 
 bool is_shard_name(std::string_view file_name) {

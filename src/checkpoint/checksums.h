@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -30,6 +31,11 @@ class Checksums {
   // Errors: kCorrupt with the file, the tensor and the offset of its data; kInvalidArgument for a tensor that the file
   // does not have.
   Status verify(const TensorView& tensor) const;
+  // The checksum that the file gives a tensor; nullopt if it has none of that name. Not compared with anything.
+  std::optional<uint64_t> of_tensor(const std::string& name) const {
+    const auto found = hash_by_tensor_.find(name);
+    return found == hash_by_tensor_.end() ? std::nullopt : std::optional(found->second);
+  }
 
  private:
   std::string file_;

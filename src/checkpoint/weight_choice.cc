@@ -47,6 +47,7 @@ Result<WeightChoice> choose_weights(const fs::path& directory) {
   NWC_ASSIGN_OR_RETURN(const std::vector<std::string> names, list_directory(directory));
   for (const std::string& name : names) {
     if (name == kCodecFileName || std::binary_search(choice.files.begin(), choice.files.end(), name)) continue;
+    if (is_refinement_folder(name)) continue;
     if (name == kIndexFileName && (choice.index || names_only(directory, single))) continue;
     if (own.contains(name)) {
       choice.passed_over.push_back(name);

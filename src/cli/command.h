@@ -38,6 +38,8 @@ struct Command {
 
 void add_train(CLI::App& app, Command& command);
 void add_compress(CLI::App& app, Command& command);
+void add_recompress(CLI::App& app, Command& command);
+void add_trim(CLI::App& app, Command& command);
 void add_decompress(CLI::App& app, Command& command);
 void add_convert(CLI::App& app, Command& command);
 void add_inspect(CLI::App& app, Command& command);

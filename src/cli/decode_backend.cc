@@ -19,9 +19,14 @@ Result<std::shared_ptr<DecodeBackend>> decode_backend_for(ModelDevice device, co
   return backend;
 }
 
-Result<CausalLm> open_causal_lm(const std::filesystem::path& checkpoint, int threads, ModelDevice device) {
+Result<CausalLm> open_causal_lm(const std::filesystem::path& checkpoint, int threads, ModelDevice device,
+                                const LayerOptions& layers) {
   NWC_ASSIGN_OR_RETURN(std::shared_ptr<DecodeBackend> backend, decode_backend_for(device, checkpoint));
-  return CausalLm::open(checkpoint, {.threads = threads, .device = device, .decode_backend = std::move(backend)});
+  return CausalLm::open(checkpoint, {.threads = threads,
+                                     .device = device,
+                                     .decode_backend = std::move(backend),
+                                     .layers = layers.layers,
+                                     .base = layers.base});
 }
 
 }  // namespace nwc::cli

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "cli/layer_options.h"
 #include "libtorch/device.h"
 #include "model/causal_lm.h"
 #include "nwcodec/decode_backend.h"
@@ -16,6 +17,7 @@ namespace nwc::cli {
 Result<std::shared_ptr<DecodeBackend>> decode_backend_for(ModelDevice device, const std::filesystem::path& checkpoint);
 
 // A language model that computes there, whose compressed tensors that backend decodes. Errors: those of both.
-Result<CausalLm> open_causal_lm(const std::filesystem::path& checkpoint, int threads, ModelDevice device);
+Result<CausalLm> open_causal_lm(const std::filesystem::path& checkpoint, int threads, ModelDevice device,
+                                const LayerOptions& layers = {});
 
 }  // namespace nwc::cli

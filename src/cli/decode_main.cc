@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "cli/layer_options.h"
 #include "cli/program.h"
 #include "cli/size_report.h"
 
@@ -14,13 +15,17 @@ void add_sizes(CLI::App& app, Command& command) {
   struct Arguments {
     std::filesystem::path directory;
     bool verify = false;
+    LayerOptions layers;
   };
   const auto a = std::make_shared<Arguments>();
   app.add_option("checkpoint", a->directory, "Compressed checkpoint directory")->required()->check(not_empty());
   app.add_flag("--verify", a->verify, "Also check every byte against its checksum");
+  add_layer_options(app, a->layers);
   add_global_options(app, command);
   command.run = [a, &command]() -> Status {
-    NWC_ASSIGN_OR_RETURN(const CheckpointReport report, inspect_checkpoint(a->directory, a->verify));
+    NWC_ASSIGN_OR_RETURN(
+        const CheckpointReport report,
+        inspect_checkpoint(a->directory, a->verify, {.layers = a->layers.layers, .base = a->layers.base}));
     if (command.global.json) {
       print_json(sizes_json(report));
     } else {

@@ -47,7 +47,9 @@ Result<TextModel> open_text_model(const GenerateTextOptions& options) {
   NWC_ASSIGN_OR_RETURN(CausalLm model, CausalLm::open(options.checkpoint, {.residency = options.residency,
                                                                            .threads = threads,
                                                                            .device = options.device,
-                                                                           .decode_backend = std::move(backend)}));
+                                                                           .decode_backend = std::move(backend),
+                                                                           .layers = options.layers.layers,
+                                                                           .base = options.layers.base}));
   std::vector<std::string> warnings = tokenizer.warnings();
   append_notes(options.checkpoint, model.warnings(), warnings);
   return TextModel{std::move(tokenizer), std::move(model), std::move(warnings)};
@@ -99,6 +101,7 @@ void add_generate(CLI::App& app, Command& command) {
   app.add_option("--resident", o->residency,
                  "What stays in memory: decoded weights (fast), or compressed ones, each block decoded for every token")
       ->transform(one_of<Residency>({{"decoded", Residency::kAll}, {"compressed", Residency::kEnds}}));
+  add_layer_options(app, o->layers);
   add_device_option(app, o->device_name);
   add_global_options(app, command);
   command.run = [o, &command]() -> Status {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/layer_options.h"
 #include "evaluate/sampler.h"
 #include "libtorch/device.h"
 #include "model/causal_lm.h"
@@ -18,6 +19,7 @@ namespace nwc::cli {
 
 struct GenerateTextOptions {
   std::filesystem::path checkpoint;  // plain or compressed
+  LayerOptions layers;               // of it
   std::string prompt;
   int64_t max_new_tokens = 64;
   SamplingOptions sampling;

@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "cli/command.h"
+#include "cli/layer_options.h"
 #include "cli/quality_record.h"
 #include "cli/size_report.h"
 #include "compress/tensor_record.h"
@@ -24,13 +25,17 @@ void add_inspect(CLI::App& app, Command& command) {
   struct Arguments {
     std::filesystem::path directory;
     bool verify = false;
+    LayerOptions layers;
   };
   const auto a = std::make_shared<Arguments>();
   app.add_option("checkpoint", a->directory, "Compressed checkpoint directory")->required()->check(not_empty());
   app.add_flag("--verify", a->verify, "Also check every byte against its checksum");
+  add_layer_options(app, a->layers);
   add_global_options(app, command);
   command.run = [a, &command]() -> Status {
-    NWC_ASSIGN_OR_RETURN(const CheckpointReport report, inspect_checkpoint(a->directory, a->verify));
+    NWC_ASSIGN_OR_RETURN(
+        const CheckpointReport report,
+        inspect_checkpoint(a->directory, a->verify, {.layers = a->layers.layers, .base = a->layers.base}));
     NWC_ASSIGN_OR_RETURN(const std::optional<MeasuredQuality> measured, read_measured_quality(a->directory));
     if (command.global.json) {
       Json json = to_json(report);

@@ -10,6 +10,8 @@ int main(int argc, char** argv) {
       .commands = {{"compress", "Compress a checkpoint's linear weights", add_compress},
                    {"decompress", "Turn a compressed checkpoint back into a plain one", add_decompress},
                    {"convert", "Lay a compressed checkpoint's symbols out in other tiles", add_convert},
+                   {"recompress", "Compress what is compressed already to a smaller size", add_recompress},
+                   {"trim", "Keep the first layers of a progressive checkpoint", add_trim},
                    {"inspect", "Show what a compressed checkpoint consists of", add_inspect},
                    {"eval", "Measure perplexity or accuracy, and divergence from a reference", add_eval},
                    {"compare", "Put compressed checkpoints of one model beside each other", add_compare},

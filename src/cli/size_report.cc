@@ -30,6 +30,20 @@ void print_sizes(const CheckpointReport& report) {
              human_bytes(report.payload_bytes + report.side_bytes));
   fmt::print("             {:.4f} bits per weight payload, {:.4f} with side information and codec\n",
              report.payload_bits_per_weight(), report.bits_per_weight());
+  if (report.layers.size() > 1) {
+    LayerReport sum;
+    for (const LayerReport& layer : report.layers) {
+      sum.payload_bytes += layer.payload_bytes + layer.side_bytes + layer.codec_bytes;
+      sum.file_bytes += layer.file_bytes;
+      fmt::print(
+          "{:<12} {:.4f} bits per weight and {} with all before, {} tensors\n",
+          layer.folder.empty() ? "base" : printable(layer.folder),
+          8.0 * static_cast<double>(sum.payload_bytes) / static_cast<double>(std::max<uint64_t>(1, report.weights)),
+          human_bytes(sum.file_bytes), layer.tensors);
+    }
+  }
+  if (!report.base.empty())
+    fmt::print("a delta      of {}, {} tensors as it has them\n", printable(report.base), report.unchanged_tensors);
   fmt::print("as they are  {} tensors, {} parameters, {}\n", report.plain_tensors, report.plain_parameters,
              human_bytes(report.plain_bytes));
   fmt::print("codec        {}, {}\n", report.codec_id, human_bytes(report.codec_bytes));
@@ -42,6 +56,16 @@ void print_sizes(const CheckpointReport& report) {
 }
 
 Json sizes_json(const CheckpointReport& report) {
+  Json layers = Json::array();
+  for (const LayerReport& layer : report.layers) {
+    layers.push_back({{"folder", layer.folder},
+                      {"codec_id", layer.codec_id},
+                      {"tensors", layer.tensors},
+                      {"payload_bytes", layer.payload_bytes},
+                      {"side_bytes", layer.side_bytes},
+                      {"codec_bytes", layer.codec_bytes},
+                      {"file_bytes", layer.file_bytes}});
+  }
   return {{"codec_id", report.codec_id},
           {"weights", report.weights},
           {"payload_bytes", report.payload_bytes},
@@ -53,7 +77,10 @@ Json sizes_json(const CheckpointReport& report) {
           {"plain_parameters", report.plain_parameters},
           {"plain_bytes", report.plain_bytes},
           {"file_bytes", report.file_bytes},
-          {"original_bytes", report.original_bytes}};
+          {"original_bytes", report.original_bytes},
+          {"layers", layers},
+          {"base", report.base},
+          {"unchanged_tensors", report.unchanged_tensors}};
 }
 
 }  // namespace nwc::cli

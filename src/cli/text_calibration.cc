@@ -94,8 +94,11 @@ Result<std::optional<DivergenceResult>> measure(const TextCalibrationOptions& op
   if (held_out.empty()) return std::optional<DivergenceResult>();
   const int threads = resolve_threads(options.threads);
   set_compute_threads(threads);
-  NWC_ASSIGN_OR_RETURN(const CausalLm reference, open_causal_lm(options.model, threads, options.device));
-  NWC_ASSIGN_OR_RETURN(const CausalLm candidate, open_causal_lm(compressed, threads, options.device));
+  NWC_ASSIGN_OR_RETURN(
+      const CausalLm reference,
+      open_causal_lm(options.reference.empty() ? options.model : options.reference, threads, options.device));
+  NWC_ASSIGN_OR_RETURN(const CausalLm candidate,
+                       open_causal_lm(compressed, threads, options.device, {.layers = 1, .base = {}}));
   Result<DivergenceResult> result = divergence(reference, candidate, held_out,
                                                {.context = options.length, .max_windows = kMeasuredWindows}, progress);
   if (!result) return std::move(result).error().in_file(compressed.string());

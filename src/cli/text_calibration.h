@@ -19,7 +19,8 @@ namespace nwc::cli {
 struct TextCalibrationOptions {
   std::vector<std::filesystem::path> texts;
   std::filesystem::path model;
-  std::filesystem::path hessians;  // where calibration writes
+  std::filesystem::path hessians;   // where calibration writes
+  std::filesystem::path reference;  // what the outcome is measured against; empty: the model
   int64_t sequences = 128, length = 2048;
   uint64_t seed = 1;
   bool force = false;  // replace a finished calibration that stands there

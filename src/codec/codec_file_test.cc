@@ -119,13 +119,13 @@ TEST(CodecFile, TheVersionIsChecked) {
   File file;
   file.version = "";
   expect_refused(file, "", ErrorCode::kCorrupt, "has no nwcodec.format_version in its metadata");
-  file.version = "5";
-  expect_refused(file, "", ErrorCode::kUnsupported, "codec has format version 5, this program reads versions 1 to 4");
+  file.version = "6";
+  expect_refused(file, "", ErrorCode::kUnsupported, "codec has format version 6, this program reads versions 1 to 5");
   file.version = "01";
   expect_refused(file, "", ErrorCode::kUnsupported);
   file.version = std::string(1000, '9');
   expect_refused(file, "", ErrorCode::kUnsupported,
-                 "codec has format version 99999999999999999999, this program reads versions 1 to 4");
+                 "codec has format version 99999999999999999999, this program reads versions 1 to 5");
 }
 
 TEST(CodecFile, EveryMissingTensorIsNamed) {

@@ -54,6 +54,20 @@ Result<std::vector<std::string>> copy_files_beside(const CompressRun& run) {
 
 }  // namespace
 
+namespace {
+
+// Of a delta that changes nothing: what it is the difference from must be said somewhere.
+Status write_empty_shard(const fs::path& directory, const Difference* difference) {
+  if (difference == nullptr) return {};
+  std::map<std::string, std::string> metadata{{kVersionKey, std::to_string(kDifferencesVersion)}};
+  add_metadata(*difference, metadata);
+  NWC_ASSIGN_OR_RETURN(SafetensorsWriter writer, SafetensorsWriter::create(directory / kSingleFileName, {}, {},
+                                                                           std::move(metadata), {.checksums = true}));
+  return writer.finish();
+}
+
+}  // namespace
+
 void PartIndex::add(const Part& part) {
   for (const TensorView& tensor : part.file().tensors()) places_[tensor.name] = {&part, &tensor};
 }
@@ -64,7 +78,7 @@ PartIndex::Place PartIndex::find(const std::string& name) const {
 }
 
 Status assemble_shard(const ShardPlan& shard, const PartIndex& parts, const std::filesystem::path& path,
-                      unsigned version, const Progress& progress) {
+                      unsigned version, const Difference* difference, const Progress& progress) {
   struct Source {
     const TensorView* tensor;
     const SafetensorsFile* file;
@@ -96,7 +110,9 @@ Status assemble_shard(const ShardPlan& shard, const PartIndex& parts, const std:
     }
   }
   std::map<std::string, std::string> metadata = shard.file->metadata();
+  std::erase_if(metadata, [](const auto& entry) { return is_difference_key(entry.first); });  // of another's
   metadata[kVersionKey] = std::to_string(version);
+  if (difference != nullptr) add_metadata(*difference, metadata);
   NWC_ASSIGN_OR_RETURN(SafetensorsWriter writer, SafetensorsWriter::create(path, std::move(fixed), std::move(growing),
                                                                            std::move(metadata), {.checksums = true}));
   const auto copy = [&](const Source& source, auto&& write) -> Status {
@@ -126,6 +142,7 @@ Status assemble_checkpoint(const CompressRun& run, const EarlierShards& earlier,
                            CompressReport& report) {
   const fs::path& directory = run.output->path();
   const std::vector<ShardPlan>& shards = run.plan.shards;
+  const Difference* const difference = run.options.base ? &run.options.base->difference : nullptr;
   NWC_ASSIGN_OR_RETURN(const std::vector<Part> parts, needed_parts(run, earlier));
   PartIndex index;
   std::map<std::string, const TensorRecord*> reports;
@@ -139,7 +156,7 @@ Status assemble_checkpoint(const CompressRun& run, const EarlierShards& earlier,
   NWC_RETURN_IF_ERROR(parallel_for(shards.size(), together, [&](size_t s, int) -> Status {
     if (earlier.has(s)) return {};
     return assemble_shard(shards[s], index, directory / file_name(shards[s]), format_version_of(run.options),
-                          run.progress);
+                          difference, run.progress);
   }));
   WeightMap weight_map;
   uint64_t total_size = 0;
@@ -155,7 +172,10 @@ Status assemble_checkpoint(const CompressRun& run, const EarlierShards& earlier,
     }
     report.output_bytes += fs::file_size(directory / name, ignored);
   }
-  if (run.checkpoint.has_index()) NWC_RETURN_IF_ERROR(write_index(directory, total_size, weight_map));
+  if (run.checkpoint.has_index() && !weight_map.empty())
+    NWC_RETURN_IF_ERROR(write_index(directory, total_size, weight_map));
+  if (weight_map.empty()) NWC_RETURN_IF_ERROR(write_empty_shard(directory, difference));
+  if (run.options.base && run.options.base->refines()) return run.output->finish();  // weights are all that it holds
   NWC_ASSIGN_OR_RETURN(const std::vector<std::string> dropped, copy_files_beside(run));
   report.warnings.insert(report.warnings.end(), dropped.begin(), dropped.end());
   NWC_RETURN_IF_ERROR(write_compressed_config(

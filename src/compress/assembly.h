@@ -30,9 +30,10 @@ class PartIndex {
 };
 
 // Writes the shard `path`, whose bytes do not depend on how tensors were spread over parts. Errors: kIo; kInternal for
-// a tensor that no part holds. `version`: the format's, for its metadata.
+// a tensor that no part holds. `version`: the format's, for its metadata; `difference`: what stands there of a base, or
+// null.
 Status assemble_shard(const ShardPlan& shard, const PartIndex& parts, const std::filesystem::path& path,
-                      unsigned version, const Progress& progress);
+                      unsigned version, const Difference* difference, const Progress& progress);
 
 // The whole output directory, by the leading process, from the parts of all items that `earlier` does not supersede.
 // Fills in the report's tensors, bytes and warnings. Errors: kIo; those of a part that cannot be read.

@@ -46,6 +46,9 @@ EncoderCodec codec_by_sensitivity(const EncodeOptions& encode, double bits) {
 Result<ChosenCodec> choose_codec(const CompressOptions& options, const EncodeOptions& encode, const CompressPlan& plan,
                                  const Selection& selection, GuideSource* guides, Team& team,
                                  const Progress& progress) {
+  if (plan.compressed_bytes == 0 && options.base) {  // any will do
+    return ChosenCodec{"none", 0, codec_by_sensitivity(options.encode, options.bits.value_or(1.0)), 1.0};
+  }
   std::vector<SelectedTensor> tensors;
   for (const ShardPlan& shard : plan.shards) {
     for (const TensorView* tensor : shard.compressed) tensors.push_back({tensor, selection.stored_transposed(*tensor)});

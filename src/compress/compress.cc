@@ -53,6 +53,7 @@ SelectionOptions selection_of(const CompressOptions& options, const HessianStore
 }
 
 unsigned format_version_of(const CompressOptions& options) {
+  if (options.base) return kDifferencesVersion;
   const bool by_sensitivity = !options.hessians.empty() && options.guide.steps == StepRule::kSensitivity;
   if (!by_sensitivity) return version_of(ContextRule::kLevelChannel);
   return version_of(options.encode.trellis_states > 0 ? ContextRule::kTrellis : ContextRule::kScaleClasses);
@@ -68,7 +69,7 @@ Result<CompressReport> compress_checkpoint(const CompressOptions& given, const P
 
   CompressReport report;
   NWC_RETURN_IF_ERROR(check_options(options));
-  NWC_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::open(options.model));
+  NWC_ASSIGN_OR_RETURN(Checkpoint checkpoint, Checkpoint::open(options.model));
   NWC_ASSIGN_OR_RETURN(const ModelKind kind, ModelKind::read(options.model));
   std::optional<HessianStore> hessians;
   if (!options.hessians.empty()) {
@@ -84,13 +85,23 @@ Result<CompressReport> compress_checkpoint(const CompressOptions& given, const P
                        Selection::make(selection_of(options, hessians ? &*hessians : nullptr), kind));
   std::optional<ResumableDirectory> output;
   if (team->leads()) {
-    NWC_ASSIGN_OR_RETURN(
-        output, ResumableDirectory::lock({.path = options.output, .inputs = {options.model}, .force = options.force}));
+    std::vector<fs::path> inputs{options.model};
+    if (options.base && !options.base->refines()) inputs.push_back(options.base->store->directory());
+    NWC_ASSIGN_OR_RETURN(output,
+                         ResumableDirectory::lock({.path = options.output, .inputs = inputs, .force = options.force}));
   }
   StageClock clock(report.stages);
+  if (options.base) {
+    clock.begin("taking differences");
+    NWC_RETURN_IF_ERROR(check_not_compressed(checkpoint));
+    NWC_ASSIGN_OR_RETURN(report.differences, take_differences(checkpoint, *options.base, selection, options.threads));
+  }
   clock.begin("checking weights");
-  NWC_ASSIGN_OR_RETURN(const CompressPlan plan,
+  NWC_ASSIGN_OR_RETURN(CompressPlan plan,
                        make_plan(checkpoint, selection, options.keep_nonfinite, options.threads, progress));
+  if (options.base && options.base->refines()) {  // what cannot be refined is as the layers below have it
+    for (ShardPlan& shard : plan.shards) shard.plain.clear();
+  }
   report.input_bytes = plan.input_bytes;
   if (options.size && plan.compressed_bytes > 0) {
     NWC_ASSIGN_OR_RETURN(options.bits, bits_for(*options.size, plan));
@@ -98,7 +109,9 @@ Result<CompressReport> compress_checkpoint(const CompressOptions& given, const P
   if (team->leads()) report.warnings = plan.warnings;
   NWC_ASSIGN_OR_RETURN(const std::vector<std::string> idle, pattern_warnings(checkpoint, options.selection));
   if (team->leads()) report.warnings.insert(report.warnings.end(), idle.begin(), idle.end());
-  if (plan.compressed_bytes == 0 && plan.spared > 0) {  // each with a warning
+  if (options.base && plan.compressed_bytes == 0) {
+    // Nothing has changed, or nothing but what is stored plain.
+  } else if (plan.compressed_bytes == 0 && plan.spared > 0) {  // each with a warning
     if (options.bits || options.size) {
       return Error(ErrorCode::kInvalidArgument, "has nothing to compress to a rate: " + plan.warnings.back())
           .in_file(options.model.string());
@@ -139,8 +152,9 @@ Result<CompressReport> compress_checkpoint(const CompressOptions& given, const P
   if (output) {
     NWC_RETURN_IF_ERROR(output->begin(identity));
     if (team->size() > 1) output->keep_progress();  // others may complete blocks that this process does not know of
-    NWC_RETURN_IF_ERROR(write_tensors(codec_path, decoder_tensors(codec.decoder),
-                                      {{kVersionKey, std::to_string(version_of(codec.decoder))}}));
+    NWC_RETURN_IF_ERROR(
+        write_tensors(codec_path, decoder_tensors(codec.decoder),
+                      {{kVersionKey, std::to_string(options.base ? kDifferencesVersion : version_of(codec.decoder))}}));
     NWC_RETURN_IF_ERROR(parts.create_directory());
   }
   NWC_RETURN_IF_ERROR(team->meet());

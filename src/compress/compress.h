@@ -5,9 +5,11 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/stage_clock.h"
+#include "compress/differences.h"
 #include "compress/rate/size_target.h"
 #include "compress/tensor_record.h"
 #include "guide/guide_source.h"
@@ -44,6 +46,11 @@ struct CompressOptions {
   // What the leading process does with the output when all its files are there, for instance measure it. An error ends
   // the run; the same command then goes on from there. May be empty
   std::function<Status(const std::filesystem::path& directory)> before_finish = {};
+  // The checkpoint whose difference to `model` is stored. None: the model itself.
+  std::optional<DifferenceBase> base = std::nullopt;
+  // What decides about the bytes of files that before_finish adds, for the identity of the run: lines of name and
+  // value.
+  std::vector<std::pair<std::string, std::string>> added = {};
 };
 
 // Which tensors these options compress: their selection, and with steps by sensitivity embedding and head if the
@@ -58,9 +65,10 @@ struct CompressReport {
   std::vector<std::string> warnings;  // of every process: those that concern its own blocks
   std::filesystem::path codec;        // the one used
   double gain = 1.0;
-  size_t blocks_from_earlier_run = 0;          // work items (compress/compress_plan.h) found done
-  uint64_t input_bytes = 0, output_bytes = 0;  // of all weight files, codec included
-  std::vector<StageTime> stages;               // vary from run to run
+  std::optional<DifferencesTaken> differences;  // with a base
+  size_t blocks_from_earlier_run = 0;           // work items (compress/compress_plan.h) found done
+  uint64_t input_bytes = 0, output_bytes = 0;   // of all weight files, codec included
+  std::vector<StageTime> stages;                // vary from run to run
 };
 
 // Blocks are compressed one by one, by whichever process of the team claims them, each to a part of its own in a hidden

@@ -44,6 +44,12 @@ RunIdentity identity_of(const CompressOptions& options, const ModelKind& model, 
   identity.add("keep-embeddings", options.keep_embeddings);
   identity.add("level", options.level);
   if (hessians != nullptr) add_guide(options.guide, identity);
+  for (const auto& [name, value] : options.added) identity.add(name, std::string_view(value));
+  if (options.base) {
+    identity.add_hash("base", options.base->difference.base);
+    identity.add("layer", uint64_t{options.base->difference.layer});
+    identity.add("base path", std::string_view(options.base->difference.base_path));
+  }
   identity.add_each("include", options.selection.include);
   identity.add_each("exclude", options.selection.exclude);
   blocks.identify(identity);

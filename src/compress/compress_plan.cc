@@ -30,6 +30,12 @@ ItemKey key_of(const std::string& name) {
 
 // All that decides what a tensor is decoded to, beside its own bytes. Returns the bytes of its scales.
 uint64_t add_format(const StoredFormat& stored, DType dtype, ContentHash& content, int threads) {
+  if (stored.subtrahend != nullptr) {
+    const uint64_t identity = stored.subtrahend->identity();
+    content.add(std::as_bytes(std::span(&identity, 1)), threads);
+    const TensorView& from = *stored.minuend;
+    return from.stored != nullptr ? add_format(*from.stored, from.dtype, content, threads) : 0;
+  }
   const std::array<uint64_t, 4> format{static_cast<uint64_t>(dtype), stored.block_rows, stored.block_columns,
                                        stored.rounds_products};
   content.add(std::as_bytes(std::span(format)), threads);
@@ -106,6 +112,9 @@ Result<CompressPlan> make_plan(const Checkpoint& checkpoint, const Selection& se
         if (!compress) {
           ++plan.spared;
           plan.warnings.push_back(tensor.name + " is stored uncompressed: " + *obstacle);
+          shard_plan.plain.push_back(&original_of(tensor));
+          shard.release(tensor);
+          continue;
         }
       }
       if (tensor.stored != nullptr && !*wanted) {  // rather found now than when everything else is done

@@ -9,7 +9,7 @@
 #include "checkpoint/resumable_directory.h"
 #include "checkpoint/safetensors_writer.h"
 #include "checkpoint/side_files.h"
-#include "decode/weight_store.h"
+#include "decode/layered_store.h"
 
 namespace nwc {
 namespace {
@@ -98,6 +98,7 @@ Result<ConvertReport> convert(const ConvertOptions& options, const Progress& pro
   NWC_RETURN_IF_ERROR(check_layout(options.layout));
   const ResumableDirectory::Request request{.path = options.output, .inputs = {options.input}, .force = options.force};
   NWC_ASSIGN_OR_RETURN(ResumableDirectory output, ResumableDirectory::lock(request));
+  NWC_RETURN_IF_ERROR(check_one_layer(options.input));
   NWC_ASSIGN_OR_RETURN(const WeightStore store, WeightStore::open(options.input));
   if (!store.is_compressed()) {
     return Error(ErrorCode::kInvalidArgument, "is not a checkpoint compressed by nwcodec")

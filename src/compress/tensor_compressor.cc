@@ -31,7 +31,7 @@ Result<CompressedTensor> TensorCompressor::compress(const TensorView& tensor, st
   result.encoded = *std::move(encoded);
   encoding.statistics = result.encoded.statistics;
   record.name = tensor.name;
-  record.dtype = tensor.dtype;
+  record.dtype = original_of(tensor).dtype;
   record.shape = tensor.shape;
   record.weights = weights.elements();
   record.payload_bytes = encoding.statistics.payload_bytes;

@@ -11,9 +11,9 @@
 #include "checkpoint/resumable_directory.h"
 #include "checkpoint/safetensors_writer.h"
 #include "checkpoint/side_files.h"
+#include "decode/layered_store.h"
 #include "decode/narrowing.h"
 #include "decode/range_losses.h"
-#include "decode/weight_store.h"
 #include "format/checkpoint_config.h"
 
 namespace nwc {
@@ -23,23 +23,23 @@ namespace fs = std::filesystem;
 
 constexpr uint64_t kPieceBytes = 32u << 20;  // decoded or copied at a time
 
-DType target_dtype(const StoredWeight& weight, const DecompressOptions& options) {
+DType target_dtype(const LayeredWeight& weight, const DecompressOptions& options) {
   return options.dtype && is_weight_dtype(weight.info.dtype) ? *options.dtype : weight.info.dtype;
 }
 
 class ShardReader {
  public:
-  ShardReader(const WeightStore& store, const DecompressOptions& options, const Progress& progress)
+  ShardReader(const LayeredStore& store, const DecompressOptions& options, const Progress& progress)
       : store_(store), options_(options), progress_(progress), losses_(options.dtype.value_or(DType::kF32)) {
     for (const auto& [name, weight] : store.weights()) total_ += weight.info.elements();
   }
 
   Status write(size_t shard, const fs::path& path) {
-    const SafetensorsFile& file = store_.checkpoint().shards()[shard];
+    const SafetensorsFile& file = store_.layers()[0].checkpoint().shards()[shard];
     std::vector<PlannedTensor> plan;
-    std::vector<const StoredWeight*> weights;
+    std::vector<const LayeredWeight*> weights;
     for (const auto& [name, weight] : store_.weights()) {
-      if (weight.shard != shard) continue;
+      if (weight.home != shard) continue;
       weights.push_back(&weight);
       plan.push_back({name, target_dtype(weight, options_), weight.info.shape});
     }
@@ -47,8 +47,11 @@ class ShardReader {
     metadata.erase(kVersionKey);
     NWC_ASSIGN_OR_RETURN(SafetensorsWriter writer,
                          SafetensorsWriter::create(path, std::move(plan), {}, std::move(metadata), {}));
-    for (const StoredWeight* weight : weights) {
-      NWC_RETURN_IF_ERROR(weight->stream != nullptr ? decode(*weight, file, writer) : copy(*weight, file, writer));
+    for (const LayeredWeight* weight : weights) {
+      const StoredWeight* const alone = weight->alone();
+      const bool is_plain = alone != nullptr && alone->plain != nullptr;
+      NWC_RETURN_IF_ERROR(is_plain ? copy(*weight, writer) : decode(*weight, writer));
+      store_.release(*weight);
       done_ += weight->info.elements();
       progress_.at(done_, total_, weight->info.name);
     }
@@ -58,49 +61,47 @@ class ShardReader {
   const RangeLosses& losses() const { return losses_; }
 
  private:
-  // Decodes pieces of whole rows or, of a transposed tensor, whole columns: those are contiguous in the file.
-  Status decode(const StoredWeight& weight, const SafetensorsFile& file, SafetensorsWriter& writer) {
-    NWC_ASSIGN_OR_RETURN(const TensorDecoder decoder, store_.open_stream(weight));
-    const StreamHeader& h = decoder.header();
+  // Decodes pieces of whole rows: those are contiguous in the file.
+  Status decode(const LayeredWeight& weight, SafetensorsWriter& writer) {
+    NWC_ASSIGN_OR_RETURN(const OpenedWeight opened, store_.open_weight(weight));
+    const WeightInfo& info = weight.info;
     const DType dtype = target_dtype(weight, options_);
     const uint64_t element = bits_of(dtype) / 8;
-    const uint64_t lines = h.transposed ? h.columns : h.rows, line_elements = h.transposed ? h.rows : h.columns;
-    const uint64_t granularity = h.transposed ? 1 : decoder.row_granularity();
+    const uint64_t lines = info.rows(), line_elements = info.columns(), granularity = opened.row_granularity();
     const uint64_t step =
         std::max<uint64_t>(1, kPieceBytes / std::max<uint64_t>(1, line_elements * element * granularity)) * granularity;
     // Counting needs the numbers before they are rounded; rounded afterwards, they are the same.
     const bool narrowing = has_wider_range(weight.info.dtype, dtype);
     NarrowingLoss loss;
     uint64_t offset = 0;
-    for (uint64_t matrix = 0; matrix < h.matrices && h.elements() > 0; ++matrix) {
+    for (uint64_t matrix = 0; info.elements() > 0 && matrix < info.matrices(); ++matrix) {
       for (uint64_t begin = 0; begin < lines; begin += step) {
         NWC_RETURN_IF_ERROR(progress_.check_stop());
         const uint64_t end = std::min(lines, begin + step);
-        const Slice slice =
-            h.transposed ? Slice{matrix, 0, h.rows, begin, end} : Slice{matrix, begin, end, 0, h.columns};
+        const WeightSlice slice{matrix, begin, end, 0, line_elements};
         const uint64_t count = (end - begin) * line_elements;
         buffer_.resize(count * element);
         if (narrowing) {
           wide_.resize(count * sizeof(float));
-          NWC_RETURN_IF_ERROR(store_.decode(weight, decoder, slice, DType::kF32, wide_, options_.threads));
+          NWC_RETURN_IF_ERROR(store_.decode(opened, slice, DType::kF32, wide_, options_.threads));
           NWC_ASSIGN_OR_RETURN(const NarrowingLoss piece, narrow(DType::kF32, wide_, dtype, buffer_, options_.threads));
           loss += piece;
         } else {
-          NWC_RETURN_IF_ERROR(store_.decode(weight, decoder, slice, dtype, buffer_, options_.threads));
+          NWC_RETURN_IF_ERROR(store_.decode(opened, slice, dtype, buffer_, options_.threads));
         }
         NWC_RETURN_IF_ERROR(writer.write(weight.info.name, offset, buffer_));
         offset += buffer_.size();
       }
     }
     losses_.add(weight.info, loss);
-    file.release(*weight.stream);
     return {};
   }
 
-  Status copy(const StoredWeight& weight, const SafetensorsFile& file, SafetensorsWriter& writer) {
-    NWC_RETURN_IF_ERROR(store_.verify_plain(weight));
+  Status copy(const LayeredWeight& weight, SafetensorsWriter& writer) {
+    const StoredWeight& stored = *weight.alone();
+    NWC_RETURN_IF_ERROR(store_.layers()[weight.last().layer].verify_plain(stored));
     const DType from = weight.info.dtype, to = target_dtype(weight, options_);
-    const std::span<const std::byte> bytes = weight.plain->bytes;
+    const std::span<const std::byte> bytes = stored.plain->bytes;
     const bool narrowing = is_weight_dtype(from) && has_wider_range(from, to);
     NarrowingLoss loss;
     uint64_t offset = 0;
@@ -121,11 +122,10 @@ class ShardReader {
       offset += piece.size();
     }
     losses_.add(weight.info, loss);
-    file.release(*weight.plain);
     return {};
   }
 
-  const WeightStore& store_;
+  const LayeredStore& store_;
   const DecompressOptions& options_;
   const Progress& progress_;
   uint64_t done_ = 0, total_ = 0;
@@ -134,14 +134,18 @@ class ShardReader {
 };
 
 // Checksums stand for the contents of compressed shards: every byte is compared with them when it is read.
-Result<RunIdentity> identity_of(const DecompressOptions& options, const Checkpoint& checkpoint) {
+Result<RunIdentity> identity_of(const DecompressOptions& options, const LayeredStore& store) {
   RunIdentity identity("decompress");
   identity.add("dtype", options.dtype ? name_of(*options.dtype) : "as before");
   if (options.backend != nullptr) identity.add("device", "other than the CPU");  // may round otherwise
-  NWC_RETURN_IF_ERROR(identity.add_file("codec", options.input / kCodecFileName));
-  for (const SafetensorsFile& shard : checkpoint.shards()) {
-    const std::string name = "weights " + shard.path().filename().string();
-    identity.add_hash(name, checksummed_content_hash(shard, options.threads));
+  for (size_t l = 0; l < store.layers().size(); ++l) {
+    const Checkpoint& checkpoint = store.layers()[l].checkpoint();
+    const std::string of_layer = l == 0 ? "" : " of layer " + std::to_string(l + 1);
+    NWC_RETURN_IF_ERROR(identity.add_file("codec" + of_layer, checkpoint.directory() / kCodecFileName));
+    for (const SafetensorsFile& shard : checkpoint.shards()) {
+      const std::string name = "weights " + shard.path().filename().string() + of_layer;
+      identity.add_hash(name, checksummed_content_hash(shard, options.threads));
+    }
   }
   return identity;
 }
@@ -154,14 +158,15 @@ Result<DecompressReport> decompress(const DecompressOptions& options, const Prog
   }
   const ResumableDirectory::Request request{.path = options.output, .inputs = {options.input}, .force = options.force};
   NWC_ASSIGN_OR_RETURN(ResumableDirectory output, ResumableDirectory::lock(request));
-  NWC_ASSIGN_OR_RETURN(const WeightStore store, WeightStore::open(options.input, options.backend));
+  const WeightsOptions choice{.layers = options.layers, .base = options.base, .backend = options.backend};
+  NWC_ASSIGN_OR_RETURN(const LayeredStore store, LayeredStore::open(options.input, choice));
   if (!store.is_compressed()) {
     return Error(ErrorCode::kInvalidArgument, "is not a checkpoint compressed by nwcodec")
         .in_file(options.input.string())
         .remedy("give what nwcodec compress wrote");
   }
-  const Checkpoint& checkpoint = store.checkpoint();
-  NWC_ASSIGN_OR_RETURN(const RunIdentity identity, identity_of(options, checkpoint));
+  const Checkpoint& checkpoint = store.layers()[0].checkpoint();  // whose files the output has
+  NWC_ASSIGN_OR_RETURN(const RunIdentity identity, identity_of(options, store));
   NWC_RETURN_IF_ERROR(output.begin(identity));
 
   ShardReader reader(store, options, progress);
@@ -178,15 +183,19 @@ Result<DecompressReport> decompress(const DecompressOptions& options, const Prog
       NWC_RETURN_IF_ERROR(reader.write(s, path));
       output.keep_progress();
     }
-    report.input_bytes += fs::file_size(checkpoint.shards()[s].path(), ignored);
     report.output_bytes += fs::file_size(path, ignored);
   }
+  for (const WeightStore& layer : store.layers()) {
+    for (const SafetensorsFile& shard : layer.checkpoint().shards())
+      report.input_bytes += fs::file_size(shard.path(), ignored);
+  }
   for (const auto& [name, weight] : store.weights()) {
-    weight_map.emplace(name, checkpoint.shards()[weight.shard].path().filename().string());
+    weight_map.emplace(name, checkpoint.shards()[weight.home].path().filename().string());
     total_size += weight.info.elements() * bits_of(target_dtype(weight, options)) / 8;
   }
   if (checkpoint.has_index()) NWC_RETURN_IF_ERROR(write_index(output.path(), total_size, weight_map));
   report.warnings = checkpoint.notes();
+  report.warnings.insert(report.warnings.end(), store.notes().begin(), store.notes().end());
   NWC_ASSIGN_OR_RETURN(const std::vector<std::string> dropped,
                        copy_side_files(options.input, output.path(), {"config.json", std::string(kCodecFileName)}));
   report.warnings.insert(report.warnings.end(), dropped.begin(), dropped.end());

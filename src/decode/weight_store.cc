@@ -39,12 +39,24 @@ bool has_streams(const Checkpoint& checkpoint) {
 }  // namespace
 
 Result<WeightStore> WeightStore::open(const std::filesystem::path& directory, std::shared_ptr<DecodeBackend> backend) {
+  NWC_ASSIGN_OR_RETURN(WeightStore store, open_layer(directory, std::move(backend)));
+  if (store.difference() == nullptr) return store;
+  const bool is_delta = store.difference()->kind == Difference::Kind::kDelta;
+  return Error(ErrorCode::kMismatch, is_delta ? "holds differences from another checkpoint, which this does not read"
+                                              : "holds a refinement, which is no checkpoint by itself")
+      .in_file(directory.string())
+      .remedy(is_delta ? "decompress it first, with its base beside it" : "give the directory that it lies in");
+}
+
+Result<WeightStore> WeightStore::open_layer(const std::filesystem::path& directory,
+                                            std::shared_ptr<DecodeBackend> backend) {
   NWC_ASSIGN_OR_RETURN(Checkpoint checkpoint, Checkpoint::open(directory));
   WeightStore store(std::move(checkpoint));
   store.backend_ = std::move(backend);
+  NWC_ASSIGN_OR_RETURN(store.difference_, difference_of(store.checkpoint_));
   std::error_code ignored;
   const std::filesystem::path codec_path = directory / kCodecFileName;
-  if (has_streams(store.checkpoint_) || std::filesystem::exists(codec_path, ignored)) {
+  if (has_streams(store.checkpoint_) || store.difference_ || std::filesystem::exists(codec_path, ignored)) {
     NWC_ASSIGN_OR_RETURN(Codec codec, Codec::open(codec_path));
     store.codec_ = std::make_unique<Codec>(std::move(codec));
     NWC_RETURN_IF_ERROR(check_compressed_config(directory, store.codec_->id()));
@@ -82,6 +94,11 @@ Status WeightStore::tie_tensors() {
       weight.info.dtype = header.dtype;
       weight.info.shape = header.shape();
       weight.info.compressed = true;
+      weight.identity = parsed->identity;
+      weight.base = header.base;
+      if (weight.base && !difference_)
+        return locate(Error(ErrorCode::kMismatch, "stream holds a difference, and its shard says nothing of a base"),
+                      weight, tensor);
       if (!weights_.emplace(*name, std::move(weight)).second) {
         return Error(ErrorCode::kMismatch, "stands in the checkpoint both plain and compressed")
             .in_file(shard.path().string())
@@ -104,6 +121,7 @@ Status WeightStore::tie_tensors() {
         continue;
       }
       StoredWeight weight{.info = {tensor.name, tensor.dtype, tensor.shape, false}, .shard = s, .plain = &tensor};
+      if (checksums_[s]) weight.identity = checksums_[s]->of_tensor(tensor.name).value_or(0);
       if (!weights_.emplace(tensor.name, std::move(weight)).second) {
         return Error(ErrorCode::kMismatch, "stands in the checkpoint both plain and compressed")
             .in_file(shard.path().string())

@@ -1,4 +1,5 @@
-// An opened checkpoint, plain or compressed, with each original tensor tied to what stores it.
+// The files of one checkpoint directory, plain or compressed, with each original tensor tied to what stores it. What
+// several directories make together is decode/layered_store.h's business.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +14,7 @@
 #include "checkpoint/checksums.h"
 #include "codec/codec.h"
 #include "decode/tensor_decoder.h"
+#include "format/difference.h"
 #include "nwcodec/checkpoint.h"
 #include "nwcodec/decode_backend.h"
 #include "nwcodec/weights.h"
@@ -27,17 +29,26 @@ struct StoredWeight {
   const TensorView* stream = nullptr;  // if compressed
   const TensorView* scales = nullptr;
   const TensorView* levels = nullptr;  // may be absent
+  // In compressed checkpoints and differences: docs/format.md, section 9.
+  uint64_t identity = 0;
+  std::optional<uint64_t> base = {};  // of a stream that holds a difference
 };
 
 // Immutable after open(); threads share it.
 class WeightStore {
  public:
-  // `backend` decodes the compressed tensors; none: the CPU.
+  // `backend` decodes the compressed tensors; none: the CPU. Also kMismatch for a directory that holds differences,
+  // which are no weights by themselves.
   static Result<WeightStore> open(const std::filesystem::path& directory,
                                   std::shared_ptr<DecodeBackend> backend = nullptr);
+  // The same for a directory of either kind: difference() says which. What is decoded may be a difference.
+  static Result<WeightStore> open_layer(const std::filesystem::path& directory,
+                                        std::shared_ptr<DecodeBackend> backend = nullptr);
 
   const Checkpoint& checkpoint() const { return checkpoint_; }
   bool is_compressed() const { return codec_ != nullptr; }
+  // nullptr for a checkpoint that stands for itself.
+  const Difference* difference() const { return difference_ ? &*difference_ : nullptr; }
   // Precondition: is_compressed().
   const Codec& codec() const { return *codec_; }
   const std::map<std::string, StoredWeight>& weights() const { return weights_; }
@@ -65,6 +76,7 @@ class WeightStore {
   Status tie_tensors();
   Checkpoint checkpoint_;
   std::unique_ptr<Codec> codec_;
+  std::optional<Difference> difference_;
   std::vector<std::optional<Checksums>> checksums_;  // per shard; all present if compressed
   std::map<std::string, StoredWeight> weights_;
   std::shared_ptr<DecodeBackend> backend_;

@@ -16,6 +16,7 @@ constexpr char kMagic[4] = {'N', 'W', 'C', 'S'};
 constexpr size_t kHeaderSize = 96;
 constexpr size_t kHashOffset = 88;
 constexpr size_t kIndexEntrySize = 8;
+constexpr size_t kBaseSize = 8;
 
 Error corrupt(std::string message, uint64_t offset) {
   return Error(ErrorCode::kCorrupt, std::move(message)).at_offset(offset);
@@ -94,14 +95,16 @@ Result<ParsedStream> parse_stream(std::span<const std::byte> bytes) {
   if (tiles > (after_header - section) / kIndexEntrySize)
     return corrupt("tile index reaches past the end of the stream", 80);
   const uint64_t head_size = kHeaderSize + section + tiles * uint64_t{kIndexEntrySize};
-  if (load_le<uint64_t>(p + kHashOffset) != head_hash(p, head_size)) {
+  parsed.identity = load_le<uint64_t>(p + kHashOffset);
+  if (parsed.identity != head_hash(p, head_size)) {
     return corrupt("stream header does not match its checksum", kHashOffset)
         .remedy("the file is damaged: fetch it again");
   }
 
   if ((flags & ~kKnownStreamFlags) != 0 || table_rule > static_cast<unsigned>(ContextRule::kLast) || reserved != 0 ||
       version_of(static_cast<ContextRule>(table_rule)) > version || correction_bits > kMaxCorrectionBits ||
-      (correction_bits > 0 && version < kCorrectionsVersion)) {
+      (correction_bits > 0 && version < kCorrectionsVersion) ||
+      ((flags & kStreamDifference) != 0 && version < kDifferencesVersion)) {
     return Error(ErrorCode::kUnsupported,
                  "stream uses a feature that format version " + std::to_string(version) + " does not have")
         .at_offset(74);
@@ -117,8 +120,12 @@ Result<ParsedStream> parse_stream(std::span<const std::byte> bytes) {
   h.has_own_tables = (flags & kStreamOwnTables) != 0;
   h.one_scale = (flags & kStreamOneScale) != 0;
   h.has_row_factors = (flags & kStreamRowFactors) != 0;
-  const bool has_lines = has_line_scales(h.context_rule);
-  if (!h.has_own_tables && !has_lines && section != 0) return corrupt("stream has own tables without their flag", 84);
+  const bool has_lines = has_line_scales(h.context_rule), is_difference = (flags & kStreamDifference) != 0;
+  const size_t base_size = is_difference ? kBaseSize : 0;
+  if (section < base_size) return corrupt("stream holds a difference, and not from what", 84);
+  if (is_difference) h.base = load_le<uint64_t>(p + kHeaderSize);
+  if (!h.has_own_tables && !has_lines && section != base_size)
+    return corrupt("stream has own tables without their flag", 84);
   if (has_lines && (!h.one_scale || h.has_row_factors)) {
     return corrupt("stream has line scales, but not one scale, or row factors too", 74);
   }
@@ -137,7 +144,7 @@ Result<ParsedStream> parse_stream(std::span<const std::byte> bytes) {
     return corrupt("stream has a trellis, and runs of more than one group", 68);
   NWC_RETURN_IF_ERROR(check_shape(h));
 
-  parsed.section = bytes.subspan(kHeaderSize, section);
+  parsed.section = bytes.subspan(kHeaderSize + base_size, section - base_size);
   parsed.tiles.reserve(tiles);
   const std::byte* index = p + kHeaderSize + section;
   uint64_t offset = head_size;
@@ -174,7 +181,8 @@ Status check_tiles_hold_shape(const ParsedStream& stream, unsigned chunk_length)
 
 std::vector<std::byte> serialise_stream_head(const StreamHeader& h, std::span<const std::byte> section,
                                              std::span<const TileIndexEntry> tiles) {
-  std::vector<std::byte> head(kHeaderSize + section.size() + tiles.size() * kIndexEntrySize);
+  const size_t base_size = h.base ? kBaseSize : 0;
+  std::vector<std::byte> head(kHeaderSize + base_size + section.size() + tiles.size() * kIndexEntrySize);
   std::byte* p = head.data();
   std::memcpy(p, kMagic, sizeof(kMagic));
   store_le<uint16_t>(p + 4, static_cast<uint16_t>(h.version()));
@@ -194,12 +202,13 @@ std::vector<std::byte> serialise_stream_head(const StreamHeader& h, std::span<co
   store_le<uint16_t>(
       p + 74, static_cast<uint16_t>((h.transposed ? kStreamTransposed : 0) | (h.has_levels ? kStreamLevels : 0) |
                                     (h.has_own_tables ? kStreamOwnTables : 0) | (h.one_scale ? kStreamOneScale : 0) |
-                                    (h.has_row_factors ? kStreamRowFactors : 0)));
+                                    (h.has_row_factors ? kStreamRowFactors : 0) | (h.base ? kStreamDifference : 0)));
   p[76] = static_cast<std::byte>(h.context_rule);
   p[77] = static_cast<std::byte>(h.correction_bits);
   store_le<uint32_t>(p + 80, static_cast<uint32_t>(tiles.size()));
-  store_le<uint32_t>(p + 84, static_cast<uint32_t>(section.size()));
-  std::byte* after = std::copy(section.begin(), section.end(), p + kHeaderSize);
+  store_le<uint32_t>(p + 84, static_cast<uint32_t>(base_size + section.size()));
+  if (h.base) store_le<uint64_t>(p + kHeaderSize, *h.base);
+  std::byte* after = std::copy(section.begin(), section.end(), p + kHeaderSize + base_size);
   for (const TileIndexEntry& tile : tiles) {
     store_le(after, tile.size);
     store_le(after + 4, tile.checksum);

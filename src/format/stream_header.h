@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -33,6 +34,9 @@ constexpr bool has_line_scales(ContextRule rule) { return rule != ContextRule::k
 inline constexpr unsigned kCorrectionsVersion = 4;
 inline constexpr uint8_t kMaxCorrectionBits = 3;
 
+// Differences (section 9): from format version 5 on.
+inline constexpr unsigned kDifferencesVersion = 5;
+
 struct StreamHeader {
   uint64_t codec_id = 0;
   uint64_t tensor_id = 0;  // XXH3 of the tensor's name
@@ -50,10 +54,14 @@ struct StreamHeader {
   bool one_scale = false;  // one column scale for all columns
   bool has_row_factors = false;
   ContextRule context_rule = ContextRule::kLevelChannel;
-  uint8_t correction_bits = 0;  // line scales have corrections, in units of 2^-correction_bits of a step; 0: none
+  uint8_t correction_bits = 0;   // line scales have corrections, in units of 2^-correction_bits of a step; 0: none
+  std::optional<uint64_t> base;  // of a difference: the identity of the tensor that it is added to
 
   // The oldest format version that has what the stream uses.
-  unsigned version() const { return correction_bits > 0 ? kCorrectionsVersion : version_of(context_rule); }
+  unsigned version() const {
+    if (base) return kDifferencesVersion;
+    return correction_bits > 0 ? kCorrectionsVersion : version_of(context_rule);
+  }
   uint64_t elements() const { return matrices * rows * columns; }
   // Entries of the scales tensor: column scales, then row factors.
   uint64_t column_scales() const { return one_scale ? 1 : matrices * columns; }
@@ -64,9 +72,9 @@ struct StreamHeader {
 
 // The header's flags that this format version has.
 inline constexpr uint16_t kStreamTransposed = 1, kStreamLevels = 2, kStreamOwnTables = 4, kStreamOneScale = 8,
-                          kStreamRowFactors = 16;
+                          kStreamRowFactors = 16, kStreamDifference = 32;
 inline constexpr uint16_t kKnownStreamFlags =
-    kStreamTransposed | kStreamLevels | kStreamOwnTables | kStreamOneScale | kStreamRowFactors;
+    kStreamTransposed | kStreamLevels | kStreamOwnTables | kStreamOneScale | kStreamRowFactors | kStreamDifference;
 
 struct TileIndexEntry {
   uint32_t size;      // bytes
@@ -76,6 +84,7 @@ struct TileIndexEntry {
 // A stream taken apart: spans point into the bytes given.
 struct ParsedStream {
   StreamHeader header;
+  uint64_t identity;                   // the header's checksum, which covers all of the stream and its scales
   std::span<const std::byte> section;  // line scales under table rules 1 and 2, then own tables
   struct Tile {
     uint64_t offset;  // in the stream

@@ -150,9 +150,9 @@ std::string refusal(size_t at, T value, ErrorCode code = ErrorCode::kCorrupt, By
 TEST(StreamHeader, EveryBound) {
   EXPECT_EQ(refusal<uint8_t>(0, 'n'), "byte 0: stream does not begin with NWCS");
   EXPECT_EQ(refusal<uint16_t>(4, 0, ErrorCode::kUnsupported),
-            "byte 4: stream has format version 0, this program reads versions 1 to 4; use a newer nwcodec");
-  EXPECT_EQ(refusal<uint16_t>(4, 5, ErrorCode::kUnsupported),
-            "byte 4: stream has format version 5, this program reads versions 1 to 4; use a newer nwcodec");
+            "byte 4: stream has format version 0, this program reads versions 1 to 5; use a newer nwcodec");
+  EXPECT_EQ(refusal<uint16_t>(4, 6, ErrorCode::kUnsupported),
+            "byte 4: stream has format version 6, this program reads versions 1 to 5; use a newer nwcodec");
   EXPECT_EQ(refusal<uint16_t>(6, 97), "byte 6: stream header has an impossible size");
   const std::string elements = "byte 40: stream declares more elements than any stream may hold";
   EXPECT_EQ(refusal<uint64_t>(40, uint64_t{1} << 29, ErrorCode::kLimit), elements);
@@ -283,6 +283,26 @@ TEST(StreamHeader, EmptyTensorsHaveBoundsToo) {
   EXPECT_EQ(why(0, 0, uint64_t{1} << 32), "byte 56: stream declares more than 2^32 columns");
 }
 
+TEST(StreamHeader, DifferencesAreOfVersion5AndNameTheirBase) {
+  StreamHeader header = sample_header();
+  header.base = 0x0123456789ABCDEF;
+  const Bytes section(3, std::byte{0x5A}), stream = serialise_stream_head(header, section, {});
+  EXPECT_EQ(stream[4], std::byte{5});
+  EXPECT_EQ(load_le<uint32_t>(stream.data() + 84), 11u);
+  EXPECT_EQ(load_le<uint64_t>(stream.data() + 96), 0x0123456789ABCDEFu);
+  const Result<ParsedStream> parsed = parse_stream(stream);
+  ASSERT_TRUE(parsed.ok()) << parsed.error().to_string();
+  EXPECT_EQ(parsed->header.base, 0x0123456789ABCDEFu);
+  EXPECT_EQ(parsed->section.size(), 3u);
+  EXPECT_EQ(parsed->identity, load_le<uint64_t>(stream.data() + 88));
+  EXPECT_EQ(refusal<uint16_t>(4, 4, ErrorCode::kUnsupported, stream),
+            "byte 74: stream uses a feature that format version 4 does not have");
+  EXPECT_EQ(refusal<uint32_t>(84, 7, ErrorCode::kCorrupt, Bytes(stream.begin(), stream.begin() + 103)),
+            "byte 84: stream holds a difference, and not from what");
+  header.base.reset();
+  EXPECT_NE(serialise_stream_head(header, section, {})[4], std::byte{5});
+}
+
 TEST(StreamHeader, TilesMustHoldTheShape) {
   const auto why = [](std::vector<uint32_t> sizes, uint64_t matrices, uint64_t rows, uint64_t columns) {
     ParsedStream stream{
@@ -306,9 +326,12 @@ TEST(StreamHeader, TilesMustHoldTheShape) {
 TEST(StreamHeader, TheFuzzerKeepsEveryFlagAndRule) {
   const auto accepted = [](uint16_t flags, uint8_t rule = 0) {
     const bool known = rule <= static_cast<uint8_t>(ContextRule::kLast);
-    Bytes stream = serialise_stream_head({.matrices = 0, .dimensions = 3}, {}, {});
+    StreamHeader header{.matrices = 0, .dimensions = 3};
+    if ((flags & kStreamDifference) != 0) header.base = 1;
+    Bytes stream = serialise_stream_head(header, {}, {});
     if (known && rule > 0) flags |= kStreamOneScale;
-    store_le(stream.data() + 4, static_cast<uint16_t>(known ? version_of(static_cast<ContextRule>(rule)) : 1));
+    if (!header.base)
+      store_le(stream.data() + 4, static_cast<uint16_t>(known ? version_of(static_cast<ContextRule>(rule)) : 1));
     if (rule == static_cast<uint8_t>(ContextRule::kTrellis)) store_le<uint16_t>(stream.data() + 68, 1);
     store_le(stream.data() + 74, flags);
     store_le(stream.data() + 76, rule);

@@ -57,7 +57,7 @@ Result<const HessianStore::Location*> HessianStore::locate(const TensorView& wei
 
 Result<const HessianStore::Location*> HessianStore::locate_checked(const TensorView& weight) const {
   NWC_ASSIGN_OR_RETURN(const Location* location, locate(weight));
-  NWC_ASSIGN_OR_RETURN(const TensorValues values, values_of(weight, 1));
+  NWC_ASSIGN_OR_RETURN(const TensorValues values, values_of(original_of(weight), 1));
   if (xxh3(values.bytes) != location->entry.weight_hash) {
     return Error(ErrorCode::kMismatch, "has the Hessian of other weights")
         .in_file(files_[location->file].path().string())

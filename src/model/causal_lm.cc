@@ -69,7 +69,9 @@ CausalLm::~CausalLm() = default;
 
 Result<CausalLm> CausalLm::open(const std::filesystem::path& directory, const Options& options) {
   NWC_ASSIGN_OR_RETURN(ModelSpec described, describe_model(directory));
-  NWC_ASSIGN_OR_RETURN(Weights weights, Weights::open(directory, options.decode_backend));
+  NWC_ASSIGN_OR_RETURN(Weights weights, Weights::open(directory, WeightsOptions{.layers = options.layers,
+                                                                                .base = options.base,
+                                                                                .backend = options.decode_backend}));
   NWC_ASSIGN_OR_RETURN(ModelSpec spec, with_stored_names(std::move(described), weights));
   const std::vector<std::string> of_files = weights.warnings();
   NWC_ASSIGN_OR_RETURN(

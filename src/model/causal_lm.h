@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -44,7 +45,10 @@ class CausalLm {
     // Where the parts compute; what goes into them follows.
     ModelDevice device = {};
     // What decodes compressed tensors; none: this machine's cores. Parts are read as F32, so the bits are the same.
-    std::shared_ptr<DecodeBackend> decode_backend;
+    std::shared_ptr<DecodeBackend> decode_backend = nullptr;
+    // Of a progressive checkpoint, how many layers; none: all. Of a delta, its base; empty: where it says.
+    std::optional<unsigned> layers = std::nullopt;
+    std::filesystem::path base = {};
   };
 
   // Opens a checkpoint directory, plain or compressed. The presence and shape of every tensor are checked here, so that

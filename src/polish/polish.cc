@@ -11,6 +11,7 @@
 #include "base/parallel.h"
 #include "checkpoint/index.h"
 #include "checkpoint/resumable_directory.h"
+#include "decode/layered_store.h"
 #include "format/stream_header.h"
 #include "libtorch/foreign.h"
 #include "libtorch/machine.h"
@@ -238,6 +239,7 @@ Result<PolishReport> run(const PolishOptions& options, std::span<const std::vect
       ResumableDirectory output,
       ResumableDirectory::lock(
           {.path = options.output, .inputs = {options.compressed, options.reference}, .force = options.force}));
+  NWC_RETURN_IF_ERROR(check_one_layer(options.compressed));
   NWC_ASSIGN_OR_RETURN(const WeightStore store, WeightStore::open(options.compressed));
   if (!store.is_compressed()) {
     return Error(ErrorCode::kInvalidArgument, "is not a checkpoint compressed by nwcodec")

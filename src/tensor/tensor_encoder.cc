@@ -262,6 +262,10 @@ Result<EncodedTensor> encode_tensor(const WeightMatrix& weights, const TensorGui
   header.one_scale = scales.one_scale;
   header.has_row_factors = !scales.rows.empty() && !guide.lines;
   header.dtype = weights.dtype;
+  if (weights.difference) {
+    header.base = weights.difference->base;
+    header.dtype = weights.difference->dtype;
+  }
   header.dimensions = weights.dimensions;
   header.transposed = weights.transposed;
   header.context_rule = choice.rule;

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -27,20 +28,29 @@ struct WeightMatrix {
   uint64_t matrices, rows, columns;
   std::span<const std::byte> bytes;
   std::shared_ptr<const std::vector<std::byte>> decoded = nullptr;
+  // Of a difference: the identity of the tensor that was taken away, and the dtype of the one that it was taken from.
+  struct Difference {
+    uint64_t base;
+    DType dtype;
+  };
+  std::optional<Difference> difference = std::nullopt;
 
   // The tensor with these values in its dtype; none for its shape alone. Precondition: 2 or 3 dimensions and a weight
   // dtype.
   static WeightMatrix of(const TensorView& view, bool transposed, std::span<const std::byte> values) {
     const bool batch = view.shape.size() == 3;
     const uint64_t first = view.shape[batch ? 1 : 0], second = view.shape[batch ? 2 : 1];
-    return {view.name,
-            view.dtype,
-            static_cast<uint8_t>(view.shape.size()),
-            transposed,
-            batch ? view.shape[0] : 1,
-            transposed ? second : first,
-            transposed ? first : second,
-            values};
+    WeightMatrix weights{view.name,
+                         view.dtype,
+                         static_cast<uint8_t>(view.shape.size()),
+                         transposed,
+                         batch ? view.shape[0] : 1,
+                         transposed ? second : first,
+                         transposed ? first : second,
+                         values};
+    if (view.stored != nullptr && view.stored->subtrahend != nullptr)
+      weights.difference = Difference{view.stored->subtrahend->identity(), view.stored->minuend->dtype};
+    return weights;
   }
   // The tensor with its own values. Errors: those of values_of() (checkpoint/quantised/stored_format.h).
   static Result<WeightMatrix> load(const TensorView& view, bool transposed, int threads) {

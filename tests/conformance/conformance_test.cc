@@ -25,8 +25,8 @@ using testing::read_file;
 using testing::TempDir;
 
 const fs::path kGoldens = NWC_SOURCE_DIR "/tests/data/golden";
-const std::vector<std::string> kNames = {"blocks",   "corrections", "linear", "lines",   "minimal",
-                                         "overflow", "residual",    "rows",   "sharded", "trellis"};
+const std::vector<std::string> kNames = {"blocks",  "corrections", "delta",    "layers", "linear",  "lines",
+                                         "minimal", "overflow",    "residual", "rows",   "sharded", "trellis"};
 constexpr DType kWeightDTypes[] = {DType::kF32, DType::kF16, DType::kBF16};
 
 std::string hash(const std::string& bytes) {
@@ -37,8 +37,10 @@ std::string hash(const std::string& bytes) {
 
 std::map<std::string, std::string> contents_of(const fs::path& directory) {
   std::map<std::string, std::string> contents;
-  for (const auto& entry : fs::directory_iterator(directory))
-    contents[entry.path().filename().string()] = read_file(entry.path());
+  for (const auto& entry : fs::recursive_directory_iterator(directory)) {
+    if (entry.is_regular_file())
+      contents[entry.path().lexically_relative(directory).string()] = read_file(entry.path());
+  }
   return contents;
 }
 
@@ -159,6 +161,12 @@ TEST(Goldens, ExerciseWhatTheyAreThereFor) {
   EXPECT_EQ(made["corrections"].with_lines, 5u);
   EXPECT_GT(made["trellis"].escapes, 0u);
   EXPECT_EQ(made["overflow"].patches, 84u);
+  EXPECT_EQ(made["layers"].compressed, 10u);
+  EXPECT_EQ(made["layers"].with_lines, 7u);
+  EXPECT_EQ(made["layers"].with_own_tables, 1u);
+  EXPECT_EQ(made["layers"].with_levels, 2u);
+  EXPECT_GT(made["layers"].patches, 0u);
+  EXPECT_EQ(made["delta"].compressed, 4u);
 }
 
 // The comparison above would be vain if both sides were zeros.

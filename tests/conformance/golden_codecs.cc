@@ -136,4 +136,24 @@ EncoderCodec overflow_codec() {
   return codec;
 }
 
+std::vector<uint8_t> random_levels(size_t columns, uint32_t levels, Numbers& numbers) {
+  std::vector<uint8_t> values(columns);
+  for (uint8_t& l : values) l = static_cast<uint8_t>(numbers.below(levels));
+  return values;
+}
+
+LineScales random_lines(uint64_t matrices, uint64_t rows, uint64_t columns, Numbers& numbers) {
+  LineScales lines;
+  const auto line = [&](std::vector<int16_t>& steps, std::vector<int16_t>& spreads, int step, int least,
+                        uint32_t most) {
+    const int own = step + static_cast<int>(numbers.below(40)) - 20;
+    const int of_line = least + static_cast<int>(numbers.below(most));
+    steps.push_back(static_cast<int16_t>(own));
+    spreads.push_back(static_cast<int16_t>(of_line + (own >> 1)));
+  };
+  for (uint64_t j = 0; j < matrices * columns; ++j) line(lines.column_steps, lines.column_spreads, -50, 0, 12);
+  for (uint64_t i = 0; i < matrices * rows; ++i) line(lines.row_steps, lines.row_spreads, 0, -4, 10);
+  return lines;
+}
+
 }  // namespace nwc::testing

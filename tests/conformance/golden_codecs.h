@@ -7,6 +7,7 @@
 
 #include "base/half.h"
 #include "codec/encode/encoder_codec.h"
+#include "format/line_scales.h"
 
 namespace nwc::testing {
 
@@ -35,6 +36,12 @@ class Numbers {
  private:
   std::mt19937 random_;
 };
+
+// Levels of columns.
+std::vector<uint8_t> random_levels(size_t columns, uint32_t levels, Numbers& numbers);
+
+// Numbers of lines such that classes add up to all tables, and to some that are not there.
+LineScales random_lines(uint64_t matrices, uint64_t rows, uint64_t columns, Numbers& numbers);
 
 // Two blocks with an embedding each, five levels (four bits each), chunks of 12, every shift up to 15.
 EncoderCodec blocks_codec();

@@ -1,152 +1,16 @@
 #include "conformance/golden_maker.h"
 
 #include <algorithm>
-#include <fstream>
-#include <map>
-#include <optional>
-#include <stdexcept>
 
-#include "checkpoint/index.h"
-#include "checkpoint/safetensors_writer.h"
 #include "codec/encode/encoder_codec.h"
 #include "conformance/golden_codecs.h"
-#include "format/checkpoint_config.h"
-#include "format/tiling.h"
-#include "nwcodec/version.h"
-#include "support/tiny_codec.h"
-#include "tensor/tensor_encoder.h"
+#include "conformance/golden_layers.h"
+#include "conformance/golden_writer.h"
 
 namespace nwc::testing {
 namespace {
 
 namespace fs = std::filesystem;
-
-void check(const Status& status) {
-  if (!status) throw std::runtime_error(status.error().to_string());
-}
-template <class T>
-T value_of(Result<T> result) {
-  if (!result) throw std::runtime_error(result.error().to_string());
-  return *std::move(result);
-}
-
-std::string text_of_values(DType dtype, const std::vector<float>& values) {
-  const OwnedMatrix matrix("", dtype, {values.size(), 1}, values);
-  return {reinterpret_cast<const char*>(matrix.bytes().data()), matrix.bytes().size()};
-}
-
-struct Compressed {
-  std::string name;
-  DType dtype = DType::kF32;
-  std::vector<uint64_t> shape;
-  std::vector<float> values;
-  EncodeOptions options;
-  std::vector<uint8_t> levels = {};
-  bool transposed = false;
-  std::optional<LineScales> lines = {};
-};
-
-struct Plain {
-  std::string name;
-  DType dtype;
-  std::vector<uint64_t> shape;
-  std::string bytes;
-};
-
-struct Shard {
-  std::string file;
-  std::vector<Compressed> compressed;
-  std::vector<Plain> plain;
-};
-
-void write_text(const fs::path& path, const std::string& text) {
-  std::ofstream out(path, std::ios::binary);
-  out << text;
-  if (!out.flush()) throw std::runtime_error("cannot write " + path.string());
-}
-
-GoldenSummary write_golden(const fs::path& output, const std::string& name, const EncoderCodec& codec,
-                           const std::vector<Shard>& shards, const std::string& config) {
-  const fs::path directory = output / name;
-  fs::create_directories(directory);
-  check(write_tensors(directory / kCodecFileName, decoder_tensors(codec.decoder),
-                      {{kVersionKey, std::to_string(version_of(codec.decoder))}}));
-  const Codec written = value_of(Codec::open(directory / kCodecFileName));
-  const Encoder encoder(codec, written.id());
-
-  GoldenSummary summary{.name = name};
-  unsigned version = kOldestFormatVersion;
-  WeightMap weight_map;
-  uint64_t total = 0;
-  for (const Shard& shard : shards) {
-    std::vector<PlannedTensor> fixed;
-    std::vector<std::string> growing;
-    std::vector<EncodedTensor> encoded;
-    for (const Plain& plain : shard.plain) {
-      fixed.push_back({plain.name, plain.dtype, plain.shape});
-      ++summary.plain;
-    }
-    for (const Compressed& tensor : shard.compressed) {
-      const OwnedMatrix matrix(tensor.name, tensor.dtype, tensor.shape, tensor.values, tensor.transposed);
-      TensorGuide guide;
-      guide.levels = tensor.levels;
-      guide.lines = tensor.lines;
-      encoded.push_back(value_of(encode_tensor(matrix.matrix(), guide, encoder, tensor.options, 1)));
-      const EncodedTensor& e = encoded.back();
-      fixed.push_back({tensor.name + kScalesSuffix, DType::kF16, {e.scales.size() / 2}});
-      if (e.header.has_levels) fixed.push_back({tensor.name + kLevelsSuffix, DType::kU8, {e.levels.size()}});
-      growing.push_back(tensor.name + kStreamSuffix);
-
-      const Tiling tiling(e.header.matrices, e.header.rows, e.header.columns, written.parts().chunk_length(),
-                          e.header.tile_chunks, tensor.levels);
-      for (uint64_t t = 0; t < tiling.tile_count(); ++t)
-        summary.short_tiles += tiling.tile(t).chunks < e.header.tile_chunks ? 1 : 0;
-      summary.tiles += tiling.tile_count();
-      ++summary.compressed;
-      summary.escapes += e.statistics.escapes;
-      summary.patches += e.statistics.patches;
-      summary.with_levels += e.header.has_levels ? 1 : 0;
-      summary.with_own_tables += e.header.has_own_tables ? 1 : 0;
-      summary.transposed += e.header.transposed ? 1 : 0;
-      summary.batches += e.header.dimensions == 3 ? 1 : 0;
-      summary.empty += e.header.elements() == 0 ? 1 : 0;
-      summary.with_lines += tensor.lines ? 1 : 0;
-      version = std::max(version, e.header.version());
-      if (!e.header.has_own_tables || tensor.lines) continue;
-      const ParsedStream parsed = value_of(parse_stream(e.stream));
-      for (const FrequencyTable& table : value_of(parse_own_tables(parsed.section, codec.decoder.tables.set))) {
-        const auto& of_codec = codec.decoder.tables.set;
-        if (table.shift > 0 && std::find(of_codec.begin(), of_codec.end(), table) == of_codec.end())
-          ++summary.shifted_own_tables;
-      }
-    }
-    SafetensorsWriter writer =
-        value_of(SafetensorsWriter::create(directory / shard.file, fixed, growing, {}, {.checksums = true}));
-    for (const Plain& plain : shard.plain) check(writer.write(plain.name, 0, std::as_bytes(std::span(plain.bytes))));
-    for (size_t i = 0; i < encoded.size(); ++i) {
-      const std::string& tensor = shard.compressed[i].name;
-      check(writer.write(tensor + kScalesSuffix, 0, encoded[i].scales));
-      if (encoded[i].header.has_levels) check(writer.write(tensor + kLevelsSuffix, 0, encoded[i].levels));
-      check(writer.append(tensor + kStreamSuffix, encoded[i].stream));
-    }
-    total += writer.data_bytes();
-    check(writer.finish());
-    for (const PlannedTensor& tensor : fixed) weight_map[tensor.name] = shard.file;
-    for (const std::string& tensor : growing) weight_map[tensor] = shard.file;
-  }
-  if (shards.size() > 1) check(write_index(directory, total, weight_map));
-  if (!config.empty()) {
-    write_text(directory / "config.json", config);
-    check(write_compressed_config(directory, directory, written.id(), version));
-  }
-  return summary;
-}
-
-std::vector<uint8_t> random_levels(size_t columns, uint32_t levels, Numbers& numbers) {
-  std::vector<uint8_t> values(columns);
-  for (uint8_t& l : values) l = static_cast<uint8_t>(numbers.below(levels));
-  return values;
-}
 
 // Gaussian weights with one column of zeros, one of a constant, and one that is zero but for a single weight.
 std::vector<float> odd_columns(uint64_t rows, uint64_t columns, Numbers& numbers) {
@@ -247,21 +111,6 @@ GoldenSummary make_blocks(const fs::path& output) {
        random_levels(40, 2, numbers)},
       {"top.weight", DType::kBF16, {3, 7}, numbers.many(21, 0.02f), options, std::vector<uint8_t>(7, 4)}};
   return write_golden(output, "blocks", blocks_codec(), {shard}, "{}\n");
-}
-
-// Numbers of lines such that classes add up to all tables, and to some that are not there.
-LineScales random_lines(uint64_t matrices, uint64_t rows, uint64_t columns, Numbers& numbers) {
-  LineScales lines;
-  const auto line = [&](std::vector<int16_t>& steps, std::vector<int16_t>& spreads, int step, int least,
-                        uint32_t most) {
-    const int own = step + static_cast<int>(numbers.below(40)) - 20;
-    const int of_line = least + static_cast<int>(numbers.below(most));
-    steps.push_back(static_cast<int16_t>(own));
-    spreads.push_back(static_cast<int16_t>(of_line + (own >> 1)));
-  };
-  for (uint64_t j = 0; j < matrices * columns; ++j) line(lines.column_steps, lines.column_spreads, -50, 0, 12);
-  for (uint64_t i = 0; i < matrices * rows; ++i) line(lines.row_steps, lines.row_spreads, 0, -4, 10);
-  return lines;
 }
 
 // Table rule 1: shapes that fit nothing, batches, transposed, levels, own tables, numbers of lines that are escapes,
@@ -442,10 +291,12 @@ GoldenSummary make_rows(const fs::path& codecs, const fs::path& output) {
 }  // namespace
 
 std::vector<GoldenSummary> make_goldens(const fs::path& codecs, const fs::path& output) {
-  return {
-      make_blocks(output),          make_corrections(output), make_linear(codecs, output),   make_lines(output),
-      make_minimal(output),         make_overflow(output),    make_residual(codecs, output), make_rows(codecs, output),
-      make_sharded(codecs, output), make_trellis(output)};
+  return {make_blocks(output),           make_corrections(output),
+          make_linear(codecs, output),   make_lines(output),
+          make_minimal(output),          make_overflow(output),
+          make_residual(codecs, output), make_rows(codecs, output),
+          make_sharded(codecs, output),  make_trellis(output),
+          make_layers(codecs, output),   make_delta(codecs, output)};
 }
 
 }  // namespace nwc::testing

@@ -17,10 +17,15 @@ struct Tensor {
   std::string bytes;            // row-major, in `dtype`
   bool compressed = false;
   std::vector<float> values;  // of a compressed tensor: the weights before they are converted to `dtype`
+  // Section 9; once layers are summed, of the last one.
+  bool is_difference = false, is_sum = false;
+  uint64_t base = 0, identity = 0;
 };
 
-// All tensors of a compressed checkpoint directory, by their original names.
-std::map<std::string, Tensor> decode_checkpoint(const std::filesystem::path& directory);
+// All tensors of a compressed checkpoint directory, by their original names. `layers`: how many of its own; 0 for all
+// that are there. `base`: a delta's; empty: where it says.
+std::map<std::string, Tensor> decode_checkpoint(const std::filesystem::path& directory, unsigned layers = 0,
+                                                const std::filesystem::path& base = {});
 
 // Section 6: binary32 weights to "F32", "F16" or "BF16".
 std::string convert(const std::vector<float>& values, const std::string& dtype);

@@ -1,7 +1,8 @@
 // Any bytes as the files of a compressed checkpoint: refused with a message, or every tensor can be listed, read whole
 // and in parts, or is refused then. The codec is sound, that of a golden checkpoint.
 //
-// The first bytes say how to cut the input up, and whether to put sound checksums over the mutated bytes.
+// The first bytes say how to cut the input up, whether to put sound checksums over the mutated bytes, and whether the
+// shard is a refinement's, in a checkpoint that is sound otherwise.
 #include <sys/stat.h>
 
 #include <cstdint>
@@ -34,21 +35,28 @@ void require(bool promise) {
 
 // One directory per process and codec, in memory where there is such a place, removed at its end.
 struct Directory {
-  explicit Directory(const char* golden) {
+  // `layered`: the golden is the base, and what is fuzzed its first refinement.
+  explicit Directory(const char* golden, bool layered = false) {
     std::string name = fs::exists("/dev/shm") ? "/dev/shm/nwcodec-fuzz-XXXXXX" : "/tmp/nwcodec-fuzz-XXXXXX";
     require(::mkdtemp(name.data()) != nullptr);
-    path = name;
-    const fs::path codec = path / nwc::kCodecFileName;
-    fs::copy_file(fs::path(NWC_SOURCE_DIR) / "tests/data/golden" / golden / nwc::kCodecFileName, codec);
+    root = path = name;
+    const fs::path from = fs::path(NWC_SOURCE_DIR) / "tests/data/golden" / golden;
+    const fs::path codec = path / (layered ? "refinement-1" : ".") / nwc::kCodecFileName;
+    if (layered) {
+      path = root / "refinement-1";
+      fs::create_directory(path);
+      for (const char* file : {"codec.safetensors", "model.safetensors"}) fs::copy_file(from / file, root / file);
+    }
+    fs::copy_file((layered ? from / "refinement-1" : from) / nwc::kCodecFileName, codec);
     codec_id = nwc::Codec::open(codec)->id();
   }
   Directory(const Directory&) = delete;
   Directory& operator=(const Directory&) = delete;
   ~Directory() {
     std::error_code ignored;
-    fs::remove_all(path, ignored);
+    fs::remove_all(root, ignored);
   }
-  fs::path path;
+  fs::path root, path;  // what is opened, and where the input goes
   uint64_t codec_id = 0;
 };
 
@@ -120,8 +128,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size < 4) return 0;
   static const Directory directories[] = {Directory("minimal"), Directory("linear"), Directory("residual"),
                                           Directory("blocks")};
+  static const Directory layers("layers", true);
   const unsigned mode = data[0];
-  const Directory& directory = directories[mode >> 2 & 3];
+  const Directory& directory = (mode & 0x80) != 0 ? layers : directories[mode >> 2 & 3];
   const std::span<const std::byte> rest(reinterpret_cast<const std::byte*>(data) + 4, size - 4);
   const size_t config_bytes = std::min<size_t>(data[1], rest.size());
   const size_t index_bytes = std::min<size_t>(data[2] | data[3] << 8, rest.size() - config_bytes);
@@ -135,8 +144,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (config_bytes > 0) write(directory.path / "config.json", rest.first(config_bytes));
   if (index_bytes > 0) write(directory.path / "model.safetensors.index.json", rest.subspan(config_bytes, index_bytes));
   write(directory.path / (index_bytes > 0 ? kShard : "model.safetensors"), shard);
-  read_all(directory.path, mode >> 4);
-  const auto report = nwc::inspect_checkpoint(directory.path, /*verify=*/true);
+  read_all(directory.root, mode >> 4 & 7);
+  const auto report = nwc::inspect_checkpoint(directory.root, /*verify=*/true);
   if (!report) require(!report.error().message().empty());
   return 0;
 }

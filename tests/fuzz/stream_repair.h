@@ -11,6 +11,7 @@
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "format/stream_header.h"
+#include "nwcodec/version.h"
 
 namespace nwc::testing {
 
@@ -24,7 +25,7 @@ inline void repair_stream(std::vector<std::byte>& stream, std::string_view name,
   if (stream.size() < kStreamHeaderSize) stream.resize(kStreamHeaderSize);
   std::byte* const p = stream.data();
   std::memcpy(p, "NWCS", 4);
-  if (load_le<uint16_t>(p + 4) != 2 && load_le<uint16_t>(p + 4) != 3) store_le<uint16_t>(p + 4, 1);
+  if (load_le<uint16_t>(p + 4) < 2 || load_le<uint16_t>(p + 4) > kFormatVersion) store_le<uint16_t>(p + 4, 1);
   store_le<uint16_t>(p + 6, kStreamHeaderSize);
   store_le(p + 8, codec_id);
   const uint64_t tensor_id = xxh3(name);
@@ -45,7 +46,10 @@ inline void repair_stream(std::vector<std::byte>& stream, std::string_view name,
     const ContextRule rule = static_cast<ContextRule>(p[76]);
     const bool lines = has_line_scales(rule);
     p[77] = static_cast<std::byte>(lines ? static_cast<unsigned>(p[77]) % (kMaxCorrectionBits + 1u) : 0u);
-    store_le<uint16_t>(p + 4, static_cast<uint16_t>(p[77] != std::byte{0} ? kCorrectionsVersion : version_of(rule)));
+    const bool difference = (load_le<uint16_t>(p + 74) & kStreamDifference) != 0;
+    store_le<uint16_t>(p + 4, static_cast<uint16_t>(difference              ? kDifferencesVersion
+                                                    : p[77] != std::byte{0} ? kCorrectionsVersion
+                                                                            : version_of(rule)));
     if (lines) {
       store_le<uint16_t>(
           p + 74, static_cast<uint16_t>((load_le<uint16_t>(p + 74) | kStreamOneScale) & ~unsigned{kStreamRowFactors}));
@@ -56,9 +60,12 @@ inline void repair_stream(std::vector<std::byte>& stream, std::string_view name,
           p + 74, static_cast<uint16_t>(load_le<uint16_t>(p + 74) & ~unsigned{kStreamLevels | kStreamOwnTables}));
     }
     const uint64_t fits = stream.size() - kStreamHeaderSize + 1;
-    store_le<uint32_t>(p + 84, lines || (static_cast<unsigned>(p[74]) & kStreamOwnTables) != 0
-                                   ? static_cast<uint32_t>(load_le<uint32_t>(p + 84) % fits)
-                                   : 0);
+    const uint32_t least = difference ? 8 : 0;  // the base's identity
+    if (lines || (static_cast<unsigned>(p[74]) & kStreamOwnTables) != 0) {
+      store_le<uint32_t>(p + 84, std::max(least, static_cast<uint32_t>(load_le<uint32_t>(p + 84) % fits)));
+    } else {
+      store_le<uint32_t>(p + 84, least);
+    }
   }
   const uint64_t own = load_le<uint32_t>(p + 84), room = stream.size() - kStreamHeaderSize;
   if (own > room) return;

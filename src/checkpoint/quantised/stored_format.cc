@@ -104,6 +104,22 @@ Status decode_double_row(const TensorView& tensor, uint64_t row, DType dtype, st
   return {};
 }
 
+float number_at(const std::byte* bytes, DType dtype, uint64_t index) {
+  if (dtype == DType::kF32) return load_le<float>(bytes + 4 * index);
+  const uint16_t bits = load_le<uint16_t>(bytes + 2 * index);
+  return dtype == DType::kF16 ? float_from_half(bits) : float_from_bf16(bits);
+}
+
+// Minuend less subtrahend, as F32.
+Status take_away(const StoredFormat& difference, std::span<std::byte> out, int threads) {
+  NWC_ASSIGN_OR_RETURN(const TensorValues from, values_of(*difference.minuend, threads));
+  std::vector<float> taken(out.size() / sizeof(float));
+  NWC_RETURN_IF_ERROR(difference.subtrahend->read(taken, threads));
+  for (uint64_t i = 0; i < taken.size(); ++i)
+    store_le(out.data() + sizeof(float) * i, number_at(from.bytes.data(), difference.minuend->dtype, i) - taken[i]);
+  return {};
+}
+
 }  // namespace
 
 Result<StoredFormat> float8_format(const TensorView& weights, const TensorView* scales, const BlockSize* blocks) {
@@ -178,6 +194,10 @@ Result<TensorValues> values_of(const TensorView& tensor, int threads) {
   if (tensor.stored == nullptr) return TensorValues{tensor.bytes, nullptr};
   const uint64_t elements = tensor.bytes.size() * 8 / bits_of(tensor.stored->dtype);
   const auto decoded = std::make_shared<std::vector<std::byte>>(elements * bits_of(tensor.dtype) / 8);
+  if (tensor.stored->subtrahend != nullptr) {
+    NWC_RETURN_IF_ERROR(take_away(*tensor.stored, *decoded, threads));
+    return TensorValues{*decoded, decoded};
+  }
   const uint64_t rows = tensor.stored->columns == 0 ? 0 : elements / tensor.stored->columns;
   NWC_RETURN_IF_ERROR(decode_rows(tensor, 0, rows, tensor.dtype, *decoded, threads));
   return TensorValues{*decoded, decoded};

@@ -1,4 +1,5 @@
-// Tensors whose file stores other numbers than those of their dtype: FP8 with scales, and F64.
+// Tensors whose file stores other numbers than those of their dtype: FP8 with scales, F64, and what is left of a tensor
+// when another one is taken away from it.
 #pragma once
 
 #include <cstddef>
@@ -11,6 +12,16 @@
 #include "nwcodec/result.h"
 
 namespace nwc {
+
+// What is taken away from a tensor, weight by weight: what another checkpoint has under its name. Thread-safe.
+class Subtrahend {
+ public:
+  virtual ~Subtrahend() = default;
+  // Of the tensor in the other checkpoint (docs/format.md, section 9).
+  virtual uint64_t identity() const = 0;
+  // All weights, in the storage order of the tensor. Errors: those of reading them.
+  virtual Status read(std::span<float> out, int threads) const = 0;
+};
 
 // How a TensorView's numbers are made from what its file stores. Points into the checkpoint's shards.
 struct StoredFormat {
@@ -25,7 +36,16 @@ struct StoredFormat {
   bool scales_per_matrix = false;
   // compressed-tensors multiplies in the scales' dtype; others in float32.
   bool rounds_products = false;
+  // Of a difference, whose numbers are F32: the tensor as the checkpoint has it, and what is taken away from its
+  // numbers. Then nothing above counts.
+  std::shared_ptr<const TensorView> minuend = nullptr;
+  std::shared_ptr<const Subtrahend> subtrahend = nullptr;
 };
+
+// The tensor of the checkpoint: of a difference, what something was taken away from.
+inline const TensorView& original_of(const TensorView& tensor) {
+  return tensor.stored != nullptr && tensor.stored->minuend != nullptr ? *tensor.stored->minuend : tensor;
+}
 
 // The format of FP8 weights and their scales. `blocks`: rows and columns that share a scale, if the checkpoint says so;
 // where the scales have another number of rows and columns, the weights are divided evenly among them.

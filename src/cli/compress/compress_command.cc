@@ -10,6 +10,8 @@
 #include "calibrate/hessian_files.h"
 #include "cli/command.h"
 #include "cli/compress/compress_summary.h"
+#include "cli/compress/decoded_model.h"
+#include "cli/compress/difference_options.h"
 #include "cli/compress/encoding_options.h"
 #include "cli/compress/polish_afterwards.h"
 #include "cli/compress/recovery_options.h"
@@ -63,11 +65,14 @@ struct Arguments {
   bool list = false, plan = false;
   bool codec_tables_only = false;
   bool recover = false;
+  DifferenceArguments differences;
+  std::optional<LowerLayers> lower;  // with --layers
+  std::optional<ProgressiveReport> layers;
   std::string device = "cpu";
   RecoverOptions recovery;
   PolishAfterwards polish;
 
-  bool asks_for_a_rate() const { return options.bits || options.size || divergence; }
+  bool asks_for_a_rate() const { return options.bits || options.size || divergence || lower; }
 };
 
 // At the rate that is asked for, or with --divergence in `found`.
@@ -79,6 +84,15 @@ Result<CompressReport> compress_together(Arguments& a, Team& team, const Progres
   if (a.recover) {
     NWC_ASSIGN_OR_RETURN(a.recovery.device, open_device(a.device, team.local_rank()));
     NWC_ASSIGN_OR_RETURN(recovery, make_recovery(a.options.model, a.options.hessians, a.recovery, a.options.threads));
+  }
+  if (a.lower) {
+    NWC_ASSIGN_OR_RETURN(a.layers,
+                         compress_progressively(a.options, {a.differences.layers, *a.lower}, progress, &team));
+    return a.layers->base;
+  }
+  if (!a.differences.base.empty()) {
+    NWC_ASSIGN_OR_RETURN(a.options.base, base_of_delta(a.differences.base, a.options.output));
+    a.options.base->original = a.differences.base_model;
   }
   if (!a.divergence) return compress_checkpoint(a.options, progress, recovery.get(), &team);
   NWC_ASSIGN_OR_RETURN(found, compress_to_divergence(a.options, *a.divergence, measure, progress));
@@ -171,11 +185,10 @@ void add_text_options(CLI::App& app, Arguments& a) {
   a.polish.add_options(app, text);
 }
 
-}  // namespace
-
-void add_compress(CLI::App& app, Command& command) {
+void add_compression(CLI::App& app, Command& command, bool again) {
   const auto a = std::make_shared<Arguments>();
-  app.add_option("model", a->options.model, "Checkpoint directory (config.json, *.safetensors)")
+  app.add_option("model", a->options.model,
+                 again ? "Compressed checkpoint directory" : "Checkpoint directory (config.json, *.safetensors)")
       ->required()
       ->check(not_empty());
   app.add_option("-o,--output", a->options.output, "Directory to write")->check(not_empty());
@@ -201,6 +214,7 @@ void add_compress(CLI::App& app, Command& command) {
       ->check(in_range(1e-6, 20.0))
       ->excludes(bits)
       ->excludes("--size");
+  add_difference_options(app, a->differences);
   app.add_flag("--plan", a->plan,
                "Only predict rate, size and KL divergence, tensor by tensor, from --hessians with gradients");
   app.add_option("--include", a->options.selection.include,
@@ -261,6 +275,12 @@ void add_compress(CLI::App& app, Command& command) {
                  "Directory for report.json and report.html: every tensor measured again, with plots")
       ->check(not_empty());
   add_text_options(app, *a);
+  if (again) {
+    app.add_option("--reference", a->calibration.reference,
+                   "With --text: measure against this model, the original, instead of what was decoded")
+        ->check(not_empty())
+        ->needs("--text");
+  }
   add_recovery_options(app, hessians, a->recover, a->recovery);
   add_device_option(app, a->device);
   app.add_flag("--force", a->options.force, "Replace the checkpoint that stands in the output directory");
@@ -280,11 +300,22 @@ void add_compress(CLI::App& app, Command& command) {
       throw CLI::ValidationError("--plan", "predicts from --hessians: calibrate first, and leave out --text");
     if (a->plan && !a->options.bits && a->size.empty()) throw CLI::ValidationError("--plan", "needs --bits or --size");
     if (!a->size.empty()) a->options.size = *parse_size(a->size);
+    check_difference_options(app, a->differences);
+    if (!a->differences.layers.empty()) {
+      a->lower = lower_layers(app, a->options.guide);
+      a->options.bits = a->differences.layers[0];
+    }
     if (const Status status = check_options(a->options.guide.importance); !status)
       throw CLI::ValidationError("--shares", status.error().message());
   });
-  command.run = [a, &app, &command]() -> Status {
+  command.run = [a, again, &app, &command]() -> Status {
     std::optional<SelectionList> list;
+    std::unique_ptr<DecodedModel> decoded;
+    if (again) {
+      ProgressLine reading(command.global.quiet);
+      NWC_ASSIGN_OR_RETURN(decoded, DecodedModel::decode(a->options, command.global.threads, reading.progress()));
+      reading.note("warning: weights are quantised anew from what a compression left of them: both losses count");
+    }
     if (a->calibration.texts.empty())
       NWC_RETURN_IF_ERROR(settle_guide(open_options(app), a->asks_for_a_rate(), a->options));
     a->options.threads = command.global.threads;
@@ -358,10 +389,13 @@ void add_compress(CLI::App& app, Command& command) {
       if (divergence) json["held_out"] = to_json(*divergence, own);
       if (polished) json["polish"] = to_json(*polished);
       if (found) json["trials"] = trials_json(*found);
+      if (a->layers) json["layers"] = layers_json(*a->layers);
       print_json(json);
     } else {
       if (list) fmt::print("{}\n", selection_table(*list));
       print_summary(*report);
+      print_differences(*report);
+      if (a->layers) print_layers(*a->layers);
       if (found) print_trials(*found);
       if (divergence) print_measured(*divergence, own);
       if (polished) print_polish(*polished);
@@ -369,5 +403,10 @@ void add_compress(CLI::App& app, Command& command) {
     return {};
   };
 }
+
+}  // namespace
+
+void add_compress(CLI::App& app, Command& command) { add_compression(app, command, /*again=*/false); }
+void add_recompress(CLI::App& app, Command& command) { add_compression(app, command, /*again=*/true); }
 
 }  // namespace nwc::cli

@@ -79,6 +79,8 @@ void add_eval(CLI::App& app, Command& command) {
       ->check(html_file())
       ->needs(reference)
       ->needs(text);
+  add_layer_options(app, o->layers);
+  for (const char* option : {"--layers", "--base"}) app.get_option(option)->excludes("--images");
   add_device_option(app, o->device_name);
   tasks->excludes(text)->excludes(images)->excludes(protocol)->excludes(context)->excludes(windows);
   limit->needs(tasks);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/layer_options.h"
 #include "evaluate/divergence.h"
 #include "evaluate/embeddings.h"
 #include "evaluate/perplexity.h"
@@ -28,6 +29,7 @@ const char* name_of(EvalProtocol protocol);
 
 struct EvalOptions {
   std::filesystem::path checkpoint;          // plain or compressed
+  LayerOptions layers;                       // of it
   std::filesystem::path text;                // a language model is scored on this,
   std::vector<std::filesystem::path> tasks;  // or on these (zeroshot/task_file.h),
   std::optional<std::filesystem::path>

@@ -81,7 +81,8 @@ Result<EvalReport> evaluate_tasks(const EvalOptions& options, const Progress& pr
   if (options.items) {
     NWC_ASSIGN_OR_RETURN(items, OutputFile::create(*options.items));
   }
-  NWC_ASSIGN_OR_RETURN(const CausalLm model, open_causal_lm(options.checkpoint, threads, options.device));
+  NWC_ASSIGN_OR_RETURN(const CausalLm model,
+                       open_causal_lm(options.checkpoint, threads, options.device, options.layers));
   EvalReport report;
   report.warnings = tokenizer.warnings();
   append_notes(options.checkpoint, model.warnings(), report.warnings);

@@ -88,7 +88,8 @@ Result<EvalReport> evaluate_text(const EvalOptions& options, const Progress& pro
         .in_file(options.text.string())
         .remedy("choose a shorter --context or a longer text");
   }
-  NWC_ASSIGN_OR_RETURN(const CausalLm model, open_causal_lm(options.checkpoint, threads, options.device));
+  NWC_ASSIGN_OR_RETURN(const CausalLm model,
+                       open_causal_lm(options.checkpoint, threads, options.device, options.layers));
   append_notes(options.checkpoint, model.warnings(), report.warnings);
   if (!options.reference) {
     Result<PerplexityResult> result = perplexity(model, ids, windows, progress);

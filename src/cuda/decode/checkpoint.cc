@@ -7,7 +7,7 @@
 #include "base/parallel.h"
 #include "checkpoint/index.h"
 #include "cuda/support/memory.h"
-#include "decode/weight_store.h"
+#include "decode/layered_store.h"
 #include "nwcodec/cuda.h"
 #include "nwcodec/cuda_checkpoint.h"
 
@@ -224,6 +224,7 @@ Result<CudaWeights> CudaWeights::load_checked(const std::filesystem::path& direc
                  "weights decode to F32, F16 or BF16, not " + std::string(name_of(*options.dtype)));
   }
   if (options.devices.empty()) return Error(ErrorCode::kInvalidArgument, "no device to load to");
+  NWC_RETURN_IF_ERROR(check_one_layer(directory));
   NWC_ASSIGN_OR_RETURN(const WeightStore store, WeightStore::open(directory));
   if (!store.is_compressed())
     return Error(ErrorCode::kInvalidArgument, "is not a checkpoint compressed by nwcodec").in_file(directory.string());

@@ -123,7 +123,7 @@ Codec parse_codec(const std::string& bytes) {
   const File file = parse_safetensors(bytes);
   must(file.metadata.count("nwcodec.format_version") == 1, "codec: format version");
   const std::string version = file.metadata.at("nwcodec.format_version");
-  must(version == "1" || version == "2" || version == "3" || version == "4", "codec: format version");
+  must(version == "1" || version == "2" || version == "3" || version == "4" || version == "5", "codec: format version");
   Codec codec;
   codec.id = xxh3(bytes);
   const std::vector<uint64_t> parameters = shape_of(file, "tables.parameters", 3);

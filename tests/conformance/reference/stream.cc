@@ -123,11 +123,12 @@ Stream parse_stream(const Codec& codec, const std::string& name, const std::stri
   stream.dimensions = reader.uint(1);
   must(stream.dimensions == 3 || (stream.dimensions == 2 && stream.matrices == 1), "stream: dimensions");
   const uint64_t flags = reader.uint(2);
-  must(flags < 32, "stream: reserved flags");
+  must(flags < 64 && (flags < 32 || version >= 5), "stream: reserved flags");
   stream.transposed = (flags & 1) != 0;
   stream.has_levels = (flags & 2) != 0;
   stream.one_scale = (flags & 8) != 0;
   stream.row_factors = (flags & 16) != 0;
+  stream.is_difference = (flags & 32) != 0;
   const uint64_t rule = reader.uint(1);
   must(rule == 0 || (rule == 1 && version >= 2) || (rule == 2 && version >= 3), "stream: table rule");
   must((rule == 2) == !codec.trellis.empty(), "stream: a trellis in the stream or in the codec only");
@@ -142,14 +143,17 @@ Stream parse_stream(const Codec& codec, const std::string& name, const std::stri
   must(tile_count <= reader.left() / 8, "stream: tile index past the end");
   const std::string index = reader.take(8 * tile_count);
   must(checksum == xxh3(bytes.substr(0, 88) + own + index), "stream: checksum of the header");
+  stream.identity = checksum;
   const bool has_own = (flags & 4) != 0;
-  std::string tables = own;
+  Reader after_header(own);
+  if (stream.is_difference) stream.base = after_header.uint(8);
+  std::string tables = after_header.take(after_header.left());
   stream.has_lines = rule != 0;
   stream.has_trellis = rule == 2;
   if (stream.has_lines) {
     must(stream.one_scale && !stream.row_factors, "stream: line scales beside other scales");
     must(codec.C == codec.N, "stream: line scales for a codec with a transform");
-    Reader section(own);
+    Reader section(tables);
     stream.lines = read_lines(codec, stream, section);
     tables = section.take(section.left());
   }

@@ -9,7 +9,7 @@
 
 namespace nwc::reference {
 
-constexpr unsigned kVersion = 4;
+constexpr unsigned kVersion = 5;
 
 // Line scales: of all matrices, one after another.
 struct Lines {
@@ -29,6 +29,9 @@ struct Stream {
   bool has_lines = false;                  // table rules 1 and 2
   bool has_trellis = false;                // table rule 2
   uint64_t p = 0;                          // fineness of corrections
+  bool is_difference = false;
+  uint64_t base = 0;      // of a difference
+  uint64_t identity = 0;  // section 9
   Lines lines;
 
   // Of latent c of the chunk that begins at `row` of a column, which has this level; t is the state of its trellis, or

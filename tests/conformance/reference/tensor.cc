@@ -103,6 +103,9 @@ Tensor decode_tensor(const Codec& codec, const std::string& name, const std::str
 
   Tensor tensor;
   tensor.compressed = true;
+  tensor.is_difference = stream.is_difference;
+  tensor.base = stream.base;
+  tensor.identity = stream.identity;
   tensor.dtype = stream.dtype;
   tensor.shape = {stream.transposed ? stream.columns : stream.rows, stream.transposed ? stream.rows : stream.columns};
   if (stream.dimensions == 3) tensor.shape.insert(tensor.shape.begin(), stream.matrices);

@@ -1,0 +1,36 @@
+// Progressive checkpoints: a base and refinements of what it leaves over (docs/format.md, section 9).
+#pragma once
+
+#include <vector>
+
+#include "compress/compress.h"
+
+namespace nwc {
+
+// What feedback of all layers but the last goes by. Errors that feedback has spread over columns and rows are smaller
+// for the model, and more alike for a coder that does not know the Hessian, which costs the next layer bits; damping
+// trades one for the other (docs/lab/progressive.md).
+struct LowerLayers {
+  double damping = 0.2;
+  double row_shrinkage = 0.5;
+};
+
+struct ProgressiveOptions {
+  std::vector<double> bits;  // of each prefix of layers, per compressed weight, ascending, at least two
+  LowerLayers lower;
+};
+
+struct ProgressiveReport {
+  CompressReport base;
+  std::vector<CompressReport> refinements;  // without those that an earlier run completed
+  std::vector<double> bits;                 // per weight on disk, of each prefix
+};
+
+// `options` are those of a single rate, whatever its rate: the base is, byte for byte, what they give at the first of
+// `layers.bits` with the feedback of `layers.lower`. Refinements follow in folders inside the output, each at the rate
+// that is left to its prefix, the last with the feedback of `options`. The leading process makes them. An interrupted
+// run goes on where it was. Errors: compress_checkpoint()'s; kInvalidArgument for rates that do not ascend.
+Result<ProgressiveReport> compress_progressively(const CompressOptions& options, const ProgressiveOptions& layers,
+                                                 const Progress& progress, Team* team = nullptr);
+
+}  // namespace nwc

@@ -1,0 +1,32 @@
+# A delta on a compressed base: found where it lies, or named; nothing for what has not changed.
+tiny model --hidden 128 --shards 2
+tiny tuned --hidden 128 --shards 2 --seed 2
+quietly nwcodec compress model -o base --bits 3
+nwcodec compress tuned --base base -o delta --bits 4 | says 'differences of .* 14 tensors; 1 stored by themselves' ||
+  fail "the summary does not count differences"
+quietly nwcodec inspect delta --verify
+nwcodec inspect delta | says 'a delta      of base' || fail "inspect does not name the base"
+quietly nwcodec decompress delta -o plain
+mkdir far
+mv base far
+refused 1 nwcodec decompress delta -o x
+quietly nwcodec decompress delta -o plain2 --base far/base
+same plain plain2
+refused 1 nwcodec inspect delta --base delta
+quietly nwcodec compress tuned -o alone --bits 3
+refused 1 nwcodec decompress delta -o x --base alone
+refused 1 nwcodec decompress delta -o x --base model
+refused 1 nwcodec decompress alone -o x --base far/base
+mv far/base base
+# The same model again: nothing is stored but what it is the difference from.
+quietly nwcodec compress model --base base --base-model model -o same --bits 1
+quietly nwcodec decompress same -o again
+quietly nwcodec decompress base -o decoded
+same again decoded
+[ "$(cat same/model*.safetensors | wc -c)" -lt 1000 ] || fail "tensors that are equal cost something"
+refused 2 nwcodec compress tuned --base base -o x
+refused 2 nwcodec compress tuned --base base -o x --size 50%
+refused 2 nwcodec compress tuned -o x --base-model model --bits 2
+refused 1 nwcodec compress tuned --base delta -o x --bits 2
+refused 1 nwcodec compress tuned --base model -o x --bits 2
+absent x
