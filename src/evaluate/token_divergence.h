@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -21,5 +22,27 @@ namespace nwc {
 Result<std::vector<TokenScores>> score_tokens(const CausalLm& reference, std::span<const CausalLm* const> candidates,
                                               std::span<const int32_t> ids, const WindowOptions& options,
                                               const Progress& progress);
+
+// The reference's outputs of its last block for all windows, in main memory: for candidates that come one after
+// another, so that the reference runs once. Its head, which would make outputs as wide as the vocabulary of them, runs
+// for each candidate anew. Refers to the reference and to the text's ids. Thread safety: const members may be called
+// from several threads at once.
+class ReferenceStates {
+ public:
+  // Progress counts windows times the reference's blocks. Errors: as perplexity().
+  static Result<ReferenceStates> compute(const CausalLm& reference, std::span<const int32_t> ids,
+                                         const WindowOptions& options, const Progress& progress);
+  // How many bytes compute() would keep. Errors: those of cut_windows().
+  static Result<uint64_t> bytes(const CausalLm& reference, std::span<const int32_t> ids, const WindowOptions& options);
+
+  // What score_tokens() finds for this candidate, to the last bit. Progress counts windows times (blocks of the
+  // candidate + 1). Errors: those of score_tokens().
+  Result<TokenScores> score(const CausalLm& candidate, const Progress& progress) const;
+
+ private:
+  struct Kept;
+  explicit ReferenceStates(std::shared_ptr<const Kept> kept) : kept_(std::move(kept)) {}
+  std::shared_ptr<const Kept> kept_;
+};
 
 }  // namespace nwc

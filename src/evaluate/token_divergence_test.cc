@@ -59,6 +59,31 @@ TEST(TokenDivergence, ScoresEachTokenAsTheDefinitionSays) {
   }
 }
 
+TEST(TokenDivergence, AReferenceThatIsKeptScoresAsOneThatRuns) {
+  const Toy reference(1), second(500), third(900);
+  const std::vector<int32_t> ids = some_ids(96);
+  for (const Protocol protocol : {Protocol::kGptq, Protocol::kLlamaCpp}) {
+    const WindowOptions options{.context = 32, .protocol = protocol, .first_token = 3};
+    const auto kept = ReferenceStates::compute(reference.model, ids, options, {});
+    ASSERT_TRUE(kept) << kept.error().to_string();
+    EXPECT_EQ(*ReferenceStates::bytes(reference.model, ids, options),
+              96u * 4 * static_cast<uint64_t>(reference.model.spec().hidden_size));
+    for (const CausalLm* candidate : {&second.model, &third.model}) {
+      const auto found = kept->score(*candidate, {});
+      ASSERT_TRUE(found) << found.error().to_string();
+      const auto expected = score_tokens(reference.model, std::span(&candidate, 1), ids, options, {});
+      ASSERT_TRUE(expected);
+      EXPECT_EQ(found->protocol, expected->front().protocol);
+      ASSERT_EQ(found->tokens.size(), expected->front().tokens.size());
+      for (size_t i = 0; i < found->tokens.size(); ++i) {
+        EXPECT_EQ(found->tokens[i].kl, expected->front().tokens[i].kl);
+        EXPECT_EQ(found->tokens[i].reference_nll, expected->front().tokens[i].reference_nll);
+        EXPECT_EQ(found->tokens[i].candidate_top, expected->front().tokens[i].candidate_top);
+      }
+    }
+  }
+}
+
 TEST(TokenDivergence, SeveralCandidatesScoreAsEachAlone) {
   const Toy reference(1), second(500), third(900);
   const std::vector<int32_t> ids = some_ids(96);
