@@ -151,6 +151,7 @@ Result<ComparisonReport> run_comparison(const ComparisonOptions& given, const Pr
       RunIdentity identity = common;
       identity.add("method", method);
       identity.add("bits", bits);
+      if (const auto made = make_method(method, bits)) NWC_RETURN_IF_ERROR((*made)->identify(identity));
       const fs::path file = points / (name_of(method, bits) + ".json");
       NWC_ASSIGN_OR_RETURN(std::optional<ComparisonPoint> point, earlier_point(file, identity, options.again));
       if (point) {

@@ -11,7 +11,7 @@ namespace nwc {
 
 struct Original::Results {
   CausalLm model;
-  std::vector<ReferenceStates> states;  // of each text; none if they would take too much
+  std::vector<ReferenceStates> states;  // of each text
   TaskTokens tokens;
   std::vector<std::vector<ItemScore>> scores;  // of each task's items
 };
@@ -23,13 +23,7 @@ Status Original::prepare(const Progress& progress) {
   NWC_ASSIGN_OR_RETURN(CausalLm model,
                        CausalLm::open(options_.model, {.threads = options_.threads, .device = options_.device}));
   auto results = std::make_unique<Results>(Results{std::move(model), {}, {}, {}});
-  uint64_t bytes = 0;
   for (const ComparisonText& text : options_.texts) {
-    NWC_ASSIGN_OR_RETURN(const uint64_t of_text, ReferenceStates::bytes(results->model, text.ids, options_.windows));
-    bytes += of_text;
-  }
-  for (const ComparisonText& text : options_.texts) {
-    if (bytes > kKeptBytes) break;
     NWC_ASSIGN_OR_RETURN(ReferenceStates states,
                          ReferenceStates::compute(results->model, text.ids, options_.windows, progress));
     results->states.push_back(std::move(states));
@@ -49,14 +43,8 @@ Status Original::measure(const std::filesystem::path& checkpoint, ComparisonPoin
   NWC_ASSIGN_OR_RETURN(const CausalLm candidate,
                        CausalLm::open(checkpoint, {.threads = options_.threads, .device = options_.device}));
   for (size_t i = 0; i < options_.texts.size(); ++i) {
-    DivergenceResult found;
-    if (results_->states.empty()) {
-      NWC_ASSIGN_OR_RETURN(found,
-                           divergence(results_->model, candidate, options_.texts[i].ids, options_.windows, progress));
-    } else {
-      NWC_ASSIGN_OR_RETURN(const TokenScores scores, results_->states[i].score(candidate, progress));
-      found = summary_of(scores);
-    }
+    NWC_ASSIGN_OR_RETURN(const TokenScores scores, results_->states[i].score(candidate, progress));
+    const DivergenceResult found = summary_of(scores);
     point.texts.push_back({options_.texts[i].path.filename().string(), found.mean_kl,
                            found.mean_kl_standard_error.value_or(0), found.top1_agreement, found.candidate_perplexity,
                            found.reference_perplexity});

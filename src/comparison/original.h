@@ -15,12 +15,9 @@ class Original {
   Original(const Original&) = delete;
   Original& operator=(const Original&) = delete;
 
-  // Fills in what the options' texts and tasks say of a checkpoint. Of each text the original's last hidden states are
-  // kept in memory, as long as those of all texts together are within kKeptBytes; otherwise the original runs anew
-  // beside each checkpoint. Errors: of opening models and tokenising tasks; those of divergence() and run_tasks().
+  // Fills in what the options' texts and tasks say of a checkpoint. Errors: of opening models and tokenising tasks;
+  // those of divergence() and run_tasks().
   Status measure(const std::filesystem::path& checkpoint, ComparisonPoint& point, const Progress& progress);
-
-  static constexpr uint64_t kKeptBytes = uint64_t{4} << 30;
 
  private:
   struct Results;

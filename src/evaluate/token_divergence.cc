@@ -179,14 +179,17 @@ struct ReferenceStates::Kept {
   std::span<const int32_t> ids;
   WindowOptions options;
   Windows windows;
-  std::vector<at::Tensor> hidden;  // [windows], each float32 [context, hidden_size] on the CPU
+  std::vector<at::Tensor> hidden;  // [windows], each float32 [context, hidden_size] on the CPU; empty: not kept
 };
 
 Result<ReferenceStates> ReferenceStates::compute(const CausalLm& reference, std::span<const int32_t> ids,
-                                                 const WindowOptions& options, const Progress& progress) {
+                                                 const WindowOptions& options, const Progress& progress,
+                                                 uint64_t most_bytes) {
   NWC_ASSIGN_OR_RETURN(Windows windows, cut_windows(ids, reference.spec(), options));
+  const uint64_t bytes = static_cast<uint64_t>(windows.count * windows.context * reference.spec().hidden_size) * 4;
   Steps steps(progress, windows.count * static_cast<int64_t>(reference.blocks()), "the reference");
   auto kept = std::make_shared<Kept>(Kept{&reference, ids, options, windows, {}});
+  if (bytes > most_bytes) return ReferenceStates(std::move(kept));
   const WindowGroups groups = groups_of(windows, reference.spec().hidden_size, reference.resident());
   for (int64_t first = 0; first < windows.count; first += groups.windows) {
     const int64_t count = std::min(groups.windows, windows.count - first);
@@ -202,17 +205,16 @@ Result<ReferenceStates> ReferenceStates::compute(const CausalLm& reference, std:
   return ReferenceStates(std::move(kept));
 }
 
-Result<uint64_t> ReferenceStates::bytes(const CausalLm& reference, std::span<const int32_t> ids,
-                                        const WindowOptions& options) {
-  NWC_ASSIGN_OR_RETURN(const Windows windows, cut_windows(ids, reference.spec(), options));
-  return static_cast<uint64_t>(windows.count * windows.context * reference.spec().hidden_size) * sizeof(float);
-}
-
 Result<TokenScores> ReferenceStates::score(const CausalLm& candidate, const Progress& progress) const {
+  const CausalLm* const candidates[] = {&candidate};
+  if (kept_->hidden.empty()) {
+    NWC_ASSIGN_OR_RETURN(std::vector<TokenScores> scores,
+                         score_tokens(*kept_->reference, candidates, kept_->ids, kept_->options, progress));
+    return std::move(scores.front());
+  }
   NWC_RETURN_IF_ERROR(check_vocabulary(*kept_->reference, candidate));
   NWC_RETURN_IF_ERROR(cut_windows(kept_->ids, candidate.spec(), kept_->options));
   Steps steps(progress, kept_->windows.count * static_cast<int64_t>(candidate.blocks() + 1), "divergence");
-  const CausalLm* const candidates[] = {&candidate};
   NWC_ASSIGN_OR_RETURN(std::vector<TokenScores> scores, catch_foreign("comparing models", [&] {
                          return Comparison(*kept_->reference, candidates, kept_->windows,
                                            name_of(kept_->options.protocol), &kept_->hidden, &steps)

@@ -25,18 +25,19 @@ Result<std::vector<TokenScores>> score_tokens(const CausalLm& reference, std::sp
 
 // The reference's outputs of its last block for all windows, in main memory: for candidates that come one after
 // another, so that the reference runs once. Its head, which would make outputs as wide as the vocabulary of them, runs
-// for each candidate anew. Refers to the reference and to the text's ids. Thread safety: const members may be called
-// from several threads at once.
+// for each candidate anew. Where they would take more than kMostBytes nothing is kept, and the reference runs beside
+// each candidate. Refers to the reference and to the text's ids. Thread safety: const members may be called from
+// several threads at once.
 class ReferenceStates {
  public:
+  static constexpr uint64_t kMostBytes = uint64_t{4} << 30;
   // Progress counts windows times the reference's blocks. Errors: as perplexity().
   static Result<ReferenceStates> compute(const CausalLm& reference, std::span<const int32_t> ids,
-                                         const WindowOptions& options, const Progress& progress);
-  // How many bytes compute() would keep. Errors: those of cut_windows().
-  static Result<uint64_t> bytes(const CausalLm& reference, std::span<const int32_t> ids, const WindowOptions& options);
+                                         const WindowOptions& options, const Progress& progress,
+                                         uint64_t most_bytes = kMostBytes);
 
-  // What score_tokens() finds for this candidate, to the last bit. Progress counts windows times (blocks of the
-  // candidate + 1). Errors: those of score_tokens().
+  // What score_tokens() finds for this candidate, to the last bit; progress and errors are its, but for the reference's
+  // blocks where its outputs were kept.
   Result<TokenScores> score(const CausalLm& candidate, const Progress& progress) const;
 
  private:

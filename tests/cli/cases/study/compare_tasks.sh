@@ -13,7 +13,8 @@ for method in round-to-nearest round-to-nearest-group=0; do
     "/tasks/0/acc/value=$(value tasks.json value)" /tasks/1/acc_norm/difference/standard_error \
     /task_average/acc/difference/value <out/points/$method-2.json
 done
-head -n 2 out/compare.csv | tail -n 1 | says ',2,0\.[0-9]*,-\?[0-9.]*,0\.[0-9]*,0\.' || fail "no accuracies in the table"
+head -n 2 out/compare.csv | tail -n 1 |
+  says ',2,0\.[0-9]*,-\?[0-9.]*,0\.[0-9]*,0\.' || fail "no accuracies in the table"
 # Points that were measured otherwise are refused.
 refused 1 nwcodec study compare "$DEMO" --methods round-to-nearest --bits 2 -o out --quiet \
   --text "$DEMO_TEXT" --context 128 --windows 2 --tasks "${TASKS[@]}" --limit 3
