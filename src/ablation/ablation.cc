@@ -5,6 +5,7 @@
 #include "baselines/rate_point.h"
 #include "checkpoint/index.h"
 #include "evaluate/divergence.h"
+#include "evaluate/token_divergence.h"
 #include "model/causal_lm.h"
 #include "study/output/csv.h"
 #include "study/output/svg_plot.h"
@@ -40,6 +41,13 @@ AblationPoint point_of(const std::string& variant, double asked, const CompressR
 
 Result<AblationReport> run_ablation(const AblationOptions& options, const Progress& progress) {
   AblationReport report;
+  std::optional<CausalLm> original;
+  std::optional<ReferenceStates> states;
+  if (!options.ids.empty()) {
+    NWC_ASSIGN_OR_RETURN(original, CausalLm::open(options.variants.front().options.model,
+                                                  {.threads = options.threads, .device = options.device}));
+    NWC_ASSIGN_OR_RETURN(states, ReferenceStates::compute(*original, options.ids, options.windows, progress));
+  }
   for (const AblationVariant& variant : options.variants) {
     for (const double bits : options.bits) {
       CompressOptions compress = variant.options;
@@ -57,13 +65,11 @@ Result<AblationReport> run_ablation(const AblationOptions& options, const Progre
       std::error_code ignored;
       AblationPoint point =
           point_of(variant.name, bits, *compressed, fs::file_size(compress.output / kCodecFileName, ignored));
-      if (!options.ids.empty()) {
-        NWC_ASSIGN_OR_RETURN(const CausalLm original,
-                             CausalLm::open(compress.model, {.threads = options.threads, .device = options.device}));
+      if (states) {
         NWC_ASSIGN_OR_RETURN(const CausalLm candidate,
                              CausalLm::open(compress.output, {.threads = options.threads, .device = options.device}));
-        NWC_ASSIGN_OR_RETURN(const DivergenceResult result,
-                             divergence(original, candidate, options.ids, options.windows, progress));
+        NWC_ASSIGN_OR_RETURN(const TokenScores scores, states->score(candidate, progress));
+        const DivergenceResult result = summary_of(scores);
         point.divergence = result.mean_kl;
         point.divergence_error = result.mean_kl_standard_error;
         point.perplexity = result.candidate_perplexity;

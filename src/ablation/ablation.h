@@ -31,11 +31,11 @@ std::vector<AblationVariant> codec_variants(const CompressOptions& base,
                                             const std::vector<std::filesystem::path>& codecs);  // Table 7
 
 struct AblationOptions {
-  std::vector<AblationVariant> variants;
-  std::vector<double> bits;      // of all bytes on disk per compressed weight, codec included
-  std::filesystem::path work;    // a directory to compress into; what is written there is removed again
-  std::span<const int32_t> ids;  // a text's tokens; empty: no model is run
-  WindowOptions windows;         // of the text
+  std::vector<AblationVariant> variants;  // of one model, at least one
+  std::vector<double> bits;               // of all bytes on disk per compressed weight, codec included
+  std::filesystem::path work;             // a directory to compress into; what is written there is removed again
+  std::span<const int32_t> ids;           // a text's tokens; empty: no model is run
+  WindowOptions windows;                  // of the text
   int threads = 0;
   ModelDevice device = {};  // where models run
 };

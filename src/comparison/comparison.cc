@@ -6,10 +6,9 @@
 #include "base/file.h"
 #include "base/parallel.h"
 #include "checkpoint/run_identity.h"
-#include "evaluate/divergence.h"
+#include "comparison/original.h"
 #include "methods/method_model.h"
 #include "methods/methods.h"
-#include "model/causal_lm.h"
 
 namespace nwc {
 namespace {
@@ -55,6 +54,10 @@ Result<RunIdentity> identity_of(const ComparisonOptions& options, const Checkpoi
   for (const fs::path& codec : options.codecs) identity.add("codec " + codec.filename().string(), "yes");
   for (const ComparisonText& text : options.texts)
     NWC_RETURN_IF_ERROR(identity.add_file("text " + text.path.filename().string(), text.path));
+  for (const Task& task : options.tasks) {
+    identity.add("items of task " + task.name, task.items.size());
+    NWC_RETURN_IF_ERROR(identity.add_file("task " + task.name, task.file));
+  }
   identity.add_weights("weights of", checkpoint, options.threads);
   if (!options.hessians.empty()) {
     NWC_ASSIGN_OR_RETURN(const std::vector<std::string> names, list_directory(options.hessians));
@@ -83,22 +86,9 @@ Result<std::optional<ComparisonPoint>> earlier_point(const fs::path& file, const
   return std::optional(std::move(point));
 }
 
-Status measure(const ComparisonOptions& options, const fs::path& candidate_path, ComparisonPoint& point,
-               const Progress& progress) {
-  const CausalLm::Options open{.threads = options.threads, .device = options.device};
-  NWC_ASSIGN_OR_RETURN(const CausalLm original, CausalLm::open(options.model, open));
-  NWC_ASSIGN_OR_RETURN(const CausalLm candidate, CausalLm::open(candidate_path, open));
-  for (const ComparisonText& text : options.texts) {
-    NWC_ASSIGN_OR_RETURN(const DivergenceResult found,
-                         divergence(original, candidate, text.ids, options.windows, progress));
-    point.texts.push_back({text.path.filename().string(), found.mean_kl, found.mean_kl_standard_error.value_or(0),
-                           found.top1_agreement, found.candidate_perplexity, found.reference_perplexity});
-  }
-  return {};
-}
-
 Result<ComparisonPoint> make_point(const ComparisonOptions& options, const MethodModel& model,
-                                   const std::string& method, double bits, const Progress& progress) {
+                                   const std::string& method, double bits, Original& original,
+                                   const Progress& progress) {
   ComparisonPoint point{.method = method, .asked_bits = bits};
   const Result<std::unique_ptr<const Method>> made = make_method(method, bits);
   if (!made) {
@@ -126,10 +116,8 @@ Result<ComparisonPoint> make_point(const ComparisonOptions& options, const Metho
   point.notes = totals->notes;
   if (totals->squared_weight > 0) point.relative_error = totals->relative_error();
   if (totals->weighted_error > 0) point.weighted_error = totals->weighted_error;
-  if (!options.texts.empty()) {
-    if (Status measured = measure(options, directory, point, progress); !measured)
-      return of_method(method, std::move(measured).error());
-  }
+  if (Status measured = original.measure(directory, point, progress); !measured)
+    return of_method(method, std::move(measured).error());
   return point;
 }
 
@@ -156,18 +144,20 @@ Result<ComparisonReport> run_comparison(const ComparisonOptions& given, const Pr
   fs::create_directories(points, failed);
   if (failed) return Error(ErrorCode::kIo, failed.message()).in_file(points.string());
 
+  Original original(options);
   ComparisonReport report{.points = {}, .warnings = model.warnings()};
   for (const std::string& method : options.methods) {
     for (const double bits : options.bits) {
       RunIdentity identity = common;
       identity.add("method", method);
       identity.add("bits", bits);
+      if (const auto made = make_method(method, bits)) NWC_RETURN_IF_ERROR((*made)->identify(identity));
       const fs::path file = points / (name_of(method, bits) + ".json");
       NWC_ASSIGN_OR_RETURN(std::optional<ComparisonPoint> point, earlier_point(file, identity, options.again));
       if (point) {
         ++report.from_earlier_run;
       } else {
-        NWC_ASSIGN_OR_RETURN(point, make_point(options, model, method, bits, progress));
+        NWC_ASSIGN_OR_RETURN(point, make_point(options, model, method, bits, original, progress));
         Json json = to_json(*point);
         json["identity"] = identity.text();
         NWC_RETURN_IF_ERROR(write_file(file, json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n"));

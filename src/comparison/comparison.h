@@ -13,7 +13,11 @@
 #include "libtorch/device.h"
 #include "nwcodec/progress.h"
 #include "nwcodec/result.h"
+#include "text/tokenizer.h"
 #include "weights/selection.h"
+#include "zeroshot/pair_tokens.h"
+#include "zeroshot/scores.h"
+#include "zeroshot/task_file.h"
 
 namespace nwc {
 
@@ -26,8 +30,11 @@ struct ComparisonOptions {
   std::filesystem::path model, hessians;  // hessians: may be empty
   std::vector<std::string> methods;       // methods/methods.h
   std::vector<double> bits;
-  std::vector<ComparisonText> texts;  // none: weights are measured only
-  WindowOptions windows;              // of each text
+  std::vector<ComparisonText> texts;     // without texts and tasks weights are measured only
+  WindowOptions windows;                 // of each text
+  std::vector<Task> tasks;               // zeroshot/task_file.h, with
+  const Tokenizer* tokenizer = nullptr;  // the model's
+  PrefixToken prefix;
   SelectionOptions selection;
   std::vector<std::filesystem::path> codecs;  // those that nwcodec may choose among without Hessians
   // A directory: points/NAME.json for each method and rate; with `keep` checkpoints/NAME.
@@ -58,6 +65,7 @@ struct ComparisonPoint {
   double seconds = 0;  // of compressing; varies from run to run
   std::vector<std::string> notes;
   std::vector<TextQuality> texts;
+  std::vector<TaskScore> tasks;  // with the original as reference, so that differences are of the same items
 };
 
 Json to_json(const ComparisonPoint& point);
@@ -77,6 +85,7 @@ struct ComparisonReport {
 // method's name.
 Result<ComparisonReport> run_comparison(const ComparisonOptions& options, const Progress& progress);
 
+// A line per point and text, or per point without texts; the tasks' averages stand in each.
 std::string comparison_csv(const ComparisonReport& report);
 // Divergence on the first text (else relative error, in dB) against bits, a series per method.
 std::string comparison_svg(const ComparisonReport& report);

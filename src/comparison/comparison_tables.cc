@@ -2,6 +2,7 @@
 #include "comparison/comparison.h"
 #include "study/output/csv.h"
 #include "study/output/svg_plot.h"
+#include "zeroshot/scores_json.h"
 
 namespace nwc {
 
@@ -27,6 +28,12 @@ Json to_json(const ComparisonPoint& point) {
                              {"perplexity", text.perplexity},
                              {"original_perplexity", text.original_perplexity}});
   }
+  json["tasks"] = Json::array();
+  for (const TaskScore& task : point.tasks) json["tasks"].push_back(to_json(task));
+  if (!point.tasks.empty()) {
+    const AverageScore average = average_of(point.tasks);
+    json["task_average"] = {{"acc", to_json(average.acc)}, {"acc_norm", to_json(average.acc_norm)}};
+  }
   return json;
 }
 
@@ -51,6 +58,10 @@ Result<ComparisonPoint> point_from(const Json& json) {
                              text.at("top1_agreement").get<double>(), text.at("perplexity").get<double>(),
                              text.at("original_perplexity").get<double>()});
     }
+    for (const Json& task : json.at("tasks")) {
+      NWC_ASSIGN_OR_RETURN(TaskScore score, task_score_from(task));
+      point.tasks.push_back(std::move(score));
+    }
     return point;
   } catch (const Json::exception& e) {
     return Error(ErrorCode::kCorrupt, std::string("not a point of a comparison: ") + e.what());
@@ -58,10 +69,26 @@ Result<ComparisonPoint> point_from(const Json& json) {
 }
 
 std::string comparison_csv(const ComparisonReport& report) {
-  std::vector<std::vector<std::string>> rows{{"method", "asked_bits", "bits", "relative_squared_error",
-                                              "hessian_weighted_error", "seconds", "text", "kl_divergence",
-                                              "kl_divergence_standard_error", "top1_agreement", "perplexity",
-                                              "original_perplexity", "missing"}};
+  std::vector<std::vector<std::string>> rows{{"method",
+                                              "asked_bits",
+                                              "bits",
+                                              "relative_squared_error",
+                                              "hessian_weighted_error",
+                                              "seconds",
+                                              "text",
+                                              "kl_divergence",
+                                              "kl_divergence_standard_error",
+                                              "top1_agreement",
+                                              "perplexity",
+                                              "original_perplexity",
+                                              "tasks",
+                                              "acc",
+                                              "acc_difference",
+                                              "acc_difference_standard_error",
+                                              "acc_norm",
+                                              "acc_norm_difference",
+                                              "acc_norm_difference_standard_error",
+                                              "missing"}};
   const auto optional = [](const std::optional<double>& v) { return v ? csv_number(*v) : std::string(); };
   for (const ComparisonPoint& p : report.points) {
     std::vector<std::string> row{p.method, csv_number(p.asked_bits)};
@@ -73,16 +100,25 @@ std::string comparison_csv(const ComparisonReport& report) {
     }
     row.insert(row.end(),
                {csv_number(p.bits), optional(p.relative_error), optional(p.weighted_error), csv_number(p.seconds)});
-    std::vector<TextQuality> texts = p.texts;
-    if (texts.empty()) {
-      row.resize(rows[0].size());
-      rows.push_back(std::move(row));
+    std::vector<std::vector<std::string>> of_texts;
+    for (const TextQuality& t : p.texts) {
+      of_texts.push_back({t.text, csv_number(t.divergence), csv_number(t.divergence_error),
+                          csv_number(t.top1_agreement), csv_number(t.perplexity), csv_number(t.original_perplexity)});
     }
-    for (const TextQuality& t : texts) {
+    if (of_texts.empty()) of_texts.emplace_back(6);
+    for (const std::vector<std::string>& of_text : of_texts) {
       std::vector<std::string> line = row;
-      line.insert(line.end(),
-                  {t.text, csv_number(t.divergence), csv_number(t.divergence_error), csv_number(t.top1_agreement),
-                   csv_number(t.perplexity), csv_number(t.original_perplexity), ""});
+      line.insert(line.end(), of_text.begin(), of_text.end());
+      if (!p.tasks.empty()) {
+        const AverageScore average = average_of(p.tasks);
+        line.push_back(std::to_string(p.tasks.size()));
+        for (const Accuracy* a : {&average.acc, &average.acc_norm}) {
+          line.push_back(csv_number(a->value.mean));
+          line.push_back(a->difference ? csv_number(a->difference->mean) : "");
+          line.push_back(a->difference ? optional(a->difference->standard_error) : "");
+        }
+      }
+      line.resize(rows[0].size());
       rows.push_back(std::move(line));
     }
   }

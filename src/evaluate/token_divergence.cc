@@ -48,9 +48,14 @@ void score(const Prediction& reference, const at::Tensor& p, Prediction& candida
 
 class Comparison {
  public:
+  // `kept`: the reference's outputs for each window, float32 [context, hidden_size] on the CPU, or null.
   Comparison(const CausalLm& reference, std::span<const CausalLm* const> candidates, const Windows& windows,
-             std::string_view protocol, Steps* steps)
-      : models_{&reference}, windows_(windows), steps_(steps), slice_(positions_per_slice(reference.spec())) {
+             std::string_view protocol, const std::vector<at::Tensor>* kept, Steps* steps)
+      : models_{&reference},
+        windows_(windows),
+        kept_(kept),
+        steps_(steps),
+        slice_(positions_per_slice(reference.spec())) {
     models_.insert(models_.end(), candidates.begin(), candidates.end());
     for (size_t i = 0; i < candidates.size(); ++i) {
       scores_.push_back({windows.context, windows.count, {}, windows.first_scored, protocol});
@@ -79,9 +84,14 @@ class Comparison {
     std::vector<std::vector<at::Tensor>> states;  // [models][batches], each [windows, context, hidden_size]
     std::vector<std::shared_ptr<const Head>> heads;
     for (const CausalLm* model : models_) {
+      if (kept_ != nullptr && model == models_[0]) {
+        states.emplace_back();
+        continue;
+      }
       NWC_ASSIGN_OR_RETURN(std::vector<at::Tensor> outputs, run_blocks(*model, batches, steps_));
       states.push_back(std::move(outputs));
     }
+    const torch::Device device = states.back()[0].device();
     for (const CausalLm* model : models_) {
       NWC_ASSIGN_OR_RETURN(std::shared_ptr<const Head> head, model->head());
       heads.push_back(std::move(head));
@@ -90,12 +100,14 @@ class Comparison {
       const int64_t at = static_cast<int64_t>(i), row = at % rows;
       std::vector<at::Tensor> hidden;
       hidden.reserve(states.size());
-      for (const std::vector<at::Tensor>& of_model : states)
-        hidden.push_back(of_model[i / static_cast<size_t>(rows)].select(0, row));
+      for (const std::vector<at::Tensor>& of_model : states) {
+        hidden.push_back(of_model.empty() ? (*kept_)[static_cast<size_t>(first + at)].to(device)
+                                          : of_model[i / static_cast<size_t>(rows)].select(0, row));
+      }
       NWC_RETURN_IF_ERROR(score_window(heads, hidden, first + at));
       return steps_->advance(1);
     };
-    return score_each(static_cast<size_t>(count), states[0][0].is_cpu(), 3 * slice_ * models_[0]->spec().vocab_size,
+    return score_each(static_cast<size_t>(count), device.is_cpu(), 3 * slice_ * models_[0]->spec().vocab_size,
                       score_one);
   }
 
@@ -148,21 +160,73 @@ class Comparison {
 
   std::vector<const CausalLm*> models_;  // the reference first
   const Windows& windows_;
+  const std::vector<at::Tensor>* kept_;
   Steps* steps_;
   int64_t slice_;
   std::vector<TokenScores> scores_;  // of each candidate
 };
 
+Status check_vocabulary(const CausalLm& reference, const CausalLm& candidate) {
+  if (candidate.spec().vocab_size == reference.spec().vocab_size) return {};
+  return Error(ErrorCode::kMismatch, fmt::format("the reference has a vocabulary of {}, the candidate one of {}",
+                                                 reference.spec().vocab_size, candidate.spec().vocab_size));
+}
+
 }  // namespace
+
+struct ReferenceStates::Kept {
+  const CausalLm* reference;
+  std::span<const int32_t> ids;
+  WindowOptions options;
+  Windows windows;
+  std::vector<at::Tensor> hidden;  // [windows], each float32 [context, hidden_size] on the CPU; empty: not kept
+};
+
+Result<ReferenceStates> ReferenceStates::compute(const CausalLm& reference, std::span<const int32_t> ids,
+                                                 const WindowOptions& options, const Progress& progress,
+                                                 uint64_t most_bytes) {
+  NWC_ASSIGN_OR_RETURN(Windows windows, cut_windows(ids, reference.spec(), options));
+  const uint64_t bytes = static_cast<uint64_t>(windows.count * windows.context * reference.spec().hidden_size) * 4;
+  Steps steps(progress, windows.count * static_cast<int64_t>(reference.blocks()), "the reference");
+  auto kept = std::make_shared<Kept>(Kept{&reference, ids, options, windows, {}});
+  if (bytes > most_bytes) return ReferenceStates(std::move(kept));
+  const WindowGroups groups = groups_of(windows, reference.spec().hidden_size, reference.resident());
+  for (int64_t first = 0; first < windows.count; first += groups.windows) {
+    const int64_t count = std::min(groups.windows, windows.count - first);
+    NWC_ASSIGN_OR_RETURN(const std::vector<at::Tensor> outputs,
+                         run_blocks(reference, windows.batches(first, count, groups.rows), &steps));
+    NWC_RETURN_IF_ERROR(catch_foreign("keeping outputs", [&]() -> Status {
+      for (const at::Tensor& batch : outputs) {
+        for (const at::Tensor& window : batch.unbind(0)) kept->hidden.push_back(window.cpu().contiguous());
+      }
+      return {};
+    }));
+  }
+  return ReferenceStates(std::move(kept));
+}
+
+Result<TokenScores> ReferenceStates::score(const CausalLm& candidate, const Progress& progress) const {
+  const CausalLm* const candidates[] = {&candidate};
+  if (kept_->hidden.empty()) {
+    NWC_ASSIGN_OR_RETURN(std::vector<TokenScores> scores,
+                         score_tokens(*kept_->reference, candidates, kept_->ids, kept_->options, progress));
+    return std::move(scores.front());
+  }
+  NWC_RETURN_IF_ERROR(check_vocabulary(*kept_->reference, candidate));
+  NWC_RETURN_IF_ERROR(cut_windows(kept_->ids, candidate.spec(), kept_->options));
+  Steps steps(progress, kept_->windows.count * static_cast<int64_t>(candidate.blocks() + 1), "divergence");
+  NWC_ASSIGN_OR_RETURN(std::vector<TokenScores> scores, catch_foreign("comparing models", [&] {
+                         return Comparison(*kept_->reference, candidates, kept_->windows,
+                                           name_of(kept_->options.protocol), &kept_->hidden, &steps)
+                             .run();
+                       }));
+  return std::move(scores.front());
+}
 
 Result<std::vector<TokenScores>> score_tokens(const CausalLm& reference, std::span<const CausalLm* const> candidates,
                                               std::span<const int32_t> ids, const WindowOptions& options,
                                               const Progress& progress) {
-  for (const CausalLm* candidate : candidates) {
-    if (candidate->spec().vocab_size == reference.spec().vocab_size) continue;
-    return Error(ErrorCode::kMismatch, fmt::format("the reference has a vocabulary of {}, the candidate one of {}",
-                                                   reference.spec().vocab_size, candidate->spec().vocab_size));
-  }
+  for (const CausalLm* candidate : candidates) NWC_RETURN_IF_ERROR(check_vocabulary(reference, *candidate));
   NWC_ASSIGN_OR_RETURN(const Windows windows, cut_windows(ids, reference.spec(), options));
   size_t blocks = reference.blocks();
   for (const CausalLm* candidate : candidates) {
@@ -171,7 +235,7 @@ Result<std::vector<TokenScores>> score_tokens(const CausalLm& reference, std::sp
   }
   Steps steps(progress, windows.count * static_cast<int64_t>(blocks + 1), "divergence");
   return catch_foreign("comparing models", [&] {
-    return Comparison(reference, candidates, windows, name_of(options.protocol), &steps).run();
+    return Comparison(reference, candidates, windows, name_of(options.protocol), nullptr, &steps).run();
   });
 }
 

@@ -59,6 +59,35 @@ TEST(TokenDivergence, ScoresEachTokenAsTheDefinitionSays) {
   }
 }
 
+TEST(TokenDivergence, AReferenceThatIsKeptScoresAsOneThatRuns) {
+  const Toy reference(1), second(500), third(900);
+  const std::vector<int32_t> ids = some_ids(96);
+  for (const Protocol protocol : {Protocol::kGptq, Protocol::kLlamaCpp}) {
+    const WindowOptions options{.context = 32, .protocol = protocol, .first_token = 3};
+    const uint64_t bytes = 96u * 4 * static_cast<uint64_t>(reference.model.spec().hidden_size);
+    for (const auto& [candidate, most] :
+         {std::pair(&second.model, bytes), std::pair(&third.model, bytes), std::pair(&third.model, bytes - 1)}) {
+      const auto kept = ReferenceStates::compute(reference.model, ids, options, {}, most);
+      ASSERT_TRUE(kept) << kept.error().to_string();
+      int64_t total = 0;
+      const auto found = kept->score(
+          *candidate, {[&](uint64_t, uint64_t t, const std::string&) { total = static_cast<int64_t>(t); }, nullptr});
+      EXPECT_EQ(total, most == bytes ? 3 * (2 + 1) : 3 * (2 * 2 + 1));  // without the reference's blocks, and with
+      ASSERT_TRUE(found) << found.error().to_string();
+      const CausalLm* const one[] = {candidate};
+      const auto expected = score_tokens(reference.model, one, ids, options, {});
+      ASSERT_TRUE(expected);
+      EXPECT_EQ(found->protocol, expected->front().protocol);
+      ASSERT_EQ(found->tokens.size(), expected->front().tokens.size());
+      for (size_t i = 0; i < found->tokens.size(); ++i) {
+        EXPECT_EQ(found->tokens[i].kl, expected->front().tokens[i].kl);
+        EXPECT_EQ(found->tokens[i].reference_nll, expected->front().tokens[i].reference_nll);
+        EXPECT_EQ(found->tokens[i].candidate_top, expected->front().tokens[i].candidate_top);
+      }
+    }
+  }
+}
+
 TEST(TokenDivergence, SeveralCandidatesScoreAsEachAlone) {
   const Toy reference(1), second(500), third(900);
   const std::vector<int32_t> ids = some_ids(96);

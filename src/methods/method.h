@@ -22,6 +22,7 @@
 namespace nwc {
 
 class MethodModel;
+class RunIdentity;
 
 struct MethodContext {
   int threads = 1;                            // resolved
@@ -49,6 +50,9 @@ class Method {
   virtual ~Method() = default;
   // Whether it cannot do without Hessians.
   virtual bool needs_hessians() const { return false; }
+  // What decides about the result beside name, rate, model and Hessians: files that parameters name. Errors: of
+  // reading.
+  virtual Status identify(RunIdentity&) const { return {}; }
   // Writes a checkpoint to `output`, an absent or empty directory; a run that fails leaves nothing there. The same
   // bytes with any number of threads, but for what BLAS does. Errors: those of reading, of Hessians and of writing;
   // kUnsupported for a model that the method cannot treat.

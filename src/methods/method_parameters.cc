@@ -75,6 +75,12 @@ Result<std::string> MethodParameters::choice(const std::string& name, const std:
   return invalid("parameter " + name + " is one of " + known + ", not " + text);
 }
 
+Result<std::string> MethodParameters::text(const std::string& name) {
+  std::string text;
+  if (take(name, text) && !text.empty()) return text;
+  return invalid("parameter " + name + " must be given");
+}
+
 Status MethodParameters::check_all_taken() const {
   if (values_.empty()) return {};
   return invalid("has no parameter " + values_.begin()->first);

@@ -24,6 +24,8 @@ class MethodParameters {
   Result<double> real(const std::string& name, double otherwise, double least, double most);
   // One of `names`, the first if it is not given.
   Result<std::string> choice(const std::string& name, const std::vector<std::string>& names);
+  // Any text without a colon; it must be given.
+  Result<std::string> text(const std::string& name);
   Status check_all_taken() const;
 
  private:

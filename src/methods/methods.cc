@@ -6,8 +6,8 @@
 namespace nwc {
 
 // One per file.
-MethodFactory make_awq, make_gptq, make_nwcodec, make_qtip, make_quip_sharp, make_round_to_nearest, make_seedlm,
-    make_spinquant, make_svd_llm;
+MethodFactory make_awq, make_checkpoint, make_gptq, make_nwcodec, make_qtip, make_quip_sharp, make_round_to_nearest,
+    make_seedlm, make_spinquant, make_svd_llm;
 
 namespace {
 
@@ -21,9 +21,12 @@ struct Entry {
 constexpr Entry kMethods[] = {
     {"awq", "group=128:symmetric=0:scale=1:clip=1", "input channels scaled by a searched power of their size, clipping",
      make_awq},
+    {"checkpoint", "directory=DIR", "what another program has made of the model, decoded (bench/peers)",
+     make_checkpoint},
     {"gptq", "group=128:act-order=1:static=1:symmetric=0:damping=0.01",
      "columns make up for the errors of those before them, by the inverse Hessian", make_gptq},
-    {"nwcodec", "feedback=default", "ours at this rate, all bytes counted; embedding and head as they are",
+    {"nwcodec", "feedback=default:steps=default:recover=0",
+     "ours at this rate, all bytes counted; embedding and head as they are; steps=levels is the paper's form",
      make_nwcodec},
     {"qtip", "code=hyb:states=16:feedback=1",
      "random Hadamard transforms, LDLQ, tail-biting trellis paths; code=hyb, 1mad or 3inst", make_qtip},
@@ -55,6 +58,8 @@ Result<std::unique_ptr<const Method>> make_method(const std::string& method, dou
   for (const Entry& entry : kMethods) {
     if (name != entry.name) continue;
     const auto with_name = [&](const Error& error) -> Error {
+      if (error.code() != ErrorCode::kUnsupported && error.code() != ErrorCode::kInvalidArgument)
+        return Error(error.code(), name + ": " + error.to_string());  // of a file
       Error named(error.code(), name + ": " + error.message());
       if (error.code() == ErrorCode::kUnsupported) return named;
       return std::move(named).remedy(std::string("for instance ") + name + ":" + entry.parameters);

@@ -33,6 +33,9 @@ TEST(Methods, SayAtWhichRatesTheyAreDefined) {
   ASSERT_FALSE(made.ok());
   EXPECT_EQ(made.error().code(), ErrorCode::kUnsupported);
   EXPECT_EQ(why("nwcodec", 2.5), "");
+  EXPECT_EQ(why("nwcodec:steps=levels:recover=1", 2.5), "");
+  EXPECT_EQ(why("nwcodec:steps=level"), "nwcodec: parameter steps is one of default, levels, not level");
+  EXPECT_EQ(why("checkpoint"), "checkpoint: parameter directory must be given");
 }
 
 TEST(MethodParameters, NumbersAndNames) {

@@ -98,4 +98,20 @@ Result<Task> read_task_file(const std::filesystem::path& path, int64_t limit) {
   return task;
 }
 
+Result<std::vector<Task>> read_task_files(std::span<const std::filesystem::path> paths, int64_t limit) {
+  std::vector<Task> tasks;
+  for (const std::filesystem::path& path : paths) {
+    NWC_ASSIGN_OR_RETURN(Task task, read_task_file(path, limit));
+    const auto same = std::find_if(tasks.begin(), tasks.end(), [&](const Task& t) { return t.name == task.name; });
+    if (same != tasks.end()) {
+      return Error(ErrorCode::kInvalidArgument,
+                   fmt::format("is of the task '{}', as {} is", task.name, same->file.string()))
+          .in_file(path.string())
+          .remedy("give one file for each task");
+    }
+    tasks.push_back(std::move(task));
+  }
+  return tasks;
+}
+
 }  // namespace nwc

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,6 +40,9 @@ struct Task {
 // Other keys are ignored. Errors name file, line and key: kCorrupt for a line that is none of these, a label that is no
 // choice, no choices, an empty choice or continuation; kNotFound and kIo; kInvalidArgument for a file without items.
 Result<Task> read_task_file(const std::filesystem::path& path, int64_t limit);
+
+// Several files. Errors: also kInvalidArgument for a second file of the same task.
+Result<std::vector<Task>> read_task_files(std::span<const std::filesystem::path> paths, int64_t limit);
 
 // Unicode code points of valid UTF-8.
 int64_t code_points(std::string_view text);

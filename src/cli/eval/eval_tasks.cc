@@ -14,25 +14,10 @@
 #include "cli/terminal.h"
 #include "libtorch/threads.h"
 #include "zeroshot/run_tasks.h"
+#include "zeroshot/scores_json.h"
 
 namespace nwc::cli {
 namespace {
-
-Result<std::vector<Task>> read_tasks(const EvalOptions& options) {
-  std::vector<Task> tasks;
-  for (const std::filesystem::path& file : options.tasks) {
-    NWC_ASSIGN_OR_RETURN(Task task, read_task_file(file, options.limit));
-    const auto same = std::find_if(tasks.begin(), tasks.end(), [&](const Task& t) { return t.name == task.name; });
-    if (same != tasks.end()) {
-      return Error(ErrorCode::kInvalidArgument,
-                   fmt::format("is of the task '{}', as {} is", task.name, same->file.string()))
-          .in_file(file.string())
-          .remedy("give one file for each task");
-    }
-    tasks.push_back(std::move(task));
-  }
-  return tasks;
-}
 
 using AllScores = std::vector<std::vector<ItemScore>>;
 
@@ -41,19 +26,6 @@ Result<AllScores> scores_of(const std::filesystem::path& checkpoint, const Causa
   Result<AllScores> scores = run_tasks(model, tasks, tokens, progress);
   if (!scores) return std::move(scores).error().in_file(checkpoint.string());
   return scores;
-}
-
-Json to_json(const MeanEstimate& mean) {
-  return {{"value", mean.mean}, {"standard_error", mean.standard_error ? Json(*mean.standard_error) : Json(nullptr)}};
-}
-
-Json to_json(const Accuracy& accuracy) {
-  Json json = to_json(accuracy.value);
-  if (accuracy.difference) {
-    json["reference"] = to_json(*accuracy.reference);
-    json["difference"] = to_json(*accuracy.difference);
-  }
-  return json;
 }
 
 // "61.24 +-  1.38" in per cent, or "61.24 +-     -" for a single item.
@@ -76,7 +48,7 @@ Result<EvalReport> evaluate_tasks(const EvalOptions& options, const Progress& pr
   set_compute_threads(threads);
   NWC_ASSIGN_OR_RETURN(const Tokenizer tokenizer, open_tokenizer(options.checkpoint));
   NWC_ASSIGN_OR_RETURN(const PrefixToken prefix, prefix_token_of(options.checkpoint, tokenizer));
-  NWC_ASSIGN_OR_RETURN(const std::vector<Task> tasks, read_tasks(options));
+  NWC_ASSIGN_OR_RETURN(const std::vector<Task> tasks, read_task_files(options.tasks, options.limit));
   std::optional<OutputFile> items;  // before the models run, since it may fail
   if (options.items) {
     NWC_ASSIGN_OR_RETURN(items, OutputFile::create(*options.items));
@@ -121,12 +93,8 @@ Json tasks_json(const TasksReport& report) {
   Json tasks = Json::array();
   for (size_t t = 0; t < report.tasks.size(); ++t) {
     const TaskScore& score = report.tasks[t];
-    Json task = {{"task", score.task},
-                 {"items", score.items},
-                 {"truncated", report.truncated[t]},
-                 {"acc", to_json(score.acc)},
-                 {"acc_norm", to_json(score.acc_norm)}};
-    if (score.same_choice) task["same_choice"] = *score.same_choice;
+    Json task = to_json(score);
+    task["truncated"] = report.truncated[t];
     tasks.push_back(std::move(task));
   }
   Json json = {{"protocol", "lm-evaluation-harness"}, {"tasks", std::move(tasks)}};

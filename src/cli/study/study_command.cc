@@ -44,6 +44,7 @@ void add_study(CLI::App& app, Command& command) {
        add_fixed_length_study},
       {"compare", "Published methods beside each other: all their bits, and the damage to the model",
        add_compare_study},
+      {"reproduce", "The paper's figures and tables on one model, in one page", add_reproduce_study},
       {"tensors", "Compressed tensors beside ideal entropy-coded scalar quantisation", add_tensor_study},
   };
   std::vector<std::pair<const CLI::App*, std::function<Status()>>> studies;

@@ -23,6 +23,7 @@ std::function<Status()> add_rate_distortion_study(CLI::App& app, Command& comman
 std::function<Status()> add_ablation_study(CLI::App& app, Command& command);
 std::function<Status()> add_fixed_length_study(CLI::App& app, Command& command);
 std::function<Status()> add_compare_study(CLI::App& app, Command& command);
+std::function<Status()> add_reproduce_study(CLI::App& app, Command& command);
 std::function<Status()> add_tensor_study(CLI::App& app, Command& command);
 
 // -o, --force, and the options that every command has.

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
-#include <sstream>
+#include <algorithm>
+#include <optional>
 
 #include "base/parallel.h"
 #include "cli/language.h"
@@ -23,6 +24,10 @@ void print_table(const ComparisonReport& report) {
     header.push_back("KL " + printable(with_texts->texts[t].text));
     header.insert(header.end(), {"+-", "perplexity"});
   }
+  const auto with_tasks = std::find_if(report.points.begin(), report.points.end(),
+                                       [](const ComparisonPoint& p) { return !p.tasks.empty(); });
+  const bool tasks = with_tasks != report.points.end();
+  if (tasks) header.insert(header.end(), {"acc %", "difference", "+-", "acc_norm %", "difference", "+-"});
   std::vector<std::vector<std::string>> rows{header};
   std::string missing;
   const auto or_dash = [](const std::optional<double>& v, const char* form) {
@@ -40,6 +45,15 @@ void print_table(const ComparisonReport& report) {
         row.insert(row.end(), {fmt::format("{:.5f}", t.divergence), fmt::format("{:.5f}", t.divergence_error),
                                fmt::format("{:.3f}", t.perplexity)});
       }
+      if (tasks) {
+        const AverageScore average = average_of(p.tasks);
+        for (const Accuracy* a : {&average.acc, &average.acc_norm}) {
+          row.insert(row.end(),
+                     {fmt::format("{:.2f}", 100 * a->value.mean), fmt::format("{:+.2f}", 100 * a->difference->mean),
+                      a->difference->standard_error ? fmt::format("{:.2f}", 100 * *a->difference->standard_error)
+                                                    : std::string("-")});
+        }
+      }
     }
     rows.push_back(std::move(row));
   }
@@ -47,6 +61,12 @@ void print_table(const ComparisonReport& report) {
   for (size_t t = 0; t < texts; ++t) {
     fmt::print("perplexity of the original on {}: {:.3f}\n", printable(with_texts->texts[t].text),
                with_texts->texts[t].original_perplexity);
+  }
+  if (tasks) {
+    const AverageScore average = average_of(with_tasks->tasks);
+    fmt::print("the original on {} task{}: acc {:.2f} %, acc_norm {:.2f} %\n", with_tasks->tasks.size(),
+               with_tasks->tasks.size() == 1 ? "" : "s", 100 * average.acc.reference->mean,
+               100 * average.acc_norm.reference->mean);
   }
   fmt::print("{}", missing);
   std::vector<std::string> said;
@@ -65,7 +85,8 @@ void print_table(const ComparisonReport& report) {
 std::function<Status()> add_compare_study(CLI::App& app, Command& command) {
   struct Arguments : StudyArguments {
     ComparisonOptions options;
-    std::vector<std::filesystem::path> texts;
+    std::vector<std::filesystem::path> texts, tasks;
+    int64_t limit = 0;
   };
   const auto a = std::make_shared<Arguments>();
   a->options.bits = {2, 3, 4};
@@ -90,6 +111,14 @@ std::function<Status()> add_compare_study(CLI::App& app, Command& command) {
   app.add_option("--windows", a->options.windows.max_windows, "Only the first so many windows of a text; 0 means all")
       ->check(in_range(int64_t{0}, kManySequences))
       ->capture_default_str();
+  CLI::Option* tasks = app.add_option("--tasks", a->tasks,
+                                      "Also let each model choose in these files of multiple-choice items, as eval's "
+                                      "--tasks: the average, and its difference from the original on the same items")
+                           ->check(not_empty());
+  app.add_option("--limit", a->limit, "Only the first so many items of each task; 0 means all")
+      ->check(in_range(int64_t{0}, kManySequences))
+      ->capture_default_str()
+      ->needs(tasks);
   app.add_flag("--keep", a->options.keep, "Keep the checkpoints that methods write, in OUTPUT/checkpoints");
   add_device_option(app, a->options.device_name);
   add_study_options(app, *a, command);
@@ -113,13 +142,17 @@ std::function<Status()> add_compare_study(CLI::App& app, Command& command) {
     o.codecs = shipped_profile("fast");
     o.output = a->output;
     o.again = a->force;
-    if (!a->texts.empty()) {
-      NWC_ASSIGN_OR_RETURN(const Tokenizer tokenizer, open_tokenizer(o.model));
+    std::optional<Tokenizer> tokenizer;
+    if (!a->texts.empty() || !a->tasks.empty()) {
+      NWC_ASSIGN_OR_RETURN(tokenizer, open_tokenizer(o.model));
       for (const std::filesystem::path& text : a->texts) {
         NWC_ASSIGN_OR_RETURN(std::vector<int32_t> ids,
-                             tokenize_file(tokenizer, text, {.report = {}, .stop = &interrupt_flag()}));
+                             tokenize_file(*tokenizer, text, {.report = {}, .stop = &interrupt_flag()}));
         o.texts.push_back({text, std::move(ids)});
       }
+      NWC_ASSIGN_OR_RETURN(o.tasks, read_task_files(a->tasks, a->limit));
+      NWC_ASSIGN_OR_RETURN(o.prefix, prefix_token_of(o.model, *tokenizer));
+      o.tokenizer = &*tokenizer;
     }
     // The tables are of this run's points; what takes time, the points, are files of their own.
     NWC_ASSIGN_OR_RETURN(const StudyOutput output, StudyOutput::open(a->output, study_files(kName), /*force=*/true));
