@@ -13,6 +13,7 @@
 #include "cli/compress/decoded_model.h"
 #include "cli/compress/difference_options.h"
 #include "cli/compress/encoding_options.h"
+#include "cli/compress/guide_options.h"
 #include "cli/compress/polish_afterwards.h"
 #include "cli/compress/recovery_options.h"
 #include "cli/compress/selection_list.h"
@@ -162,11 +163,6 @@ Status plan(const Arguments& a, const GlobalOptions& global) {
   return {};
 }
 
-// What calibration tells is needed for these.
-constexpr const char* kOfCalibration[] = {"--steps",         "--shares",   "--sensitivity", "--damping",
-                                          "--block-size",    "--unsorted", "--no-levels",   "--feedback",
-                                          "--row-shrinkage", "--trellis",  "--rate-weight"};
-
 void add_text_options(CLI::App& app, Arguments& a) {
   TextCalibrationOptions& c = a.calibration;
   CLI::Option* text = app.add_option("--text", c.texts,
@@ -233,38 +229,7 @@ void add_compression(CLI::App& app, Command& command, bool again) {
   CLI::Option* hessians = app.add_option("--hessians", a->options.hessians,
                                          "What nwcodec calibrate wrote: importance levels and error feedback")
                               ->check(not_empty());
-  app.add_option(
-         "--steps", a->options.guide.steps,
-         "How finely weights are quantised: levels by quantiles, a step for each column by water filling, or as "
-         "finely as the model feels each row and column (after calibrate --gradients; needs --bits)")
-      ->transform(one_of<StepRule>({{"levels", StepRule::kLevels},
-                                    {"water-fill", StepRule::kWaterFill},
-                                    {"sensitivity", StepRule::kSensitivity}}));
-  app.add_option("--shares", a->options.guide.importance.shares, "Shares of columns of the finer levels, finest first")
-      ->check(in_range(0.0, 1.0))
-      ->capture_default_str();
-  app.add_option("--sensitivity", a->options.guide.importance.sensitivity,
-                 "What levels go by: the Hessian's diagonal, or that of its inverse")
-      ->transform(one_of<Sensitivity>({{"diagonal", Sensitivity::kDiagonal}, {"inverse", Sensitivity::kInverse}}));
-  app.add_option("--damping", a->options.guide.ldl.damping, "Added to the Hessian's diagonal, as a share of its mean")
-      ->check(in_range(0.0, 1.0))
-      ->capture_default_str();
-  app.add_option("--block-size", a->options.guide.ldl.block_size,
-                 "Columns quantised together, without feedback among them")
-      ->check(in_range(1u, 128u))
-      ->capture_default_str();
-  app.add_flag("--unsorted{false}", a->options.guide.sort_columns,
-               "Feedback from the last column to the first, instead of from the costliest");
-  app.add_flag("--no-levels{false}", a->options.guide.levels, "All columns at level 0");
-  app.add_option("--feedback", a->options.guide.feedback,
-                 "What makes up for errors: later columns of a tensor, or rows as well (two-sided: with --steps "
-                 "sensitivity the default), or none")
-      ->transform(one_of<Feedback>(
-          {{"none", Feedback::kNone}, {"columns", Feedback::kColumns}, {"two-sided", Feedback::kTwoSided}}));
-  app.add_option("--row-shrinkage", a->options.guide.row_shrinkage,
-                 "With two-sided feedback: how far the output side is moved towards its diagonal")
-      ->check(in_range(0.0, 1.0))
-      ->capture_default_str();
+  add_guide_options(app, a->options.guide);
   add_encoding_options(app, a->options.encode);
   app.add_flag("--codec-tables-only", a->codec_tables_only, "Never fit frequency tables to a tensor");
   app.add_flag("--keep-embeddings", a->options.keep_embeddings,
@@ -286,16 +251,14 @@ void add_compression(CLI::App& app, Command& command, bool again) {
   app.add_flag("--force", a->options.force, "Replace the checkpoint that stands in the output directory");
   add_global_options(app, command);
   app.callback([a, &app] {
-    if (a->options.hessians.empty() && a->calibration.texts.empty()) {
-      for (const char* const option : kOfCalibration) {
-        if (app.count(option) > 0) throw CLI::ValidationError(option, "needs --hessians, or --text");
-      }
-    }
+    if (a->options.hessians.empty() && a->calibration.texts.empty()) check_without_calibration(app);
     if (a->options.output.empty() && !a->list && !a->plan) throw CLI::RequiredError("--output");
     if (a->divergence && a->calibration.texts.empty())
       throw CLI::ValidationError("--divergence", "is measured on text: give --text, too");
     if (a->divergence && a->polish.wanted())
       throw CLI::ValidationError("--polish", "changes what --divergence has found: leave out one of them");
+    if (a->polish.wanted() && (!a->differences.layers.empty() || !a->differences.base.empty()))
+      throw CLI::ValidationError("--polish", "is for checkpoints of one layer: leave out --layers or --base");
     if (a->plan && (a->options.hessians.empty() || !a->calibration.texts.empty()))
       throw CLI::ValidationError("--plan", "predicts from --hessians: calibrate first, and leave out --text");
     if (a->plan && !a->options.bits && a->size.empty()) throw CLI::ValidationError("--plan", "needs --bits or --size");

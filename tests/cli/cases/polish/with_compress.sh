@@ -6,13 +6,15 @@ check_json <out.json /held_out/kl_divergence /polish/before/kl_divergence /polis
 nwcodec inspect out | says "made by      nwcodec compress demo --bits 2.4.* --polish 12"
 absent out.unpolished out.unpolished.calibration out.calibration
 quietly nwcodec compress "$DEMO" "${sized[@]}" -o small
-quietly nwcodec polish small --reference "$DEMO" --text "$PWD/text.txt" --steps 12 --length 64 --threads 1 --quiet -o two
+polish=(--steps 12 --length 64 --threads 1 --quiet)
+quietly nwcodec polish small --reference "$DEMO" --text "$PWD/text.txt" "${polish[@]}" -o two
 cmp out/model.safetensors two/model.safetensors
 # What stands where it writes is told of before the work, and left alone.
 mkdir -p other.unpolished && echo mine >other.unpolished/file
 refused 1 nwcodec compress "$DEMO" "${sized[@]}" --polish 8 -o other
 refused 1 nwcodec compress "$DEMO" "${sized[@]}" --polish 8 -o small
 grep -q mine other.unpolished/file
+refused 2 nwcodec compress "$DEMO" --text "$DEMO_TEXT" --layers 2.5,4 --polish 8 -o own --quiet
 refused 1 nwcodec compress "$DEMO" --text self --sequences 4 --length 16 --bits 3 --polish 8 -o own --quiet
 refused 2 nwcodec compress "$DEMO" --bits 3 --polish 8 -o own --quiet
 refused 2 nwcodec compress "$DEMO" --text "$DEMO_TEXT" --divergence 0.1 --polish 8 -o own --quiet
