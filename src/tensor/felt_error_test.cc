@@ -44,7 +44,9 @@ TEST_F(FeltErrors, OfRowsIsTheDefinition) {
     sum += felt->of_rows(0, first, count, x.data(), current_isa());
   }
   EXPECT_NEAR(sum / testing::felt_by_definition(felt_.fishers[0], zeros, errors), 1, 1e-5);
-  EXPECT_NEAR(felt->inputs_per_token(), 96.0 / 4096, 1e-12);
+  EXPECT_NEAR(felt->inputs_per_token(), 16 * 96.0 / 4096, 1e-12) << "where calibration did not say what tokens count";
+  const std::optional<FeltError> known = *FeltError::of(hessians_, view(1), *WeightMatrix::load(view(1), false, 1));
+  EXPECT_NEAR(known->inputs_per_token(), 96.0 / FeltCheckpoint::kEffective, 1e-12);
 }
 
 TEST_F(FeltErrors, UnknownWhereNoGradientCame) {

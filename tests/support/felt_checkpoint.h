@@ -20,6 +20,7 @@ class FeltCheckpoint {
  public:
   static constexpr uint64_t kRows = 512, kColumns = 96;
   static constexpr int64_t kTokens = 4096;
+  static constexpr float kEffective = 2048;
   static std::string name(int block) { return "model.layers." + std::to_string(block) + ".mlp.up_proj.weight"; }
 
   FeltCheckpoint() {
@@ -33,6 +34,7 @@ class FeltCheckpoint {
       const OwnedMatrix matrix("", DType::kF32, {kRows, kColumns}, weights.back());
       builder.add(name(block), "F32", {kRows, kColumns}, text_of(matrix.bytes()));
       fishers.push_back(fisher_of(block < 2, random));
+      if (block == 1) fishers.back().effective = {kEffective};  // of block 0 as older versions wrote it
       file.weights[name(block)] = {file.hessians.size(), xxh3(matrix.bytes()), file.fishers.size()};
       file.hessians.push_back({kColumns, {block < 2 ? kTokens : 0}, fishers.back().inputs});
       file.fishers.push_back(fishers.back());
