@@ -5,7 +5,7 @@
 #include <cstring>
 #include <system_error>
 
-#include "base/available_memory.h"
+#include "libtorch/available_memory.h"
 
 namespace nwc {
 namespace {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/stage_clock.h"
-#include "compress/differences.h"
+#include "compress/layers/differences.h"
 #include "compress/rate/size_target.h"
 #include "compress/tensor_record.h"
 #include "guide/guide_source.h"

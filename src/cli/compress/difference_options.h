@@ -9,7 +9,7 @@
 
 #include "base/json.h"
 #include "compress/compress.h"
-#include "compress/progressive.h"
+#include "compress/layers/progressive.h"
 
 namespace nwc::cli {
 

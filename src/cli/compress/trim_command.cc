@@ -5,7 +5,7 @@
 #include "base/json.h"
 #include "cli/command.h"
 #include "cli/terminal.h"
-#include "compress/trimming.h"
+#include "compress/layers/trimming.h"
 #include "format/difference.h"
 
 namespace nwc::cli {

@@ -1,4 +1,4 @@
-#include "compress/differences.h"
+#include "compress/layers/differences.h"
 
 #include <algorithm>
 #include <cstring>

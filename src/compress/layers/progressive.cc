@@ -1,4 +1,4 @@
-#include "compress/progressive.h"
+#include "compress/layers/progressive.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

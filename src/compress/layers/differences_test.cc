@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "checkpoint/checkpoint_files.h"
-#include "compress/progressive.h"
-#include "compress/trimming.h"
+#include "compress/layers/progressive.h"
+#include "compress/layers/trimming.h"
 #include "nwcodec/inspect.h"
 #include "nwcodec/weights.h"
 #include "support/checkpoint_runs.h"

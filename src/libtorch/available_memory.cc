@@ -1,4 +1,4 @@
-#include "base/available_memory.h"
+#include "libtorch/available_memory.h"
 
 #include <algorithm>
 #include <fstream>

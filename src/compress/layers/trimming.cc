@@ -1,4 +1,4 @@
-#include "compress/trimming.h"
+#include "compress/layers/trimming.h"
 
 #include <system_error>
 #include <utility>
