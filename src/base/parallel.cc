@@ -9,11 +9,47 @@
 #include <optional>
 #include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/exceptions.h"
 
 namespace nwc {
+namespace {
+
+// Threads that the outermost loop may have beyond its own, and nobody uses at the moment.
+class SpareThreads {
+ public:
+  explicit SpareThreads(size_t count) : count_(count) {}
+
+  // As many of `wanted` as there are.
+  size_t take(size_t wanted) {
+    size_t there = count_.load(std::memory_order_relaxed);
+    while (!count_.compare_exchange_weak(there, there - std::min(there, wanted), std::memory_order_relaxed)) {
+    }
+    return std::min(there, wanted);
+  }
+  void give_back(size_t count) { count_.fetch_add(count, std::memory_order_relaxed); }
+
+ private:
+  std::atomic<size_t> count_;
+};
+
+// Of the loop that this thread runs in; null outside of all.
+thread_local SpareThreads* spare_threads = nullptr;
+
+class InLoop {
+ public:
+  explicit InLoop(SpareThreads* spare) : before_(std::exchange(spare_threads, spare)) {}
+  ~InLoop() { spare_threads = before_; }
+  InLoop(const InLoop&) = delete;
+  InLoop& operator=(const InLoop&) = delete;
+
+ private:
+  SpareThreads* before_;
+};
+
+}  // namespace
 
 int resolve_threads(int threads) {
   if (threads > 0) return threads;
@@ -22,8 +58,10 @@ int resolve_threads(int threads) {
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
-Status parallel_for(size_t items, int threads, const std::function<Status(size_t item, int worker)>& body) {
-  const size_t workers = std::min(items, static_cast<size_t>(resolve_threads(threads)));
+Status parallel_for_at_once(size_t items, size_t at_once, int threads,
+                            const std::function<Status(size_t item, int worker)>& body) {
+  const auto most = static_cast<size_t>(resolve_threads(threads));
+  const size_t workers = std::min({items, std::max<size_t>(1, at_once), most});
   std::atomic<size_t> next{0};
   std::atomic<bool> stop{false};
   std::mutex mutex;
@@ -45,17 +83,34 @@ Status parallel_for(size_t items, int threads, const std::function<Status(size_t
     }
   };
 
-  std::vector<std::jthread> pool;
-  try {
-    if (workers > 1) pool.reserve(workers - 1);
-    for (size_t w = 1; w < workers; ++w) pool.emplace_back(work, static_cast<int>(w));
-  } catch (const std::exception&) {
-    // No memory or no thread for another worker: those that run, this one among them, share the items.
-  }
-  work(0);
-  pool.clear();  // joins
+  SpareThreads own(most - 1);
+  SpareThreads* const spare = spare_threads != nullptr ? spare_threads : &own;
+  const size_t others = workers > 1 ? spare->take(workers - 1) : 0;
+  {
+    std::vector<std::jthread> pool;
+    size_t begun = 0;
+    try {
+      pool.reserve(others);
+      for (; begun < others; ++begun) {
+        pool.emplace_back([&, worker = static_cast<int>(begun) + 1] {
+          const InLoop in(spare);
+          work(worker);
+          spare->give_back(1);
+        });
+      }
+    } catch (const std::exception&) {
+      // No memory or no thread for another worker: those that run, this one among them, share the items.
+      spare->give_back(others - begun);
+    }
+    const InLoop in(spare);
+    work(0);
+  }  // joins
   if (error) return *std::move(error);
   return {};
+}
+
+Status parallel_for(size_t items, int threads, const std::function<Status(size_t item, int worker)>& body) {
+  return parallel_for_at_once(items, items, threads, body);
 }
 
 void parallel_for_or_throw(size_t items, int threads, const std::function<void(size_t item, int worker)>& body) {

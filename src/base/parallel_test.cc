@@ -4,8 +4,10 @@
 #include <pthread.h>
 
 #include <atomic>
+#include <latch>
 #include <new>
 #include <stdexcept>
+#include <thread>
 #include <vector>
 
 namespace nwc {
@@ -72,6 +74,56 @@ TEST(ParallelFor, AnExceptionReachesACallerThatWantsIt) {
     parallel_for_or_throw(100, threads, [&](size_t item, int) { sum += item; });
     EXPECT_EQ(sum, 4950u);
   }
+}
+
+// Counts how many bodies run at a time.
+class Crowd {
+ public:
+  void enter() {
+    const int now = ++inside_;
+    for (int most = most_; now > most && !most_.compare_exchange_weak(most, now);) {
+    }
+  }
+  void leave() { --inside_; }
+  int most() const { return most_; }
+
+ private:
+  std::atomic<int> inside_{0}, most_{0};
+};
+
+TEST(ParallelFor, LoopsInsideShareTheThreads) {
+  for (const size_t at_once : {1, 2, 8}) {
+    Crowd outer, inner;
+    std::atomic<int> items{0};
+    const Status status = parallel_for_at_once(8, at_once, 3, [&](size_t, int) -> Status {
+      outer.enter();
+      const Status inside = parallel_for(20, 3, [&](size_t, int) -> Status {
+        inner.enter();
+        ++items;
+        std::this_thread::yield();
+        inner.leave();
+        return {};
+      });
+      outer.leave();
+      return inside;
+    });
+    EXPECT_TRUE(status.ok());
+    EXPECT_EQ(items, 160);
+    EXPECT_LE(outer.most(), static_cast<int>(at_once));
+    EXPECT_LE(inner.most(), 3);
+  }
+}
+
+// All four must be there at a time, in the only outer item, and again in the next.
+TEST(ParallelFor, LoopsInsideGetTheThreadsThatAreLeft) {
+  const Status status = parallel_for_at_once(2, 1, 4, [&](size_t, int) -> Status {
+    std::latch all(4);
+    return parallel_for(4, 4, [&](size_t, int) -> Status {
+      all.arrive_and_wait();
+      return {};
+    });
+  });
+  EXPECT_TRUE(status.ok());
 }
 
 // Stacks of 64 TiB each: the system refuses every thread, and the calling one does all the work.

@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "compress/tensor_loop.h"
 #include "decode/tensor_decoder.h"
 #include "format/stream_header.h"
 #include "format/tiling.h"
@@ -49,6 +50,10 @@ Status TensorCompressor::decode(const std::string& name, const EncodedTensor& en
   NWC_ASSIGN_OR_RETURN(const TensorDecoder decoder,
                        TensorDecoder::open(name, encoded.stream, encoded.scales, encoded.levels, encoder_.codec()));
   return decoder.decode(DType::kF32, std::as_writable_bytes(out), settings_.threads);
+}
+
+uint64_t TensorCompressor::working_bytes(const TensorView& tensor) const {
+  return nwc::working_bytes(WeightMatrix::of(tensor, selection_.stored_transposed(tensor), {}), &guides_);
 }
 
 std::vector<PlannedTensor> TensorCompressor::side_tensors(const TensorView& tensor) const {

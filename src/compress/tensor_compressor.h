@@ -1,6 +1,7 @@
 // One tensor of a checkpoint to what a compressed checkpoint stores of it.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
@@ -22,8 +23,8 @@ struct CompressedTensor {
   TensorRecord record;
 };
 
-// What is the same for all tensors of a run. Everything that it refers to must outlive it. Thread safety: not shared
-// between threads.
+// What is the same for all tensors of a run. Everything that it refers to must outlive it. Thread safety: several
+// threads may compress different tensors, unless a device does the work.
 class TensorCompressor {
  public:
   struct Settings {
@@ -47,6 +48,9 @@ class TensorCompressor {
   // What a file stores of a tensor beside its stream, whose size is known beforehand: scales and levels.
   std::vector<PlannedTensor> side_tensors(const TensorView& tensor) const;
   int threads() const { return settings_.threads; }
+  bool on_device() const { return device_ != nullptr; }
+  // About how much of this machine's memory compress() takes on the cores, in bytes.
+  uint64_t working_bytes(const TensorView& tensor) const;
 
  private:
   const Selection& selection_;

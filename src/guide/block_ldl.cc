@@ -5,61 +5,13 @@
 #include <numeric>
 
 #include "base/parallel.h"
+#include "guide/cholesky.h"
 
 namespace nwc {
 namespace {
 
-constexpr uint64_t kPanel = 48;         // columns eliminated together
 constexpr uint64_t kRowsTogether = 32;  // of a work item
 constexpr uint32_t kMaxBlock = 128;
-
-// In place on the lower triangle of a [n, n]; false if it is not positive definite. Every entry's sum runs in the same
-// order whatever the number of threads.
-bool cholesky(std::vector<double>& a, uint64_t n, int threads) {
-  std::vector<double> panel;  // the finished columns of the panel, transposed: [kPanel][n]
-  for (uint64_t p = 0; p < n; p += kPanel) {
-    const uint64_t end = std::min(n, p + kPanel), width = end - p;
-    for (uint64_t j = p; j < end; ++j) {
-      for (uint64_t i = j; i < end; ++i) {
-        double sum = a[i * n + j];
-        for (uint64_t k = p; k < j; ++k) sum -= a[i * n + k] * a[j * n + k];
-        if (i == j) {
-          if (!(sum > 0) || !std::isfinite(sum)) return false;
-          a[j * n + j] = std::sqrt(sum);
-        } else {
-          a[i * n + j] = sum / a[j * n + j];
-        }
-      }
-    }
-    const uint64_t below = n - end;
-    if (below == 0) break;
-    panel.resize(width * n);
-    const auto by_rows = [&](const auto& body) {
-      parallel_for_or_throw((below + kRowsTogether - 1) / kRowsTogether, threads, [&](size_t item, int) {
-        const uint64_t first = end + item * kRowsTogether, last = std::min(n, first + kRowsTogether);
-        for (uint64_t i = first; i < last; ++i) body(i);
-      });
-    };
-    by_rows([&](uint64_t i) {
-      double* const row = a.data() + i * n;
-      for (uint64_t j = p; j < end; ++j) {
-        double sum = row[j];
-        for (uint64_t k = p; k < j; ++k) sum -= row[k] * a[j * n + k];
-        row[j] = sum / a[j * n + j];
-        panel[(j - p) * n + i] = row[j];
-      }
-    });
-    by_rows([&](uint64_t i) {
-      double* const row = a.data() + i * n;
-      for (uint64_t k = 0; k < width; ++k) {
-        const double factor = row[p + k];
-        const double* const column = panel.data() + k * n;
-        for (uint64_t j = end; j <= i; ++j) row[j] -= factor * column[j];
-      }
-    });
-  }
-  return true;
-}
 
 // From C with H = C C^T to L: rows below a block times the inverse of its diagonal block.
 FeedbackFactor to_feedback(const std::vector<double>& c, uint64_t n, uint32_t block, int threads) {
@@ -102,7 +54,7 @@ Result<Factored> damped_cholesky(std::span<const float> triangle, uint64_t n, st
                            }
                            a[i * n + i] += damping * mean;
                          }
-                         return cholesky(a, n, threads);
+                         return cholesky(a, n, threads, current_isa());
                        }));
   return factored;
 }

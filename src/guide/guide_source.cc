@@ -73,6 +73,17 @@ Result<TensorGuide> GuideSource::guide_of(const TensorView& tensor, const Weight
   return guide;
 }
 
+uint64_t GuideSource::working_bytes(const WeightMatrix& shape) const {
+  if (hessians_ == nullptr) return 0;
+  // Beside what is read, a matrix in double precision and its factor.
+  constexpr uint64_t kEntry = 2 * sizeof(float) + sizeof(double);
+  // Output sides as the Hessians' files have them (guide/hessian_file.h).
+  const bool both = options_.steps == StepRule::kSensitivity && options_.feedback == Feedback::kTwoSided &&
+                    shape.matrices == 1 && hessians_->has_output_side() && !hessians_->is_end(shape.name);
+  const uint64_t rows = both ? shape.rows : 0;
+  return shape.matrices * kEntry * (shape.columns * shape.columns + rows * rows);
+}
+
 Result<TensorGuide> GuideSource::steps_of(const TensorView& tensor, const WeightMatrix& weights) const {
   Result<TensorGuide> guide = settled(tensor, weights, false, nullptr);
   if (!guide) return std::move(guide).error().in_tensor(tensor.name);
@@ -81,10 +92,13 @@ Result<TensorGuide> GuideSource::steps_of(const TensorView& tensor, const Weight
 
 Result<TensorGuide> GuideSource::settled(const TensorView& tensor, const WeightMatrix& weights, bool with_factors,
                                          Notes* notes) const {
+  std::unique_lock lock(mutex_);
   auto found = kept_.find(tensor.name);
   TensorGuide made;  // with factors, where they were not kept
   if (found == kept_.end() || (with_factors && !found->second.has_factors)) {
+    lock.unlock();
     NWC_ASSIGN_OR_RETURN(Kept fresh, by_fisher(tensor, weights));
+    lock.lock();
     made = fresh.guide;
     if (found == kept_.end()) {
       const uint64_t room = device_ != nullptr ? device_->room_for_factors() : kKeptBytes, bytes = bytes_of(made);
@@ -96,6 +110,7 @@ Result<TensorGuide> GuideSource::settled(const TensorView& tensor, const WeightM
       found = kept_.emplace(tensor.name, std::move(fresh)).first;
     }
   }
+  lock.unlock();
   Kept& kept = found->second;
   if (centre_ && !kept.has_centre) {
     NWC_RETURN_IF_ERROR(settle_steps(weights, *centre_, threads_, kept.guide));

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -19,7 +20,7 @@ namespace nwc {
 
 class DeviceWeights;
 
-// Thread safety: not shared between threads.
+// Thread safety: guides of different tensors may be asked for at the same time, unless a device makes them.
 class GuideSource {
  public:
   // `hessians` may be nullptr (every guide is empty) and must outlive this, as must `device`, which factorises them;
@@ -36,12 +37,16 @@ class GuideSource {
   // With steps by sensitivity: the centre of scale classes (guide/sensitivity.h). Before, guides have none.
   // Precondition: called once.
   void set_centre(double centre) { centre_ = centre; }
+  bool on_device() const { return device_ != nullptr; }
   bool by_sensitivity() const { return hessians_ != nullptr && options_.steps == StepRule::kSensitivity; }
 
   // `device_weights`: the same weights in the memory of the device, or null. Errors name the tensor and the file of its
   // Hessian.
   Result<TensorGuide> guide_of(const TensorView& tensor, const WeightMatrix& weights, const LevelErrors& level_errors,
                                Notes* notes, const DeviceWeights* device_weights = nullptr) const;
+
+  // About how many bytes of this machine's memory a tensor of this shape takes while its guide is made.
+  uint64_t working_bytes(const WeightMatrix& shape) const;
 
   // With steps by sensitivity: the same without factors for feedback. Errors: guide_of()'s.
   Result<TensorGuide> steps_of(const TensorView& tensor, const WeightMatrix& weights) const;
@@ -66,6 +71,7 @@ class GuideSource {
   int threads_;
   Factoriser* device_;
   std::optional<double> centre_;
+  mutable std::mutex mutex_;                  // of the two below, not of what stands in the map
   mutable std::map<std::string, Kept> kept_;  // by tensor name
   mutable uint64_t kept_bytes_ = 0;
 };

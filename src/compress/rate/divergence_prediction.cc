@@ -109,24 +109,24 @@ Result<CompressionPrediction> CompressionPredictor::at(double bits, const Progre
   prediction.warnings = s.warnings;
   double bytes = 0;
   for (const NamedTensor& tensor : decoder_tensors(codec.decoder)) bytes += static_cast<double>(tensor.bytes.size());
-  for (size_t i = 0; i < s.tensors.size(); ++i) {
-    NWC_RETURN_IF_ERROR(progress.check_stop());
-    progress.at(i, s.tensors.size(), "predicting the divergence");
+  prediction.tensors.resize(s.tensors.size());
+  const TensorLoop loop{s.tensors, s.guides.get(), *s.team, false, threads, progress, "predicting the divergence"};
+  NWC_RETURN_IF_ERROR(loop.run([&](size_t i, const WeightMatrix& weights) -> Status {
     const TensorView& view = *s.tensors[i].view;
-    NWC_ASSIGN_OR_RETURN(const WeightMatrix weights, WeightMatrix::load(view, s.tensors[i].transposed, threads));
     NWC_ASSIGN_OR_RETURN(const TensorGuide guide, s.guides->guide_of(view, weights, {}, nullptr));
     NWC_ASSIGN_OR_RETURN(const TensorSample sample, sample_tensor(weights, guide, encoder, encode, kParts, threads));
-    PredictedTensor line{.name = view.name, .shape = view.shape, .weights = weights.elements()};
+    PredictedTensor& line = prediction.tensors[i];
+    line = {.name = view.name, .shape = view.shape, .weights = weights.elements()};
     line.bytes = estimated_bytes(sample, codec.decoder.tables.set, options_for(codec.decoder, encode).own_tables);
-    bytes += line.bytes;
     NWC_ASSIGN_OR_RETURN(const std::optional<FeltError> felt, FeltError::of(s.hessians, view, weights));
-    if (felt) {
-      NWC_ASSIGN_OR_RETURN(const double seen,
-                           sample_felt_error(weights, guide, encoder, encode, *felt, kParts, threads));
-      line.divergence = kTogether * unseen_share(*felt, s.options.guide.feedback != Feedback::kNone) * seen;
-      prediction.divergence = prediction.divergence.value_or(0) + *line.divergence;
-    }
-    prediction.tensors.push_back(std::move(line));
+    if (!felt) return {};
+    NWC_ASSIGN_OR_RETURN(const double seen, sample_felt_error(weights, guide, encoder, encode, *felt, kParts, threads));
+    line.divergence = kTogether * unseen_share(*felt, s.options.guide.feedback != Feedback::kNone) * seen;
+    return {};
+  }));
+  for (const PredictedTensor& line : prediction.tensors) {
+    bytes += line.bytes;
+    if (line.divergence) prediction.divergence = prediction.divergence.value_or(0) + *line.divergence;
   }
   prediction.bits = 8 * bytes / static_cast<double>(s.plan.weights);
   prediction.file_bytes = bytes + fixed_bytes(s.plan);

@@ -54,25 +54,24 @@ class RateEstimator {
     EncodeOptions options = options_;
     options.normalisation.gain = std::exp2(log2_gain);
     std::vector<TensorSample> samples(tensors_.size());
-    for (size_t i = team_.rank(); i < tensors_.size(); i += team_.size()) {
-      const SelectedTensor& t = tensors_[i];
-      NWC_RETURN_IF_ERROR(progress_.check_stop());
-      progress_.at(guides == nullptr ? 0 : i, tensors_.size(), "choosing the rate");
-      NWC_ASSIGN_OR_RETURN(const WeightMatrix weights, WeightMatrix::load(*t.view, t.transposed, threads_));
+    const TensorLoop loop{tensors_, guides, team_, device != nullptr, threads_, progress_, "choosing the rate"};
+    NWC_RETURN_IF_ERROR(loop.run([&](size_t i, const WeightMatrix& weights) -> Status {
+      const TensorView& view = *tensors_[i].view;
       std::shared_ptr<const DeviceWeights> device_weights;
       if (device != nullptr) {
         NWC_ASSIGN_OR_RETURN(device_weights, device->upload(weights));
       }
       TensorGuide guide;
       if (knowledge == Knowledge::kSteps) {
-        NWC_ASSIGN_OR_RETURN(guide, guides->steps_of(*t.view, weights));
+        NWC_ASSIGN_OR_RETURN(guide, guides->steps_of(view, weights));
       } else if (knowledge == Knowledge::kAll) {
         NWC_ASSIGN_OR_RETURN(guide,
-                             guides->guide_of(*t.view, weights, encoder.level_errors(), nullptr, device_weights.get()));
+                             guides->guide_of(view, weights, encoder.level_errors(), nullptr, device_weights.get()));
       }
       NWC_ASSIGN_OR_RETURN(samples[i],
                            sample_tensor(weights, guide, encoder, options, sample_, threads_, device_weights.get()));
-    }
+      return {};
+    }));
     NWC_RETURN_IF_ERROR(share_samples(samples, team_));
     DecoderCodec written = codec.decoder;
     written.tables.set = fit_checkpoint_tables(samples, codec.decoder.tables.set,
@@ -183,16 +182,14 @@ Result<RateChoice> choose_rate_by_sensitivity(const std::vector<SelectedTensor>&
 Result<double> centre_of_spreads(const std::vector<SelectedTensor>& tensors, const GuideSource& guides, int threads,
                                  Team& team, const Progress& progress) {
   std::vector<double> sums(2 * tensors.size(), 0.0);
-  for (size_t i = team.rank(); i < tensors.size(); i += team.size()) {
-    NWC_RETURN_IF_ERROR(progress.check_stop());
-    progress.at(i, tensors.size(), "weighing tensors");
-    NWC_ASSIGN_OR_RETURN(const WeightMatrix weights,
-                         WeightMatrix::load(*tensors[i].view, tensors[i].transposed, threads));
+  const TensorLoop loop{tensors, &guides, team, guides.on_device(), threads, progress, "weighing tensors"};
+  NWC_RETURN_IF_ERROR(loop.run([&](size_t i, const WeightMatrix& weights) -> Status {
     NWC_ASSIGN_OR_RETURN(const TensorGuide guide, guides.steps_of(*tensors[i].view, weights));
     NWC_ASSIGN_OR_RETURN(const SpreadSum sum, sum_of_spreads(weights, guide, threads));
     sums[2 * i] = sum.log2_spread;
     sums[2 * i + 1] = sum.weights;
-  }
+    return {};
+  }));
   NWC_RETURN_IF_ERROR(team.gather(sums));
   double log2_spread = 0, weights = 0;
   for (size_t i = 0; i < sums.size(); i += 2) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "codec/encode/encoder_codec.h"
+#include "compress/tensor_loop.h"
 #include "guide/guide_source.h"
 #include "nwcodec/progress.h"
 #include "nwcodec/result.h"
@@ -24,12 +25,6 @@ struct RateChoice {
   double gain = 1.0;
   TableSet tables;             // the codec's, fitted to the checkpoint at that gain (tensor/checkpoint_tables.h)
   double expected_bits = 0.0;  // per compressed weight, everything that decoding needs included
-};
-
-// A tensor to be compressed, and whether it is stored [.., inputs, outputs].
-struct SelectedTensor {
-  const TensorView* view;
-  bool transposed;
 };
 
 // A codec's rate moves by about log2(gain) bits when normalised weights are multiplied by a gain that the column scales
