@@ -1,14 +1,13 @@
 #!/usr/bin/env bash
-# kill -9 at random moments of a compression. After each kill every file under a final name must verify; the same
+# kill -9 at random moments of a compression or of a calibration. After each kill every file under a final name must verify; the same
 # command again must finish and write what an uninterrupted run writes, and leave no hidden file. Every third round the
 # second run is killed too.
-# usage: kill_test.sh NWCODEC TOOLS_DIR CHECKPOINT KILLS [OPTION...]
-# Options are passed on to nwcodec compress (--hessians and the like).
+# usage: kill_test.sh NWCODEC TOOLS_DIR CHECKPOINT KILLS [compress|calibrate [OPTION...]]
+# Options are passed on to the command (--hessians and the like).
 # Without the checkpoint a synthetic one takes its place. NWCODEC_KILL_SEED chooses other moments.
 set -euo pipefail
-nwcodec=$1 tools=$2 checkpoint=$3 kills=$4
-shift 4
-options=("$@")
+nwcodec=$1 tools=$2 checkpoint=$3 kills=$4 command=${5:-compress}
+options=("${@:6}")
 RANDOM=${NWCODEC_KILL_SEED:-1}
 work=$(mktemp -d "${TMPDIR:-/tmp}/nwcodec-kill.XXXXXX")
 trap 'rm -rf "$work"' EXIT
@@ -26,10 +25,11 @@ fail() {
 
 sums() { (cd "$1" && find . -type f | sort | xargs sha256sum); }
 milliseconds() { echo $(($(date +%s%N) / 1000000)); }
-compress() { "$nwcodec" compress "$checkpoint" -o "$1" --threads 1 --quiet ${options[@]+"${options[@]}"}; }
+arguments() { printf '%s\0' "$command" "$checkpoint" -o "$1" --threads 1 --quiet ${options[@]+"${options[@]}"}; }
+run() { arguments "$1" | xargs -0 "$nwcodec"; }
 
 round=0 began=$(milliseconds)
-compress "$work/wanted" >/dev/null
+run "$work/wanted" >/dev/null
 whole=$(($(milliseconds) - began))
 sums "$work/wanted" >"$work/wanted.sums"
 total=$(ls "$work/wanted"/*.safetensors | wc -l)
@@ -39,7 +39,9 @@ echo "an uninterrupted run takes $whole ms and writes $total files of weights"
 run_and_kill() {
   local pid delay=$((RANDOM * whole / 32768))
   # Not through the function: that would be a shell of its own, and the kill would leave the program running.
-  "$nwcodec" compress "$checkpoint" -o "$work/out" --threads 1 --quiet ${options[@]+"${options[@]}"} >/dev/null 2>&1 &
+  local list
+  mapfile -d '' list < <(arguments "$work/out")
+  "$nwcodec" "${list[@]}" >/dev/null 2>&1 &
   pid=$!
   sleep "$(printf '%d.%03d' $((delay / 1000)) $((delay % 1000)))"
   kill -9 $pid 2>/dev/null || true
@@ -48,8 +50,9 @@ run_and_kill() {
     outcome+=", nothing written"
     return
   fi
-  local good
+  local good good_files
   good=$("$tools/verify_shards" "$work/out") || fail "a file does not verify"
+  good_files=$good
   outcome+=", $good of $total files there"
   if [ -d "$work/out/.nwcodec" ]; then
     good=$("$tools/verify_shards" "$work/out/.nwcodec") || fail "a block does not verify"
@@ -57,7 +60,7 @@ run_and_kill() {
   fi
   outcome+=", all whole"
   # The marker goes last: without it the run was complete, though the process may still have been there.
-  if [ -e "$work/out/config.json" ] && [ ! -e "$work/out/.nwcodec-unfinished" ]; then outcome="over before the kill"; fi
+  if [ ! -e "$work/out/.nwcodec-unfinished" ] && ((good_files == total)); then outcome="over before the kill"; fi
 }
 
 hits=0
@@ -73,7 +76,7 @@ for ((round = 1; round <= kills; ++round)); do
   if [[ $outcome == over* ]]; then
     echo "round $round: $report"
   else
-    compress "$work/out" >"$work/summary" 2>"$work/errors" || fail "the second run: $(cat "$work/errors")"
+    run "$work/out" >"$work/summary" 2>"$work/errors" || fail "the second run: $(cat "$work/errors")"
     kept=$(sed -n 's/ blocks kept.*//p' "$work/summary")
     echo "round $round: $report; ${kept:-0} blocks kept"
   fi
