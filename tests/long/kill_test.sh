@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# kill -9 at random moments of a compression or of a calibration. After each kill every file under a final name must verify; the same
-# command again must finish and write what an uninterrupted run writes, and leave no hidden file. Every third round the
-# second run is killed too.
+# kill -9 at random moments of a compression or of a calibration. After each kill every file under a final name must
+# verify; the same command again must finish and write what an uninterrupted run writes, and leave no hidden file. Every
+# third round the second run is killed too.
 # usage: kill_test.sh NWCODEC TOOLS_DIR CHECKPOINT KILLS [compress|calibrate [OPTION...]]
 # Options are passed on to the command (--hessians and the like).
 # Without the checkpoint a synthetic one takes its place. NWCODEC_KILL_SEED chooses other moments.
