@@ -97,6 +97,32 @@ HWY_INLINE bool decode_trellis_group(const RansTile& tile, const NextStates& nex
   return true;
 }
 
+// The same of a group near the end of the words, which go on with zeros for this. False, and all as it was but for what
+// is written of symbols, where the tile has not the words.
+template <bool kSmall>
+bool decode_last_group(const RansTile& tile, const NextStates& next_state, uint32_t first_chunk, bool has_shift,
+                       Cursor& cursor) {
+  uint8_t padded[size_t{16} << 10];
+  const auto left = static_cast<size_t>(cursor.words_end - cursor.words);
+  const size_t all = left + size_t{2} * kLanes * (has_shift ? 2 : 1) * tile.channels;
+  if (all > sizeof(padded)) return false;
+  std::copy_n(cursor.words, left, padded);
+  std::fill(padded + left, padded + all, uint8_t{0});
+  uint32_t states[kLanes];
+  std::copy_n(cursor.states, kLanes, states);
+  Cursor ahead = cursor;
+  ahead.words = padded;
+  ahead.words_end = padded + all;
+  const bool done = decode_trellis_group<kSmall>(tile, next_state, first_chunk, has_shift, ahead);
+  const auto used = static_cast<size_t>(ahead.words - padded);
+  if (!done || used > left) {
+    std::copy_n(states, kLanes, cursor.states);
+    return false;
+  }
+  cursor.words += used;
+  return true;
+}
+
 }  // namespace
 
 // A tile whose contexts follow a trellis.
@@ -114,8 +140,11 @@ RansOutcome rans_decode_trellis(const RansTile& tile) {
   }
   const NextStates next_state(*tile.contexts.trellis);
   uint32_t done = 0;
-  const auto group = tile.contexts.trellis->states <= 8 ? decode_trellis_group<true> : decode_trellis_group<false>;
-  while (done + kLanes <= tile.chunks && group(tile, next_state, done, has_shift, cursor)) done += kLanes;
+  const bool small = tile.contexts.trellis->states <= 8;
+  for (const auto group : {small ? decode_trellis_group<true> : decode_trellis_group<false>,
+                           small ? decode_last_group<true> : decode_last_group<false>}) {
+    while (done + kLanes <= tile.chunks && group(tile, next_state, done, has_shift, cursor)) done += kLanes;
+  }
   if (done < tile.chunks) {
     RansTile rest = tile;
     rest.contexts.numbers += done;
