@@ -131,6 +131,7 @@ NamedTensor half_tensor(std::string name, std::vector<uint64_t> shape, std::span
 Status write_tensors(const std::filesystem::path& path, const std::vector<NamedTensor>& tensors,
                      std::map<std::string, std::string> metadata) {
   std::vector<PlannedTensor> plan;
+  plan.reserve(tensors.size());
   for (const NamedTensor& tensor : tensors) plan.push_back({tensor.name, tensor.dtype, tensor.shape});
   NWC_ASSIGN_OR_RETURN(SafetensorsWriter writer,
                        SafetensorsWriter::create(path, std::move(plan), {}, std::move(metadata), {}));
