@@ -8,7 +8,10 @@
 
 #include "base/json.h"
 #include "calibrate/hessian_files.h"
+#include "checkpoint/checkpoint_path.h"
+#include "checkpoint/resumable_directory.h"
 #include "cli/command.h"
+#include "cli/compress/beside_output.h"
 #include "cli/compress/compress_summary.h"
 #include "cli/compress/decoded_model.h"
 #include "cli/compress/difference_options.h"
@@ -109,11 +112,17 @@ Status calibrate_on_texts(Arguments& a, const Team& team, std::vector<int32_t>& 
   TextCalibrationOptions& c = a.calibration;
   c.model = a.options.model;
   c.threads = a.options.threads;
-  c.force = a.options.force || a.options.hessians.empty();  // beside the output, only an earlier run of this can be
-  if (a.options.hessians.empty()) a.options.hessians = fs::path(a.options.output).concat(".calibration");
+  c.force = a.options.force;
+  const bool beside = a.options.hessians.empty();
+  if (beside) {
+    a.options.hessians = path_beside(a.options.output, ".calibration");
+    NWC_RETURN_IF_ERROR(check_ours(a.options.hessians, is_calibration_file));
+    if (!ResumableDirectory::is_unfinished(a.options.hessians)) c.force = true;
+  }
   c.hessians = a.options.hessians;
   NWC_ASSIGN_OR_RETURN(c.device, open_device(a.device));
   NWC_ASSIGN_OR_RETURN(const CalibrateReport report, calibrate_for(c, held_out, line.progress()));
+  if (beside) NWC_RETURN_IF_ERROR(mark_as_ours(a.options.hessians));
   for (const std::string& warning : report.warnings) line.note("warning: " + warning);
   return {};
 }
@@ -132,6 +141,13 @@ Status find_codecs(Arguments& a) {
   NWC_ASSIGN_OR_RETURN(fs::path codec, find_codec(a.codec.empty() ? kDefaultCodec : a.codec));
   a.options.codecs = {std::move(codec)};
   return {};
+}
+
+// Somebody else's directory, and a process at work there, are told of before hours of work, not after.
+Status check_output(const CompressOptions& options) {
+  const ResumableDirectory::Request request{.path = options.output, .inputs = {options.model}, .force = options.force};
+  const Result<ResumableDirectory> output = ResumableDirectory::lock(request);
+  return output ? Status() : Status(output.error());
 }
 
 // For --list: before a calibration that is still to come.
@@ -274,7 +290,13 @@ void add_compression(CLI::App& app, Command& command, bool again) {
   command.run = [a, again, &app, &command]() -> Status {
     std::optional<SelectionList> list;
     std::unique_ptr<DecodedModel> decoded;
+    NWC_ASSIGN_OR_RETURN(const std::unique_ptr<Team> team, join_team());
     if (again) {
+      if (team->size() > 1) {
+        return Error(ErrorCode::kInvalidArgument, "recompress decodes in one process")
+            .remedy("nwcodec decompress first, then compress that");
+      }
+      if (!a->options.output.empty()) NWC_RETURN_IF_ERROR(check_output(a->options));
       ProgressLine reading(command.global.quiet);
       NWC_ASSIGN_OR_RETURN(decoded, DecodedModel::decode(a->options, command.global.threads, reading.progress()));
       reading.note("warning: weights are quantised anew from what a compression left of them: both losses count");
@@ -291,12 +313,12 @@ void add_compression(CLI::App& app, Command& command, bool again) {
     }
     a->options.encode.own_tables = !a->codec_tables_only;
     const bool calibrates = !a->calibration.texts.empty(), keeps = !a->options.hessians.empty();
-    NWC_ASSIGN_OR_RETURN(const std::unique_ptr<Team> team, join_team());
     std::optional<ProgressLine> line(std::in_place, command.global.quiet || !team->leads());
     std::vector<int32_t> held_out;
     if (calibrates) {
       a->calibration.seed = a->recovery.seed;
       if (a->polish.wanted()) NWC_RETURN_IF_ERROR(a->polish.begin(a->options, a->calibration));
+      NWC_RETURN_IF_ERROR(check_output(a->options));
       NWC_RETURN_IF_ERROR(calibrate_on_texts(*a, *team, held_out, *line));
       NWC_RETURN_IF_ERROR(settle_guide(open_options(app), a->asks_for_a_rate(), a->options));
     }
@@ -343,7 +365,10 @@ void add_compression(CLI::App& app, Command& command, bool again) {
       NWC_ASSIGN_OR_RETURN(const CompressionReport measured, make_report(options, *report, line->progress()));
       NWC_RETURN_IF_ERROR(write_report(measured, a->report));
     }
-    if (calibrates && !keeps) NWC_RETURN_IF_ERROR(remove_calibration(a->calibration.hessians));
+    if (calibrates && !keeps) {
+      remove_mark(a->calibration.hessians);
+      NWC_RETURN_IF_ERROR(remove_calibration(a->calibration.hessians));
+    }
     line.reset();
     const bool own = has_own_text(a->calibration);
     if (command.global.json) {

@@ -35,7 +35,9 @@ void check_difference_options(const CLI::App& app, const DifferenceArguments& a)
     if (app.count(other) > 0) throw CLI::ValidationError(which, fmt::format("does not go with {}", other));
   }
   if (!progressive && app.count("--bits") == 0) throw CLI::ValidationError("--base", "needs --bits");
-  if (progressive && a.layers.size() < 2) throw CLI::ValidationError("--layers", "takes two rates or more: 2.5,4");
+  if (!progressive) return;
+  if (const Status status = check_layers(a.layers); !status)
+    throw CLI::ValidationError("--layers", status.error().message());
 }
 
 LowerLayers lower_layers(const CLI::App& app, const GuideOptions& guide) {

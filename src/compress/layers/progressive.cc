@@ -16,19 +16,6 @@ namespace fs = std::filesystem;
 
 constexpr double kLeastStep = 0.25;  // bits: what a refinement takes at the least
 
-Status check(const CompressOptions& options, const ProgressiveOptions& layers) {
-  if (options.base) return Error(ErrorCode::kInvalidArgument, "a delta has no layers of its own");
-  if (layers.bits.size() < 2 || layers.bits.size() > kMostLayers)
-    return Error(ErrorCode::kInvalidArgument, fmt::format("layers are 2 to {} rates", kMostLayers));
-  for (size_t i = 1; i < layers.bits.size(); ++i) {
-    if (layers.bits[i] >= layers.bits[i - 1] + kLeastStep) continue;
-    return Error(ErrorCode::kInvalidArgument,
-                 fmt::format("layers of {:g} bits: each must have {} more than the one before",
-                             fmt::join(layers.bits, ", "), kLeastStep));
-  }
-  return {};
-}
-
 // With the feedback of a layer.
 CompressOptions options_of(const CompressOptions& options, const ProgressiveOptions& layers, size_t layer) {
   CompressOptions own = options;
@@ -88,9 +75,21 @@ class Refining {
 
 }  // namespace
 
+Status check_layers(const std::vector<double>& bits) {
+  if (bits.size() < 2 || bits.size() > kMostLayers)
+    return Error(ErrorCode::kInvalidArgument, fmt::format("takes 2 to {} rates: 2.5,4", kMostLayers));
+  for (size_t i = 1; i < bits.size(); ++i) {
+    if (bits[i] >= bits[i - 1] + kLeastStep) continue;
+    return Error(ErrorCode::kInvalidArgument, fmt::format("{:g} bits: each layer must have {} more than the one before",
+                                                          fmt::join(bits, ", "), kLeastStep));
+  }
+  return {};
+}
+
 Result<ProgressiveReport> compress_progressively(const CompressOptions& options, const ProgressiveOptions& layers,
                                                  const Progress& progress, Team* team) {
-  NWC_RETURN_IF_ERROR(check(options, layers));
+  if (options.base) return Error(ErrorCode::kInvalidArgument, "a delta has no layers of its own");
+  NWC_RETURN_IF_ERROR(check_layers(layers.bits));
   ProgressiveReport report;
   Refining refining(options, layers, progress, report);
   CompressOptions base = options_of(options, layers, 0);

@@ -26,6 +26,9 @@ struct ProgressiveReport {
   std::vector<double> bits;                 // per weight on disk, of each prefix
 };
 
+// Rates of layers: at least two, each a quarter of a bit above the one before. Errors: kInvalidArgument.
+Status check_layers(const std::vector<double>& bits);
+
 // `options` are those of a single rate, whatever its rate: the base is, byte for byte, what they give at the first of
 // `layers.bits` with the feedback of `layers.lower`. Refinements follow in folders inside the output, each at the rate
 // that is left to its prefix, the last with the feedback of `options`. The leading process makes them. An interrupted
