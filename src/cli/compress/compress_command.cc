@@ -79,9 +79,12 @@ struct Arguments {
   bool asks_for_a_rate() const { return options.bits || options.size || divergence || lower; }
 };
 
+using MeasureLayers = std::function<Status(const fs::path& directory, unsigned layers)>;
+
 // At the rate that is asked for, or with --divergence in `found`.
 Result<CompressReport> compress_together(Arguments& a, Team& team, const Progress& progress,
-                                         const MeasureDivergence& measure, std::optional<TargetedCompression>& found) {
+                                         const MeasureDivergence& measure, const MeasureLayers& measure_layers,
+                                         std::optional<TargetedCompression>& found) {
   NWC_ASSIGN_OR_RETURN(const std::unique_ptr<EncodeDevice> device, open_encode_device(a.device, team.local_rank()));
   a.options.device = device.get();
   std::unique_ptr<BlockCompressor> recovery;
@@ -90,9 +93,11 @@ Result<CompressReport> compress_together(Arguments& a, Team& team, const Progres
     NWC_ASSIGN_OR_RETURN(recovery, make_recovery(a.options.model, a.options.hessians, a.recovery, a.options.threads));
   }
   if (a.lower) {
-    NWC_ASSIGN_OR_RETURN(a.layers,
-                         compress_progressively(a.options, {a.differences.layers, *a.lower}, progress, &team));
-    return a.layers->base;
+    const ProgressiveOptions layers{a.differences.layers, *a.lower, measure_layers};
+    NWC_ASSIGN_OR_RETURN(a.layers, compress_progressively(a.options, layers, progress, &team));
+    CompressReport report = a.layers->base;
+    if (!a.layers->file_bytes.empty()) report.output_bytes = a.layers->file_bytes.back();
+    return report;
   }
   if (!a.differences.base.empty()) {
     NWC_ASSIGN_OR_RETURN(a.options.base, base_of_delta(a.differences.base, a.options.output));
@@ -329,14 +334,26 @@ void add_compression(CLI::App& app, Command& command, bool again) {
     }
     NWC_RETURN_IF_ERROR(find_codecs(*a));
     std::optional<DivergenceResult> divergence;
+    MeasuredQuality quality;  // of the output, as far as it is complete
+    std::vector<double> divergences;
     const auto measure_and_record = [&](const fs::path& directory) -> Result<double> {
       NWC_ASSIGN_OR_RETURN(divergence, measure(a->calibration, directory, held_out, line->progress()));
       if (!divergence) return 0.0;
-      NWC_ASSIGN_OR_RETURN(const MeasuredQuality quality,
-                           quality_of(*divergence, a->calibration.texts, command_text(app)));
+      NWC_ASSIGN_OR_RETURN(quality, quality_of(*divergence, a->calibration.texts, command_text(app)));
+      divergences = {divergence->mean_kl};
       NWC_RETURN_IF_ERROR(write_measured_quality(directory, quality));
       return divergence->mean_kl;
     };
+    MeasureLayers measure_layers;
+    if (calibrates) {
+      measure_layers = [&](const fs::path& directory, unsigned layers) -> Status {
+        NWC_ASSIGN_OR_RETURN(divergence, measure(a->calibration, directory, held_out, line->progress(), layers));
+        if (!divergence) return {};
+        quality.refined.push_back({divergence->mean_kl, divergence->candidate_perplexity, divergence->top1_agreement});
+        divergences.push_back(divergence->mean_kl);
+        return write_measured_quality(directory, quality);
+      };
+    }
     if (calibrates && !a->polish.wanted()) {
       a->options.before_finish = [&](const fs::path& directory) -> Status {
         if (const Result<double> measured = measure_and_record(directory); !measured) return Error(measured.error());
@@ -348,7 +365,8 @@ void add_compression(CLI::App& app, Command& command, bool again) {
           .remedy("give a longer text, or a smaller --length");
     }
     std::optional<TargetedCompression> found;
-    Result<CompressReport> report = compress_together(*a, *team, line->progress(), measure_and_record, found);
+    Result<CompressReport> report =
+        compress_together(*a, *team, line->progress(), measure_and_record, measure_layers, found);
     if (!report) return end_all(*team, std::move(report).error());
     for (const std::string& warning : report->warnings) line->note("warning: " + warning);
     if (!team->leads()) return {};
@@ -377,13 +395,13 @@ void add_compression(CLI::App& app, Command& command, bool again) {
       if (divergence) json["held_out"] = to_json(*divergence, own);
       if (polished) json["polish"] = to_json(*polished);
       if (found) json["trials"] = trials_json(*found);
-      if (a->layers) json["layers"] = layers_json(*a->layers);
+      if (a->layers) json["layers"] = layers_json(*a->layers, divergences);
       print_json(json);
     } else {
       if (list) fmt::print("{}\n", selection_table(*list));
       print_summary(*report);
       print_differences(*report);
-      if (a->layers) print_layers(*a->layers);
+      if (a->layers) print_layers(*a->layers, divergences);
       if (found) print_trials(*found);
       if (divergence) print_measured(*divergence, own);
       if (polished) print_polish(*polished);

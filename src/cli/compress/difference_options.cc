@@ -47,16 +47,21 @@ LowerLayers lower_layers(const CLI::App& app, const GuideOptions& guide) {
   return lower;
 }
 
-Json layers_json(const ProgressiveReport& report) {
+Json layers_json(const ProgressiveReport& report, const std::vector<double>& divergences) {
   Json layers = Json::array();
-  for (const double bits : report.bits) layers.push_back({{"bits_per_weight", bits}});
+  for (size_t i = 0; i < report.bits.size(); ++i) {
+    layers.push_back({{"bits_per_weight", report.bits[i]}, {"file_bytes", report.file_bytes[i]}});
+    if (i < divergences.size()) layers.back()["kl_divergence"] = divergences[i];
+  }
   return layers;
 }
 
-void print_layers(const ProgressiveReport& report) {
+void print_layers(const ProgressiveReport& report, const std::vector<double>& divergences) {
   for (size_t i = 0; i < report.bits.size(); ++i) {
-    fmt::print("{:<24} {:8.4f} bits per weight on disk, with all before\n",
-               i == 0 ? std::string("base") : fmt::format("with refinement {}", i), report.bits[i]);
+    fmt::print("{:<24} {:8.4f} bits per weight on disk and {} with all before{}\n",
+               i == 0 ? std::string("base") : fmt::format("with refinement {}", i), report.bits[i],
+               human_bytes(report.file_bytes[i]),
+               i < divergences.size() ? fmt::format(", KL divergence {:.4f}", divergences[i]) : "");
   }
 }
 

@@ -26,11 +26,6 @@ CompressOptions options_of(const CompressOptions& options, const ProgressiveOpti
   return own;
 }
 
-Result<double> bits_so_far(const fs::path& directory, unsigned layers) {
-  NWC_ASSIGN_OR_RETURN(const CheckpointReport report, inspect_checkpoint(directory, false, {.layers = layers}));
-  return report.bits_per_weight();
-}
-
 class Refining {
  public:
   Refining(const CompressOptions& options, const ProgressiveOptions& layers, const Progress& progress,
@@ -40,21 +35,27 @@ class Refining {
   Status run(const fs::path& directory) {
     report_.refinements.clear();
     report_.bits.clear();
-    NWC_ASSIGN_OR_RETURN(double bits, bits_so_far(directory, 1));
-    report_.bits.push_back(bits);
+    report_.file_bytes.clear();
+    NWC_RETURN_IF_ERROR(add_prefix(directory, 1));
     for (unsigned number = 1; number < layers_.bits.size(); ++number) {
       const fs::path folder = directory / refinement_folder(number);
       std::error_code ignored;
       // Inside an unfinished run of this identity, a folder that is complete is this run's.
       const bool done = fs::exists(folder, ignored) && !ResumableDirectory::is_unfinished(folder);
-      if (!done) NWC_RETURN_IF_ERROR(refine(directory, folder, number, bits));
-      NWC_ASSIGN_OR_RETURN(bits, bits_so_far(directory, number + 1));
-      report_.bits.push_back(bits);
+      if (!done) NWC_RETURN_IF_ERROR(refine(directory, folder, number, report_.bits.back()));
+      NWC_RETURN_IF_ERROR(add_prefix(directory, number + 1));
+      if (layers_.refined) NWC_RETURN_IF_ERROR(layers_.refined(directory, number + 1));
     }
     return {};
   }
 
  private:
+  Status add_prefix(const fs::path& directory, unsigned layers) {
+    NWC_ASSIGN_OR_RETURN(const CheckpointReport prefix, inspect_checkpoint(directory, false, {.layers = layers}));
+    report_.bits.push_back(prefix.bits_per_weight());
+    report_.file_bytes.push_back(prefix.file_bytes);
+    return {};
+  }
   Status refine(const fs::path& directory, const fs::path& folder, unsigned number, double bits) {
     CompressOptions options = options_of(options_, layers_, number);
     options.bits = layers_.bits[number] - bits;

@@ -1,6 +1,9 @@
 // Progressive checkpoints: a base and refinements of what it leaves over (docs/format.md, section 9).
 #pragma once
 
+#include <cstdint>
+#include <filesystem>
+#include <functional>
 #include <vector>
 
 #include "compress/compress.h"
@@ -18,12 +21,16 @@ struct LowerLayers {
 struct ProgressiveOptions {
   std::vector<double> bits;  // of each prefix of layers, per compressed weight, ascending, at least two
   LowerLayers lower;
+  // Called when so many layers, the base among them, are complete, from 2 on; an error ends the run, which can be gone
+  // on with. May be empty.
+  std::function<Status(const std::filesystem::path& directory, unsigned layers)> refined = {};
 };
 
 struct ProgressiveReport {
   CompressReport base;
   std::vector<CompressReport> refinements;  // without those that an earlier run completed
   std::vector<double> bits;                 // per weight on disk, of each prefix
+  std::vector<uint64_t> file_bytes;         // of all weight files and codecs of each prefix
 };
 
 // Rates of layers: at least two, each a quarter of a bit above the one before. Errors: kInvalidArgument.

@@ -24,7 +24,7 @@ refused 1 nwcodec recompress six -o three --bits 3
 refused 1 nwcodec recompress six -o six --bits 3 --force
 absent three.decoded six.decoded
 # What a killed run has left there is replaced.
-nwcodec recompress six -o killed --bits 3 --quiet >/dev/null &
+"$NWCODEC" recompress six -o killed --bits 3 --quiet >/dev/null &
 await 20 [ -d killed.decoded/model ]
 kill -KILL $!
 wait $! 2>/dev/null || true
