@@ -21,6 +21,7 @@
 #include "nwcodec/version.h"
 #include "team/team.h"
 #include "tensor/device.h"
+#include "weights/not_compressed.h"
 
 namespace nwc {
 namespace {

@@ -89,7 +89,8 @@ Result<LayeredStore> LayeredStore::open(const fs::path& directory, const Weights
   }
   const fs::path base = !options.base.empty() ? options.base : expected_base(directory, difference);
   const auto of_base = [&](Error error) {
-    return std::move(error).remedy("the base of the delta " + directory.string() + ": name it with --base");
+    return std::move(error).remedy("the base of the delta " + directory.string() +
+                                   ": put it there, or name it with --base");
   };
   if (!is_folder(base)) {
     return of_base(Error(ErrorCode::kNotFound, "there is no such directory").in_file(base.string()));

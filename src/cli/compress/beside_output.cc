@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/file.h"
+#include "calibrate/hessian_files.h"
 #include "checkpoint/checkpoint_files.h"
 #include "checkpoint/resumable_directory.h"
 
@@ -37,9 +38,16 @@ Status mark_as_ours(const fs::path& directory) {
   return write_file(directory / kMark, "left by a command that has not finished the output beside this directory\n");
 }
 
-void remove_mark(const fs::path& directory) {
+Status remove_our_calibration(const fs::path& directory) {
   std::error_code ignored;
   fs::remove(directory / kMark, ignored);
+  return remove_calibration(directory);
+}
+
+Status check_output(const CompressOptions& options) {
+  const ResumableDirectory::Request request{.path = options.output, .inputs = {options.model}, .force = options.force};
+  const Result<ResumableDirectory> output = ResumableDirectory::lock(request);
+  return output ? Status() : Status(output.error());
 }
 
 }  // namespace nwc::cli

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <string_view>
 
+#include "compress/compress.h"
 #include "nwcodec/result.h"
 
 namespace nwc::cli {
@@ -17,7 +18,11 @@ Status check_ours(const std::filesystem::path& directory, bool (*replaced)(std::
 // So that a later run knows it for ours. To be called when a run that has written there is finished; until then its
 // marker says so. Errors: kIo.
 Status mark_as_ours(const std::filesystem::path& directory);
-// Before the directory is removed, or left to the user.
-void remove_mark(const std::filesystem::path& directory);
+// Removes a calibration that is marked, and the directory if nothing else is in it. Errors: kIo.
+Status remove_our_calibration(const std::filesystem::path& directory);
+
+// Somebody else's directory, and a process at work in the output, are told of before hours of work, not after. Errors:
+// those of ResumableDirectory::lock().
+Status check_output(const CompressOptions& options);
 
 }  // namespace nwc::cli

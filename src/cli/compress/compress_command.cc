@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -41,15 +40,6 @@ namespace nwc::cli {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::vector<std::pair<std::string, std::string>> options_given(const CLI::App& app) {
-  std::vector<std::pair<std::string, std::string>> given;
-  for (const CLI::Option* option : app.get_options()) {
-    if (option->count() > 0)
-      given.emplace_back(option->get_name(), fmt::format("{}", fmt::join(option->results(), " ")));
-  }
-  return given;
-}
 
 CLI::Validator a_size() {
   return {[](std::string& text) {
@@ -146,13 +136,6 @@ Status find_codecs(Arguments& a) {
   NWC_ASSIGN_OR_RETURN(fs::path codec, find_codec(a.codec.empty() ? kDefaultCodec : a.codec));
   a.options.codecs = {std::move(codec)};
   return {};
-}
-
-// Somebody else's directory, and a process at work there, are told of before hours of work, not after.
-Status check_output(const CompressOptions& options) {
-  const ResumableDirectory::Request request{.path = options.output, .inputs = {options.model}, .force = options.force};
-  const Result<ResumableDirectory> output = ResumableDirectory::lock(request);
-  return output ? Status() : Status(output.error());
 }
 
 // For --list: before a calibration that is still to come.
@@ -383,10 +366,7 @@ void add_compression(CLI::App& app, Command& command, bool again) {
       NWC_ASSIGN_OR_RETURN(const CompressionReport measured, make_report(options, *report, line->progress()));
       NWC_RETURN_IF_ERROR(write_report(measured, a->report));
     }
-    if (calibrates && !keeps) {
-      remove_mark(a->calibration.hessians);
-      NWC_RETURN_IF_ERROR(remove_calibration(a->calibration.hessians));
-    }
+    if (calibrates && !keeps) NWC_RETURN_IF_ERROR(remove_our_calibration(a->calibration.hessians));
     line.reset();
     const bool own = has_own_text(a->calibration);
     if (command.global.json) {

@@ -16,6 +16,9 @@ mkdir far
 mv base far
 refused 1 nwcodec decompress delta -o x
 quietly nwcodec decompress delta -o plain2 --base far/base
+refused 1 nwcodec trim delta -o x --layers 1
+quietly nwcodec trim delta -o trimmed --layers 1 --base far/base --quiet
+same delta trimmed
 same plain plain2
 refused 1 nwcodec inspect delta --base delta
 quietly nwcodec compress tuned -o alone --bits 3
