@@ -45,7 +45,7 @@ struct CheckpointReport {
   std::string codec_id;                                               // of the first layer
   std::vector<LayerReport> layers;                                    // one for a checkpoint without refinements
   std::string base;                                                   // of a delta: the directory of its base
-  uint64_t unchanged_tensors = 0;                                     // of a delta: those that are the base's
+  uint64_t unchanged_tensors = 0, unchanged_parameters = 0;           // of a delta: those that are the base's
   uint64_t weights = 0, payload_bytes = 0, side_bytes = 0;            // sums over `tensors`
   uint64_t codec_bytes = 0;                                           // codec.safetensors of all layers
   uint64_t plain_tensors = 0, plain_parameters = 0, plain_bytes = 0;  // stored as they are
@@ -55,6 +55,11 @@ struct CheckpointReport {
   double payload_bits_per_weight() const { return per_weight(payload_bytes); }
   // With everything that decoding needs: side information and the codec.
   double bits_per_weight() const { return per_weight(payload_bytes + side_bytes + codec_bytes); }
+  // Of the files, with everything in them, over all parameters of the model.
+  double bits_per_parameter() const {
+    const uint64_t parameters = weights + plain_parameters + unchanged_parameters;
+    return 8.0 * static_cast<double>(file_bytes) / static_cast<double>(parameters > 0 ? parameters : 1);
+  }
 
  private:
   double per_weight(uint64_t bytes) const {

@@ -75,14 +75,17 @@ def write_card(directory: str | os.PathLike, base_model: str | None = None) -> P
         ("bits per compressed weight, everything included", f"{report['bits_per_weight']:.3f}"),
         ("tensors stored as they are", f"{report['plain_tensors']}, {_bytes(report['plain_bytes'])}"),
     ]
-    measured = (config.get("quantization_config") or {}).get("measured") or {}
+    layers = 1
+    while (directory / f"refinement-{layers}").is_dir():
+        layers += 1
+    measured = _measured(config, layers)
     if measured:
         texts = ", ".join(text.get("name", "") for text in measured.get("texts", []))
         rows += [
             ("KL divergence from the original, nats per token", str(measured.get("kl_divergence"))),
             ("perplexity, original", f"{measured.get('perplexity')}, {measured.get('reference_perplexity')}"),
             ("measured on", f"{measured.get('windows')} windows of {measured.get('context')} tokens, {texts}"),
-            ("command", f"`nwcodec compress {measured.get('command', '')}`"),
+            ("command", f"`nwcodec {measured.get('command', '')}`"),
         ]
     table = "\n".join(f"| {key} | {value} |" for key, value in rows)
     title = name.rsplit("/", 1)[-1] or directory.resolve().name
@@ -96,12 +99,23 @@ def write_card(directory: str | os.PathLike, base_model: str | None = None) -> P
         encoding="utf-8",
     )
     sums = [
-        f"{_sha256(file)}  {file.name}"
-        for file in sorted(directory.iterdir())
-        if file.is_file() and file.name != _SUMS and not file.name.startswith(".")
+        f"{_sha256(file)}  {file.relative_to(directory).as_posix()}"
+        for file in sorted(directory.rglob("*"))
+        if file.is_file()
+        and file != directory / _SUMS
+        and not any(part.startswith(".") for part in file.relative_to(directory).parts)
     ]
     (directory / _SUMS).write_text("\n".join(sums) + "\n")
     return path
+
+
+def _measured(config: dict, layers: int) -> dict:
+    """What config.json records of so many layers; nothing where they were not measured (docs/format.md, section 2)."""
+    measured = (config.get("quantization_config") or {}).get("measured") or {}
+    if layers == 1:
+        return measured
+    refined = measured.get("refined", [])
+    return {**measured, **refined[layers - 2]} if len(refined) >= layers - 1 else {}
 
 
 def _sha256(path: Path) -> str:

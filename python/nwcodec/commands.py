@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nwcodec import _nwcodec, plain_files
-from nwcodec.errors import NotFoundError
+from nwcodec.errors import ExistsError, NotFoundError
 
 __all__ = ["compress", "decompress", "inspect", "codec_path", "DEFAULT_CODEC"]
 
@@ -36,6 +36,20 @@ def codec_path(codec: str | os.PathLike) -> Path:
 
 def _patterns(given: str | Iterable[str]) -> list[str]:
     return [given] if isinstance(given, str) else list(given)
+
+
+def _folder_beside(output: str | os.PathLike) -> Path:
+    """Where tensors in memory stand while they are compressed: a new folder, or one that a killed process has left."""
+    folder = Path(f"{os.path.abspath(output)}.tensors")
+    mark = folder / ".nwcodec-beside"
+    if folder.exists() and not mark.exists():
+        raise ExistsError(
+            f"{folder}: stands where tensors are put until they are compressed; move it, or choose another output",
+            str(folder),
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    mark.touch()
+    return folder
 
 
 def compress(
@@ -101,7 +115,7 @@ def compress(
     profile = profile or [str(codec_path(DEFAULT_CODEC))]
     with contextlib.ExitStack() as stack:
         if isinstance(model, Mapping):
-            source = Path(f"{output}.tensors")
+            source = _folder_beside(output)
             stack.callback(shutil.rmtree, source, ignore_errors=True)
             plain_files.write(source, model)
             model = source

@@ -1,6 +1,7 @@
 """Compressing and decompressing: the same bytes as the program's, callbacks, interruptions."""
 
 import hashlib
+import json
 import os
 import shutil
 import signal
@@ -56,6 +57,21 @@ class Compress(unittest.TestCase):
         self.assertEqual(list(small), sorted(tensors))
         np.testing.assert_array_equal(small["norm.weight"].numpy(), tensors["norm.weight"])
         self.assertFalse(Path(f"{self.output}.tensors").exists())
+
+    def test_leaves_a_folder_of_the_user_alone(self):
+        tensors = {"layers.0.proj.weight": np.ones((64, 96), np.float32)}
+        mine = self.output.with_name(f"{self.output.name}.tensors")
+        mine.mkdir()
+        (mine / "notes").write_text("mine")
+        with self.assertRaisesRegex(nwcodec.errors.ExistsError, "move it"):
+            nwcodec.compress(tensors, self.output)
+        self.assertEqual((mine / "notes").read_text(), "mine")
+        other = self.output.with_name("other")
+        nwcodec.compress(tensors, f"{other}/")  # the slash puts nothing inside
+        self.assertEqual(
+            sorted(p.name for p in other.iterdir() if p.suffix != ".json"), ["codec.safetensors", "model.safetensors"]
+        )
+        self.assertFalse(Path(f"{other}.tensors").exists())
 
     def test_takes_one_pattern_or_several(self):
         for i, exclude in enumerate((r"\.mlp\.", [r"\.mlp\."])):
@@ -141,6 +157,30 @@ class Card(unittest.TestCase):
             for name, digest in sums.items():
                 self.assertEqual(hashlib.sha256((copy / name).read_bytes()).hexdigest(), digest)
             self.assertTrue(nwcodec.open(copy).compressed)
+
+    @unittest.skipUnless(PROGRAM, "the C++ program is not at hand")
+    def test_tells_of_all_layers(self):
+        with tempfile.TemporaryDirectory() as directory:
+            small = Path(directory) / "small"
+            subprocess.run([PROGRAM, "compress", DEMO, "-o", small, "--layers", "3,5"], check=True, capture_output=True)
+            config = json.loads((small / "config.json").read_text())
+            measured = {"kl_divergence": 0.25, "command": "compress demo --layers 3 5", "texts": []}
+            config["quantization_config"]["measured"] = measured
+            (small / "config.json").write_text(json.dumps(config))
+            text = nwcodec.write_card(small).read_text()
+            self.assertNotIn("0.25", text)  # was measured of the base
+            measured["refined"] = [{"kl_divergence": 0.0625}]
+            (small / "config.json").write_text(json.dumps(config))
+            text = nwcodec.write_card(small).read_text()
+            self.assertIn("| KL divergence from the original, nats per token | 0.0625 |", text)
+            self.assertIn("`nwcodec compress demo --layers 3 5`", text)
+            sums = dict(reversed(line.split("  ")) for line in (small / "SHA256SUMS").read_text().splitlines())
+            for name in ("refinement-1/codec.safetensors", "refinement-1/model.safetensors"):
+                self.assertEqual(hashlib.sha256((small / name).read_bytes()).hexdigest(), sums[name])
+            # What is made of it is another checkpoint, of which the card is not true.
+            base = Path(directory) / "base"
+            subprocess.run([PROGRAM, "trim", small, "-o", base, "--layers", "1"], check=True, capture_output=True)
+            self.assertFalse({"README.md", "SHA256SUMS"} & {p.name for p in base.iterdir()})
 
     def test_is_of_compressed_checkpoints_only(self):
         with self.assertRaises(nwcodec.Error):

@@ -28,6 +28,7 @@
 #include "model/causal_lm.h"
 #include "model/families/family.h"
 #include "team/team.h"
+#include "weights/not_compressed.h"
 
 namespace nwc {
 namespace {
@@ -216,6 +217,7 @@ Result<CalibrateReport> run(CalibrateOptions options, std::span<const Calibratio
   NWC_ASSIGN_OR_RETURN(const std::vector<ModelDevice> devices, devices_of(options));
   NWC_ASSIGN_OR_RETURN(std::optional<ResumableDirectory> output, lock_output(options, team));
   NWC_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::open(options.model));
+  NWC_RETURN_IF_ERROR(check_not_compressed(checkpoint));
   CalibrateReport report;
   NWC_ASSIGN_OR_RETURN(const std::vector<CausalLm> models, open_models(options, devices, report.warnings));
   const ModelSpec& spec = models[0].spec();

@@ -23,6 +23,7 @@
 #include "model/encoders/encoder_inputs.h"
 #include "model/encoders/encoder_model.h"
 #include "team/team.h"
+#include "weights/not_compressed.h"
 
 namespace nwc {
 namespace {
@@ -171,6 +172,7 @@ Result<CalibrateReport> run(const CalibrateOptions& options, const std::filesyst
   set_compute_threads(resolve_threads(options.threads));
   NWC_ASSIGN_OR_RETURN(std::optional<ResumableDirectory> output, lock_output(options, team));
   NWC_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::open(options.model));
+  NWC_RETURN_IF_ERROR(check_not_compressed(checkpoint));
   NWC_ASSIGN_OR_RETURN(const std::vector<EncoderModel> models, open_models(options));
   NWC_ASSIGN_OR_RETURN(const EncoderInputs inputs, EncoderInputs::open(path, models[0].spec()));
   CalibrateReport report;

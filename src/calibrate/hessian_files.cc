@@ -11,8 +11,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool is_calibration_file(std::string_view name) { return is_hessian_file(name) || name == sequences_file({}).native(); }
-
 // Whether a file of an earlier run is what this calibration would write for the block. Errors say why it is not.
 Status check(const fs::path& path, const Json& provenance) {
   NWC_ASSIGN_OR_RETURN(const Json calibration, read_calibration(path));
@@ -21,6 +19,8 @@ Status check(const fs::path& path, const Json& provenance) {
 }
 
 }  // namespace
+
+bool is_calibration_file(std::string_view name) { return is_hessian_file(name) || name == sequences_file({}).native(); }
 
 Result<ResumableDirectory> lock_hessians(const fs::path& directory, std::vector<fs::path> inputs, bool force) {
   return ResumableDirectory::lock(

@@ -18,6 +18,9 @@ namespace nwc {
 Result<ResumableDirectory> lock_hessians(const std::filesystem::path& directory,
                                          std::vector<std::filesystem::path> inputs, bool force);
 
+// Whether it is the name of a file that a calibration writes.
+bool is_calibration_file(std::string_view name);
+
 // Removes what a calibration left there, and the directory if nothing else is in it. Errors: kIo.
 Status remove_calibration(const std::filesystem::path& directory);
 

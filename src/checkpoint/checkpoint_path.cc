@@ -166,4 +166,16 @@ std::string directory_name(const fs::path& directory) {
   return (normal.has_filename() ? normal : normal.parent_path()).filename().string();
 }
 
+fs::path path_beside(const fs::path& directory, const std::string& suffix) {
+  fs::path path = directory.has_filename() ? directory : directory.parent_path();
+  const fs::path name = path.filename();
+  if (name.empty() || name == "." || name == "..") {
+    std::error_code failure;
+    const fs::path absolute = fs::absolute(directory, failure);
+    path = (failure ? directory : absolute).lexically_normal();
+    if (!path.has_filename()) path = path.parent_path();
+  }
+  return path.concat(suffix);
+}
+
 }  // namespace nwc

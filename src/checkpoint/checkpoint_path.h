@@ -19,4 +19,8 @@ Error no_weights(const std::filesystem::path& directory);
 // A directory's own name, also of a path that ends in a slash, and of ".".
 std::string directory_name(const std::filesystem::path& directory);
 
+// The path beside a directory that has its name and `suffix` behind it, also of a path that ends in a slash, and of "."
+// and "..", which have no names of their own.
+std::filesystem::path path_beside(const std::filesystem::path& directory, const std::string& suffix);
+
 }  // namespace nwc

@@ -84,5 +84,15 @@ TEST(CheckpointPath, ADirectoryHasANameHoweverItIsWritten) {
   EXPECT_EQ(directory_name("."), std::filesystem::current_path().filename());
 }
 
+TEST(CheckpointPath, APathBesideIsNeverInside) {
+  EXPECT_EQ(path_beside("out", ".decoded"), "out.decoded");
+  EXPECT_EQ(path_beside("out/", ".decoded"), "out.decoded");
+  EXPECT_EQ(path_beside("a/out//", ".decoded"), "a/out.decoded");
+  const std::filesystem::path here = std::filesystem::current_path();
+  EXPECT_EQ(path_beside(".", ".decoded"), here.string() + ".decoded");
+  EXPECT_EQ(path_beside("./", ".decoded"), here.string() + ".decoded");
+  EXPECT_EQ(path_beside("a/..", ".decoded"), here.string() + ".decoded");
+}
+
 }  // namespace
 }  // namespace nwc

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "checkpoint/checkpoint_files.h"
 #include "checkpoint/weight_files.h"
+#include "nwcodec/limits.h"
 
 namespace nwc {
 namespace {
@@ -20,10 +21,24 @@ bool is_stray_weight_file(const std::string& name) {
   return is_foreign_weight_file(name) || name.ends_with(".safetensors") || name.ends_with(".safetensors.index.json");
 }
 
+constexpr const char* kCard = "README.md";
+constexpr const char* kOriginalCard = "README.base.md";
+constexpr std::string_view kCardMark = "<!-- written by nwcodec -->";  // as python/nwcodec/card.py has it
+
+// Whether the directory's card is one that nwcodec wrote.
+bool has_own_card(const fs::path& directory) {
+  const Result<std::string> card = read_text_file(directory / kCard, limits::kMaxJsonFile);
+  return card && card->find(kCardMark) != std::string::npos;
+}
+
 class Copier {
  public:
   Copier(fs::path from, fs::path to, const std::set<std::string>& exclude)
-      : from_(std::move(from)), to_(std::move(to)), exclude_(exclude), checkpoint_(CheckpointFiles::of(from_)) {}
+      : from_(std::move(from)),
+        to_(std::move(to)),
+        exclude_(exclude),
+        checkpoint_(CheckpointFiles::of(from_)),
+        own_card_(has_own_card(from_)) {}
 
   // Copies what lies in `folder`, a path relative to both directories; empty for the top level.
   Status copy_folder(const fs::path& folder) {
@@ -52,8 +67,12 @@ class Copier {
       warn(relative, is_link ? "a link that leads to no regular file" : "not a regular file");
     } else if (is_stray_weight_file(name)) {
       warn(relative, "weights that are not part of the checkpoint");
+    } else if (top_level && name == "SHA256SUMS") {
+      warn(relative, "it is about the files here; nwcodec card writes one of the new ones");
+    } else if (top_level && own_card_ && name == kCard) {
+      warn(relative, "it describes the checkpoint here; nwcodec card writes another");
     } else {
-      return copy_whole_file(source, to_ / relative);
+      return copy_whole_file(source, to_ / (top_level && own_card_ && name == kOriginalCard ? kCard : relative));
     }
     return {};
   }
@@ -65,6 +84,7 @@ class Copier {
   const fs::path from_, to_;
   const std::set<std::string>& exclude_;
   const CheckpointFiles checkpoint_;
+  const bool own_card_;
   std::vector<std::string> warnings_;
 };
 

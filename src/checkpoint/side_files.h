@@ -20,6 +20,8 @@ namespace nwc {
 // Left out with a warning in the result, one line each in the order of the paths:
 //   - weights in another format or that the checkpoint does not consist of (*.bin, *.pt, *.pth, *.ckpt, *.gguf, *.h5,
 //     *.msgpack, their indexes, other *.safetensors), at any depth;
+//   - at the top level SHA256SUMS, and a card that nwcodec wrote of `from` (python/nwcodec/card.py): neither is true of
+//     other files. The original's card, README.base.md beside it, becomes README.md again;
 //   - links that lead to no regular file, and files that are none (pipes, sockets).
 // Links to regular files are followed, wherever they lead: download caches are directories of links.
 //

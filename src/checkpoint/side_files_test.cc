@@ -46,6 +46,26 @@ TEST(CopySideFiles, CopiesEverythingButTheWeights) {
   EXPECT_FALSE(fs::exists(to / "new/no files here"));
 }
 
+TEST(CopySideFiles, WhatDescribesOtherFilesStaysBehind) {
+  const TempDir from, to, plain;
+  from.add("README.md", "---\nlicense: mit\n---\n<!-- written by nwcodec -->\n# Small\n");
+  from.add("README.base.md", "the original's");
+  from.add("SHA256SUMS", "00  model.safetensors\n");
+  from.add("notes/SHA256SUMS", "of something else");
+  EXPECT_EQ(warnings_of_copying(from.path(), to.path()),
+            (std::vector<std::string>{
+                "README.md is not copied: it describes the checkpoint here; nwcodec card writes another",
+                "SHA256SUMS is not copied: it is about the files here; nwcodec card writes one of the new ones"}));
+  EXPECT_EQ(to.files(), (Names{"README.md", "notes/SHA256SUMS"}));
+  EXPECT_EQ(read_file(to / "README.md"), "the original's");
+  // A card that somebody else wrote is copied, whatever lies beside it.
+  plain.add("README.md", "a card");
+  plain.add("README.base.md", "another");
+  const TempDir copy;
+  EXPECT_EQ(warnings_of_copying(plain.path(), copy.path()), std::vector<std::string>{});
+  EXPECT_EQ(copy.files(), (Names{"README.md", "README.base.md"}));
+}
+
 TEST(CopySideFiles, WarnsAboutOtherWeights) {
   const TempDir from, to;
   for (const char* name : {"a.bin", "b.pt", "c.pth", "d.ckpt", "e.gguf", "f.h5", "g.msgpack",

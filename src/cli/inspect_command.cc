@@ -36,7 +36,8 @@ void add_inspect(CLI::App& app, Command& command) {
     NWC_ASSIGN_OR_RETURN(
         const CheckpointReport report,
         inspect_checkpoint(a->directory, a->verify, {.layers = a->layers.layers, .base = a->layers.base}));
-    NWC_ASSIGN_OR_RETURN(const std::optional<MeasuredQuality> measured, read_measured_quality(a->directory));
+    NWC_ASSIGN_OR_RETURN(const std::optional<MeasuredQuality> recorded, read_measured_quality(a->directory));
+    const std::optional<MeasuredQuality> measured = recorded ? recorded->of_layers(report.layers.size()) : std::nullopt;
     if (command.global.json) {
       Json json = to_json(report);
       json["measured"] = measured ? to_json(*measured) : Json();

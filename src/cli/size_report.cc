@@ -51,8 +51,7 @@ void print_sizes(const CheckpointReport& report) {
              human_bytes(report.original_bytes),
              100.0 * static_cast<double>(report.file_bytes) /
                  static_cast<double>(std::max<uint64_t>(1, report.original_bytes)),
-             8.0 * static_cast<double>(report.file_bytes) /
-                 static_cast<double>(std::max<uint64_t>(1, report.weights + report.plain_parameters)));
+             report.bits_per_parameter());
 }
 
 Json sizes_json(const CheckpointReport& report) {
@@ -80,7 +79,8 @@ Json sizes_json(const CheckpointReport& report) {
           {"original_bytes", report.original_bytes},
           {"layers", layers},
           {"base", report.base},
-          {"unchanged_tensors", report.unchanged_tensors}};
+          {"unchanged_tensors", report.unchanged_tensors},
+          {"unchanged_parameters", report.unchanged_parameters}};
 }
 
 }  // namespace nwc::cli

@@ -90,7 +90,8 @@ Result<CalibrateReport> calibrate_for(const TextCalibrationOptions& options, std
 
 Result<std::optional<DivergenceResult>> measure(const TextCalibrationOptions& options,
                                                 const std::filesystem::path& compressed,
-                                                const std::vector<int32_t>& held_out, const Progress& progress) {
+                                                const std::vector<int32_t>& held_out, const Progress& progress,
+                                                unsigned layers) {
   if (held_out.empty()) return std::optional<DivergenceResult>();
   const int threads = resolve_threads(options.threads);
   set_compute_threads(threads);
@@ -98,7 +99,7 @@ Result<std::optional<DivergenceResult>> measure(const TextCalibrationOptions& op
       const CausalLm reference,
       open_causal_lm(options.reference.empty() ? options.model : options.reference, threads, options.device));
   NWC_ASSIGN_OR_RETURN(const CausalLm candidate,
-                       open_causal_lm(compressed, threads, options.device, {.layers = 1, .base = {}}));
+                       open_causal_lm(compressed, threads, options.device, {.layers = layers, .base = {}}));
   Result<DivergenceResult> result = divergence(reference, candidate, held_out,
                                                {.context = options.length, .max_windows = kMeasuredWindows}, progress);
   if (!result) return std::move(result).error().in_file(compressed.string());

@@ -49,12 +49,13 @@ std::vector<int32_t> hold_out(std::vector<CalibrationText>& texts, int64_t lengt
 Result<CalibrateReport> calibrate_for(const TextCalibrationOptions& options, std::vector<int32_t>& held_out,
                                       const Progress& progress);
 
-// KL divergence of the compressed checkpoint from the model on at most kMeasuredWindows windows that were held out;
-// none if there are not any.
+// KL divergence of the compressed checkpoint's first `layers` from the model on at most kMeasuredWindows windows that
+// were held out; none if there are not any.
 inline constexpr int64_t kMeasuredWindows = 8;
 Result<std::optional<DivergenceResult>> measure(const TextCalibrationOptions& options,
                                                 const std::filesystem::path& compressed,
-                                                const std::vector<int32_t>& held_out, const Progress& progress);
+                                                const std::vector<int32_t>& held_out, const Progress& progress,
+                                                unsigned layers = 1);
 
 // For the summary, and for --json. `own`: the model's own text is among what was held out.
 bool has_own_text(const TextCalibrationOptions& options);

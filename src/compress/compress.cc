@@ -21,6 +21,7 @@
 #include "nwcodec/version.h"
 #include "team/team.h"
 #include "tensor/device.h"
+#include "weights/not_compressed.h"
 
 namespace nwc {
 namespace {
@@ -102,11 +103,15 @@ Result<CompressReport> compress_checkpoint(const CompressOptions& given, const P
   if (options.base && options.base->refines()) {  // what cannot be refined is as the layers below have it
     for (ShardPlan& shard : plan.shards) shard.plain.clear();
   }
-  report.input_bytes = plan.input_bytes;
+  report.input_bytes = plan.input_bytes + (report.differences ? report.differences->unchanged_bytes : 0);
   if (options.size && plan.compressed_bytes > 0) {
     NWC_ASSIGN_OR_RETURN(options.bits, bits_for(*options.size, plan));
   }
   if (team->leads()) report.warnings = plan.warnings;
+  if (team->leads() && report.differences) {
+    const std::vector<std::string>& of_base = report.differences->warnings;
+    report.warnings.insert(report.warnings.end(), of_base.begin(), of_base.end());
+  }
   NWC_ASSIGN_OR_RETURN(const std::vector<std::string> idle, pattern_warnings(checkpoint, options.selection));
   if (team->leads()) report.warnings.insert(report.warnings.end(), idle.begin(), idle.end());
   if (options.base && plan.compressed_bytes == 0) {

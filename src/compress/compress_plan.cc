@@ -12,8 +12,8 @@
 #include "checkpoint/quantised/stored_format.h"
 #include "compress/compress_warnings.h"
 #include "compress/weight_check.h"
-#include "format/stream_header.h"
 #include "format/tiling.h"
+#include "weights/not_compressed.h"
 #include "weights/tensor_name.h"
 
 namespace nwc {
@@ -60,21 +60,6 @@ Result<std::string> check_selected(const TensorView& tensor, bool stored_transpo
 }
 
 }  // namespace
-
-Status check_not_compressed(const Checkpoint& checkpoint) {
-  for (const SafetensorsFile& shard : checkpoint.shards()) {
-    for (const TensorView& tensor : shard.tensors()) {
-      if (!tensor.name.ends_with(kStreamSuffix) && !tensor.name.ends_with(kScalesSuffix) &&
-          !tensor.name.ends_with(kLevelsSuffix))
-        continue;
-      return Error(ErrorCode::kInvalidArgument, "is part of a compressed checkpoint")
-          .in_file(shard.path().string())
-          .in_tensor(tensor.name)
-          .remedy("compress the original, or decompress this one first");
-    }
-  }
-  return {};
-}
 
 Result<CompressPlan> make_plan(const Checkpoint& checkpoint, const Selection& selection, bool keep_nonfinite,
                                int threads, const Progress& progress) {

@@ -46,9 +46,6 @@ struct WorkItem {
   std::vector<Member> members;  // by name
 };
 
-// Errors: kInvalidArgument naming a tensor that says so, for a checkpoint that is compressed already.
-Status check_not_compressed(const Checkpoint& checkpoint);
-
 // Looks for weights that cannot be compressed. Tensors of which columns would be lost (weights/lost_columns.h) stay
 // plain, with a warning. Errors: kNonFinite by tensor name, unless `keep_nonfinite`, which leaves such tensors plain
 // with a warning; kInvalidArgument for a compressed checkpoint.

@@ -9,6 +9,7 @@
 #include "compress/compress_warnings.h"
 #include "compress/pattern_warnings.h"
 #include "compress/weight_check.h"
+#include "weights/not_compressed.h"
 #include "weights/tensor_name.h"
 
 namespace nwc {

@@ -76,6 +76,7 @@ Result<CheckpointReport> inspect(const std::filesystem::path& directory, bool ve
     const LayeredWeight::Part& last = weight.last();
     if (last.layer < first) {
       ++report.unchanged_tensors;
+      report.unchanged_parameters += weight.info.elements();
       continue;
     }
     if (last.stored->stream == nullptr) {

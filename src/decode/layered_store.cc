@@ -38,6 +38,14 @@ bool is_folder(const fs::path& path) {
   return fs::is_directory(path, ignored);
 }
 
+// Seen from where the delta really lies, which its path does not tell where it is a link; as short as that allows.
+fs::path expected_base(const fs::path& directory, const Difference& difference) {
+  fs::path found = directory / difference.base_path;
+  fs::path normal = found.lexically_normal();
+  std::error_code ignored;
+  return is_folder(found) && !fs::equivalent(found, normal, ignored) ? found : normal;
+}
+
 // A slice as a matrix of the stream has it.
 Slice slice_of(const TensorDecoder& decoder, const WeightSlice& s) {
   return decoder.header().transposed ? Slice{s.matrix, s.column_begin, s.column_end, s.row_begin, s.row_end}
@@ -79,9 +87,10 @@ Result<LayeredStore> LayeredStore::open(const fs::path& directory, const Weights
         .in_file(directory.string())
         .remedy("give the directory that it lies in");
   }
-  const fs::path base = !options.base.empty() ? options.base : (directory / difference.base_path).lexically_normal();
+  const fs::path base = !options.base.empty() ? options.base : expected_base(directory, difference);
   const auto of_base = [&](Error error) {
-    return std::move(error).remedy("the base of the delta " + directory.string() + ": name it with --base");
+    return std::move(error).remedy("the base of the delta " + directory.string() +
+                                   ": put it there, or name it with --base");
   };
   if (!is_folder(base)) {
     return of_base(Error(ErrorCode::kNotFound, "there is no such directory").in_file(base.string()));

@@ -43,6 +43,18 @@ double five_digits(double value) {
 
 }  // namespace
 
+std::optional<MeasuredQuality> MeasuredQuality::of_layers(size_t layers) const {
+  if (layers == 0 || layers > refined.size() + 1) return std::nullopt;
+  MeasuredQuality q = *this;
+  q.refined.clear();
+  if (layers == 1) return q;
+  const Refined& r = refined[layers - 2];
+  q.kl_divergence = r.kl_divergence;
+  q.perplexity = r.perplexity;
+  q.top1_agreement = r.top1_agreement;
+  return q;
+}
+
 Status write_measured_quality(const std::filesystem::path& directory, const MeasuredQuality& q) {
   const std::filesystem::path path = directory / kConfigName;
   NWC_ASSIGN_OR_RETURN(std::optional<Config> config, read_config(path));
@@ -52,14 +64,19 @@ Status write_measured_quality(const std::filesystem::path& directory, const Meas
     texts.push_back({{"name", text.name}});
     if (text.hash) texts.back()["hash"] = hex64(*text.hash);
   }
-  const Json measured{{"kl_divergence", five_digits(q.kl_divergence)},
-                      {"perplexity", five_digits(q.perplexity)},
-                      {"reference_perplexity", five_digits(q.reference_perplexity)},
-                      {"top1_agreement", five_digits(q.top1_agreement)},
-                      {"windows", q.windows},
-                      {"context", q.context},
-                      {"texts", texts},
-                      {"command", q.command}};
+  Json measured{{"kl_divergence", five_digits(q.kl_divergence)},
+                {"perplexity", five_digits(q.perplexity)},
+                {"reference_perplexity", five_digits(q.reference_perplexity)},
+                {"top1_agreement", five_digits(q.top1_agreement)},
+                {"windows", q.windows},
+                {"context", q.context},
+                {"texts", texts},
+                {"command", q.command}};
+  for (const MeasuredQuality::Refined& r : q.refined) {
+    measured["refined"].push_back({{"kl_divergence", five_digits(r.kl_divergence)},
+                                   {"perplexity", five_digits(r.perplexity)},
+                                   {"top1_agreement", five_digits(r.top1_agreement)}});
+  }
   config->ours[kMeasured] = measured;
   JsonFields fields;
   // Names of files need not be UTF-8 but JSON must.
@@ -86,6 +103,12 @@ Result<std::optional<MeasuredQuality>> read_measured_quality(const std::filesyst
       MeasuredQuality::Text& read = q.texts.emplace_back();
       text.at("name").get_to(read.name);
       if (text.contains("hash")) read.hash = std::strtoull(text.at("hash").get<std::string>().c_str(), nullptr, 16);
+    }
+    for (const Json& layer : measured.value("refined", Json::array())) {
+      MeasuredQuality::Refined& read = q.refined.emplace_back();
+      layer.at("kl_divergence").get_to(read.kl_divergence);
+      layer.at("perplexity").get_to(read.perplexity);
+      layer.at("top1_agreement").get_to(read.top1_agreement);
     }
   } catch (const nlohmann::json::exception& e) {
     return Error(ErrorCode::kCorrupt, std::string("quantization_config.measured is not of its form: ") + e.what())

@@ -13,6 +13,7 @@
 namespace nwc {
 
 struct MeasuredQuality {
+  // Of a progressive checkpoint these are its base's; those with refinements are in `refined`.
   double kl_divergence = 0;  // from the original, nats per token
   double perplexity = 0, reference_perplexity = 0;
   double top1_agreement = 0;
@@ -23,6 +24,13 @@ struct MeasuredQuality {
   };
   std::vector<Text> texts;
   std::string command;  // that made the checkpoint, as far as it decides about its bytes
+  struct Refined {
+    double kl_divergence = 0, perplexity = 0, top1_agreement = 0;
+  };
+  std::vector<Refined> refined;  // with one refinement, with two, ...
+
+  // What was measured of so many layers, from 1 on, without `refined`; none where they were not measured.
+  std::optional<MeasuredQuality> of_layers(size_t layers) const;
 };
 
 // Numbers are rounded to five digits. Does nothing if the directory has no config.json with our quantization_config.

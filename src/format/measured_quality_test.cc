@@ -49,6 +49,25 @@ TEST(MeasuredQuality, StandsInOurEntryAndComesBack) {
   EXPECT_EQ(read_file(plain / "config.json"), R"({"z": 1.50, "name": "m"})") << "dropped with our entry";
 }
 
+TEST(MeasuredQuality, EachPrefixOfLayersHasItsOwnFigures) {
+  const TempDir dir;
+  dir.add("config.json", R"({"quantization_config": {"quant_method": "nwcodec"}})");
+  MeasuredQuality written = quality();
+  written.refined = {{.kl_divergence = 0.02, .perplexity = 11, .top1_agreement = 0.9},
+                     {.kl_divergence = 0.001, .perplexity = 10.5, .top1_agreement = 0.99}};
+  ASSERT_TRUE(write_measured_quality(dir.path(), written).ok());
+  const Result<std::optional<MeasuredQuality>> read = read_measured_quality(dir.path());
+  ASSERT_TRUE(read.ok() && *read);
+  ASSERT_EQ((*read)->refined.size(), 2u);
+  EXPECT_EQ((*read)->of_layers(1)->kl_divergence, (*read)->kl_divergence);
+  EXPECT_EQ((*read)->of_layers(2)->kl_divergence, 0.02);
+  EXPECT_EQ((*read)->of_layers(3)->perplexity, 10.5);
+  EXPECT_EQ((*read)->of_layers(3)->reference_perplexity, (*read)->reference_perplexity);
+  EXPECT_EQ((*read)->of_layers(3)->top1_agreement, 0.99);
+  EXPECT_FALSE((*read)->of_layers(4)) << "what was not measured has no figures";
+  EXPECT_FALSE((*read)->of_layers(0));
+}
+
 TEST(MeasuredQuality, NothingWithoutOurEntry) {
   const TempDir none, others;
   EXPECT_TRUE(write_measured_quality(none.path(), quality()).ok());

@@ -5,6 +5,7 @@
 
 #include "nwcodec/checkpoint.h"
 #include "weights/normalisation.h"
+#include "weights/not_compressed.h"
 #include "weights/weight_matrix.h"
 
 namespace nwc {
@@ -79,6 +80,7 @@ Result<ChunkSet> load_chunks(const std::vector<std::filesystem::path>& models,
   checkpoints.reserve(models.size());
   for (const std::filesystem::path& model : models) {
     NWC_ASSIGN_OR_RETURN(Checkpoint opened, Checkpoint::open(model));
+    NWC_RETURN_IF_ERROR(check_not_compressed(opened));
     NWC_ASSIGN_OR_RETURN(const ModelKind kind, ModelKind::read(model));
     NWC_ASSIGN_OR_RETURN(const Selection selection, Selection::make(selection_options, kind));
     const Checkpoint& checkpoint = checkpoints.emplace_back(std::move(opened));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "weights/not_compressed.h"
 #include "weights/tensor_name.h"
 
 namespace nwc {
@@ -15,6 +16,7 @@ TensorPlace TensorPlace::of(std::string_view name) {
 Result<ModelTensors> ModelTensors::open(const std::filesystem::path& directory,
                                         const SelectionOptions& selection_options) {
   NWC_ASSIGN_OR_RETURN(Checkpoint checkpoint, Checkpoint::open(directory));
+  NWC_RETURN_IF_ERROR(check_not_compressed(checkpoint));
   NWC_ASSIGN_OR_RETURN(const ModelKind kind, ModelKind::read(directory));
   NWC_ASSIGN_OR_RETURN(const Selection selection, Selection::make(selection_options, kind));
   ModelTensors model(std::move(checkpoint));

@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -8,7 +7,10 @@
 
 #include "base/json.h"
 #include "calibrate/hessian_files.h"
+#include "checkpoint/checkpoint_path.h"
+#include "checkpoint/resumable_directory.h"
 #include "cli/command.h"
+#include "cli/compress/beside_output.h"
 #include "cli/compress/compress_summary.h"
 #include "cli/compress/decoded_model.h"
 #include "cli/compress/difference_options.h"
@@ -39,15 +41,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::vector<std::pair<std::string, std::string>> options_given(const CLI::App& app) {
-  std::vector<std::pair<std::string, std::string>> given;
-  for (const CLI::Option* option : app.get_options()) {
-    if (option->count() > 0)
-      given.emplace_back(option->get_name(), fmt::format("{}", fmt::join(option->results(), " ")));
-  }
-  return given;
-}
-
 CLI::Validator a_size() {
   return {[](std::string& text) {
             const Result<SizeTarget> size = parse_size(text);
@@ -76,9 +69,12 @@ struct Arguments {
   bool asks_for_a_rate() const { return options.bits || options.size || divergence || lower; }
 };
 
+using MeasureLayers = std::function<Status(const fs::path& directory, unsigned layers)>;
+
 // At the rate that is asked for, or with --divergence in `found`.
 Result<CompressReport> compress_together(Arguments& a, Team& team, const Progress& progress,
-                                         const MeasureDivergence& measure, std::optional<TargetedCompression>& found) {
+                                         const MeasureDivergence& measure, const MeasureLayers& measure_layers,
+                                         std::optional<TargetedCompression>& found) {
   NWC_ASSIGN_OR_RETURN(const std::unique_ptr<EncodeDevice> device, open_encode_device(a.device, team.local_rank()));
   a.options.device = device.get();
   std::unique_ptr<BlockCompressor> recovery;
@@ -87,9 +83,11 @@ Result<CompressReport> compress_together(Arguments& a, Team& team, const Progres
     NWC_ASSIGN_OR_RETURN(recovery, make_recovery(a.options.model, a.options.hessians, a.recovery, a.options.threads));
   }
   if (a.lower) {
-    NWC_ASSIGN_OR_RETURN(a.layers,
-                         compress_progressively(a.options, {a.differences.layers, *a.lower}, progress, &team));
-    return a.layers->base;
+    const ProgressiveOptions layers{a.differences.layers, *a.lower, measure_layers};
+    NWC_ASSIGN_OR_RETURN(a.layers, compress_progressively(a.options, layers, progress, &team));
+    CompressReport report = a.layers->base;
+    if (!a.layers->file_bytes.empty()) report.output_bytes = a.layers->file_bytes.back();
+    return report;
   }
   if (!a.differences.base.empty()) {
     NWC_ASSIGN_OR_RETURN(a.options.base, base_of_delta(a.differences.base, a.options.output));
@@ -109,11 +107,17 @@ Status calibrate_on_texts(Arguments& a, const Team& team, std::vector<int32_t>& 
   TextCalibrationOptions& c = a.calibration;
   c.model = a.options.model;
   c.threads = a.options.threads;
-  c.force = a.options.force || a.options.hessians.empty();  // beside the output, only an earlier run of this can be
-  if (a.options.hessians.empty()) a.options.hessians = fs::path(a.options.output).concat(".calibration");
+  c.force = a.options.force;
+  const bool beside = a.options.hessians.empty();
+  if (beside) {
+    a.options.hessians = path_beside(a.options.output, ".calibration");
+    NWC_RETURN_IF_ERROR(check_ours(a.options.hessians, is_calibration_file));
+    if (!ResumableDirectory::is_unfinished(a.options.hessians)) c.force = true;
+  }
   c.hessians = a.options.hessians;
   NWC_ASSIGN_OR_RETURN(c.device, open_device(a.device));
   NWC_ASSIGN_OR_RETURN(const CalibrateReport report, calibrate_for(c, held_out, line.progress()));
+  if (beside) NWC_RETURN_IF_ERROR(mark_as_ours(a.options.hessians));
   for (const std::string& warning : report.warnings) line.note("warning: " + warning);
   return {};
 }
@@ -274,7 +278,13 @@ void add_compression(CLI::App& app, Command& command, bool again) {
   command.run = [a, again, &app, &command]() -> Status {
     std::optional<SelectionList> list;
     std::unique_ptr<DecodedModel> decoded;
+    NWC_ASSIGN_OR_RETURN(const std::unique_ptr<Team> team, join_team());
     if (again) {
+      if (team->size() > 1) {
+        return Error(ErrorCode::kInvalidArgument, "recompress decodes in one process")
+            .remedy("nwcodec decompress first, then compress that");
+      }
+      if (!a->options.output.empty()) NWC_RETURN_IF_ERROR(check_output(a->options));
       ProgressLine reading(command.global.quiet);
       NWC_ASSIGN_OR_RETURN(decoded, DecodedModel::decode(a->options, command.global.threads, reading.progress()));
       reading.note("warning: weights are quantised anew from what a compression left of them: both losses count");
@@ -291,12 +301,12 @@ void add_compression(CLI::App& app, Command& command, bool again) {
     }
     a->options.encode.own_tables = !a->codec_tables_only;
     const bool calibrates = !a->calibration.texts.empty(), keeps = !a->options.hessians.empty();
-    NWC_ASSIGN_OR_RETURN(const std::unique_ptr<Team> team, join_team());
     std::optional<ProgressLine> line(std::in_place, command.global.quiet || !team->leads());
     std::vector<int32_t> held_out;
     if (calibrates) {
       a->calibration.seed = a->recovery.seed;
       if (a->polish.wanted()) NWC_RETURN_IF_ERROR(a->polish.begin(a->options, a->calibration));
+      NWC_RETURN_IF_ERROR(check_output(a->options));
       NWC_RETURN_IF_ERROR(calibrate_on_texts(*a, *team, held_out, *line));
       NWC_RETURN_IF_ERROR(settle_guide(open_options(app), a->asks_for_a_rate(), a->options));
     }
@@ -307,14 +317,26 @@ void add_compression(CLI::App& app, Command& command, bool again) {
     }
     NWC_RETURN_IF_ERROR(find_codecs(*a));
     std::optional<DivergenceResult> divergence;
+    MeasuredQuality quality;  // of the output, as far as it is complete
+    std::vector<double> divergences;
     const auto measure_and_record = [&](const fs::path& directory) -> Result<double> {
       NWC_ASSIGN_OR_RETURN(divergence, measure(a->calibration, directory, held_out, line->progress()));
       if (!divergence) return 0.0;
-      NWC_ASSIGN_OR_RETURN(const MeasuredQuality quality,
-                           quality_of(*divergence, a->calibration.texts, command_text(app)));
+      NWC_ASSIGN_OR_RETURN(quality, quality_of(*divergence, a->calibration.texts, command_text(app)));
+      divergences = {divergence->mean_kl};
       NWC_RETURN_IF_ERROR(write_measured_quality(directory, quality));
       return divergence->mean_kl;
     };
+    MeasureLayers measure_layers;
+    if (calibrates) {
+      measure_layers = [&](const fs::path& directory, unsigned layers) -> Status {
+        NWC_ASSIGN_OR_RETURN(divergence, measure(a->calibration, directory, held_out, line->progress(), layers));
+        if (!divergence) return {};
+        quality.refined.push_back({divergence->mean_kl, divergence->candidate_perplexity, divergence->top1_agreement});
+        divergences.push_back(divergence->mean_kl);
+        return write_measured_quality(directory, quality);
+      };
+    }
     if (calibrates && !a->polish.wanted()) {
       a->options.before_finish = [&](const fs::path& directory) -> Status {
         if (const Result<double> measured = measure_and_record(directory); !measured) return Error(measured.error());
@@ -326,7 +348,8 @@ void add_compression(CLI::App& app, Command& command, bool again) {
           .remedy("give a longer text, or a smaller --length");
     }
     std::optional<TargetedCompression> found;
-    Result<CompressReport> report = compress_together(*a, *team, line->progress(), measure_and_record, found);
+    Result<CompressReport> report =
+        compress_together(*a, *team, line->progress(), measure_and_record, measure_layers, found);
     if (!report) return end_all(*team, std::move(report).error());
     for (const std::string& warning : report->warnings) line->note("warning: " + warning);
     if (!team->leads()) return {};
@@ -343,7 +366,7 @@ void add_compression(CLI::App& app, Command& command, bool again) {
       NWC_ASSIGN_OR_RETURN(const CompressionReport measured, make_report(options, *report, line->progress()));
       NWC_RETURN_IF_ERROR(write_report(measured, a->report));
     }
-    if (calibrates && !keeps) NWC_RETURN_IF_ERROR(remove_calibration(a->calibration.hessians));
+    if (calibrates && !keeps) NWC_RETURN_IF_ERROR(remove_our_calibration(a->calibration.hessians));
     line.reset();
     const bool own = has_own_text(a->calibration);
     if (command.global.json) {
@@ -352,13 +375,13 @@ void add_compression(CLI::App& app, Command& command, bool again) {
       if (divergence) json["held_out"] = to_json(*divergence, own);
       if (polished) json["polish"] = to_json(*polished);
       if (found) json["trials"] = trials_json(*found);
-      if (a->layers) json["layers"] = layers_json(*a->layers);
+      if (a->layers) json["layers"] = layers_json(*a->layers, divergences);
       print_json(json);
     } else {
       if (list) fmt::print("{}\n", selection_table(*list));
       print_summary(*report);
       print_differences(*report);
-      if (a->layers) print_layers(*a->layers);
+      if (a->layers) print_layers(*a->layers, divergences);
       if (found) print_trials(*found);
       if (divergence) print_measured(*divergence, own);
       if (polished) print_polish(*polished);

@@ -1,6 +1,7 @@
 #include "cli/compress/compress_summary.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -16,6 +17,15 @@ std::string share_text(const std::optional<double>& part, const std::optional<do
 }
 
 }  // namespace
+
+std::vector<std::pair<std::string, std::string>> options_given(const CLI::App& app) {
+  std::vector<std::pair<std::string, std::string>> given;
+  for (const CLI::Option* option : app.get_options()) {
+    if (option->count() > 0)
+      given.emplace_back(option->get_name(), fmt::format("{}", fmt::join(option->results(), " ")));
+  }
+  return given;
+}
 
 Json to_json(const CompressReport& report) {
   Json tensors = Json::array();

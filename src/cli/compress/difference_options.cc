@@ -35,7 +35,9 @@ void check_difference_options(const CLI::App& app, const DifferenceArguments& a)
     if (app.count(other) > 0) throw CLI::ValidationError(which, fmt::format("does not go with {}", other));
   }
   if (!progressive && app.count("--bits") == 0) throw CLI::ValidationError("--base", "needs --bits");
-  if (progressive && a.layers.size() < 2) throw CLI::ValidationError("--layers", "takes two rates or more: 2.5,4");
+  if (!progressive) return;
+  if (const Status status = check_layers(a.layers); !status)
+    throw CLI::ValidationError("--layers", status.error().message());
 }
 
 LowerLayers lower_layers(const CLI::App& app, const GuideOptions& guide) {
@@ -45,16 +47,21 @@ LowerLayers lower_layers(const CLI::App& app, const GuideOptions& guide) {
   return lower;
 }
 
-Json layers_json(const ProgressiveReport& report) {
+Json layers_json(const ProgressiveReport& report, const std::vector<double>& divergences) {
   Json layers = Json::array();
-  for (const double bits : report.bits) layers.push_back({{"bits_per_weight", bits}});
+  for (size_t i = 0; i < report.bits.size(); ++i) {
+    layers.push_back({{"bits_per_weight", report.bits[i]}, {"file_bytes", report.file_bytes[i]}});
+    if (i < divergences.size()) layers.back()["kl_divergence"] = divergences[i];
+  }
   return layers;
 }
 
-void print_layers(const ProgressiveReport& report) {
+void print_layers(const ProgressiveReport& report, const std::vector<double>& divergences) {
   for (size_t i = 0; i < report.bits.size(); ++i) {
-    fmt::print("{:<24} {:8.4f} bits per weight on disk, with all before\n",
-               i == 0 ? std::string("base") : fmt::format("with refinement {}", i), report.bits[i]);
+    fmt::print("{:<24} {:8.4f} bits per weight on disk and {} with all before{}\n",
+               i == 0 ? std::string("base") : fmt::format("with refinement {}", i), report.bits[i],
+               human_bytes(report.file_bytes[i]),
+               i < divergences.size() ? fmt::format(", KL divergence {:.4f}", divergences[i]) : "");
   }
 }
 

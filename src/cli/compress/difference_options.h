@@ -25,8 +25,8 @@ void check_difference_options(const CLI::App& app, const DifferenceArguments& ar
 // The feedback of lower layers: the defaults where the command names none, else what it names for all.
 LowerLayers lower_layers(const CLI::App& app, const GuideOptions& guide);
 
-Json layers_json(const ProgressiveReport& report);
-void print_layers(const ProgressiveReport& report);
+Json layers_json(const ProgressiveReport& report, const std::vector<double>& divergences);
+void print_layers(const ProgressiveReport& report, const std::vector<double>& divergences);
 void print_differences(const CompressReport& report);
 
 }  // namespace nwc::cli

@@ -3,24 +3,16 @@
 #include <system_error>
 #include <utility>
 
-#include "checkpoint/index.h"
+#include "checkpoint/checkpoint_path.h"
 #include "checkpoint/resumable_directory.h"
 #include "cli/command.h"
+#include "cli/compress/beside_output.h"
 #include "cli/polish_run.h"
 
 namespace nwc::cli {
 namespace {
 
 namespace fs = std::filesystem;
-
-// Whether it is absent, or something that an earlier run of this may have left.
-Status check_ours(const fs::path& directory) {
-  std::error_code ignored;
-  if (!fs::exists(directory, ignored) || fs::is_empty(directory, ignored) ||
-      ResumableDirectory::is_unfinished(directory) || fs::exists(directory / kCodecFileName, ignored))
-    return {};
-  return Error(ErrorCode::kExists, "stands where --polish writes first").in_file(directory.string()).remedy("move it");
-}
 
 }  // namespace
 
@@ -44,17 +36,20 @@ Status PolishAfterwards::begin(CompressOptions& options, const TextCalibrationOp
     NWC_ASSIGN_OR_RETURN(const ResumableDirectory output,
                          ResumableDirectory::lock({.path = output_, .inputs = {options.model}, .force = force_}));
   }
-  options.output = fs::path(output_).concat(".unpolished");
+  options.output = path_beside(output_, ".unpolished");
+  NWC_RETURN_IF_ERROR(check_ours(options.output));
   if (!ResumableDirectory::is_unfinished(options.output)) options.force = true;
-  return check_ours(options.output);
+  return {};
 }
 
 Result<PolishReport> PolishAfterwards::finish(CompressOptions& options, const TextCalibrationOptions& calibration,
                                               const std::string& device, const std::string& command,
                                               const Progress& progress) {
   const fs::path unpolished = std::exchange(options.output, output_);
+  NWC_RETURN_IF_ERROR(mark_as_ours(unpolished));
+  const fs::path& original = calibration.reference.empty() ? options.model : calibration.reference;
   Result<PolishReport> report = polish_on_files({.compressed = unpolished,
-                                                 .reference = options.model,
+                                                 .reference = original,
                                                  .output = output_,
                                                  .steps = steps_,
                                                  .length = calibration.length,

@@ -17,6 +17,8 @@ void add_trim(CLI::App& app, Command& command) {
   app.add_option("--layers", options->layers, "How many of its layers to keep: 1 for the base alone")
       ->required()
       ->check(in_range(1u, kMostLayers));
+  app.add_option("--base", options->base, "Of a delta: the directory of its base (default: where the delta says)")
+      ->check(not_empty());
   app.add_flag("--force", options->force, "Replace the checkpoint that stands in the output directory");
   app.footer("Files are copied as they are. Deleting the folders of the last refinements does the same in place.");
   add_global_options(app, command);

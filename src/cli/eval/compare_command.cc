@@ -34,7 +34,8 @@ Status inspect_all(const CompareOptions& options, Comparison& comparison) {
     const std::filesystem::path& directory = options.checkpoints[i];
     ComparedCheckpoint checkpoint{.label = labels[i]};
     NWC_ASSIGN_OR_RETURN(checkpoint.size, inspect_checkpoint(directory, /*verify=*/false));
-    NWC_ASSIGN_OR_RETURN(checkpoint.recorded, read_measured_quality(directory));
+    NWC_ASSIGN_OR_RETURN(const std::optional<MeasuredQuality> recorded, read_measured_quality(directory));
+    if (recorded) checkpoint.recorded = recorded->of_layers(checkpoint.size.layers.size());
     NWC_ASSIGN_OR_RETURN(ModelIdentity identity, ModelIdentity::of(directory));
     if (first) {
       NWC_RETURN_IF_ERROR(check_same_model(*first, identity));

@@ -59,6 +59,24 @@ Result<bool> is_zero(const TensorView& difference, int threads) {
   return std::all_of(values.bytes.begin(), values.bytes.end(), [](std::byte b) { return b == std::byte{0}; });
 }
 
+// What the base stores as it was is so in what it was made from.
+Status check_original(const Checkpoint& original, const LayeredStore& base) {
+  const auto refuse = [&](std::string why, const std::string& name) {
+    return Error(ErrorCode::kMismatch, std::move(why))
+        .in_file(original.directory().string())
+        .in_tensor(name)
+        .remedy("give --base-model the plain model that the base was compressed from");
+  };
+  for (const auto& [name, weight] : base.weights()) {
+    const TensorView* const before = original.find(name).tensor;
+    if (before == nullptr) return refuse("is not there, and the base has it", name);
+    if (before->shape != weight.info.shape) return refuse("has another shape in the base", name);
+    if (!is_plain(weight) || before->stored != nullptr || before->dtype != weight.info.dtype) continue;
+    if (!same_bytes(*before, *weight.last().stored->plain)) return refuse("is not what the base has", name);
+  }
+  return {};
+}
+
 class Taker {
  public:
   Taker(const DifferenceBase& base, const Selection& selection, const Checkpoint* original, int threads)
@@ -72,14 +90,18 @@ class Taker {
     const bool fits = below != nullptr && below->info.shape == tensor.shape && selected &&
                       is_weight_dtype(tensor.dtype) && (!is_plain(*below) || is_weight_dtype(below->info.dtype));
     if (base_.refines() && (!fits || is_plain(*below))) return std::optional<TensorView>();
-    if (!base_.refines() && below != nullptr && is_unchanged(tensor, *below)) return unchanged();
+    if (!base_.refines() && below != nullptr && is_unchanged(tensor, *below)) return unchanged(tensor);
     if (!fits) {
       ++taken_.whole;
+      if (selected && below != nullptr && below->info.shape != tensor.shape)
+        taken_.warnings.push_back(tensor.name +
+                                  " has another shape in the base: it is stored whole, in as many bits a "
+                                  "weight as differences are");
       return std::optional(tensor);
     }
     TensorView difference = difference_view(tensor, base_.store, *below);
     NWC_ASSIGN_OR_RETURN(const bool zero, is_zero(difference, threads_));
-    if (zero) return unchanged();
+    if (zero) return unchanged(tensor);
     ++taken_.differences;
     return std::optional(std::move(difference));
   }
@@ -87,8 +109,9 @@ class Taker {
   const DifferencesTaken& taken() const { return taken_; }
 
  private:
-  std::optional<TensorView> unchanged() {
+  std::optional<TensorView> unchanged(const TensorView& tensor) {
     ++taken_.unchanged;
+    taken_.unchanged_bytes += tensor.bytes.size();
     return std::nullopt;
   }
   bool is_unchanged(const TensorView& tensor, const LayeredWeight& below) const {
@@ -154,6 +177,7 @@ Result<DifferencesTaken> take_differences(Checkpoint& checkpoint, const Differen
   std::optional<Checkpoint> original;
   if (!base.original.empty()) {
     NWC_ASSIGN_OR_RETURN(original, Checkpoint::open(base.original));
+    NWC_RETURN_IF_ERROR(check_original(*original, *base.store));
   }
   Taker taker(base, selection, original ? &*original : nullptr, threads);
   std::vector<std::vector<TensorView>> shown;
@@ -167,8 +191,14 @@ Result<DifferencesTaken> take_differences(Checkpoint& checkpoint, const Differen
       shard.release(tensor);
     }
   }
+  const DifferencesTaken& taken = taker.taken();
+  if (!base.refines() && taken.differences + taken.unchanged == 0) {
+    return Error(ErrorCode::kMismatch, "has no tensor in common with " + base.store->directory().string())
+        .in_file(checkpoint.directory().string())
+        .remedy("compress this checkpoint by itself, or name the base that it was made from");
+  }
   checkpoint.show(std::move(shown));
-  return taker.taken();
+  return taken;
 }
 
 }  // namespace nwc

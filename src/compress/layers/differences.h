@@ -30,15 +30,17 @@ Result<DifferenceBase> base_of_delta(const std::filesystem::path& directory, con
 Result<DifferenceBase> base_of_refinement(const std::filesystem::path& directory, unsigned number);
 
 struct DifferencesTaken {
-  uint64_t differences = 0;  // tensors of which a difference is stored
-  uint64_t whole = 0;        // stored as without a base: of another shape, or new
-  uint64_t unchanged = 0;    // not stored: the base's serve
+  uint64_t differences = 0;      // tensors of which a difference is stored
+  uint64_t whole = 0;            // stored as without a base: of another shape, or new
+  uint64_t unchanged = 0;        // not stored: the base's serve
+  uint64_t unchanged_bytes = 0;  // of those in the checkpoint
+  std::vector<std::string> warnings;
 };
 
 // Makes the checkpoint show what is to be stored: differences, in F32, of those tensors that are selected and that the
 // base has; of a refinement, of those that the base has compressed. What the base gives as it is, is not shown.
-// `checkpoint` refers to `base` from then on. Errors: kMismatch for a tensor of the base that the checkpoint lacks;
-// those of reading.
+// `checkpoint` refers to `base` from then on. Errors: kMismatch for a tensor of the base that the checkpoint lacks,
+// for a base with which nothing can be shared, and for an original that is not the base's; those of reading.
 Result<DifferencesTaken> take_differences(Checkpoint& checkpoint, const DifferenceBase& base,
                                           const Selection& selection, int threads);
 

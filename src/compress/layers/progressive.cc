@@ -16,19 +16,6 @@ namespace fs = std::filesystem;
 
 constexpr double kLeastStep = 0.25;  // bits: what a refinement takes at the least
 
-Status check(const CompressOptions& options, const ProgressiveOptions& layers) {
-  if (options.base) return Error(ErrorCode::kInvalidArgument, "a delta has no layers of its own");
-  if (layers.bits.size() < 2 || layers.bits.size() > kMostLayers)
-    return Error(ErrorCode::kInvalidArgument, fmt::format("layers are 2 to {} rates", kMostLayers));
-  for (size_t i = 1; i < layers.bits.size(); ++i) {
-    if (layers.bits[i] >= layers.bits[i - 1] + kLeastStep) continue;
-    return Error(ErrorCode::kInvalidArgument,
-                 fmt::format("layers of {:g} bits: each must have {} more than the one before",
-                             fmt::join(layers.bits, ", "), kLeastStep));
-  }
-  return {};
-}
-
 // With the feedback of a layer.
 CompressOptions options_of(const CompressOptions& options, const ProgressiveOptions& layers, size_t layer) {
   CompressOptions own = options;
@@ -37,11 +24,6 @@ CompressOptions options_of(const CompressOptions& options, const ProgressiveOpti
   own.guide.ldl.damping = layers.lower.damping;
   own.guide.row_shrinkage = layers.lower.row_shrinkage;
   return own;
-}
-
-Result<double> bits_so_far(const fs::path& directory, unsigned layers) {
-  NWC_ASSIGN_OR_RETURN(const CheckpointReport report, inspect_checkpoint(directory, false, {.layers = layers}));
-  return report.bits_per_weight();
 }
 
 class Refining {
@@ -53,21 +35,27 @@ class Refining {
   Status run(const fs::path& directory) {
     report_.refinements.clear();
     report_.bits.clear();
-    NWC_ASSIGN_OR_RETURN(double bits, bits_so_far(directory, 1));
-    report_.bits.push_back(bits);
+    report_.file_bytes.clear();
+    NWC_RETURN_IF_ERROR(add_prefix(directory, 1));
     for (unsigned number = 1; number < layers_.bits.size(); ++number) {
       const fs::path folder = directory / refinement_folder(number);
       std::error_code ignored;
       // Inside an unfinished run of this identity, a folder that is complete is this run's.
       const bool done = fs::exists(folder, ignored) && !ResumableDirectory::is_unfinished(folder);
-      if (!done) NWC_RETURN_IF_ERROR(refine(directory, folder, number, bits));
-      NWC_ASSIGN_OR_RETURN(bits, bits_so_far(directory, number + 1));
-      report_.bits.push_back(bits);
+      if (!done) NWC_RETURN_IF_ERROR(refine(directory, folder, number, report_.bits.back()));
+      NWC_RETURN_IF_ERROR(add_prefix(directory, number + 1));
+      if (layers_.refined) NWC_RETURN_IF_ERROR(layers_.refined(directory, number + 1));
     }
     return {};
   }
 
  private:
+  Status add_prefix(const fs::path& directory, unsigned layers) {
+    NWC_ASSIGN_OR_RETURN(const CheckpointReport prefix, inspect_checkpoint(directory, false, {.layers = layers}));
+    report_.bits.push_back(prefix.bits_per_weight());
+    report_.file_bytes.push_back(prefix.file_bytes);
+    return {};
+  }
   Status refine(const fs::path& directory, const fs::path& folder, unsigned number, double bits) {
     CompressOptions options = options_of(options_, layers_, number);
     options.bits = layers_.bits[number] - bits;
@@ -88,9 +76,21 @@ class Refining {
 
 }  // namespace
 
+Status check_layers(const std::vector<double>& bits) {
+  if (bits.size() < 2 || bits.size() > kMostLayers)
+    return Error(ErrorCode::kInvalidArgument, fmt::format("takes 2 to {} rates: 2.5,4", kMostLayers));
+  for (size_t i = 1; i < bits.size(); ++i) {
+    if (bits[i] >= bits[i - 1] + kLeastStep) continue;
+    return Error(ErrorCode::kInvalidArgument, fmt::format("{:g} bits: each layer must have {} more than the one before",
+                                                          fmt::join(bits, ", "), kLeastStep));
+  }
+  return {};
+}
+
 Result<ProgressiveReport> compress_progressively(const CompressOptions& options, const ProgressiveOptions& layers,
                                                  const Progress& progress, Team* team) {
-  NWC_RETURN_IF_ERROR(check(options, layers));
+  if (options.base) return Error(ErrorCode::kInvalidArgument, "a delta has no layers of its own");
+  NWC_RETURN_IF_ERROR(check_layers(layers.bits));
   ProgressiveReport report;
   Refining refining(options, layers, progress, report);
   CompressOptions base = options_of(options, layers, 0);

@@ -1,6 +1,9 @@
 // Progressive checkpoints: a base and refinements of what it leaves over (docs/format.md, section 9).
 #pragma once
 
+#include <cstdint>
+#include <filesystem>
+#include <functional>
 #include <vector>
 
 #include "compress/compress.h"
@@ -18,13 +21,20 @@ struct LowerLayers {
 struct ProgressiveOptions {
   std::vector<double> bits;  // of each prefix of layers, per compressed weight, ascending, at least two
   LowerLayers lower;
+  // Called when so many layers, the base among them, are complete, from 2 on; an error ends the run, which can be gone
+  // on with. May be empty.
+  std::function<Status(const std::filesystem::path& directory, unsigned layers)> refined = {};
 };
 
 struct ProgressiveReport {
   CompressReport base;
   std::vector<CompressReport> refinements;  // without those that an earlier run completed
   std::vector<double> bits;                 // per weight on disk, of each prefix
+  std::vector<uint64_t> file_bytes;         // of all weight files and codecs of each prefix
 };
+
+// Rates of layers: at least two, each a quarter of a bit above the one before. Errors: kInvalidArgument.
+Status check_layers(const std::vector<double>& bits);
 
 // `options` are those of a single rate, whatever its rate: the base is, byte for byte, what they give at the first of
 // `layers.bits` with the feedback of `layers.lower`. Refinements follow in folders inside the output, each at the rate

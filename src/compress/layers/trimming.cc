@@ -31,6 +31,13 @@ Result<RunIdentity> identity_of(const TrimOptions& options, const LayeredStore& 
   return identity;
 }
 
+unsigned layers_in(const fs::path& directory) {
+  unsigned layers = 1;
+  std::error_code ignored;
+  while (fs::is_directory(directory / refinement_folder(layers), ignored)) ++layers;
+  return layers;
+}
+
 Status copy_layer(const Checkpoint& checkpoint, const fs::path& to, const Progress& progress, uint64_t& bytes) {
   std::vector<std::string> names{std::string(kCodecFileName)};
   if (checkpoint.has_index()) names.emplace_back(kIndexFileName);
@@ -48,11 +55,13 @@ Result<TrimReport> trim(const TrimOptions& options, const Progress& progress) {
   const ResumableDirectory::Request request{.path = options.output, .inputs = {options.input}, .force = options.force};
   NWC_ASSIGN_OR_RETURN(ResumableDirectory output, ResumableDirectory::lock(request));
   TrimReport report;
-  NWC_ASSIGN_OR_RETURN(const CheckpointReport before, inspect_checkpoint(options.input, false));
-  report.layers_before = static_cast<unsigned>(before.layers.size());
-  report.input_bytes = before.file_bytes;
-  const WeightsOptions choice{.layers = options.layers};
+  const WeightsOptions choice{.layers = options.layers, .base = options.base, .backend = {}};
   NWC_ASSIGN_OR_RETURN(const CheckpointReport checked, inspect_checkpoint(options.input, true, choice));
+  // Layers above may be what is wrong with the checkpoint.
+  const Result<CheckpointReport> before =
+      inspect_checkpoint(options.input, false, {.layers = {}, .base = options.base, .backend = {}});
+  report.input_bytes = before ? before->file_bytes : checked.file_bytes;
+  report.layers_before = before ? static_cast<unsigned>(before->layers.size()) : layers_in(options.input);
   NWC_ASSIGN_OR_RETURN(const LayeredStore store, LayeredStore::open(options.input, choice));
   NWC_ASSIGN_OR_RETURN(const RunIdentity identity, identity_of(options, store));
   NWC_RETURN_IF_ERROR(output.begin(identity));
@@ -63,6 +72,7 @@ Result<TrimReport> trim(const TrimOptions& options, const Progress& progress) {
     NWC_RETURN_IF_ERROR(copy_layer(store.layers()[l].checkpoint(), to, progress, report.output_bytes));
   }
   NWC_ASSIGN_OR_RETURN(report.warnings, copy_side_files(options.input, output.path(), {}));
+  if (!before) report.warnings.push_back("layers above are left out unread: " + before.error().to_string());
   if (first > 0)
     report.warnings.push_back("the copy looks for its base where the original did: " +
                               store.layers()[first].difference()->base_path + ", or name it with --base");

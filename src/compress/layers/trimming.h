@@ -15,8 +15,9 @@ struct TrimOptions {
   std::filesystem::path input;   // compressed
   std::filesystem::path output;  // must not exist, be empty, or hold an interrupted run of the same options
   unsigned layers = 1;
-  bool force = false;  // replace the checkpoint that stands in `output`
-  int threads = 0;     // <= 0: all cores
+  std::filesystem::path base;  // of a delta; empty for where the delta says
+  bool force = false;          // replace the checkpoint that stands in `output`
+  int threads = 0;             // <= 0: all cores
 };
 
 struct TrimReport {

@@ -16,11 +16,6 @@
 namespace nwc {
 namespace {
 
-double bits_per_parameter(const CheckpointReport& size) {
-  return 8.0 * static_cast<double>(size.file_bytes) /
-         static_cast<double>(std::max<uint64_t>(1, size.weights + size.plain_parameters));
-}
-
 double share_of_original(const CheckpointReport& size) {
   return static_cast<double>(size.file_bytes) / static_cast<double>(std::max<uint64_t>(1, size.original_bytes));
 }
@@ -100,7 +95,7 @@ std::vector<std::vector<std::string>> comparison_table(const Comparison& compari
   for (const ComparedCheckpoint& c : comparison.checkpoints) {
     std::vector<std::string> row{
         c.label, std::to_string(c.size.file_bytes), fmt::format("{:.4f}", share_of_original(c.size)),
-        fmt::format("{:.4f}", c.size.bits_per_weight()), fmt::format("{:.4f}", bits_per_parameter(c.size))};
+        fmt::format("{:.4f}", c.size.bits_per_weight()), fmt::format("{:.4f}", c.size.bits_per_parameter())};
     if (const std::optional<ComparedQuality> q = quality_of(comparison, c)) {
       const std::string error = q->standard_error ? fmt::format("{:.2g}", *q->standard_error) : "";
       row.insert(row.end(),
@@ -125,7 +120,7 @@ Json comparison_json(const Comparison& comparison) {
               {"original_bytes", c.size.original_bytes},
               {"payload_bits_per_weight", c.size.payload_bits_per_weight()},
               {"bits_per_weight", c.size.bits_per_weight()},
-              {"bits_per_parameter", bits_per_parameter(c.size)},
+              {"bits_per_parameter", c.size.bits_per_parameter()},
               {"made_by", c.recorded ? Json("nwcodec " + c.recorded->command) : Json()}};
     const std::optional<ComparedQuality> q = quality_of(comparison, c);
     json["quality"] = q ? Json{{"kl_divergence", q->kl_divergence},

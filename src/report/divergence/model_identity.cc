@@ -9,7 +9,7 @@
 
 #include "base/file.h"
 #include "base/hash.h"
-#include "decode/weight_store.h"
+#include "decode/layered_store.h"
 #include "nwcodec/limits.h"
 #include "weights/tensor_name.h"
 
@@ -47,7 +47,7 @@ Error differs(const ModelIdentity& first, const ModelIdentity& other, const std:
 }  // namespace
 
 Result<ModelIdentity> ModelIdentity::of(const std::filesystem::path& directory) {
-  NWC_ASSIGN_OR_RETURN(const WeightStore store, WeightStore::open(directory));
+  NWC_ASSIGN_OR_RETURN(const LayeredStore store, LayeredStore::open(directory, {}));
   ModelIdentity identity{.directory = directory};
   const std::filesystem::path path = directory / kConfigName;
   if (Result<std::string> text = read_text_file(path, limits::kMaxJsonFile)) {
@@ -59,10 +59,11 @@ Result<ModelIdentity> ModelIdentity::of(const std::filesystem::path& directory) 
   }
   for (const auto& [name, weight] : store.weights()) {
     identity.shapes[name] = weight.info.shape;
-    if (weight.plain == nullptr || TensorName::parse(name).block) continue;
-    NWC_RETURN_IF_ERROR(store.verify_plain(weight));
-    identity.plain[name] = {xxh3(weight.plain->bytes), weight.info.dtype};
-    store.checkpoint().shards()[weight.shard].release(*weight.plain);
+    const TensorView* const plain = weight.last().stored->plain;
+    if (plain == nullptr || TensorName::parse(name).block) continue;
+    NWC_RETURN_IF_ERROR(store.layers()[weight.last().layer].verify_plain(*weight.last().stored));
+    identity.plain[name] = {xxh3(plain->bytes), weight.info.dtype};
+    store.release(weight);
   }
   return identity;
 }

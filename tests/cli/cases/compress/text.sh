@@ -20,6 +20,15 @@ if grep -q measured back/config.json; then fail "a plain checkpoint says what wa
 # Of the two, one was measured.
 rm small/config.json third/config.json
 same small third
+# A calibration that the user keeps there is neither replaced nor removed; nor does a slash put ours into the output.
+cp -r kept fifth.calibration
+refused 1 nwcodec compress "$DEMO" --text text.txt -o fifth --bits 3 --sequences 1 --length 64
+same kept fifth.calibration
+quietly nwcodec compress "$DEMO" --text text.txt -o sixth/ --bits 3 --sequences 1 --length 64 --quiet
+same sixth fourth
+# An output that is somebody's is told of before the calibration.
+refused 1 nwcodec compress "$DEMO" --text text.txt -o small --bits 3 --sequences 1 --length 64 --hessians never
+absent fifth sixth.calibration never
 nwcodec compress "$DEMO" --list --hessians kept --bits 3 | says "embed_tokens.weight .* compressed" ||
   fail "the list leaves the embedding alone"
 # Sizes of all weight files, within half a per cent.

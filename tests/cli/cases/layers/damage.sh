@@ -13,6 +13,14 @@ refuse() {
   same base base2
 }
 broken; rm -r bad/refinement-1; cp -r other_good/refinement-1 bad; refuse
+# Trimming leaves a damaged layer behind, and says so.
+broken; truncate -s -10 bad/refinement-1/model.safetensors
+nwcodec trim bad -o trimmed --layers 1 2>&1 >/dev/null | says 'layers above are left out unread: .*the file may be' ||
+  fail "trim does not say what it left out"
+quietly nwcodec decompress trimmed -o base3 --quiet
+same base base3
+refused 1 nwcodec trim bad -o x --layers 2
+absent x
 broken; flip bad/refinement-1/model.safetensors -100; refuse
 broken; truncate -s -10 bad/refinement-1/model.safetensors; refuse
 broken; rm bad/refinement-1/model.safetensors; refuse

@@ -33,6 +33,7 @@ refused 1 nwcodec inspect out/refinement-1
 refused 2 nwcodec compress model -o x --layers 3
 refused 2 nwcodec compress model -o x --layers 3,5 --bits 3
 refused 2 nwcodec compress model -o x --layers 3,5 --size 50%
-refused 1 nwcodec compress model -o x --layers 3,3.1
+refused 2 nwcodec compress model -o x --layers 3,3.1
+refused 2 nwcodec compress model -o x --layers 5,3
 refused 2 nwcodec inspect out --layers 0
 absent x

@@ -9,6 +9,13 @@ quietly nwcodec compress "$DEMO" "${sized[@]}" -o small
 polish=(--steps 12 --length 64 --threads 1 --quiet)
 quietly nwcodec polish small --reference "$DEMO" --text "$PWD/text.txt" "${polish[@]}" -o two
 cmp out/model.safetensors two/model.safetensors
+# From what is compressed already, towards the original where that is named, not towards what was decoded.
+recorded=$(nwcodec inspect small --json | sed -n 's/^    "reference_perplexity": \([0-9.]*\),$/\1/p')
+nwcodec recompress small "${sized[@]}" --polish 2 --reference "$DEMO" -o third --json >third.json
+found=$(sed -n 's/^ *"reference_perplexity": \([0-9.]*\),*$/\1/p' third.json | sort -u)
+awk -v a="$recorded" -v b="$found" 'BEGIN { exit !(a > 0 && b / a > 0.9999 && b / a < 1.0001) }' ||
+  fail "the references have perplexities of $recorded and $found"
+absent third.decoded third.unpolished third.unpolished.calibration
 # What stands where it writes is told of before the work, and left alone.
 mkdir -p other.unpolished && echo mine >other.unpolished/file
 refused 1 nwcodec compress "$DEMO" "${sized[@]}" --polish 8 -o other
