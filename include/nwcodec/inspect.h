@@ -49,8 +49,9 @@ struct CheckpointReport {
   uint64_t weights = 0, payload_bytes = 0, side_bytes = 0;            // sums over `tensors`
   uint64_t codec_bytes = 0;                                           // codec.safetensors of all layers
   uint64_t plain_tensors = 0, plain_parameters = 0, plain_bytes = 0;  // stored as they are
-  uint64_t file_bytes = 0;      // all weight files and the codec, headers and checksums included
-  uint64_t original_bytes = 0;  // tensor data of the original checkpoint
+  uint64_t file_bytes = 0;            // all weight files and the codec, headers and checksums included
+  uint64_t original_bytes = 0;        // tensor data of the original checkpoint
+  std::vector<std::string> warnings;  // files that are there and not read, as Weights::warnings()
 
   double payload_bits_per_weight() const { return per_weight(payload_bytes); }
   // With everything that decoding needs: side information and the codec.

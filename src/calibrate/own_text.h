@@ -14,8 +14,8 @@ namespace nwc {
 
 // What calibrates best of what was tried (docs/lab/calibration_texts.md): a small model loses its thread within some
 // hundred tokens, and begins the same few kinds of text if nothing leads it elsewhere.
-inline constexpr int64_t kOwnDocument = 256;
-inline constexpr double kOwnTemperature = 0.9;
+inline constexpr int64_t kOwnDocument = 128;
+inline constexpr double kOwnTemperature = 0.85;
 
 struct OwnTextOptions {
   // What every document begins with, for most models the token for the beginning of a text. A token drawn from the

@@ -29,6 +29,7 @@ void add_sizes(CLI::App& app, Command& command) {
     if (command.global.json) {
       print_json(sizes_json(report));
     } else {
+      print_warnings(report, command.global.quiet);
       print_sizes(report);
     }
     return {};

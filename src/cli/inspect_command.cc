@@ -43,6 +43,7 @@ void add_inspect(CLI::App& app, Command& command) {
       json["measured"] = measured ? to_json(*measured) : Json();
       print_json(json);
     } else {
+      print_warnings(report, command.global.quiet);
       print_sizes(report);
       if (measured) print_quality(*measured);
     }

@@ -54,6 +54,11 @@ void print_sizes(const CheckpointReport& report) {
              report.bits_per_parameter());
 }
 
+void print_warnings(const CheckpointReport& report, bool quiet) {
+  ProgressLine line(quiet);
+  for (const std::string& warning : report.warnings) line.note("warning: " + printable(warning));
+}
+
 Json sizes_json(const CheckpointReport& report) {
   Json layers = Json::array();
   for (const LayerReport& layer : report.layers) {
@@ -65,7 +70,8 @@ Json sizes_json(const CheckpointReport& report) {
                       {"codec_bytes", layer.codec_bytes},
                       {"file_bytes", layer.file_bytes}});
   }
-  return {{"codec_id", report.codec_id},
+  return {{"warnings", report.warnings},
+          {"codec_id", report.codec_id},
           {"weights", report.weights},
           {"payload_bytes", report.payload_bytes},
           {"side_bytes", report.side_bytes},

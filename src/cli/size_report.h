@@ -8,7 +8,9 @@ namespace nwc::cli {
 
 // A line for each tensor, then the sums.
 void print_sizes(const CheckpointReport& report);
-// The sums.
+// Files that are there and not read, a line each on stderr; nothing if quiet.
+void print_warnings(const CheckpointReport& report, bool quiet);
+// The sums, and those warnings.
 Json sizes_json(const CheckpointReport& report);
 
 }  // namespace nwc::cli

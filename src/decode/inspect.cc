@@ -65,6 +65,7 @@ Result<CheckpointReport> inspect(const std::filesystem::path& directory, bool ve
         .remedy("give what nwcodec compress wrote");
   }
   CheckpointReport report;
+  report.warnings = notes_of(store);
   const size_t first = store.first_own();
   report.codec_id = hex64(store.layers()[first].codec().id());
   if (first > 0) report.base = store.layers()[0].checkpoint().directory().string();

@@ -285,4 +285,16 @@ Status check_one_layer(const fs::path& directory) {
       .remedy("leave them out with nwcodec trim --layers 1, or decompress the checkpoint first");
 }
 
+std::vector<std::string> notes_of(const LayeredStore& store) {
+  std::vector<std::string> notes;
+  for (const WeightStore& layer : store.layers()) {
+    const Checkpoint& checkpoint = layer.checkpoint();
+    notes.insert(notes.end(), checkpoint.notes().begin(), checkpoint.notes().end());
+    for (const std::string& file : checkpoint.unread_files())
+      notes.push_back(file + " is not read: weights that are not part of the checkpoint");
+  }
+  notes.insert(notes.end(), store.notes().begin(), store.notes().end());
+  return notes;
+}
+
 }  // namespace nwc

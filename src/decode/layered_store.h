@@ -93,4 +93,7 @@ class LayeredStore {
 // What cannot read several layers says so of a directory that has them. Errors: kUnsupported.
 Status check_one_layer(const std::filesystem::path& directory);
 
+// The notes of all its checkpoints and its own: what a user should know of files that are there and not read.
+std::vector<std::string> notes_of(const LayeredStore& store);
+
 }  // namespace nwc

@@ -137,22 +137,6 @@ Status Weights::State::read_slice(const LayeredWeight& weight, const WeightSlice
   return store.decode(opened, s, dtype, out, threads);
 }
 
-namespace {
-
-std::vector<std::string> notes_of(const LayeredStore& store) {
-  std::vector<std::string> notes;
-  for (const WeightStore& layer : store.layers()) {
-    const Checkpoint& checkpoint = layer.checkpoint();
-    notes.insert(notes.end(), checkpoint.notes().begin(), checkpoint.notes().end());
-    for (const std::string& file : checkpoint.unread_files())
-      notes.push_back(file + " is not read: weights that are not part of the checkpoint");
-  }
-  notes.insert(notes.end(), store.notes().begin(), store.notes().end());
-  return notes;
-}
-
-}  // namespace
-
 Weights::Weights(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Weights::Weights(Weights&&) noexcept = default;
 Weights& Weights::operator=(Weights&&) noexcept = default;

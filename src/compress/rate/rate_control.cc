@@ -102,7 +102,7 @@ Error out_of_reach(RateEstimator& estimator, const EncoderCodec& codec, double b
   NWC_ASSIGN_OR_RETURN(const Estimate highest, estimator.at(codec, kMaxLog2Gain, nullptr, Knowledge::kNone));
   return Error(ErrorCode::kInvalidArgument,
                fmt::format(
-                   "{} bits per weight are out of reach: this codec gives about {:.1f} to {:.1f} on these weights",
+                   "{:.4g} bits per weight are out of reach: this codec gives about {:.1f} to {:.1f} on these weights",
                    bits, lowest.bits, highest.bits))
       .remedy("choose a rate within, or another codec");
 }
@@ -165,7 +165,7 @@ Result<RateChoice> choose_rate_by_sensitivity(const std::vector<SelectedTensor>&
   double next = at.log2_gain, slope = 1;
   for (int step = 0; step < kMost && (step <= kWithoutFeedback || std::abs(at.bits - bits) > kNear); ++step) {
     if (!(std::abs(next) <= kMaxLog2Gain + 1)) {
-      return Error(ErrorCode::kInvalidArgument, fmt::format("{} bits per weight are out of reach", bits))
+      return Error(ErrorCode::kInvalidArgument, fmt::format("{:.4g} bits per weight are out of reach", bits))
           .remedy("choose a rate between 1 and 8 bits, or other --steps");
     }
     const Knowledge knowledge = step < kWithoutFeedback ? Knowledge::kSteps : Knowledge::kAll;

@@ -12,7 +12,7 @@
 namespace nwc {
 namespace {
 
-constexpr double kLeastBits = 1;
+constexpr double kLeastBits = 1, kMostBits = 12;
 
 // What a tensor adds to a shard beside its bytes: an entry in the header and a checksum.
 double entry_bytes(const std::string& name) {
@@ -65,6 +65,12 @@ Result<double> bits_for(const SizeTarget& target, const CompressPlan& plan) {
   const double wanted = target.bytes > 0 ? target.bytes : target.share * static_cast<double>(plan.input_bytes);
   const double fixed = fixed_bytes(plan), weights = static_cast<double>(plan.weights);
   const double bits = weights > 0 ? 8 * (wanted - fixed) / weights : 0;
+  if (bits > kMostBits) {
+    return Error(ErrorCode::kInvalidArgument,
+                 fmt::format("{:.0f} bytes are more than {:.0f} weights take at {} bits, the most: {:.0f} in all",
+                             wanted, weights, kMostBits, std::floor(fixed + weights * kMostBits / 8)))
+        .remedy("ask for a smaller size");
+  }
   if (bits >= kLeastBits) return bits;
   return Error(
       ErrorCode::kInvalidArgument,

@@ -43,6 +43,11 @@ TEST(BitsFor, WhatIsLeftForTheWeights) {
   EXPECT_EQ(none.error().message(),
             "1100000 bytes are too few: 1000000 stay as they are, and 1000000 weights take 125000 at 1 bit, the least: "
             "1125000 in all");
+  const Result<double> all = bits_for({.bytes = 2'500'001}, plan);
+  ASSERT_FALSE(all);
+  EXPECT_EQ(all.error().to_string(),
+            "2500001 bytes are more than 1000000 weights take at 12 bits, the most: 2500000 in all; ask for a smaller "
+            "size");
 }
 
 }  // namespace

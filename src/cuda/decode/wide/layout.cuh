@@ -34,8 +34,8 @@ constexpr uint32_t kOutputStride = kWideChunk + 1;  // words from a chunk's outp
 // Where outputs are handed to the epilogue warp: in the place of the last spilled sums.
 constexpr uint32_t kOutputOffset = kSpilledBytes - kPassSteps * kStepBytes;
 constexpr uint32_t kProducerWarp = 8, kFirstEpilogueWarp = 9;  // warps of the third warpgroup
-// Named barriers; the latter two for each consumer warpgroup.
-constexpr uint32_t kOrderBarrier = 1, kOutputBarrier = 2, kJobBarrier = 4;
+// Named barriers; all but the first for each consumer warpgroup.
+constexpr uint32_t kOrderBarrier = 1, kOutputBarrier = 2, kJobBarrier = 4, kSumsReadBarrier = 6;
 static_assert(kPassStages == 4 && kStageSteps == kKeptSteps &&
               kWideFirstStage * kStageSteps == kSpilledPasses * kPassSteps);
 

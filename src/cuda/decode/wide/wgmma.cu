@@ -77,6 +77,7 @@ __device__ void run_consumer(const WideNetwork& network, uint32_t item_count, ui
     }
     float y[8];
     output_layer(y, h, update, prefetched, pipeline, lane);
+    named_barrier_sync(kSumsReadBarrier + warpgroup, 128);  // outputs take the place of other threads' sums
 #pragma unroll
     for (uint32_t j = 0; j < 8; ++j) {
       const uint32_t chunk = 16 * warp + lane / 4 + 8 * (j / 2 % 2), row = 8 * (j / 4) + 2 * (lane % 4) + j % 2;

@@ -29,4 +29,5 @@ broken; cp bad/codec.safetensors bad/refinement-1; refuse
 broken; mv bad/refinement-1 bad/refinement-2
 nwcodec decompress bad -o out 2>&1 | says 'refinement-2 is not read: there is no refinement-1' ||
   fail "a gap is not said"
+nwcodec inspect bad 2>&1 | says 'refinement-2 is not read: there is no refinement-1' || fail "inspect passes over a gap"
 same base out
