@@ -14,6 +14,7 @@ packages=(
   libhwy-dev libxxhash-dev libfmt-dev nlohmann-json3-dev libcli11-dev libpcre2-dev libicu-dev
   libopenmpi-dev openmpi-bin                   # several processes on one checkpoint
   libgtest-dev libbenchmark-dev libzstd-dev    # tests and benchmarks
+  file                                         # what CPack makes a .deb with
   python3-venv python3-dev                     # the Python package
 )
 case ${1:-} in

@@ -219,7 +219,11 @@ class CompressedSlices : public ::testing::TestWithParam<const char*> {
             .add("model.layers.1.self_attn.q_proj.weight", "F16", {2, 16, 33}, text(DType::kF16, {2, 16, 33}))
             .add("model.position_ids", "I64", {3}, testing::raw<int64_t>({-1, 0, 5})));
     tiny.dir().add("config.json", std::string("{\"model_type\": \"") + GetParam() + "\"}");
-    CompressOptions options{.model = tiny.model(), .output = tiny.out(), .codecs = {tiny.codec()}, .threads = 1};
+    CompressOptions options;
+    options.model = tiny.model();
+    options.output = tiny.out();
+    options.codecs = {tiny.codec()};
+    options.threads = 1;
     options.encode.tile_chunks = 32;
     const auto report = compress_checkpoint(options, {});
     EXPECT_TRUE(report.ok()) << report.error().to_string();

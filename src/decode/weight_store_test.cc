@@ -21,7 +21,11 @@ constexpr const char* kWeight = "model.layers.0.mlp.up_proj.weight";
 class WeightStoreTest : public ::testing::Test {
  protected:
   WeightStoreTest() {
-    const CompressOptions options{.model = tiny.model(), .output = tiny.out(), .codecs = {tiny.codec()}, .threads = 1};
+    CompressOptions options;
+    options.model = tiny.model();
+    options.output = tiny.out();
+    options.codecs = {tiny.codec()};
+    options.threads = 1;
     EXPECT_TRUE(compress_checkpoint(options, {}).ok());
     const Result<SafetensorsFile> file = SafetensorsFile::open(tiny.out() / kShards[0]);
     for (const TensorView& t : file->tensors()) {

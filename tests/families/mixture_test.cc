@@ -74,14 +74,14 @@ TEST_P(UnseenExperts, AreCompressedAndReported) {
   EXPECT_TRUE(std::any_of(calibrated->warnings.begin(), calibrated->warnings.end(),
                           [](const std::string& w) { return w.find("0 tokens") != std::string::npos; }));
 
-  CompressOptions options{
-      .model = directory,
-      .output = temporary / "small",
-      .codecs = {NWC_SOURCE_CODECS "/fast-100.safetensors", NWC_SOURCE_CODECS "/fast-300.safetensors"},
-      .bits = 4.0,
-      .encode = {.normalisation = {.kind = Normalisation::kBoth}},
-      .hessians = temporary / "hessians",
-      .threads = 1};
+  CompressOptions options;
+  options.model = directory;
+  options.output = temporary / "small";
+  options.codecs = {NWC_SOURCE_CODECS "/fast-100.safetensors", NWC_SOURCE_CODECS "/fast-300.safetensors"};
+  options.bits = 4.0;
+  options.encode.normalisation.kind = Normalisation::kBoth;
+  options.hessians = temporary / "hessians";
+  options.threads = 1;
   expect_sound(options, unseen);
   // Of 4 bits on disk, headers of tensors this small take two and more. With 4 bits of payload the model still works.
   options.output = temporary / "larger";

@@ -4,21 +4,28 @@
 # usage: team_test.sh MPIEXEC TEAM_PROBE
 set -euo pipefail
 mpiexec=$1 probe=$2
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+# More processes than cores, as Open MPI 4 and 5 spell it.
+export OMPI_MCA_rmaps_base_oversubscribe=1 PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe
 work=$(mktemp -d "${TMPDIR:-/tmp}/nwcodec-team.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 "$mpiexec" -n 1 true 2>/dev/null || { echo "skipped: $mpiexec does not start processes here"; exit 77; }
 
-"$mpiexec" -n 4 "$probe" local-ranks 2>"$work/errors" | sort >"$work/ranks"
-diff - "$work/ranks" <<'RANKS' || { cat "$work/errors"; exit 1; }
+# ranks COUNT WHAT: the probe's lines, against those given.
+ranks() {
+  "$mpiexec" -n "$1" "$probe" "$2" </dev/null >"$work/ranks" 2>"$work/errors" || { cat "$work/errors"; exit 1; }
+  sort -o "$work/ranks" "$work/ranks"
+  diff - "$work/ranks" || { cat "$work/errors"; exit 1; }
+}
+
+ranks 4 local-ranks <<'RANKS'
 rank 0 of 4 is number 0 of its machine
 rank 1 of 4 is number 1 of its machine
 rank 2 of 4 is number 0 of its machine
 rank 3 of 4 is number 1 of its machine
 RANKS
 
-"$mpiexec" -n 3 "$probe" exchange 2>"$work/errors" | sort >"$work/ranks"
-diff - "$work/ranks" <<'RANKS' || { cat "$work/errors"; exit 1; }
+ranks 3 exchange <<'RANKS'
 rank 0 has them all
 rank 1 has them all
 rank 2 has them all
