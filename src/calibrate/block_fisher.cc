@@ -10,15 +10,17 @@ namespace {
 // [tokens, features]
 at::Tensor rows_of(const at::Tensor& x) { return x.reshape({-1, x.size(-1)}); }
 
-// Both as rows; zeros where no gradient came.
+// As rows; zeros where no gradient came.
 struct Pair {
   at::Tensor weighted;  // |g| x
   at::Tensor gradient;
+  at::Tensor weights;  // |g|^2, [tokens]
 };
 Pair pair_of(const at::Tensor& input, const at::Tensor& gradient, int64_t output_features) {
   const at::Tensor x = rows_of(input);
   const at::Tensor g = gradient.defined() ? rows_of(gradient) : torch::zeros({x.size(0), output_features}, x.options());
-  return {x * g.square().sum(-1, /*keepdim=*/true).sqrt(), g};
+  const at::Tensor weights = g.square().sum(-1);
+  return {x * weights.sqrt().unsqueeze(-1), g, weights};
 }
 
 }  // namespace
@@ -38,27 +40,25 @@ void BlockFisher::see(const LinearSpec& linear, const at::Tensor& input, const a
 
 bool BlockFisher::keeps_outputs(size_t layer) const { return outputs_ && !linears_[layer].expert; }
 
-void BlockFisher::forget_batch() {
-  seen_.clear();
-  walk_.begin_again();
-}
-
 std::optional<std::string> BlockFisher::end_batch(bool add) {
   const std::vector<Seen> seen = std::exchange(seen_, {});
   walk_.begin_again();
   std::vector<Pair> pairs;
-  for (const Seen& s : seen) pairs.push_back(pair_of(s.input, *s.gradient, linears_[s.layer].linear.out_features));
+  std::vector<at::Tensor> both;
+  for (const Seen& s : seen) {
+    pairs.push_back(pair_of(s.input, *s.gradient, linears_[s.layer].linear.out_features));
+    both.insert(both.end(), {pairs.back().weighted, pairs.back().gradient});
+  }
+  const std::vector<bool> finite = have_finite_squares(both);
   for (size_t i = seen.size(); i-- > 0;) {
-    if (!has_finite_square(pairs[i].weighted) || !has_finite_square(pairs[i].gradient))
-      return linears_[seen[i].layer].linear.weight;
+    if (!finite[2 * i] || !finite[2 * i + 1]) return linears_[seen[i].layer].linear.weight;
   }
   for (size_t i = 0; add && i < seen.size(); ++i) {
     Sums& sums = sums_[seen[i].layer];
     sums.inputs.add(pairs[i].weighted);
     if (keeps_outputs(seen[i].layer)) sums.outputs.add(pairs[i].gradient);
-    const at::Tensor squares = pairs[i].gradient.square();
-    sums.squares.add(squares.sum(0, /*keepdim=*/false, torch::kFloat64));
-    sums.effective.add(squares.sum(-1));
+    sums.squares.add(pairs[i].gradient.square().sum(0, /*keepdim=*/false, torch::kFloat64));
+    sums.effective.add(pairs[i].weights);
   }
   return std::nullopt;
 }

@@ -30,8 +30,6 @@ class BlockFisher {
   // After the backward pass of a batch: adds what see() kept, if `add`. If some of it is not finite, or its products
   // are not, nothing of the batch is added, and the layer that comes first on the way back is returned.
   std::optional<std::string> end_batch(bool add);
-  // Of a batch without a backward pass.
-  void forget_batch();
 
   // Those of another device, of the same block.
   void add(const BlockFisher& other);

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/hash.h"
+#include "calibrate/finite_check.h"
 #include "checkpoint/quantised/stored_format.h"
 
 namespace nwc {
@@ -36,7 +37,11 @@ void BlockMoments::end_batch() {
 }
 
 bool BlockMoments::are_finite() const {
-  return std::all_of(inputs_.begin(), inputs_.end(), [](const SecondMoment& moment) { return moment.is_finite(); });
+  std::vector<at::Tensor> finite;
+  for (const SecondMoment& moment : inputs_) {
+    if (const at::Tensor flag = moment.finite(); flag.defined()) finite.push_back(flag);
+  }
+  return all_true(finite);
 }
 
 void BlockMoments::add(const BlockMoments& other) {

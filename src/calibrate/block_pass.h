@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -62,18 +63,37 @@ struct PassContext {
   CalibrateReport& report;
   const Progress& progress;
   Team& team;                    // every process has lanes of the same pass, and calls it with equal `files`
+  size_t together = 1;           // batches that go through a block in one call
   uint64_t total = 0, done = 0;  // steps of this process's lanes, of all passes
   std::mutex mutex = {};         // guards done and progress
 
   Status step(size_t block);  // one more; kInterrupted. Thread-safe
 };
 
+// Batches [first, first + count) of a lane, which go through a block in one call. Of one shape but for the first
+// dimension.
+struct BatchGroup {
+  size_t first, count;
+};
+std::vector<BatchGroup> groups_of(const std::vector<Batch>& batches, size_t together);
+// How many batches of so many elements: one on the CPU, whose cores one fills; several where they are small for a GPU,
+// which waits for its host otherwise.
+size_t batches_together(ModelDevice device, int64_t elements);
+// One after another along the first dimension, and back: part i of what was made of them.
+at::Tensor joined(const std::vector<at::Tensor>& parts);
+std::vector<at::Tensor> parts_of(const at::Tensor& whole, const std::vector<at::Tensor>& like);
+
+// The error for block b of a lane, of whose batches `indices` with these inputs something is not finite: of the first
+// whose own output is not, or else of the first.
+Error block_not_finite_in(const Lane& lane, size_t b, const Block& block, const std::vector<size_t>& indices,
+                          const std::vector<at::Tensor>& inputs, const PassContext& context);
+
 // Calls body(lane) for each of a process's lanes, in threads of their own; an exception is an error.
 Status in_each_lane(size_t lanes, const std::function<Status(size_t lane)>& body);
 
 // Which of `count` batches the lanes of this process take: [lane][..], ascending, dealt out in turn among the lanes of
-// all processes. Errors: those of the team.
-Result<std::vector<std::vector<size_t>>> deal_out(size_t count, size_t lanes, Team& team);
+// all processes, `together` at a time, so that groups are the same whoever has them. Errors: those of the team.
+Result<std::vector<std::vector<size_t>>> deal_out(size_t count, size_t together, size_t lanes, Team& team);
 
 // Hessians only. Only blocks up to the last whose file is missing run, and only missing files are written, each as soon
 // as it is complete. Errors: of loading; kNonFinite where activations stop being finite (calibrate/finite_check.h);

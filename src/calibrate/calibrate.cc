@@ -73,6 +73,7 @@ Result<RunIdentity> identity_of(const CalibrateOptions& options, std::span<const
   identity.add("length", options.length);
   identity.add("seed", options.seed);
   add_gradients(options, identity);
+  if (options.together) identity.add("sequences together", static_cast<uint64_t>(*options.together));
   for (size_t i = 0; i < texts.size(); ++i) {
     const std::string text =
         texts[i].own ? fmt::format("its own after [{}], documents of {} at {}, {} held out",
@@ -169,7 +170,8 @@ void watch_gradients(const CalibrateOptions& options, const CausalLm& model, con
 
 Status pass(const CalibrateOptions& options, const std::vector<CausalLm>& models, const Sequences& sequences,
             PassContext& context) {
-  NWC_ASSIGN_OR_RETURN(const auto dealt, deal_out(sequences.tokens.size(), models.size(), context.team));
+  NWC_ASSIGN_OR_RETURN(const auto dealt,
+                       deal_out(sequences.tokens.size(), context.together, models.size(), context.team));
   std::vector<Lane> lanes;
   size_t batches = 0;
   for (size_t l = 0; l < models.size(); ++l) {
@@ -252,6 +254,7 @@ Result<CalibrateReport> run(CalibrateOptions options, std::span<const Calibratio
   report.tokens = report.sequences * options.length;
 
   PassContext context{checkpoint, files, report, progress, team};
+  context.together = options.together.value_or(batches_together(options.device, options.length * spec.hidden_size));
   NWC_RETURN_IF_ERROR(pass(options, models, sequences, context));
   NWC_RETURN_IF_ERROR(files.finish());
   NWC_RETURN_IF_ERROR(team.meet());

@@ -38,6 +38,9 @@ struct CalibrateOptions {
   int threads = 0;
   ModelDevice device = {};                     // where the model runs and its second moments are summed
   std::vector<ModelDevice> more_devices = {};  // of the same kind, which share the sequences with `device`
+  // Sequences that go through a block in one call, 1 or more; by default one on the CPU, on a GPU as many as make its
+  // work worth its host's. Texts only.
+  std::optional<size_t> together = {};
 };
 
 struct CalibrateReport {

@@ -189,7 +189,8 @@ Result<CalibrateReport> run(const CalibrateOptions& options, const std::filesyst
   const std::vector<TowerPass> passes = passes_of(models, inputs);
   std::vector<std::vector<std::vector<size_t>>> dealt;  // [pass][lane]
   for (const TowerPass& pass : passes) {
-    NWC_ASSIGN_OR_RETURN(auto of_lanes, deal_out(static_cast<size_t>(batches_of(pass.count())), models.size(), team));
+    NWC_ASSIGN_OR_RETURN(auto of_lanes,
+                         deal_out(static_cast<size_t>(batches_of(pass.count())), 1, models.size(), team));
     size_t batches = 0;
     for (const std::vector<size_t>& of_lane : of_lanes) batches += of_lane.size();
     context.total += pass.steps(options, batches, files);

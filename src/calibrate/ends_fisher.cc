@@ -10,7 +10,8 @@
 namespace nwc {
 namespace {
 
-constexpr int64_t kSummed = 16;  // positions at a time that are copied in binary64, for the whole vocabulary
+// Positions at a time that the CPU copies in binary64, for the whole vocabulary. A GPU sums without a copy.
+constexpr int64_t kSummed = 16;
 
 StoredHessian hessian_of(const SecondMoment& moment, int64_t features) {
   StoredHessian stored{.features = static_cast<uint64_t>(features), .tokens = {moment.tokens()}, .triangles = {}};
@@ -55,12 +56,14 @@ EndsFisher::EndsFisher(const ModelSpec& model)
 void EndsFisher::see_head(const at::Tensor& input, const at::Tensor& gradient) {
   const at::Tensor squares = gradient.square();
   const at::Tensor felt = input * squares.sum(-1, /*keepdim=*/true).sqrt();
-  if (!has_finite_square(felt) || !has_finite_square(input)) return;
+  const std::vector<bool> finite = have_finite_squares({felt, input});
+  if (!finite[0] || !finite[1]) return;
   head_input_.add(input);
   head_felt_.add(felt);
   head_effective_.add(squares.sum(-1));
-  for (int64_t begin = 0; begin < squares.size(0); begin += kSummed) {
-    const at::Tensor some = squares.narrow(0, begin, std::min(kSummed, squares.size(0) - begin));
+  const int64_t summed = squares.is_cpu() ? kSummed : squares.size(0);
+  for (int64_t begin = 0; begin < squares.size(0); begin += summed) {
+    const at::Tensor some = squares.narrow(0, begin, std::min(summed, squares.size(0) - begin));
     head_squares_.add(some.sum(0, /*keepdim=*/false, torch::kFloat64));
   }
 }

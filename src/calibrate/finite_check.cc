@@ -71,7 +71,16 @@ Error not_finite(const std::string& what, const std::string& tensor, const Check
 
 bool is_finite(const at::Tensor& values) { return values.isfinite().all().item<bool>(); }
 
-bool has_finite_square(const at::Tensor& values) { return values.square().sum().isfinite().item<bool>(); }
+std::vector<bool> have_finite_squares(const std::vector<at::Tensor>& values) {
+  if (values.empty()) return {};
+  std::vector<at::Tensor> sums;
+  for (const at::Tensor& v : values) sums.push_back(v.square().sum());
+  const at::Tensor finite = torch::stack(sums).isfinite().cpu();
+  const bool* flags = finite.data_ptr<bool>();
+  return std::vector<bool>(flags, flags + finite.numel());
+}
+
+bool all_true(const std::vector<at::Tensor>& flags) { return flags.empty() || torch::stack(flags).all().item<bool>(); }
 
 Error input_not_finite(const std::string& batch, const std::string& tensor, const Checkpoint& checkpoint) {
   return not_finite("what it gives to the first block is not finite in " + batch, tensor, checkpoint)

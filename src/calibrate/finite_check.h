@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
 #include "libtorch/tensors.h"
 #include "model/config/block_spec.h"
@@ -13,8 +14,11 @@
 namespace nwc {
 
 bool is_finite(const at::Tensor& values);
-// Whether the sum of squares is finite, as second moments need it.
-bool has_finite_square(const at::Tensor& values);
+// Whether each sum of squares is finite, as second moments need it. Asked together: while a GPU is waited for, nothing
+// is launched.
+std::vector<bool> have_finite_squares(const std::vector<at::Tensor>& values);
+// Whether all are true, on whatever device; bool, without dimensions.
+bool all_true(const std::vector<at::Tensor>& flags);
 
 // The error for what goes into a model's first block, `batch` its name for people ("sequence 3 of text.txt").
 Error input_not_finite(const std::string& batch, const std::string& tensor, const Checkpoint& checkpoint);

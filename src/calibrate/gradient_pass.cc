@@ -29,19 +29,27 @@ class WayBack {
         context_(context),
         dropped_(dropped),
         kept_(std::move(kept)),
+        groups_(groups_of(lane_.batches, context.together)),
         gradients_(lane_.batches.size()),
         device_(lane_.batches.empty() ? at::Device(torch::kCPU) : lane_.batches[0].hidden.device()) {}
 
   // Leaves the last block's outputs in the batches.
   Status go_there_through(size_t b, bool keep) {
     NWC_ASSIGN_OR_RETURN(const auto block, lane_.blocks.load(b));
-    for (size_t i = 0; i < lane_.batches.size(); ++i) {
-      Batch& batch = lane_.batches[i];
-      NWC_RETURN_IF_ERROR(context_.step(number_of(b)));
-      const at::Tensor output = block->forward(batch.hidden, {});
-      if (!is_finite(output)) return not_finite(*block, b, batch.hidden, batch.name);
-      if (keep) NWC_RETURN_IF_ERROR(kept_.put(b, i, batch.hidden));
-      batch.hidden = output;
+    for (const BatchGroup& group : groups_) {
+      Members members;
+      for (size_t i = group.first; i < group.first + group.count; ++i) {
+        NWC_RETURN_IF_ERROR(context_.step(number_of(b)));
+        members.add(i, lane_.batches[i].hidden);
+      }
+      const std::vector<at::Tensor>& inputs = members.inputs;
+      const at::Tensor output = block->forward(joined(inputs), {});
+      if (!is_finite(output)) return not_finite(*block, b, members);
+      const std::vector<at::Tensor> outputs = parts_of(output, inputs);
+      for (size_t i = 0; i < group.count; ++i) {
+        if (keep) NWC_RETURN_IF_ERROR(kept_.put(b, group.first + i, inputs[i]));
+        lane_.batches[group.first + i].hidden = outputs[i];
+      }
     }
     return {};
   }
@@ -60,24 +68,19 @@ class WayBack {
 
   Status go_back_through(size_t b, bool missing, Measured& measured) {
     NWC_ASSIGN_OR_RETURN(const auto block, lane_.blocks.load(b));
-    Block::Options watch;
-    watch.hook = [&](const LinearSpec& linear, const at::Tensor& x, const at::Tensor& y) {
-      if (missing) measured.moments.see(linear, x.detach());
-      measured.fisher.see(linear, x, y);  // also where the file is there: the same batches are left out then
-    };
-    for (size_t i = 0; i < lane_.batches.size(); ++i) {
-      NWC_RETURN_IF_ERROR(context_.step(number_of(b)));
-      NWC_ASSIGN_OR_RETURN(const at::Tensor kept, kept_.take(b, i));
-      const bool backward = gradients_[i].defined();
-      if (!backward && !missing) continue;
-      const at::Tensor input = kept.to(device_);
-      const torch::AutoGradMode recording(backward);
-      const at::Tensor hidden = input.clone().requires_grad_(backward);
-      const at::Tensor output = block->forward(hidden, watch);
-      measured.moments.end_batch();
-      if (missing && !measured.moments.are_finite()) return not_finite(*block, b, input, lane_.batches[i].name);
-      if (backward) output.backward(gradients_[i]);
-      NWC_RETURN_IF_ERROR(end_batch(i, hidden.grad(), measured.fisher, missing));
+    for (const BatchGroup& group : groups_) {
+      Members with, without;  // a gradient
+      for (size_t i = group.first; i < group.first + group.count; ++i) {
+        NWC_RETURN_IF_ERROR(context_.step(number_of(b)));
+        NWC_ASSIGN_OR_RETURN(const at::Tensor kept, kept_.take(b, i));
+        if (gradients_[i].defined())
+          with.add(i, kept.to(device_));
+        else if (missing)
+          without.add(i, kept.to(device_));
+      }
+      if (!without.indices.empty()) NWC_RETURN_IF_ERROR(look_at(*block, b, without, measured.moments));
+      if (!with.indices.empty())
+        NWC_RETURN_IF_ERROR(go_back(*block, b, with, missing, missing ? &measured.moments : nullptr, measured.fisher));
     }
     return {};
   }
@@ -93,14 +96,62 @@ class WayBack {
  private:
   size_t number_of(size_t b) const { return lane_.blocks.first + b; }
 
-  Status end_batch(size_t i, const at::Tensor& gradient, BlockFisher& fisher, bool add) {
-    if (!gradients_[i].defined()) {
-      fisher.forget_batch();
+  // Some of a lane's batches, and what goes into a block of them.
+  struct Members {
+    std::vector<size_t> indices;
+    std::vector<at::Tensor> inputs;
+    void add(size_t i, at::Tensor input) {
+      indices.push_back(i);
+      inputs.push_back(std::move(input));
+    }
+  };
+
+  // There only: of batches that are left out on the way back.
+  Status look_at(const Block& block, size_t b, const Members& members, BlockMoments& moments) {
+    Block::Options watch;
+    watch.hook = [&](const LinearSpec& linear, const at::Tensor& x, const at::Tensor&) { moments.see(linear, x); };
+    block.forward(joined(members.inputs), watch);
+    moments.end_batch();
+    return moments.are_finite() ? Status() : Status(not_finite(block, b, members));
+  }
+
+  // `add`: to what the file holds; otherwise only what is to be left out is found, the same as where it was written.
+  // `moments`: null where they have seen the batches.
+  Status go_back(const Block& block, size_t b, const Members& members, bool add, BlockMoments* moments,
+                 BlockFisher& fisher) {
+    Block::Options watch;
+    watch.hook = [&](const LinearSpec& linear, const at::Tensor& x, const at::Tensor& y) {
+      if (moments != nullptr) moments->see(linear, x.detach());
+      fisher.see(linear, x, y);
+    };
+    std::vector<at::Tensor> gradients;
+    for (const size_t i : members.indices) gradients.push_back(gradients_[i]);
+    at::Tensor hidden;
+    {
+      const torch::AutoGradMode recording(true);
+      hidden = joined(members.inputs).clone().requires_grad_(true);
+      const at::Tensor output = block.forward(hidden, watch);
+      if (moments != nullptr) {
+        moments->end_batch();
+        if (!moments->are_finite()) return not_finite(block, b, members);
+      }
+      output.backward(joined(gradients));
+    }
+    const std::optional<std::string> layer = fisher.end_batch(add);
+    if (layer && members.indices.size() > 1) {  // nothing of any of them has been added
+      for (size_t m = 0; m < members.indices.size(); ++m) {
+        const Members one{{members.indices[m]}, {members.inputs[m]}};
+        NWC_RETURN_IF_ERROR(go_back(block, b, one, add, nullptr, fisher));
+      }
       return {};
     }
-    gradients_[i] = gradient;
-    if (const std::optional<std::string> layer = fisher.end_batch(add)) return drop(i, "at " + *layer);
-    if (!is_finite(gradient)) return drop(i, "at the block's input");
+    if (layer) return drop(members.indices[0], "at " + *layer);
+    const std::vector<at::Tensor> parts = parts_of(hidden.grad(), members.inputs);
+    const bool finite = is_finite(hidden.grad());
+    for (size_t m = 0; m < parts.size(); ++m) {
+      gradients_[members.indices[m]] = parts[m];
+      if (!finite && !is_finite(parts[m])) NWC_RETURN_IF_ERROR(drop(members.indices[m], "at the block's input"));
+    }
     return {};
   }
 
@@ -110,14 +161,15 @@ class WayBack {
                          fmt::format("the gradient {} is not finite in {}", where, lane_.batches[i].name));
   }
 
-  Error not_finite(const Block& block, size_t b, const at::Tensor& input, const std::string& name) {
-    return block_not_finite(block, lane_.blocks.spec(b), input, number_of(b), name, context_.checkpoint);
+  Error not_finite(const Block& block, size_t b, const Members& members) {
+    return block_not_finite_in(lane_, b, block, members.indices, members.inputs, context_);
   }
 
   Lane lane_;
   PassContext& context_;
   DroppedBatches& dropped_;
   KeptInputs kept_;
+  const std::vector<BatchGroup> groups_;
   std::vector<at::Tensor> gradients_;  // at the output of the next block on the way; undefined: left out
   at::Device device_;
 };

@@ -235,7 +235,8 @@ struct PassResult {
   std::string bytes;  // of the first block's file
 };
 PassResult run_on(const fs::path& model_path, const fs::path& output, size_t batches,
-                  const std::vector<size_t>& infinite, uint64_t memory = KeptInputs::kMemory) {
+                  const std::vector<size_t>& infinite, uint64_t memory = KeptInputs::kMemory, size_t together = 1,
+                  double what = INFINITY) {
   const torch::NoGradGuard no_gradients;
   const CausalLm model = *CausalLm::open(model_path, {.threads = 1});
   const Checkpoint checkpoint = *Checkpoint::open(model_path);
@@ -246,6 +247,7 @@ PassResult run_on(const fs::path& model_path, const fs::path& output, size_t bat
   const Progress progress;
   const std::unique_ptr<Team> alone = make_solo_team();
   PassContext context{checkpoint, files, run.report, progress, *alone};
+  context.together = together;
   std::vector<Batch> all;
   for (size_t i = 0; i < batches; ++i) {
     all.push_back({torch::sin(torch::arange(40, torch::kFloat32) * (1.0 + static_cast<double>(i))).view({1, 5, 8}),
@@ -253,7 +255,7 @@ PassResult run_on(const fs::path& model_path, const fs::path& output, size_t bat
   }
   const LastGradient last = [&](size_t index, const at::Tensor& hidden) -> Result<at::Tensor> {
     at::Tensor gradient = torch::cos(hidden);
-    if (std::find(infinite.begin(), infinite.end(), index) != infinite.end()) gradient[0][3][2] = INFINITY;
+    if (std::find(infinite.begin(), infinite.end(), index) != infinite.end()) gradient[0][3][2] = what;
     return gradient;
   };
   std::vector<Lane> lanes;
@@ -281,6 +283,60 @@ TEST_F(GradientPass, FewSequencesWithoutAGradientAreLeftOut) {
   const HessianFile file = *read_hessian_file(directory_ / "h" / hessian_file_name(0));
   EXPECT_EQ(file.hessians[0].tokens[0], 500) << "its inputs count";
   for (const float v : file.fishers[0].rows) EXPECT_TRUE(std::isfinite(v));
+}
+
+// Several go through a block in one call. Of a gradient whose squares are not finite at some layer only its own
+// sequence is left out.
+TEST_F(GradientPass, GroupsMeasureWhatTheirSequencesDo) {
+  const auto file_of_run = [&](const std::string& name) {
+    return *read_hessian_file(directory_ / name / hessian_file_name(0));
+  };
+  const auto expect_near = [](const std::vector<float>& a, const std::vector<float>& b) {
+    ASSERT_EQ(a.size(), b.size());
+    const float largest = *std::max_element(b.begin(), b.end());
+    for (size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a[i], b[i], 1e-6f * largest) << i;
+  };
+  const PassResult one = run_on(model_.path(), directory_ / "one", 100, {41}, KeptInputs::kMemory, 1, 1e25),
+                   groups = run_on(model_.path(), directory_ / "groups", 100, {41}, KeptInputs::kMemory, 7, 1e25);
+  ASSERT_TRUE(one.status) << one.status.error().to_string();
+  ASSERT_TRUE(groups.status) << groups.status.error().to_string();
+  EXPECT_EQ(groups.report.sequences_without_gradient, 1);
+  ASSERT_EQ(groups.report.warnings, one.report.warnings);
+  EXPECT_EQ(groups.report.warnings[0].rfind("the gradient at model.layers.", 0), 0u) << groups.report.warnings[0];
+  const HessianFile a = file_of_run("groups"), b = file_of_run("one");
+  ASSERT_EQ(a.hessians.size(), b.hessians.size());
+  for (size_t h = 0; h < a.hessians.size(); ++h) {
+    EXPECT_EQ(a.hessians[h].tokens, b.hessians[h].tokens);
+    expect_near(a.hessians[h].triangles, b.hessians[h].triangles);
+  }
+  ASSERT_EQ(a.fishers.size(), b.fishers.size());
+  for (size_t f = 0; f < a.fishers.size(); ++f) {
+    expect_near(a.fishers[f].inputs, b.fishers[f].inputs);
+    expect_near(a.fishers[f].rows, b.fishers[f].rows);
+  }
+}
+
+TEST_F(GradientPass, CalibrationsInGroupsAreAlike) {
+  CalibrateOptions groups = options("groups");
+  groups.together = 3;
+  ASSERT_TRUE(calibrate(options("one"), {&text_, 1}, {}));
+  ASSERT_TRUE(calibrate(groups, {&text_, 1}, {}));
+  groups.output = directory_ / "plain groups";
+  groups.gradients = groups.outputs = false;
+  ASSERT_TRUE(calibrate(groups, {&text_, 1}, {}));
+  for (size_t b = 0; b < 2; ++b) {
+    const HessianFile one = *read_hessian_file(directory_ / "one" / hessian_file_name(b));
+    for (const char* name : {"groups", "plain groups"}) {
+      const HessianFile other = *read_hessian_file(directory_ / name / hessian_file_name(b));
+      ASSERT_EQ(other.hessians.size(), one.hessians.size());
+      for (size_t h = 0; h < one.hessians.size(); ++h) {
+        ASSERT_EQ(other.hessians[h].triangles.size(), one.hessians[h].triangles.size());
+        for (size_t i = 0; i < one.hessians[h].triangles.size(); ++i)
+          EXPECT_NEAR(other.hessians[h].triangles[i], one.hessians[h].triangles[i],
+                      1e-5f * std::abs(one.hessians[h].triangles[i]) + 1e-6f);
+      }
+    }
+  }
 }
 
 TEST_F(GradientPass, ManySequencesWithoutAGradientAreAnError) {

@@ -9,16 +9,18 @@
 namespace nwc {
 namespace {
 
-constexpr int64_t kLogits =
-    int64_t{1} << 23;           // at a time: 32 MB, and some five times that of what is computed from them
-constexpr int64_t kDrawn = 16;  // positions whose sums are held at a time, in binary64
+// Logits at a time: 32 MB, and some five times that of what is computed from them. On a GPU eight times as much.
+constexpr int64_t kLogits = int64_t{1} << 23, kDeviceLogits = int64_t{1} << 26;
+// Positions whose sums are held at a time, in binary64; on a GPU as many as make that many sums.
+constexpr int64_t kDrawn = 16, kDeviceSums = int64_t{1} << 24;
 
 }  // namespace
 
 at::Tensor drawn(const at::Tensor& logits, const at::Tensor& quantiles) {
   std::vector<at::Tensor> indices;
-  for (int64_t begin = 0; begin < logits.size(0); begin += kDrawn) {
-    const int64_t count = std::min(kDrawn, logits.size(0) - begin);
+  const int64_t step = logits.is_cpu() ? kDrawn : std::max(kDrawn, kDeviceSums / logits.size(1));
+  for (int64_t begin = 0; begin < logits.size(0); begin += step) {
+    const int64_t count = std::min(step, logits.size(0) - begin);
     const at::Tensor sums = torch::softmax(logits.narrow(0, begin, count), -1).cumsum(-1, torch::kFloat64);
     const at::Tensor last = sums.narrow(-1, sums.size(-1) - 1, 1), some = quantiles.narrow(0, begin, count);
     indices.push_back(torch::searchsorted(sums, some * last, /*out_int32=*/false, /*right=*/true)
@@ -40,7 +42,7 @@ at::Tensor gradient_of_labels(const Head& head, int64_t vocabulary, const at::Te
                               const HeadWatch& watch) {
   const torch::AutoGradMode recording(true);
   const at::Tensor positions = hidden.detach().reshape({-1, hidden.size(-1)});
-  const int64_t slice = std::max<int64_t>(1, kLogits / vocabulary);
+  const int64_t slice = std::max<int64_t>(1, (hidden.is_cpu() ? kLogits : kDeviceLogits) / vocabulary);
   std::vector<at::Tensor> gradients;
   for (int64_t begin = 0; begin < positions.size(0); begin += slice) {
     const int64_t count = std::min(slice, positions.size(0) - begin);

@@ -7,8 +7,12 @@ namespace {
 
 constexpr int64_t kPiece = 256;  // rows that are converted at a time, so that copies stay small
 
-// `add` may have another dtype.
+// `more` may have another dtype. A GPU's kernel converts it without a copy.
 void add_in_pieces(const at::Tensor& sum, const at::Tensor& more) {
+  if (!sum.is_cpu()) {
+    sum.add_(more);
+    return;
+  }
   for (int64_t i = 0; i < sum.size(0); i += kPiece) {
     const int64_t some = std::min(kPiece, sum.size(0) - i);
     sum.narrow(0, i, some).add_(more.narrow(0, i, some));
@@ -65,13 +69,13 @@ Status add_up(const std::vector<SecondMoment*>& moments, Team& team) {
   return {};
 }
 
-bool SecondMoment::is_finite() const {
-  if (panels_.empty()) return true;
+at::Tensor SecondMoment::finite() const {
+  if (panels_.empty()) return {};
   // No entry is larger than the larger of two on the diagonal.
   std::vector<at::Tensor> diagonals;
   for (const at::Tensor& panel : panels_) diagonals.push_back(panel.diagonal(panel.size(1) - panel.size(0)));
   const at::Tensor means = (torch::cat(diagonals) / static_cast<double>(tokens_)).to(torch::kFloat32);
-  return means.isfinite().all().item<bool>();
+  return means.isfinite().all();
 }
 
 void SecondMoment::append_triangle(std::vector<float>& out) const {

@@ -26,8 +26,9 @@ class SecondMoment {
   // What another device has seen.
   void add(const SecondMoment& other);
   int64_t tokens() const { return tokens_; }
-  // Whether the mean can be stored: x and its squares fit binary32.
-  bool is_finite() const;
+  // Whether the mean can be stored, as x and its squares fit binary32: a bool without dimensions, on the device of the
+  // first x. Undefined before it.
+  at::Tensor finite() const;
   // The lower triangle of the mean, row by row; zeros if there was no token.
   void append_triangle(std::vector<float>& out) const;
 

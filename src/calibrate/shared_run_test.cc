@@ -204,14 +204,14 @@ TEST(SecondMoment, PanelsAreOneTriangle) {
   panels.append_triangle(got);
   ASSERT_EQ(got.size(), 36u);
   for (size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], wanted[i], 1e-6) << i;
-  EXPECT_TRUE(panels.is_finite());
+  EXPECT_TRUE(panels.finite().item<bool>());
   at::Tensor large = torch::zeros({1, 8});
   large[0][7] = 1e19f;
   panels.add(large);
-  EXPECT_TRUE(panels.is_finite());
+  EXPECT_TRUE(panels.finite().item<bool>());
   large[0][7] = 3e19f;
   panels.add(large);
-  EXPECT_FALSE(panels.is_finite()) << "the last of the last panel";
+  EXPECT_FALSE(panels.finite().item<bool>()) << "the last of the last panel";
 }
 
 // Of terms as they are, the order of additions decides about last bits; of their binary32 roundings it does not.

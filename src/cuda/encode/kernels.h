@@ -155,20 +155,22 @@ struct LineClasses {
   int32_t odd;   // contexts of odd integers are larger by it; 0 without a trellis
 };
 // What the integers from `first` on cost under one table, in squared steps (quantise/rate_aware_rounding.h).
-struct CostTable {
-  const float* of;  // [count]
+struct alignas(16) CostTable {
+  const float* of;  // [count + 1]: the last is the cost of all others
   int32_t first;
   uint32_t count;
-  float beyond;
 };
 inline constexpr uint32_t kPlainBlock = 64;  // rows and columns that a thread block has
 // Beside a QuantiserTask, whose `errors` are [block of rows][columns, by positions][kPlainBlock] here.
 struct PlainTask {
   LineClasses classes;
-  uint32_t chunk;          // rows of a stripe
-  uint32_t states;         // of the trellis
-  const uint8_t* trellis;  // [states][2]: the next state; null: weights are rounded one by one
-  const CostTable* costs;  // by context
+  uint32_t chunk;            // rows of a stripe
+  uint32_t states;           // of the trellis
+  const uint8_t* trellis;    // [states][2]: the next state; null: weights are rounded one by one
+  const CostTable* costs;    // by context
+  const float* cost_values;  // of all tables
+  uint32_t cost_count;       // how many
+  bool own_costs;            // whether each thread block copies them; set by quantise_plain_codec()
   // Feedback along rows, which takes all stripes of the matrix in order; null without.
   const float* row_coefficients;  // [rows][row_stride]
   uint64_t row_stride;
@@ -177,7 +179,7 @@ struct PlainTask {
 };
 // How many work items there are, each with its sums.
 uint32_t plain_items(const QuantiserTask& task, uint32_t chunk);
-int quantise_plain_codec(const QuantiserTask& task, const PlainTask& plain, CUstream_st* stream);
+int quantise_plain_codec(const QuantiserTask& task, PlainTask plain, CUstream_st* stream);
 
 // --- from symbols to tiles
 

@@ -53,7 +53,7 @@ __device__ inline void finish_weight(const QuantiserTask& task, const PlainTask&
 
 __device__ inline float cost_at(const CostTable& table, int32_t value) {
   const int64_t index = int64_t{value} - table.first;
-  return index >= 0 && index < table.count ? table.of[index] : table.beyond;
+  return table.of[index >= 0 && index < table.count ? index : table.count];
 }
 
 // The number that an integer stands near.

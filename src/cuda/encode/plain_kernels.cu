@@ -6,6 +6,7 @@
 #include "cuda/encode/rounding.cuh"
 #include "cuda/encode/scale_classes.cuh"
 #include "cuda/encode/trellis_search.cuh"
+#include "cuda/support/ptx.cuh"
 
 namespace nwc::cuda {
 namespace {
@@ -21,22 +22,43 @@ __device__ void load_square(const float* from, uint64_t stride, uint64_t line, u
   }
 }
 
-// sums[i][q] += x[j][column q] * y[j][row i] over lines j in [done, lines), descending, of two arrays whose squares `x`
-// and `y` load into shared memory. `done` is a multiple of kSide, or `lines`.
-template <class LoadX, class LoadY>
-__device__ void add_products(uint64_t done, uint64_t lines, float (&x)[kSide][kSide], float (&y)[kSide][kSide],
-                             const LoadX& load_x, const LoadY& load_y, float (&sums)[kEach][kEach]) {
+// The same later, as part of the thread's next group of copies. Strides, `at` and `width` are multiples of 4.
+__device__ void ask_for_square(const float* from, uint64_t stride, uint64_t line, uint64_t lines, uint64_t at,
+                               uint64_t width, float (*to)[kSide]) {
+  for (uint32_t i = threadIdx.x; i < kSide * kSide / 4; i += kPlainThreads) {
+    const uint32_t j = i / (kSide / 4), k = i % (kSide / 4) * 4;
+    const bool there = line + j < lines && at + k < width;
+    copy_16_later(&to[j][k], there ? from + (line + j) * stride + at + k : from, there);
+  }
+}
+
+// Two squares in shared memory.
+struct SquarePair {
+  float (*x)[kSide], (*y)[kSide];
+};
+
+// sums[i][q] += x[j][column q] * y[j][row i] over lines j in [done, lines), descending, of two arrays whose squares
+// from a line on `ask` asks for; one pair of them is multiplied while the other arrives. `done` is a multiple of kSide,
+// or `lines`.
+template <class Ask>
+__device__ void add_products(uint64_t done, uint64_t lines, SquarePair first, SquarePair second, const Ask& ask,
+                             float (&sums)[kEach][kEach]) {
   if (done >= lines) return;
   const uint32_t row = threadIdx.x / (kSide / kEach) * kEach, column = threadIdx.x % (kSide / kEach) * kEach;
-  for (uint64_t tile = (lines - 1) / kSide + 1; tile-- > done / kSide;) {
-    __syncthreads();  // the tile before is used up
-    load_x(tile * kSide);
-    load_y(tile * kSide);
+  const uint64_t last = (lines - 1) / kSide, end = done / kSide;
+  ask(last * kSide, first);
+  close_copies();
+  for (uint64_t tile = last + 1; tile-- > end;) {
+    const bool even = (last - tile) % 2 == 0;
+    const SquarePair now = even ? first : second;
+    if (tile > end) ask((tile - 1) * kSide, even ? second : first);
+    close_copies();
+    wait_for_copies<1>();
     __syncthreads();
     const uint64_t there = lines - tile * kSide;
     for (uint32_t j = there < kSide ? static_cast<uint32_t>(there) : kSide; j-- > 0;) {
-      const float4 a = *reinterpret_cast<const float4*>(&x[j][column]);
-      const float4 b = *reinterpret_cast<const float4*>(&y[j][row]);
+      const float4 a = *reinterpret_cast<const float4*>(&now.x[j][column]);
+      const float4 b = *reinterpret_cast<const float4*>(&now.y[j][row]);
       const float by_row[kEach] = {b.x, b.y, b.z, b.w};
 #pragma unroll
       for (uint32_t i = 0; i < kEach; ++i) {
@@ -44,8 +66,8 @@ __device__ void add_products(uint64_t done, uint64_t lines, float (&x)[kSide][kS
         sums[i][2] += a.z * by_row[i], sums[i][3] += a.w * by_row[i];
       }
     }
+    __syncthreads();  // the pair is used up
   }
-  __syncthreads();
 }
 
 __device__ inline float cost_of(const CostTable& table, float x, int32_t value) {
@@ -100,7 +122,8 @@ struct Wave {
   uint32_t first_row_block, first_column_block, column_step;
 };
 
-template <bool kTrellis>
+// kStates: of the trellis; 0: any.
+template <bool kTrellis, uint32_t kStates>
 __global__ void __launch_bounds__(kPlainThreads) plain_kernel(QuantiserTask task, PlainTask plain, Wave wave) {
   extern __shared__ __align__(16) unsigned char shared[];
   PlainTiles& tiles = *reinterpret_cast<PlainTiles*>(shared);
@@ -126,22 +149,24 @@ __global__ void __launch_bounds__(kPlainThreads) plain_kernel(QuantiserTask task
       base[i][q] = v;
     }
   }
+  const SquarePair one{tiles.columns, tiles.errors}, other{tiles.left, tiles.rows};
   if (task.order != nullptr) {
     const float* const errors = task.errors + place.first_row * n;
     add_products(
-        later, n, tiles.columns, tiles.errors,
-        [&](uint64_t j) { load_square(task.coefficients, task.stride, j, n, place.begin, task.stride, tiles.columns); },
-        [&](uint64_t j) { load_square(errors, kSide, j, n, 0, kSide, tiles.errors); }, base);
+        later, n, one, other,
+        [&](uint64_t j, SquarePair to) {
+          ask_for_square(task.coefficients, task.stride, j, n, place.begin, task.stride, to.x);
+          ask_for_square(errors, kSide, j, n, 0, kSide, to.y);
+        },
+        base);
   }
   if (plain.row_coefficients != nullptr) {
     add_products(
-        below, rows_at_work, tiles.left, tiles.rows,
-        [&](uint64_t j) {
-          load_square(plain.left, plain.left_stride, j, rows_at_work, place.begin, plain.left_stride, tiles.left);
-        },
-        [&](uint64_t j) {
-          load_square(plain.row_coefficients, plain.row_stride, j, task.matrix.rows, place.first_row, plain.row_stride,
-                      tiles.rows);
+        below, rows_at_work, one, other,
+        [&](uint64_t j, SquarePair to) {
+          ask_for_square(plain.left, plain.left_stride, j, rows_at_work, place.begin, plain.left_stride, to.x);
+          ask_for_square(plain.row_coefficients, plain.row_stride, j, task.matrix.rows, place.first_row,
+                         plain.row_stride, to.y);
         },
         moves);
     load_square(plain.row_coefficients, plain.row_stride, place.first_row, task.matrix.rows, place.first_row,
@@ -160,18 +185,22 @@ __global__ void __launch_bounds__(kPlainThreads) plain_kernel(QuantiserTask task
     }
   }
   __syncthreads();
-  __shared__ double all[kSums][kSide];
-  double sums[kSums] = {};
+  __shared__ alignas(16) double all[kSums][kSide];
   if constexpr (kTrellis) {
     // The rows' errors are not needed within the block; the scratch takes their place if it fits.
     void* const scratch = TrellisScratch::bytes(plain.states) <= sizeof tiles.left ? static_cast<void*>(&tiles.left)
                                                                                    : shared + sizeof(PlainTiles);
-    if (threadIdx.x < trellis_threads(plain.states))
-      quantise_along_trellis(task, plain, place, tiles, TrellisScratch(scratch, plain.states), sums);
+    float* own_costs = nullptr;
+    if (plain.own_costs) {
+      own_costs = reinterpret_cast<float*>(shared + sizeof(PlainTiles));
+      for (uint32_t i = threadIdx.x; i < plain.cost_count; i += kPlainThreads) own_costs[i] = plain.cost_values[i];
+      __syncthreads();
+    }
+    quantise_along_trellis<kStates>(task, plain, place, tiles,
+                                    TrellisScratch(scratch, kStates != 0 ? kStates : plain.states), own_costs, all);
   } else if (threadIdx.x < kSide) {
+    double sums[kSums] = {};
     quantise_row(task, plain, place, threadIdx.x, tiles, sums);
-  }
-  if (threadIdx.x < kSide) {
     for (uint32_t i = 0; i < kSums; ++i) all[i][threadIdx.x] = sums[i];
   }
   __syncthreads();
@@ -190,12 +219,27 @@ uint32_t plain_items(const QuantiserTask& task, uint32_t chunk) {
   return static_cast<uint32_t>((rows + kSide - 1) / kSide * ((task.matrix.columns + kSide - 1) / kSide));
 }
 
-int quantise_plain_codec(const QuantiserTask& task, const PlainTask& plain, CUstream_st* stream) {
+int quantise_plain_codec(const QuantiserTask& task, PlainTask plain, CUstream_st* stream) {
   if (task.slots == 0 || task.matrix.columns == 0) return cudaSuccess;
   const bool trellis = plain.trellis != nullptr;
-  auto* const kernel = trellis ? plain_kernel<true> : plain_kernel<false>;
+  auto* const kernel = !trellis                        ? plain_kernel<false, 0>
+                       : plain.states == kStatesOfWarp ? plain_kernel<true, kStatesOfWarp>
+                                                       : plain_kernel<true, 0>;
   const uint32_t scratch = trellis ? TrellisScratch::bytes(plain.states) : 0;
-  const auto shared = static_cast<uint32_t>(sizeof(PlainTiles)) + (scratch > sizeof(PlainTiles::left) ? scratch : 0);
+  auto shared = static_cast<uint32_t>(sizeof(PlainTiles)) + (scratch > sizeof(PlainTiles::left) ? scratch : 0);
+  if (kernel == plain_kernel<true, kStatesOfWarp>) {
+    // Costs within reach, where a multiprocessor has the room.
+    int device = 0, most = 0;
+    if (const cudaError_t e = cudaGetDevice(&device); e != cudaSuccess) return e;
+    if (const cudaError_t e = cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
+        e != cudaSuccess)
+      return e;
+    cudaFuncAttributes attributes{};
+    if (const cudaError_t e = cudaFuncGetAttributes(&attributes, kernel); e != cudaSuccess) return e;
+    const uint64_t with_costs = uint64_t{shared} + uint64_t{plain.cost_count} * sizeof(float);
+    plain.own_costs = with_costs + attributes.sharedSizeBytes <= static_cast<uint64_t>(most);
+    if (plain.own_costs) shared = static_cast<uint32_t>(with_costs);
+  }
   const cudaError_t allowed =
       cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared));
   if (allowed != cudaSuccess) return allowed;

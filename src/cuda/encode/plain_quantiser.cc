@@ -6,17 +6,22 @@ namespace {
 
 uint64_t whole_blocks(uint64_t lines) { return (lines + kPlainBlock - 1) / kPlainBlock * kPlainBlock; }
 
-Result<const CostTable*> put_costs(const ColumnRounding& rounding, Buffers& buffers) {
+Status put_costs(const ColumnRounding& rounding, Buffers& buffers, PlainTask& plain) {
   std::vector<float> all;
-  for (const SymbolCosts::Table& costs : rounding.costs().tables())
+  for (const SymbolCosts::Table& costs : rounding.costs().tables()) {
     all.insert(all.end(), costs.of.begin(), costs.of.end());
-  NWC_ASSIGN_OR_RETURN(const float* next, put(buffers.costs, std::span<const float>(all)));
+    all.push_back(costs.beyond);
+  }
+  NWC_ASSIGN_OR_RETURN(plain.cost_values, put(buffers.costs, std::span<const float>(all)));
+  plain.cost_count = static_cast<uint32_t>(all.size());
+  const float* next = plain.cost_values;
   std::vector<CostTable> tables;
   for (const SymbolCosts::Table& costs : rounding.costs().tables()) {
-    tables.push_back({next, costs.first, static_cast<uint32_t>(costs.of.size()), costs.beyond});
-    next += costs.of.size();
+    tables.push_back({next, costs.first, static_cast<uint32_t>(costs.of.size())});
+    next += costs.of.size() + 1;
   }
-  return put(buffers.cost_tables, std::span<const CostTable>(tables));
+  NWC_ASSIGN_OR_RETURN(plain.costs, put(buffers.cost_tables, std::span<const CostTable>(tables)));
+  return {};
 }
 
 }  // namespace
@@ -32,7 +37,7 @@ Result<std::vector<double>> quantise_plain(QuantiserTask& task, const LineClasse
     NWC_ASSIGN_OR_RETURN(plain.trellis, put(buffers.trellis, trellis->table()));
     plain.states = trellis->states;
   }
-  NWC_ASSIGN_OR_RETURN(plain.costs, put_costs(rounding, buffers));
+  NWC_RETURN_IF_ERROR(put_costs(rounding, buffers, plain));
   const uint64_t work_rows = whole_blocks(uint64_t{task.slots} * chunk), n = task.matrix.columns;
   if (task.order != nullptr) {
     NWC_RETURN_IF_ERROR(at_least(buffers.errors, work_rows * n * sizeof(float)));

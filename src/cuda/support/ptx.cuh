@@ -68,4 +68,17 @@ __device__ inline uint2 load_global_v2(const void* at) {
   return v;
 }
 
+// 16 bytes to shared memory, both ends aligned; zeros if not `there`. They arrive with the thread's group of copies.
+__device__ inline void copy_16_later(void* to, const void* from, bool there) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(to)), "l"(from), "r"(there ? 16 : 0)
+               : "memory");
+}
+// Ends the thread's group of copies, which may be empty.
+__device__ inline void close_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+// Until no more than kGroups groups of the thread are on their way.
+template <int kGroups>
+__device__ inline void wait_for_copies() {
+  asm volatile("cp.async.wait_group %0;" ::"n"(kGroups) : "memory");
+}
+
 }  // namespace nwc::cuda

@@ -48,13 +48,13 @@ struct Pipeline {
     const uint32_t there = static_cast<uint32_t>(__cvta_generic_to_shared(base + to * kWideStageBytes));
     for (uint32_t i = 16 * threadIdx.x; i < kWideStageBytes; i += 16 * kThreads)
       asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(there + i), "l"(at + i) : "memory");
-    asm volatile("cp.async.commit_group;" ::: "memory");
+    close_copies();
     issued = issued + 1 == count ? 0 : issued + 1;
     to = to + 1 == kStages ? 0 : to + 1;
   }
   // Waits for the next operand, once all warps have read the last one.
   __device__ const uint4* next() {
-    asm volatile("cp.async.wait_group %0;" ::"n"(kStages - 2) : "memory");
+    wait_for_copies<kStages - 2>();
     __syncthreads();
     const uint8_t* const at = base + from * kWideStageBytes;
     from = from + 1 == kStages ? 0 : from + 1;
