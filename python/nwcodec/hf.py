@@ -35,10 +35,10 @@ from typing import Any
 
 import torch
 import transformers
+from huggingface_hub import snapshot_download
 from transformers import PreTrainedModel
 from transformers.quantizers.auto import register_quantization_config, register_quantizer
 from transformers.quantizers.base import HfQuantizer
-from transformers.utils import cached_file
 from transformers.utils.quantization_config import QuantizationConfigMixin
 
 from nwcodec import _nwcodec, decoded_file
@@ -59,6 +59,7 @@ class _Request:
     resident: str = "decoded"
     layers: int | None = None
     base: str | os.PathLike | None = None
+    hub: dict[str, Any] = field(default_factory=dict)  # how to ask it
     opened: dict[Path, _Loading] = field(default_factory=dict)
 
     def check(self) -> None:
@@ -109,11 +110,22 @@ class _Loading:
         self.streams = streams if streams.exact else None
 
 
-def _fetch_codec(model: PreTrainedModel, files: list[str]) -> None:
-    """From the hub transformers fetches the shards alone; their codec stands beside them."""
-    if not files or (Path(files[0]).parent / decoded_file.CODEC).exists() or Path(model.name_or_path).is_dir():
+def _fetch_rest(model: PreTrainedModel, files: list[str], hub: dict[str, Any]) -> None:
+    """From the hub transformers fetches the shards alone: codec and refinements follow, of the same revision."""
+    if not files or Path(model.name_or_path).is_dir():
         return
-    cached_file(model.name_or_path, decoded_file.CODEC, _raise_exceptions_for_missing_entries=False)
+    folder = Path(files[0]).parent
+    cached = next((p for p in (folder, *folder.parents) if p.parent.name == "snapshots"), None)
+    if cached is None or not cached.parent.parent.name.startswith("models--"):
+        return
+    inside = "" if folder == cached else f"{folder.relative_to(cached).as_posix()}/"
+    snapshot_download(
+        cached.parent.parent.name.removeprefix("models--").replace("--", "/"),
+        revision=cached.name,
+        cache_dir=cached.parents[2],
+        allow_patterns=[inside + decoded_file.CODEC, inside + "refinement-*/*"],
+        **hub,
+    )
 
 
 def _loading_of(filename: Any) -> dict[str, Any]:
@@ -139,7 +151,8 @@ def _wrap_from_pretrained() -> None:
         nwcodec_base: str | os.PathLike | None = None,
         **kwargs: Any,
     ) -> Any:
-        request = _Request(nwcodec_resident, nwcodec_layers, nwcodec_base)
+        hub = {key: kwargs[key] for key in ("token", "local_files_only") if key in kwargs}
+        request = _Request(nwcodec_resident, nwcodec_layers, nwcodec_base, hub)
         request.check()
         before = _REQUEST.set(request)
         spelt = argument_prefix.set("nwcodec_" if argument_prefix.get() is not None else None)
@@ -187,7 +200,7 @@ class NwcodecQuantizer(HfQuantizer):
 
     def _process_model_before_weight_loading(self, model: PreTrainedModel, **kwargs: Any) -> PreTrainedModel:
         files = kwargs.get("checkpoint_files") or []
-        _fetch_codec(model, files)
+        _fetch_rest(model, files, self._request.hub)
         compressed = [f for f in files if decoded_file.is_compressed(f)]
         if not compressed:
             where = str(Path(files[0]).parent) if files else "the checkpoint"
