@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DEMO = ROOT / "models" / "demo"
 TEXT = ROOT / "models" / "demo-text.txt"
 _kept = tempfile.TemporaryDirectory()
+reports: dict[Path, dict] = {}  # what compression told of these
 
 needs_torch = unittest.skipUnless(importlib.util.find_spec("torch"), "PyTorch is not installed")
 needs_transformers = unittest.skipUnless(
@@ -46,7 +47,7 @@ def small_of(tensors, output: Path) -> Path:
 def progressive() -> Path:
     """The demo model in a base of 2.5 bits and a refinement up to 4."""
     output = Path(_kept.name) / "progressive"
-    nwcodec.compress(DEMO, output, layers=[2.5, 4.0])
+    reports[output] = nwcodec.compress(DEMO, output, layers=[2.5, 4.0])
     return output
 
 
@@ -75,7 +76,7 @@ def tuned() -> Path:
 def delta() -> Path:
     """tuned() as a difference from compressed(), which lies beside it. Most tensors are the base's."""
     output = Path(_kept.name) / "delta"
-    nwcodec.compress(tuned(), output, bits=1.0, base=compressed(), base_model=DEMO)
+    reports[output] = nwcodec.compress(tuned(), output, bits=1.0, base=compressed(), base_model=DEMO)
     return output
 
 

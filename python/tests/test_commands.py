@@ -1,6 +1,9 @@
 """Compressing and decompressing: the same bytes as the program's, callbacks, interruptions."""
 
+import contextlib
+import contextvars
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -13,9 +16,10 @@ import unittest
 from pathlib import Path
 
 import numpy as np
-from support import DEMO, TEXT, compressed, decompressed, delta, needs_transformers, progressive, tuned
+from support import DEMO, TEXT, compressed, decompressed, delta, needs_transformers, progressive, reports, tuned
 
 import nwcodec
+import nwcodec.__main__
 
 PROGRAM = os.environ.get("NWCODEC_PROGRAM", "")  # the C++ program, if it was built
 
@@ -60,13 +64,12 @@ class Compress(unittest.TestCase):
         self.assertEqual(hashes(delta()), hashes(other))
 
     def test_reports_layers_and_differences(self):
-        report = nwcodec.compress(DEMO, self.output, layers=[2.0, 3.0])
-        found = nwcodec.inspect(self.output)
+        report, found = reports[progressive()], nwcodec.inspect(progressive())
         self.assertEqual(report["output_bytes"], found["file_bytes"])
-        self.assertEqual([p["file_bytes"] for p in report["layers"]][-1], found["file_bytes"])
-        self.assertAlmostEqual(report["layers"][0]["bits_per_weight"], 2.0, delta=0.02)
-        report = nwcodec.compress(tuned(), self.output.with_name("d"), bits=1.0, base=compressed(), base_model=DEMO)
-        self.assertEqual(report["differences"], {"differences": 7, "whole": 1, "unchanged": 48})
+        self.assertEqual([prefix["file_bytes"] for prefix in report["layers"]][-1], found["file_bytes"])
+        self.assertAlmostEqual(report["layers"][0]["bits_per_weight"], 2.5, delta=0.02)
+        self.assertAlmostEqual(report["layers"][1]["bits_per_weight"], found["bits_per_weight"])
+        self.assertEqual(reports[delta()]["differences"], {"differences": 7, "whole": 1, "unchanged": 48})
 
     def test_takes_tensors(self):
         rng = np.random.default_rng(1)
@@ -278,37 +281,49 @@ class CommandLine(unittest.TestCase):
         self.assertIn("no such directory", self.run_it("inspect", "/no/such").stderr)
         self.assertEqual(self.run_it("doctor").returncode, 0)
 
+    def run_here(self, *arguments):
+        """Without a process of its own."""
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            try:
+                code = contextvars.copy_context().run(nwcodec.__main__.main, list(map(str, arguments)))
+            except SystemExit as end:
+                code = end.code
+        return code, out.getvalue(), err.getvalue()
+
     def test_layers_and_bases(self):
+        few = ("--exclude", r"layers\.[1-5]", "--quiet")
         with tempfile.TemporaryDirectory() as directory:
-            small, other = Path(directory) / "small", Path(directory) / "d"
-            ran = self.run_it("compress", DEMO, "-o", small, "--layers", "2.5,4")
-            self.assertEqual((ran.returncode, ran.stderr), (0, ""))
-            self.assertEqual(hashes(small), hashes(progressive()))
-            ran = self.run_it("compress", tuned(), "-o", other, "--bits", 1, "--base", small)
-            self.assertEqual((ran.returncode, ran.stderr), (0, ""))
-            found = json.loads(self.run_it("inspect", other, "--base", small, "--json").stdout)
+            small, other, plain = (Path(directory) / name for name in ("small", "delta", "plain"))
+            self.assertEqual(self.run_here("compress", DEMO, "-o", small, "--layers", "2.5,4", *few)[0], 0)
+            found = [json.loads(self.run_here("inspect", small, "--json", *n)[1]) for n in ((), ("--layers", 1))]
+            self.assertEqual([len(one["layers"]) for one in found], [2, 1])
+            ran = self.run_here("compress", DEMO, "-o", other, "--bits", 2, "--base", small, "--base-model", DEMO, *few)
+            self.assertEqual(ran[0], 0, ran)
+            shutil.move(other, Path(directory) / "in" / "another" / "place")
+            other = Path(directory) / "in" / "another" / "place"
+            code, _, text = self.run_here("inspect", other)
+            self.assertEqual(code, 1)
+            self.assertIn("name it with --base", text)
+            found = json.loads(self.run_here("inspect", other, "--base", small, "--json")[1])
             self.assertTrue(Path(found["base"]).samefile(small))
-            found = json.loads(self.run_it("inspect", small, "--layers", 1, "--json").stdout)
-            self.assertEqual(len(found["layers"]), 1)
-            self.assertIn("name it with --base", self.run_it("inspect", other, "--base", "/no/such").stderr)
-            self.assertEqual(self.run_it("decompress", other, "--base", DEMO, "-o", f"{other}.p").returncode, 1)
-            self.assertEqual(self.run_it("decompress", other, "--base", small, "-o", f"{other}.p").returncode, 0)
-        self.assertEqual(self.run_it("inspect", progressive(), "--layers", 0).returncode, 2)
-        self.assertEqual(self.run_it("compress", DEMO, "-o", "/tmp/x", "--layers", "two").returncode, 2)
+            self.assertEqual(self.run_here("decompress", other, "--base", DEMO, "-o", plain)[0], 1)
+            self.assertEqual(self.run_here("decompress", other, "--base", small, "-o", plain)[0], 0)
+        self.assertEqual(self.run_here("inspect", progressive(), "--layers", 0)[0], 2)
+        self.assertEqual(self.run_here("compress", DEMO, "-o", "/tmp/x", "--layers", "two")[0], 2)
 
     @needs_transformers
     def test_measures_layers_and_deltas(self):
+        options = ("--text", TEXT, "--reference", tuned(), "--context", 256, "--windows", 2, "--json")
         found = []
-        for options in ((progressive(), "--layers", 1), (progressive(),), (delta(), "--base", compressed())):
-            ran = self.run_it(
-                "eval", *options, "--text", TEXT, "--reference", tuned(), "--context", 256, "--windows", 2, "--json"
-            )
-            self.assertEqual(ran.returncode, 0, ran.stderr)
-            found.append(json.loads(ran.stdout)["kl_divergence"])
+        for given in ((progressive(), "--layers", 1), (progressive(),), (delta(), "--base", compressed())):
+            code, out, text = self.run_here("eval", *given, *options)
+            self.assertEqual(code, 0, text)
+            found.append(json.loads(out)["kl_divergence"])
         self.assertEqual(found, sorted(found, reverse=True))
-        ran = self.run_it("generate", delta(), "--base", "/no/such", "--prompt", "Once")
-        self.assertEqual(ran.returncode, 1)
-        self.assertIn("name it with --base", ran.stderr)
+        code, _, text = self.run_here("generate", delta(), "--base", "/no/such", "--prompt", "Once")
+        self.assertEqual(code, 1)
+        self.assertIn("name it with --base", text)
 
     @needs_transformers
     def test_generates_on_compressed_weights(self):

@@ -242,6 +242,12 @@ class LoadLayers(Loads):
         self.assertSame(self.load(small), plain)
         self.assertTrue(plain.get_input_embeddings().weight.equal(model.get_input_embeddings().weight))
 
+    def test_a_delta_that_changes_nothing(self):
+        small = Path(self.directory.name) / "small"
+        nwcodec.compress(DEMO, small, bits=1.0, base=compressed(), base_model=DEMO)
+        for resident in ("decoded", "compressed"):
+            self.assertSame(self.load(small, nwcodec_resident=resident), self.load(compressed()))
+
     def test_a_missing_base(self):
         copy = self.damaged(lambda _: None, delta())
         with self.assertRaisesRegex(nwcodec.errors.NotFoundError, "put it there, or name it with nwcodec_base="):
