@@ -168,14 +168,18 @@ class Vllm(unittest.TestCase):
         self.assertTrue(parameters["model.layers.0.self_attn.qkv_proj.weight"].equal(torch.cat(parts)))
 
     def test_loads_deltas_and_layers(self):
-        import torch
-
         for directory in (delta(), progressive()):
             parameters = dict(self.model_of(directory).named_parameters())
             whole = nwcodec.open(directory)
             for block in range(6):
                 name = f"model.layers.{block}.mlp.down_proj.weight"
-                self.assertTrue(parameters[name].equal(whole[name].torch(torch.float32)), name)
+                self.assertTrue(parameters[name].equal(whole[name].torch().float()), name)
+
+    def test_refuses_a_delta_without_its_base(self):
+        with tempfile.TemporaryDirectory() as directory:
+            copy = shutil.copytree(delta(), Path(directory) / "delta")
+            with self.assertRaisesRegex(nwcodec.errors.NotFoundError, "link it to where the delta expects it"):
+                self.model_of(copy)
 
     def test_refuses_a_model_that_lacks_a_tensor(self):
         tensors = {n: t.torch() for n, t in nwcodec.open(DEMO).items() if "layers.3.mlp.up_proj" not in n}
