@@ -29,6 +29,7 @@ import contextvars
 import functools
 import os
 import re
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,8 @@ class _Request:
         key = directory.resolve()
         if key not in self.opened:
             self.opened[key] = _Loading(Checkpoint(directory, layers=self.layers, base=self.base))
+            for text in self.opened[key].checkpoint.warnings:
+                warnings.warn(f"{directory}: {text}", stacklevel=2)
         return self.opened[key]
 
     def check_taken(self) -> None:

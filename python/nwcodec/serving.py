@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -68,12 +69,15 @@ class _Safetensors:
 def _open(directory: str) -> Checkpoint:
     """All layers that are there, a delta with the base that lies where it says."""
     try:
-        return Checkpoint(directory)
+        checkpoint = Checkpoint(directory)
     except (NotFoundError, MismatchError) as error:
         if not any(decoded_file.is_difference(path) for path in Path(directory).glob("*.safetensors")):
             raise
         text = f"{error}. Engines cannot be told of a base: link it to where the delta expects it, or decompress first"
         raise type(error)(text, error.file, error.tensor, error.offset) from None
+    for text in checkpoint.warnings:
+        warnings.warn(f"{directory}: {text}", stacklevel=2)
+    return checkpoint
 
 
 def show_decoded(module: Any) -> None:

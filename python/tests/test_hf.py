@@ -195,6 +195,11 @@ class LoadLayers(Loads):
                 logits(self.load(copy, nwcodec_resident=resident))
         self.assertSame(self.load(copy, nwcodec_layers=1), self.load(progressive(), nwcodec_layers=1))
 
+    def test_a_refinement_behind_a_gap(self):
+        copy = self.damaged(lambda c: (c / "refinement-1").rename(c / "refinement-2"), progressive())
+        with self.assertWarnsRegex(UserWarning, "refinement-2 is not read"):
+            self.assertSame(self.load(copy), self.load(progressive(), nwcodec_layers=1))
+
     def test_a_refinement_of_another_checkpoint(self):
         copy = self.damaged(lambda c: shutil.copytree(progressive() / "refinement-1", c / "refinement-1"))
         with self.assertRaisesRegex(nwcodec.errors.MismatchError, "nwcodec_layers=1"):
