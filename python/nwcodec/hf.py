@@ -213,8 +213,9 @@ class NwcodecQuantizer(HfQuantizer):
                 where,
             )
         self._directory = Path(compressed[0]).parent.resolve()
+        # What was opened to choose a dtype knows nothing of what has been fetched since.
+        self._request.opened.pop(self._directory, None)
         self._loading = self._request.open(Path(compressed[0]).parent)
-        self._loading.read.clear()  # of what was looked at to choose a dtype
         if self._resident:
             self._make_resident(model, self._loading)
         else:

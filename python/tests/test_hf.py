@@ -247,6 +247,15 @@ class LoadLayers(Loads):
         self.assertSame(self.load(small), plain)
         self.assertTrue(plain.get_input_embeddings().weight.equal(model.get_input_embeddings().weight))
 
+    def test_a_delta_whose_dtype_is_to_be_found(self):
+        def forget(copy):
+            config = json.loads((copy / "config.json").read_text())
+            del config["dtype"]
+            (copy / "config.json").write_text(json.dumps(config))
+
+        copy = self.damaged(forget, delta())
+        self.assertSame(self.load(copy, nwcodec_base=compressed(), dtype="auto"), self.load(delta()))
+
     def test_a_delta_that_changes_nothing(self):
         small = Path(self.directory.name) / "small"
         nwcodec.compress(DEMO, small, bits=1.0, base=compressed(), base_model=DEMO)
