@@ -16,7 +16,8 @@ A decoded model is a plain one, `save_pretrained` included. In a compressed one 
 decode them into a buffer that all layers of a device share, each time they multiply: forward only.
 
 Of a progressive checkpoint all layers are read that are there, or the first `nwcodec_layers`. A delta is read together
-with its base, which is named by `nwcodec_base` or lies where the delta says, and is tied to it by a hash.
+with its base, which is named by `nwcodec_base` (a directory, or a model of a hub) or lies where the delta says, and is
+tied to it by a hash.
 
 Every compressed tensor must find its place and every parameter its tensor; otherwise loading fails with
 `nwcodec.errors.MismatchError`, as it does for a base or a layer of another checkpoint; `NotFoundError` stands for one
@@ -45,7 +46,7 @@ from transformers.utils.quantization_config import QuantizationConfigMixin
 from nwcodec import _nwcodec, decoded_file
 from nwcodec.checkpoint import Checkpoint
 from nwcodec.cuda_decoding import CudaStreams
-from nwcodec.errors import InvalidArgumentError, MismatchError, argument_prefix
+from nwcodec.errors import InvalidArgumentError, MismatchError, NotFoundError, argument_prefix
 from nwcodec.resident import CompressedLinear, Residence
 
 __all__ = ["NwcodecConfig", "NwcodecQuantizer"]
@@ -74,10 +75,24 @@ class _Request:
     def open(self, directory: Path) -> _Loading:
         key = directory.resolve()
         if key not in self.opened:
-            self.opened[key] = _Loading(Checkpoint(directory, layers=self.layers, base=self.base))
+            self.opened[key] = _Loading(Checkpoint(directory, layers=self.layers, base=self._base_here()))
             for text in self.opened[key].checkpoint.warnings:
                 warnings.warn(f"{directory}: {text}", stacklevel=2)
         return self.opened[key]
+
+    def _base_here(self) -> str | os.PathLike | None:
+        """The base's directory, from a hub where it is none of this machine and its name is that of a model there."""
+        if self.base is None or Path(self.base).is_dir() or not re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", str(self.base)):
+            return self.base
+        try:
+            files = ["config.json", "*.safetensors", "*.safetensors.index.json"]
+            return snapshot_download(str(self.base), allow_patterns=files, **self.hub)
+        except (OSError, ValueError) as error:
+            raise NotFoundError(
+                f"{self.base}: the delta's base is neither a directory nor to be had from a hub ({error}); name a "
+                "directory with nwcodec_base=DIRECTORY",
+                str(self.base),
+            ) from error
 
     def check_taken(self) -> None:
         """When all is loaded: choices that concern nothing are mistakes."""

@@ -11,21 +11,32 @@ import unittest
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from support import compressed, needs_transformers, progressive
+from support import compressed, delta, needs_transformers, progressive
 
 COMMITS = {"main": "a" * 40, "other": "b" * 40}
-EXPECTED = ["codec.safetensors"] * 2 + ["refinement-1/codec.safetensors", "refinement-1/model.safetensors"]
+EXPECTED = ["codec.safetensors"] * 4 + ["refinement-1/codec.safetensors", "refinement-1/model.safetensors"]
 LOAD = """
 import sys, torch
 import nwcodec, nwcodec.hf
 from transformers import AutoModelForCausalLM
 directory = sys.argv.pop()
+def check(model, expected):
+    for name, parameter in model.named_parameters():
+        assert parameter.equal(expected[name].torch()), name
 for revision, layers, local in (argument.split(",") for argument in sys.argv[1:]):
     options = dict(revision=revision, nwcodec_layers=int(layers) or None, local_files_only=local == "local")
     model = AutoModelForCausalLM.from_pretrained("owner/name", **options)
-    expected = nwcodec.open(directory + ("" if revision == "main" else "-other"), layers=int(layers) or None)
-    for name, parameter in model.named_parameters():
-        assert parameter.equal(expected[name].torch()), name
+    check(model, nwcodec.open(directory + ("" if revision == "main" else "-other"), layers=int(layers) or None))
+for local in (False, True):
+    model = AutoModelForCausalLM.from_pretrained("owner/delta", nwcodec_base="owner/base", local_files_only=local)
+    check(model, nwcodec.open(directory + "-delta", base=directory + "-other"))
+for base in ("owner/none", "not-there/at.all"):
+    try:
+        AutoModelForCausalLM.from_pretrained("owner/delta", nwcodec_base=base)
+    except nwcodec.errors.NotFoundError as error:
+        assert "nwcodec_base=DIRECTORY" in str(error) and error.file == base
+    else:
+        assert False, base
 """
 
 
@@ -33,7 +44,7 @@ class Hub(BaseHTTPRequestHandler):
     """As much of a hub as downloads ask for.
 
     Args:
-        directories: the files of owner/name by commit.
+        directories: the files of each model by commit.
         sent: takes the names of files that were fetched.
     """
 
@@ -50,23 +61,16 @@ class Hub(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def do_GET(self):
-        path = self.path.split("?")[0].strip("/")
-        if path.startswith("api/models/owner/name/tree/"):
-            root = self.directories[COMMITS.get(path.split("/")[5], path.split("/")[5])]
-            files = [p for p in root.rglob("*") if p.is_file()]
-            rows = [
-                {"type": "file", "path": p.relative_to(root).as_posix(), "size": p.stat().st_size, "oid": "0" * 40}
-                for p in files
-            ]
-            return self.answer(200, json.dumps(rows).encode(), Content_Type="application/json")
-        for prefix in ("api/models/owner/name/revision/", "api/models/owner/name"):
-            if path.startswith(prefix):
-                return self.tell(path.removeprefix(prefix).split("/")[0] or "main")
-        if not path.startswith("owner/name/resolve/"):
-            return self.answer(404)
-        revision, name = path.removeprefix("owner/name/resolve/").split("/", 1)
+        owner, model, *rest = self.path.split("?")[0].strip("/").removeprefix("api/models/").split("/")
+        commits = self.directories.get(f"{owner}/{model}")
+        if commits is None:
+            return self.answer(404, X_Error_Code="RepoNotFound")
+        kind, revision, *name = rest or ["revision", "main"]
         commit = COMMITS.get(revision, revision)
-        file = self.directories[commit] / name
+        root, name = commits[commit], "/".join(name)
+        if kind != "resolve":
+            return self.tell(kind, f"{owner}/{model}", commit, root)
+        file = root / name
         if not file.is_file():
             return self.answer(404, X_Error_Code="EntryNotFound", X_Repo_Commit=commit)
         body = file.read_bytes()
@@ -76,11 +80,14 @@ class Hub(BaseHTTPRequestHandler):
 
     do_HEAD = do_GET
 
-    def tell(self, revision):
-        commit = COMMITS.get(revision, revision)
-        root = self.directories[commit]
-        files = [{"rfilename": p.relative_to(root).as_posix()} for p in root.rglob("*") if p.is_file()]
-        body = {"id": "owner/name", "sha": commit, "siblings": files, "private": False, "tags": [], "downloads": 0}
+    def tell(self, kind, model, commit, root):
+        """What files there are: old clients ask for a revision, new ones for its tree."""
+        names = {p.relative_to(root).as_posix(): p.stat().st_size for p in root.rglob("*") if p.is_file()}
+        if kind == "tree":
+            body = [{"type": "file", "path": name, "size": size, "oid": "0" * 40} for name, size in names.items()]
+        else:
+            body = {"id": model, "sha": commit, "siblings": [{"rfilename": name} for name in names]}
+            body |= {"private": False, "tags": [], "downloads": 0}
         return self.answer(200, json.dumps(body).encode(), Content_Type="application/json")
 
     def log_message(self, *_):
@@ -90,7 +97,11 @@ class Hub(BaseHTTPRequestHandler):
 @needs_transformers
 class FromAHub(unittest.TestCase):
     def test_codec_and_refinements_come_along(self):
-        directories = {COMMITS["main"]: progressive(), COMMITS["other"]: compressed()}
+        directories = {
+            "owner/name": {COMMITS["main"]: progressive(), COMMITS["other"]: compressed()},
+            "owner/delta": {COMMITS["main"]: delta()},
+            "owner/base": {COMMITS["main"]: compressed()},
+        }
         sent = []
         server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Hub, directories, sent))
         thread = threading.Thread(target=server.serve_forever)
@@ -100,6 +111,7 @@ class FromAHub(unittest.TestCase):
                 names = os.path.join(home, "checkpoint")
                 os.symlink(progressive(), names)
                 os.symlink(compressed(), names + "-other")
+                os.symlink(delta(), names + "-delta")
                 environment = os.environ | {
                     "HF_ENDPOINT": f"http://127.0.0.1:{server.server_address[1]}",
                     "HF_HOME": home,
