@@ -70,6 +70,9 @@ class Weights {
 
   const std::filesystem::path& directory() const;
   bool is_compressed() const;
+  // The files of directory() that weights are read from, in the order of their names. A delta's base and refinements
+  // have others, in directories of their own.
+  const std::vector<std::filesystem::path>& files() const;
   // How the directory is read where that is not plain from its files, a line each: Checkpoint::notes(), the weight
   // files that are not read, and layers that are not.
   const std::vector<std::string>& warnings() const;

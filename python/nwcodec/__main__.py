@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import nwcodec
-from nwcodec import _nwcodec
+from nwcodec import _nwcodec, errors
 from nwcodec.errors import Error, InvalidArgumentError, UnsupportedError
 
 
@@ -33,28 +33,38 @@ def _print(result: dict[str, Any], as_json: bool) -> None:
         print(json.dumps(result))
         return
     for key, value in result.items():
+        if value is None:
+            continue
         if key == "warnings":
             for warning in value:
                 print(f"warning: {warning}", file=sys.stderr)
-        elif not isinstance(value, list):
+        elif not isinstance(value, (list, dict)):
             print(f"{key:24} {value:.6g}" if isinstance(value, float) else f"{key:24} {value}")
+
+
+def _rates(text: str | None) -> list[float]:
+    try:
+        return [float(bits) for bits in text.split(",")] if text else []
+    except ValueError:
+        raise InvalidArgumentError(f"--layers takes rates: 2.5,4, not {text!r}") from None
 
 
 def _compress(a: argparse.Namespace) -> dict[str, Any]:
     names = ("bits", "size", "codec", "hessians", "include", "exclude", "steps", "feedback", "normalisation", "trellis")
     names += ("rate_weight", "tile_chunks", "run_groups", "keep_embeddings", "keep_nonfinite", "level", "force")
-    options = {name: getattr(a, name) for name in (*names, "device", "threads")}
+    names += ("base", "base_model", "device", "threads")
+    options = {name: getattr(a, name) for name in names}
+    options["layers"] = _rates(a.layers)
     return nwcodec.compress(a.model, a.output, progress=_progress(a.quiet), **options)
 
 
 def _decompress(a: argparse.Namespace) -> dict[str, Any]:
-    return nwcodec.decompress(
-        a.model, a.output, dtype=a.dtype, force=a.force, threads=a.threads, progress=_progress(a.quiet)
-    )
+    options = {name: getattr(a, name) for name in ("dtype", "layers", "base", "force", "threads")}
+    return nwcodec.decompress(a.model, a.output, progress=_progress(a.quiet), **options)
 
 
 def _inspect(a: argparse.Namespace) -> dict[str, Any]:
-    report = nwcodec.inspect(a.model, verify=a.verify)
+    report = nwcodec.inspect(a.model, verify=a.verify, layers=a.layers, base=a.base)
     if not a.json:
         for t in report["tensors"]:
             shape = " x ".join(map(str, t["shape"]))
@@ -64,10 +74,10 @@ def _inspect(a: argparse.Namespace) -> dict[str, Any]:
 
 
 def _card(a: argparse.Namespace) -> dict[str, Any]:
-    return {"card": str(nwcodec.write_card(a.model, a.base_model))}
+    return {"card": str(nwcodec.write_card(a.model, a.base_model, base=a.base))}
 
 
-def _load(directory: str, device: str, resident: str = "decoded") -> Any:
+def _load(directory: str, device: str, **options: Any) -> Any:
     try:
         import transformers  # noqa: F401
     except ImportError as error:
@@ -80,7 +90,11 @@ def _load(directory: str, device: str, resident: str = "decoded") -> Any:
 
     if device != "cpu" and not torch.cuda.is_available():
         raise UnsupportedError("this PyTorch sees no CUDA device: leave out --device, or install one with CUDA")
-    return AutoModelForCausalLM.from_pretrained(directory, nwcodec_resident=resident).to(device)
+    return AutoModelForCausalLM.from_pretrained(directory, **options).to(device)
+
+
+def _chosen(a: argparse.Namespace) -> dict[str, Any]:
+    return {"nwcodec_resident": a.resident, "nwcodec_layers": a.layers, "nwcodec_base": a.base}
 
 
 def _tokens(directory: str, text: str) -> list[int]:
@@ -96,7 +110,7 @@ def _tokens(directory: str, text: str) -> list[int]:
 def _eval(a: argparse.Namespace) -> dict[str, Any]:
     from nwcodec.evaluation import evaluate
 
-    model = _load(a.model, a.device, a.resident)
+    model = _load(a.model, a.device, **_chosen(a))
     reference = _load(a.reference, a.device) if a.reference else None
     ids = _tokens(a.model, a.text)
     progress = _progress(a.quiet)
@@ -108,7 +122,7 @@ def _generate(a: argparse.Namespace) -> dict[str, Any]:
 
     from transformers import AutoTokenizer
 
-    model = _load(a.model, a.device, a.resident)
+    model = _load(a.model, a.device, **_chosen(a))
     tokenizer = AutoTokenizer.from_pretrained(a.model)
     inputs = tokenizer(a.prompt, return_tensors="pt").to(a.device)
     begin = time.perf_counter()
@@ -179,11 +193,18 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--force", action="store_true", help="replace what stands there")
         sub.add_argument("--threads", type=int, default=0, help="0: all cores")
 
+    def with_layers(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument("--layers", type=int, help="of a progressive checkpoint: how many to read; all by default")
+        sub.add_argument("--base", help="of a delta: the directory of its base; where the delta says by default")
+
     sub = command("compress", _compress, "Compress a checkpoint.")
     with_model(sub, "checkpoint directory")
     with_output(sub)
     sub.add_argument("--bits", type=float, help="per compressed weight on disk, with everything")
     sub.add_argument("--size", help="of all weight files, instead: 4.5GB, 700MiB, 60%%")
+    sub.add_argument("--layers", help="progressive: bits of a base, and of all up to each refinement: 2.5,4")
+    sub.add_argument("--base", help="store the difference from this compressed checkpoint, at --bits")
+    sub.add_argument("--base-model", help="with --base: the model that it was compressed from")
     sub.add_argument("--codec", help="codec file, or the name of a shipped one")
     sub.add_argument("--hessians", help="what calibrate wrote")
     for name in ("include", "exclude"):
@@ -202,18 +223,22 @@ def _parser() -> argparse.ArgumentParser:
     sub = command("decompress", _decompress, "Write a plain checkpoint again.")
     with_model(sub, "compressed directory")
     with_output(sub)
+    with_layers(sub)
     sub.add_argument("--dtype", choices=("F32", "F16", "BF16"))
 
     sub = command("inspect", _inspect, "What a compressed checkpoint consists of.")
     with_model(sub, "compressed directory")
+    with_layers(sub)
     sub.add_argument("--verify", action="store_true", help="check every byte")
 
     sub = command("card", _card, "Write a model card and the hashes of all files into a compressed checkpoint.")
     with_model(sub, "compressed directory")
     sub.add_argument("--base-model", help="the original's name, for hubs")
+    sub.add_argument("--base", help="of a delta: the directory of its base")
 
     sub = command("eval", _eval, "Perplexity, and divergence from the original.")
     with_model(sub, "directory, plain or compressed")
+    with_layers(sub)
     sub.add_argument("--text", required=True)
     sub.add_argument("--reference", help="the original model")
     sub.add_argument("--context", type=int, default=2048)
@@ -223,6 +248,7 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = command("generate", _generate, "Continue a prompt, greedily.")
     with_model(sub, "directory, plain or compressed")
+    with_layers(sub)
     sub.add_argument("--prompt", required=True)
     sub.add_argument("--tokens", type=int, default=64)
     sub.add_argument("--device", default="cpu")
@@ -246,6 +272,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Runs a command; 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
     a = _parser().parse_args(arguments)
+    errors.argument_prefix.set(None)
     try:
         _print(a.run(a), a.json)
     except Error as error:

@@ -40,7 +40,9 @@ def _bytes(size: int) -> str:
     return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
 
 
-def write_card(directory: str | os.PathLike, base_model: str | None = None) -> Path:
+def write_card(
+    directory: str | os.PathLike, base_model: str | None = None, *, base: str | os.PathLike | None = None
+) -> Path:
     """Writes README.md and SHA256SUMS into a compressed checkpoint.
 
     The card says sizes, what was measured and by which command, and how to load the model; licence, language and the
@@ -49,16 +51,17 @@ def write_card(directory: str | os.PathLike, base_model: str | None = None) -> P
     Args:
         directory: a compressed checkpoint.
         base_model: the original's name, for hubs; None for the one that config.json has.
+        base: of a delta, the directory of its base; None for where the delta says.
 
     Returns:
         The card.
     """
     directory = Path(directory)
-    report = inspect(directory)
-    path, base = directory / _CARD, directory / _BASE_CARD
+    report = inspect(directory, base=base)
+    path, original = directory / _CARD, directory / _BASE_CARD
     if path.is_file() and _MARK not in path.read_text(encoding="utf-8", errors="replace"):
-        path.replace(base)
-    carried = _front_matter(base.read_text(encoding="utf-8", errors="replace")) if base.is_file() else {}
+        path.replace(original)
+    carried = _front_matter(original.read_text(encoding="utf-8", errors="replace")) if original.is_file() else {}
     config = json.loads((directory / "config.json").read_text()) if (directory / "config.json").is_file() else {}
     name = base_model or config.get("_name_or_path") or ""
     if "\n" in name:
@@ -75,10 +78,9 @@ def write_card(directory: str | os.PathLike, base_model: str | None = None) -> P
         ("bits per compressed weight, everything included", f"{report['bits_per_weight']:.3f}"),
         ("tensors stored as they are", f"{report['plain_tensors']}, {_bytes(report['plain_bytes'])}"),
     ]
-    layers = 1
-    while (directory / f"refinement-{layers}").is_dir():
-        layers += 1
-    measured = _measured(config, layers)
+    if report["base"]:
+        rows.append(("tensors as the base has them", str(report["unchanged_tensors"])))
+    measured = _measured(config, len(report["layers"]))
     if measured:
         texts = ", ".join(text.get("name", "") for text in measured.get("texts", []))
         rows += [
@@ -87,15 +89,19 @@ def write_card(directory: str | os.PathLike, base_model: str | None = None) -> P
             ("measured on", f"{measured.get('windows')} windows of {measured.get('context')} tokens, {texts}"),
             ("command", f"`nwcodec {measured.get('command', '')}`"),
         ]
+    load, needs = '"DIRECTORY"', ""
+    if report["base"]:
+        load = '"DIRECTORY", nwcodec_base="BASE"'
+        needs = f"A delta: BASE is the compressed checkpoint that it was made from, `{Path(report['base']).name}`.\n\n"
     table = "\n".join(f"| {key} | {value} |" for key, value in rows)
     title = name.rsplit("/", 1)[-1] or directory.resolve().name
     path.write_text(
         "---\n" + "\n".join(metadata) + f"\n---\n{_MARK}\n\n# {title}, compressed with nwcodec\n\n"
         f"| | |\n| --- | --- |\n{table}\n\n"
         "```python\nimport nwcodec.hf\nfrom transformers import AutoModelForCausalLM\n\n"
-        'model = AutoModelForCausalLM.from_pretrained("DIRECTORY")\n```\n\n'
-        "`nwcodec decompress DIRECTORY -o PLAIN` writes plain safetensors again.\n"
-        + (f"\nThe original's card: [{_BASE_CARD}]({_BASE_CARD}).\n" if base.is_file() else ""),
+        f"model = AutoModelForCausalLM.from_pretrained({load})\n```\n\n{needs}"
+        f"`nwcodec decompress DIRECTORY{' --base BASE' if needs else ''} -o PLAIN` writes plain safetensors again.\n"
+        + (f"\nThe original's card: [{_BASE_CARD}]({_BASE_CARD}).\n" if original.is_file() else ""),
         encoding="utf-8",
     )
     sums = [

@@ -221,6 +221,7 @@ class Checkpoint(Mapping):
     Attributes:
         directory: where it stands.
         compressed: whether it is a compressed one.
+        files: the names of the files there that tensors are read from; refinements and a delta's base have others.
         warnings: how the directory is read where that is not plain from its files.
     """
 
@@ -232,11 +233,13 @@ class Checkpoint(Mapping):
         base: str | os.PathLike | None = None,
     ):
         if layers is not None and layers < 1:
-            raise ValueError(f"layers are counted from 1, not {layers}")
+            raise InvalidArgumentError(f"layers are counted from 1, not {layers}")
+        self.layers, self.base = layers, base  # as they were asked for
         self._weights = _nwcodec.Weights.open(str(directory), device, layers or 0, "" if base is None else str(base))
         self._tensors = {row[0]: Tensor(self, *row) for row in self._weights.list()}
         self.directory = Path(directory)
         self.compressed = self._weights.is_compressed
+        self.files = list(self._weights.files)
         self.warnings = list(self._weights.warnings)
 
     def __getitem__(self, name: str) -> Tensor:

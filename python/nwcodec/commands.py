@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nwcodec import _nwcodec, plain_files
-from nwcodec.errors import ExistsError, NotFoundError
+from nwcodec.errors import ExistsError, InvalidArgumentError, NotFoundError
 
 __all__ = ["compress", "decompress", "inspect", "codec_path", "DEFAULT_CODEC"]
 
@@ -38,6 +38,17 @@ def _patterns(given: str | Iterable[str]) -> list[str]:
     return [given] if isinstance(given, str) else list(given)
 
 
+def _path(given: str | os.PathLike | None) -> str:
+    return "" if given is None else str(given)
+
+
+def _number(layers: int | None) -> int:
+    """Of layers, as the library takes it."""
+    if layers is not None and layers < 1:
+        raise InvalidArgumentError(f"layers are counted from 1, not {layers}")
+    return layers or 0
+
+
 def _folder_beside(output: str | os.PathLike) -> Path:
     """Where tensors in memory stand while they are compressed: a new folder, or one that a killed process has left."""
     folder = Path(f"{os.path.abspath(output)}.tensors")
@@ -60,6 +71,9 @@ def compress(
     size: str | None = None,
     codec: str | os.PathLike | None = None,
     hessians: str | os.PathLike | None = None,
+    layers: Iterable[float] = (),
+    base: str | os.PathLike | None = None,
+    base_model: str | os.PathLike | None = None,
     include: str | Iterable[str] = (),
     exclude: str | Iterable[str] = (),
     steps: str | None = None,
@@ -86,6 +100,10 @@ def compress(
         size: of all weight files, instead: "4.5GB", "700MiB", "60%".
         codec: a codec file or the name of a shipped one.
         hessians: what `nwcodec.calibrate` or `nwcodec calibrate` wrote.
+        layers: instead of a rate, those of a progressive checkpoint: bits of its base, and of all up to each
+            refinement, ascending.
+        base: a compressed checkpoint; what is stored is the difference from it, at `bits` for each weight that differs.
+        base_model: with a base, the model that it was compressed from: tensors that are equal to its cost nothing.
         include, exclude: regular expressions in Perl's syntax, searched in the names of tensors.
         steps, feedback, normalisation, trellis, rate_weight, tile_chunks, run_groups, level: `nwcodec compress --help`.
         keep_embeddings: with steps by sensitivity, leave embedding and head as they are.
@@ -96,12 +114,16 @@ def compress(
         progress: called with what is done, of how much, and what is being worked on. Ctrl-C stops between tensors.
 
     Returns:
-        `input_bytes`, `output_bytes`, `codec`, `gain`, `warnings`, and `tensors`, a dictionary for each compressed one.
+        `input_bytes`, `output_bytes`, `codec`, `gain`, `warnings`, and `tensors`, a dictionary for each compressed one
+        (of a progressive checkpoint, of its base); with layers, `layers`: bits and bytes of each prefix of them; with a
+        base, `differences`: how many tensors are stored as such, as a whole, and not at all.
     """
     arguments = _nwcodec.CompressArguments()
     arguments.output = str(output)
     arguments.bits, arguments.size = bits, size
-    arguments.hessians = str(hessians) if hessians is not None else ""
+    arguments.hessians = _path(hessians)
+    arguments.layers = [float(bits) for bits in layers]
+    arguments.base, arguments.base_model = _path(base), _path(base_model)
     arguments.include, arguments.exclude = _patterns(include), _patterns(exclude)
     arguments.steps, arguments.feedback, arguments.normalisation = steps, feedback, normalisation
     arguments.trellis, arguments.rate_weight = trellis, rate_weight
@@ -110,7 +132,7 @@ def compress(
     arguments.level, arguments.device, arguments.threads = level, device, threads
     if codec is not None:
         arguments.codecs = [str(codec_path(codec))]
-    rate_asked = bits is not None or size is not None
+    rate_asked = bits is not None or size is not None or arguments.layers
     profile = [str(p) for p in sorted(_codecs().glob("fast-*.safetensors"))] if rate_asked else []
     profile = profile or [str(codec_path(DEFAULT_CODEC))]
     with contextlib.ExitStack() as stack:
@@ -130,6 +152,8 @@ def decompress(
     output: str | os.PathLike,
     *,
     dtype: str | None = None,
+    layers: int | None = None,
+    base: str | os.PathLike | None = None,
     force: bool = False,
     threads: int = 0,
     progress: Progress | None = None,
@@ -138,11 +162,32 @@ def decompress(
 
     Args:
         dtype: F32, F16 or BF16 for all float weights; otherwise each tensor's own.
+        layers, base: as for `nwcodec.open`.
         force, threads, progress: as for `compress`.
     """
-    return _nwcodec.decompress(str(directory), str(output), dtype, force, threads, progress)
+    return _nwcodec.decompress(
+        str(directory), str(output), dtype, force, threads, _number(layers), _path(base), progress
+    )
 
 
-def inspect(directory: str | os.PathLike, *, verify: bool = False) -> dict[str, Any]:
-    """What a compressed checkpoint consists of, in bytes counted from its files; `verify` also checks every byte."""
-    return _nwcodec.inspect(str(directory), verify)
+def inspect(
+    directory: str | os.PathLike,
+    *,
+    verify: bool = False,
+    layers: int | None = None,
+    base: str | os.PathLike | None = None,
+) -> dict[str, Any]:
+    """What a compressed checkpoint consists of, in bytes counted from its files.
+
+    Args:
+        verify: also check every byte, of a delta's base too.
+        layers, base: as for `nwcodec.open`.
+
+    Returns:
+        `tensors`, a dictionary for each compressed one; `layers`, one for each of its own, with its `folder` ("" for
+        the directory itself); sums over them: `weights`, `payload_bytes`, `side_bytes`, `codec_bytes`, `file_bytes`,
+        `bits_per_weight`; `plain_tensors` and `plain_bytes`, stored as they are; `original_bytes`,
+        `bits_per_parameter`, `codec_id`, `warnings`; and of a delta its `base` (else None), which no bytes are counted
+        of, with `unchanged_tensors` and `unchanged_parameters`, which are the base's.
+    """
+    return _nwcodec.inspect(str(directory), verify, _number(layers), _path(base))

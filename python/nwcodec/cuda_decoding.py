@@ -10,13 +10,13 @@ from nwcodec import _nwcodec
 from nwcodec.checkpoint import Checkpoint, Tensor
 from nwcodec.errors import UnsupportedError
 
-__all__ = ["CudaStreams", "Plan", "DTYPES"]
+__all__ = ["CudaStreams", "Plan", "Sum", "DTYPES"]
 
 DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 
 
 class Plan:
-    """A tensor whose stream lies in the device's memory: decoded again and again to the same place.
+    """A tensor, or a layer of one, whose stream lies in the device's memory: decoded again and again to the same place.
 
     Args:
         native: the library's plan, whose output is `out`.
@@ -44,8 +44,49 @@ class Plan:
         self._native.check(self._statuses.cpu().numpy().view("uint32"))
 
 
+class Sum:
+    """A tensor of several layers, whose streams lie in the device's memory: decoded and summed again and again, with
+    the CPU's bits.
+
+    Args:
+        first: the lowest layer: a plan, or its weights where they are not compressed.
+        differences: plans of the others, bottom up.
+        total, layer: where plans decode to, that of `first` and the others; F32, of the tensor's shape.
+        out: where the sum goes.
+    """
+
+    def __init__(
+        self,
+        first: Plan | torch.Tensor,
+        differences: list[Plan],
+        total: torch.Tensor,
+        layer: torch.Tensor,
+        out: torch.Tensor,
+    ):
+        self._first, self._differences = first, differences
+        self._total, self._layer, self._out = total, layer, out
+
+    def decode(self) -> None:
+        """Enqueues the decoding on the current stream."""
+        if isinstance(self._first, Plan):
+            self._first.decode()
+        else:
+            self._total.copy_(self._first)
+        for plan in self._differences:
+            plan.decode()
+            self._total += self._layer
+        largest = torch.finfo(self._out.dtype).max
+        self._out.copy_(self._total.clamp_(-largest, largest))
+
+    def check(self) -> None:
+        """Waits for the decoding; raises CorruptError where a tile is damaged."""
+        for plan in (self._first, *self._differences):
+            if isinstance(plan, Plan):
+                plan.check()
+
+
 class CudaStreams:
-    """The streams of a checkpoint and its codec, ready for one device.
+    """The streams of a checkpoint and its codecs, ready for one device.
 
     Attributes:
         exact: whether all weights have the bits of the CPU's decoder; otherwise F16 and BF16 may differ in the last.
@@ -58,26 +99,49 @@ class CudaStreams:
             )
         index = device.index if device.index is not None else torch.cuda.current_device()
         self.device = torch.device("cuda", index)
-        self._native = _nwcodec.Streams.open(str(checkpoint.directory), index)
+        base = "" if checkpoint.base is None else str(checkpoint.base)
+        self._native = _nwcodec.Streams.open(str(checkpoint.directory), index, checkpoint.layers or 0, base)
         self.exact = self._native.exact
 
-    def plan(self, tensor: Tensor, out: torch.Tensor) -> Plan:
-        """Copies a stream to the device and checks it; `out`: bytes there, at least of the tensor's size."""
+    def is_sum(self, tensor: Tensor) -> bool:
+        """Whether several layers make it together."""
+        return self._native.parts(tensor.name) > 1
+
+    def plan(self, tensor: Tensor, out: torch.Tensor, sums: torch.Tensor | None = None) -> Plan | Sum:
+        """Copies what stores a tensor to the device and checks it.
+
+        Args:
+            out: bytes there, at least of the tensor's size.
+            sums: for a tensor that is a sum, two rows of F32 there, each at least of its number of weights.
+        """
         with torch.cuda.device(self.device):
-            size = self._native.stream_bytes(tensor.name)
-            host = torch.empty((size + 3) // 4 * 4, dtype=torch.uint8)
-            self._native.copy_stream(tensor.name, host[:size].numpy())
-            stream = host.to(self.device)
-            native = _nwcodec.ResidentTensor.plan(
-                self._native, tensor.name, stream.data_ptr(), out.data_ptr(), tensor.dtype
-            )
-            return Plan(native, stream)
+            parts = self._native.parts(tensor.name)
+            if parts == 1:
+                return self._plan_part(tensor, 0, out, tensor.dtype)
+            total, layer = (row[: tensor.size].view(tensor.shape) for row in sums)
+            first = self._plan_part(tensor, 0, total, "F32")
+            differences = [self._plan_part(tensor, part, layer, "F32") for part in range(1, parts)]
+            dtype = DTYPES[tensor.dtype]
+            whole = out[: tensor.size * dtype.itemsize].view(dtype).view(tensor.shape)
+            return Sum(first, differences, total, layer, whole)
+
+    def _plan_part(self, tensor: Tensor, part: int, out: torch.Tensor, dtype: str) -> Plan | torch.Tensor:
+        size = self._native.part_bytes(tensor.name, part)
+        host = torch.empty((size + 3) // 4 * 4, dtype=torch.uint8)
+        self._native.copy_part(tensor.name, part, host[:size].numpy())
+        stored = host.to(self.device)
+        plain = self._native.plain_dtype(tensor.name, part)
+        if plain:
+            return stored[:size].view(DTYPES[plain]).view(tensor.shape)
+        native = _nwcodec.ResidentTensor.plan(self._native, tensor.name, part, stored.data_ptr(), out.data_ptr(), dtype)
+        return Plan(native, stored)
 
     def decode(self, tensor: Tensor) -> torch.Tensor:
         """A tensor of the original's dtype on the device."""
         out = torch.empty(tensor.shape, dtype=DTYPES[tensor.dtype], device=self.device)
+        sums = torch.empty(2, tensor.size, device=self.device) if self.is_sum(tensor) else None
         with torch.cuda.device(self.device):
-            plan = self.plan(tensor, out)
+            plan = self.plan(tensor, out.view(-1).view(torch.uint8), sums)
             plan.decode()
             plan.check()
         return out

@@ -2,6 +2,7 @@
 
 Programs that read checkpoints with `safetensors.safe_open` read compressed ones through this: the names, shapes and
 dtypes are the original's, tensors are decoded when they are asked for, slices of rows from the tiles that hold them.
+Tensors are the sums of all layers that the checkpoint was opened with; those of a delta's base are its own, too.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nwcodec.checkpoint import Checkpoint, Tensor
-from nwcodec.errors import NotFoundError, UnsupportedError
+from nwcodec.errors import NotFoundError
 
 if TYPE_CHECKING:
     import torch
@@ -41,6 +42,22 @@ def names_in(path: str | Path) -> list[str]:
 def is_difference(path: str | Path) -> bool:
     """Whether a safetensors file holds differences from another checkpoint, and not all tensors of its own."""
     return "nwcodec.difference" in _header_of(path).get("__metadata__", {})
+
+
+def _stored_in(path: str | Path) -> set[str]:
+    """The names of the original's tensors that a shard stores, or whose differences."""
+    names = (name for name in names_in(path) if name != _CHECKSUMS and not name.endswith(_COMPANIONS))
+    return {name.removesuffix(STREAM) for name in names}
+
+
+def _shown_in(path: Path, checkpoint: Checkpoint) -> set[str]:
+    """The names of the original's tensors that a file shows. What a delta has from its base, its first shard shows."""
+    if path.name == CODEC:
+        return set()
+    shown = _stored_in(path)
+    if is_difference(path) and path.name == checkpoint.files[0]:
+        shown |= set(checkpoint).difference(*(_stored_in(path.parent / name) for name in checkpoint.files))
+    return shown
 
 
 def is_compressed(path: str | Path) -> bool:
@@ -116,11 +133,7 @@ class DecodedFile:
         self._device = device
         self._streams = streams
         self.read = read if read is not None else set()
-        if is_difference(path):
-            raise UnsupportedError(f"{path}: a delta has its other tensors in its base; nwcodec decompress it first")
-        stored = [] if Path(path).name == CODEC else names_in(path)
-        names = (n.removesuffix(STREAM) for n in stored if n != _CHECKSUMS and not n.endswith(_COMPANIONS))
-        self._names = sorted(name for name in names if name not in hidden)
+        self._names = sorted(_shown_in(Path(path), checkpoint) - set(hidden))
 
     def __enter__(self) -> DecodedFile:
         return self

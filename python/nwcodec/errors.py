@@ -6,6 +6,9 @@ programs.
 
 from __future__ import annotations
 
+import contextvars
+import re
+
 __all__ = [
     "Error",
     "InvalidArgumentError",
@@ -104,6 +107,15 @@ _BY_CODE = {
 }
 
 
+# The library's texts have the program's options. What stands before the name of the argument that has their place;
+# None where options are meant (nwcodec/__main__.py).
+argument_prefix: contextvars.ContextVar[str | None] = contextvars.ContextVar("argument_prefix", default="")
+_OPTION = re.compile(r"(?<!trim )--(base|layers)(?![-\w])(?: (\d+))?")
+
+
 def of_native(code: int, message: str, file: str, tensor: str, offset: int | None) -> Error:
     """The exception for an error of the library."""
+    prefix = argument_prefix.get()
+    if prefix is not None:
+        message = _OPTION.sub(lambda m: f"{prefix}{m[1]}={m[2] or 'DIRECTORY'}", message)
     return _BY_CODE.get(code, Error)(message, file or None, tensor or None, offset)

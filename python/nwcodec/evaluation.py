@@ -28,7 +28,8 @@ def evaluate(
     """Measures a language model on a text, in windows that follow one another.
 
     Args:
-        model: of transformers, plain or compressed.
+        model: of transformers, plain or compressed; what of a progressive checkpoint, or with which base, is told to
+            `from_pretrained` (nwcodec/hf.py).
         ids: the text's tokens.
         reference: the original model, for divergence.
         context: tokens of a window; every one but the first is predicted.

@@ -9,46 +9,107 @@ for tensors that it does not know and initialises the model at random.
     model = AutoModelForCausalLM.from_pretrained("SMALL")                                     # decoded at load
     model = AutoModelForCausalLM.from_pretrained("SMALL", nwcodec_resident="compressed")      # kept compressed
 
+    model = AutoModelForCausalLM.from_pretrained("PROGRESSIVE", nwcodec_layers=1)                     # its base alone
+    model = AutoModelForCausalLM.from_pretrained("DELTA", nwcodec_base="BASE")      # if it is not where the delta says
+
 A decoded model is a plain one, `save_pretrained` included. In a compressed one the linear layers hold their streams and
 decode them into a buffer that all layers of a device share, each time they multiply: forward only.
 
+Of a progressive checkpoint all layers are read that are there, or the first `nwcodec_layers`. A delta is read together
+with its base, which is named by `nwcodec_base` (a directory, or a model of a hub) or lies where the delta says, and is
+tied to it by a hash.
+
 Every compressed tensor must find its place and every parameter its tensor; otherwise loading fails with
-`nwcodec.errors.MismatchError`.
+`nwcodec.errors.MismatchError`, as it does for a base or a layer of another checkpoint; `NotFoundError` stands for one
+that is missing, `CorruptError` for a damaged one. Their texts say what to do.
 """
 
 from __future__ import annotations
 
 import contextvars
 import functools
+import os
 import re
+import warnings
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
+from huggingface_hub import snapshot_download
 from transformers import PreTrainedModel
 from transformers.quantizers.auto import register_quantization_config, register_quantizer
 from transformers.quantizers.base import HfQuantizer
-from transformers.utils import cached_file
 from transformers.utils.quantization_config import QuantizationConfigMixin
 
 from nwcodec import _nwcodec, decoded_file
 from nwcodec.checkpoint import Checkpoint
 from nwcodec.cuda_decoding import CudaStreams
-from nwcodec.errors import InvalidArgumentError, MismatchError
+from nwcodec.errors import InvalidArgumentError, MismatchError, NotFoundError, argument_prefix
 from nwcodec.resident import CompressedLinear, Residence
 
 __all__ = ["NwcodecConfig", "NwcodecQuantizer"]
 
 METHOD = "nwcodec"
-_RESIDENT = contextvars.ContextVar("nwcodec_resident", default="decoded")
+
+
+@dataclass
+class _Request:
+    """What `from_pretrained` was asked for, and the compressed checkpoints that it has opened so far."""
+
+    resident: str = "decoded"
+    layers: int | None = None
+    base: str | os.PathLike | None = None
+    hub: dict[str, Any] = field(default_factory=dict)  # how to ask it
+    opened: dict[Path, _Loading] = field(default_factory=dict)
+
+    def check(self) -> None:
+        if self.resident not in ("decoded", "compressed"):
+            raise InvalidArgumentError(f"nwcodec_resident is 'decoded' or 'compressed', not {self.resident!r}")
+        if self.layers is not None and (type(self.layers) is not int or self.layers < 1):
+            raise InvalidArgumentError(f"nwcodec_layers is a number of layers, from 1 on, not {self.layers!r}")
+        if self.base is not None and not isinstance(self.base, (str, os.PathLike)):
+            raise InvalidArgumentError(f"nwcodec_base is the directory of a delta's base, not {self.base!r}")
+
+    def open(self, directory: Path) -> _Loading:
+        key = directory.resolve()
+        if key not in self.opened:
+            self.opened[key] = _Loading(Checkpoint(directory, layers=self.layers, base=self._base_here()))
+            for text in self.opened[key].checkpoint.warnings:
+                warnings.warn(f"{directory}: {text}", stacklevel=2)
+        return self.opened[key]
+
+    def _base_here(self) -> str | os.PathLike | None:
+        """The base's directory, from a hub where it is none of this machine and its name is that of a model there."""
+        if self.base is None or Path(self.base).is_dir() or not re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", str(self.base)):
+            return self.base
+        try:
+            files = ["config.json", "*.safetensors", "*.safetensors.index.json"]
+            return snapshot_download(str(self.base), allow_patterns=files, **self.hub)
+        except (OSError, ValueError) as error:
+            raise NotFoundError(
+                f"{self.base}: the delta's base is neither a directory nor to be had from a hub ({error}); name a "
+                "directory with nwcodec_base=DIRECTORY",
+                str(self.base),
+            ) from error
+
+    def check_taken(self) -> None:
+        """When all is loaded: choices that concern nothing are mistakes."""
+        if not self.opened and (self.layers, self.base) != (None, None):
+            raise InvalidArgumentError(
+                "nwcodec_layers and nwcodec_base are for compressed checkpoints, and this one is plain: leave them out"
+            )
+
+
+_REQUEST: contextvars.ContextVar[_Request | None] = contextvars.ContextVar("nwcodec_request", default=None)
 
 
 class _Loading:
     """A checkpoint directory while transformers loads it."""
 
-    def __init__(self, directory: Path):
-        self.checkpoint = Checkpoint(directory)
+    def __init__(self, checkpoint: Checkpoint):
+        self.checkpoint = checkpoint
         self.read: set[str] = set()
         self.resident: set[str] = set()  # that modules hold as they are
         self.streams: CudaStreams | None = None
@@ -67,19 +128,27 @@ class _Loading:
         self.streams = streams if streams.exact else None
 
 
-_LOADING: dict[Path, _Loading] = {}
-
-
-def _fetch_codec(model: PreTrainedModel, files: list[str]) -> None:
-    """From the hub transformers fetches the shards alone; their codec stands beside them."""
-    if not files or (Path(files[0]).parent / decoded_file.CODEC).exists() or Path(model.name_or_path).is_dir():
+def _fetch_rest(model: PreTrainedModel, files: list[str], hub: dict[str, Any]) -> None:
+    """From the hub transformers fetches the shards alone: codec and refinements follow, of the same revision."""
+    if not files or Path(model.name_or_path).is_dir():
         return
-    cached_file(model.name_or_path, decoded_file.CODEC, _raise_exceptions_for_missing_entries=False)
+    folder = Path(files[0]).parent
+    cached = next((p for p in (folder, *folder.parents) if p.parent.name == "snapshots"), None)
+    if cached is None or not cached.parent.parent.name.startswith("models--"):
+        return
+    inside = "" if folder == cached else f"{folder.relative_to(cached).as_posix()}/"
+    snapshot_download(
+        cached.parent.parent.name.removeprefix("models--").replace("--", "/"),
+        revision=cached.name,
+        cache_dir=cached.parents[2],
+        allow_patterns=[inside + decoded_file.CODEC, inside + "refinement-*/*"],
+        **hub,
+    )
 
 
 def _loading_of(filename: Any) -> dict[str, Any]:
     directory = Path(filename).parent
-    loading = _LOADING.get(directory.resolve()) or _Loading(directory)
+    loading = (_REQUEST.get() or _Request()).open(directory)
     return {
         "checkpoint": loading.checkpoint,
         "read": loading.read,
@@ -92,14 +161,26 @@ def _wrap_from_pretrained() -> None:
     original = PreTrainedModel.from_pretrained.__func__
 
     @functools.wraps(original)
-    def from_pretrained(cls: type, *args: Any, nwcodec_resident: str = "decoded", **kwargs: Any) -> Any:
-        if nwcodec_resident not in ("decoded", "compressed"):
-            raise InvalidArgumentError(f"nwcodec_resident is 'decoded' or 'compressed', not {nwcodec_resident!r}")
-        token = _RESIDENT.set(nwcodec_resident)
+    def from_pretrained(
+        cls: type,
+        *args: Any,
+        nwcodec_resident: str = "decoded",
+        nwcodec_layers: int | None = None,
+        nwcodec_base: str | os.PathLike | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        hub = {key: kwargs[key] for key in ("token", "local_files_only") if key in kwargs}
+        request = _Request(nwcodec_resident, nwcodec_layers, nwcodec_base, hub)
+        request.check()
+        before = _REQUEST.set(request)
+        spelt = argument_prefix.set("nwcodec_" if argument_prefix.get() is not None else None)
         try:
-            return original(cls, *args, **kwargs)
+            model = original(cls, *args, **kwargs)
         finally:
-            _RESIDENT.reset(token)
+            argument_prefix.reset(spelt)
+            _REQUEST.reset(before)
+        request.check_taken()
+        return model
 
     PreTrainedModel.from_pretrained = classmethod(from_pretrained)
 
@@ -123,7 +204,8 @@ class NwcodecQuantizer(HfQuantizer):
 
     def __init__(self, quantization_config: NwcodecConfig, **kwargs: Any):
         super().__init__(quantization_config, **kwargs)
-        self._resident = _RESIDENT.get() == "compressed"
+        self._request = _REQUEST.get() or _Request()
+        self._resident = self._request.resident == "compressed"
         self._directory: Path | None = None
         self._loading: _Loading | None = None
 
@@ -136,7 +218,7 @@ class NwcodecQuantizer(HfQuantizer):
 
     def _process_model_before_weight_loading(self, model: PreTrainedModel, **kwargs: Any) -> PreTrainedModel:
         files = kwargs.get("checkpoint_files") or []
-        _fetch_codec(model, files)
+        _fetch_rest(model, files, self._request.hub)
         compressed = [f for f in files if decoded_file.is_compressed(f)]
         if not compressed:
             where = str(Path(files[0]).parent) if files else "the checkpoint"
@@ -146,7 +228,9 @@ class NwcodecQuantizer(HfQuantizer):
                 where,
             )
         self._directory = Path(compressed[0]).parent.resolve()
-        self._loading = _LOADING[self._directory] = _Loading(Path(compressed[0]).parent)
+        # What was opened to choose a dtype knows nothing of what has been fetched since.
+        self._request.opened.pop(self._directory, None)
+        self._loading = self._request.open(Path(compressed[0]).parent)
         if self._resident:
             self._make_resident(model, self._loading)
         else:
@@ -187,8 +271,7 @@ class NwcodecQuantizer(HfQuantizer):
     def _finish(self, model: PreTrainedModel) -> None:
         model.__dict__.pop("_adjust_missing_and_unexpected_keys", None)
         loading = self._loading
-        _LOADING.pop(self._directory, None)
-        self._loading = None
+        self._request = self._loading = None
         ignored = [re.compile(p) for p in getattr(model, "_keys_to_ignore_on_load_unexpected", None) or ()]
         tied = set(getattr(model, "all_tied_weights_keys", None) or {})
         unclaimed = [

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from nwcodec.checkpoint import Checkpoint, Tensor
-from nwcodec.cuda_decoding import DTYPES, CudaStreams, Plan
+from nwcodec.cuda_decoding import DTYPES, CudaStreams, Plan, Sum
 from nwcodec.errors import UnsupportedError
 
 __all__ = ["CompressedLinear", "Residence"]
@@ -26,23 +26,30 @@ class _OnCpu:
 
 
 class _OnCuda:
-    """Streams in the device's memory, a buffer that all layers share; decoding runs on the current stream."""
+    """Streams in the device's memory, buffers that all layers share; decoding runs on the current stream."""
 
-    def __init__(self, checkpoint: Checkpoint, largest: int, device: torch.device):
+    def __init__(self, checkpoint: Checkpoint, largest: int, weights: int, device: torch.device):
         self._streams = CudaStreams(checkpoint, device)
         self._buffer = torch.empty(largest, dtype=torch.uint8, device=device)
-        self._planned: dict[str, Plan] = {}
+        self._weights = weights
+        self._sums: torch.Tensor | None = None  # of layers, where there are several
+        self._planned: dict[str, Plan | Sum] = {}
 
     def weight(self, tensor: Tensor, dtype: torch.dtype) -> torch.Tensor:
         with torch.cuda.device(self._streams.device):
             plan = self._planned.get(tensor.name)
             if plan is None:
-                plan = self._planned[tensor.name] = self._streams.plan(tensor, self._buffer)
+                plan = self._planned[tensor.name] = self._streams.plan(tensor, self._buffer, self._sums_of(tensor))
                 plan.decode()
                 plan.check()
             else:
                 plan.decode()
         return self._buffer[: tensor.size * dtype.itemsize].view(dtype).view(tensor.shape)
+
+    def _sums_of(self, tensor: Tensor) -> torch.Tensor | None:
+        if self._sums is None and self._streams.is_sum(tensor):
+            self._sums = torch.empty(2, self._weights, device=self._streams.device)
+        return self._sums
 
 
 class Residence:
@@ -53,11 +60,13 @@ class Residence:
 
     def __init__(self, checkpoint: Checkpoint):
         self._checkpoint = checkpoint
-        self._largest = 0
+        self._largest = 0  # bytes of a tensor
+        self._weights = 0  # of a tensor
         self._places: dict[torch.device, Any] = {}
 
     def add(self, tensor: Tensor) -> None:
         """Announces a tensor; before the first weight() of its device."""
+        self._weights = max(self._weights, tensor.size)
         self._largest = max(self._largest, tensor.size * DTYPES[tensor.dtype].itemsize)
 
     def weight(self, tensor: Tensor, device: torch.device) -> torch.Tensor:
@@ -65,7 +74,7 @@ class Residence:
         dtype = DTYPES[tensor.dtype]
         if device not in self._places:
             if device.type == "cuda":
-                self._places[device] = _OnCuda(self._checkpoint, self._largest, device)
+                self._places[device] = _OnCuda(self._checkpoint, self._largest, self._weights, device)
             elif device.type == "cpu":
                 self._places[device] = _OnCpu(self._checkpoint, self._largest)
             else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 from nwcodec import decoded_file
 from nwcodec.checkpoint import Checkpoint
 from nwcodec.claims import Claims
+from nwcodec.errors import MismatchError, NotFoundError
 
 METHOD = "nwcodec"
 
@@ -64,13 +66,27 @@ class _Safetensors:
         return getattr(self._package, name)
 
 
+def _open(directory: str) -> Checkpoint:
+    """All layers that are there, a delta with the base that lies where it says."""
+    try:
+        checkpoint = Checkpoint(directory)
+    except (NotFoundError, MismatchError) as error:
+        if not any(decoded_file.is_difference(path) for path in Path(directory).glob("*.safetensors")):
+            raise
+        text = f"{error}. Engines cannot be told of a base: link it to where the delta expects it, or decompress first"
+        raise type(error)(text, error.file, error.tensor, error.offset) from None
+    for text in checkpoint.warnings:
+        warnings.warn(f"{directory}: {text}", stacklevel=2)
+    return checkpoint
+
+
 def show_decoded(module: Any) -> None:
     """Makes a module that reads weights with `safe_open` see the original's tensors in compressed checkpoints.
 
     Args:
         module: has imported `safe_open`, or `safetensors`.
     """
-    open_checkpoint = functools.lru_cache(maxsize=2)(Checkpoint)
+    open_checkpoint = functools.lru_cache(maxsize=2)(_open)
 
     def checkpoint_of(filename: Any) -> dict[str, Any]:
         # A rank of tensor parallelism narrows what it is given: it shall decode no more than that.

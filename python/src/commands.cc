@@ -11,6 +11,8 @@
 
 #include "compress/compress.h"
 #include "compress/compress_defaults.h"
+#include "compress/layers/differences.h"
+#include "compress/layers/progressive.h"
 #include "compress/rate/size_target.h"
 #include "compress/tensor_record.h"
 #include "errors.h"
@@ -49,6 +51,8 @@ struct CompressArguments {
   std::optional<std::string> size;
   std::vector<std::string> include, exclude;
   std::string hessians;
+  std::vector<double> layers;    // of a progressive checkpoint: bits of each prefix
+  std::string base, base_model;  // of a delta; empty for none
   std::optional<std::string> steps, feedback, normalisation;
   std::optional<unsigned> trellis, tile_chunks, run_groups;
   std::optional<double> rate_weight;
@@ -58,6 +62,16 @@ struct CompressArguments {
   int threads = 0;
 };
 
+void check_differences(const CompressArguments& a) {
+  const auto refuse = [](const char* what) { raise(Error(ErrorCode::kInvalidArgument, what)); };
+  if (a.base.empty() && !a.base_model.empty()) refuse("base_model goes with base, which was compressed from it");
+  if (!a.base.empty() && !a.layers.empty()) refuse("base and layers exclude each other: a delta has one layer");
+  if (!a.base.empty() && !a.bits) refuse("a delta is made at a rate: give bits, for each weight that differs");
+  if (a.layers.empty()) return;
+  if (a.bits || a.size) refuse("layers are the rates themselves: leave out bits and size");
+  check(check_layers(a.layers));
+}
+
 std::pair<CompressOptions, OpenOptions> options_of(const CompressArguments& a) {
   CompressOptions o;
   o.model = a.model;
@@ -66,6 +80,8 @@ std::pair<CompressOptions, OpenOptions> options_of(const CompressArguments& a) {
   o.bits = a.bits;
   if (a.size) o.size = value_of(parse_size(*a.size));
   if (a.bits && a.size) raise(Error(ErrorCode::kInvalidArgument, "bits and size exclude each other"));
+  check_differences(a);
+  if (!a.layers.empty()) o.bits = a.layers[0];
   o.selection.include = a.include;
   o.selection.exclude = a.exclude;
   o.hessians = a.hessians;
@@ -104,29 +120,63 @@ std::pair<CompressOptions, OpenOptions> options_of(const CompressArguments& a) {
 
 nb::dict compress(const CompressArguments& a, const std::vector<std::string>& profile, const nb::object& progress) {
   auto [options, open] = options_of(a);
-  check(settle_guide(open, a.bits || a.size, options));
+  check(settle_guide(open, options.bits || options.size, options));
   check(settle_encoding(open, options));
   if (options.codecs.empty() && options.guide.steps != StepRule::kSensitivity)
     options.codecs.assign(profile.begin(), profile.end());
   const std::unique_ptr<EncodeDevice> device = value_of(open_encode_device(a.device));
   options.device = device.get();
+  std::optional<ProgressiveReport> layers;
   const CompressReport report =
-      run_long<CompressReport>(progress, [&, &o = options](const Progress& p) { return compress_checkpoint(o, p); });
+      run_long<CompressReport>(progress, [&, &o = options](const Progress& p) -> Result<CompressReport> {
+        if (!a.layers.empty()) {
+          NWC_ASSIGN_OR_RETURN(layers, compress_progressively(o, {.bits = a.layers, .lower = {}}, p));
+          return layers->base;
+        }
+        if (!a.base.empty()) {
+          NWC_ASSIGN_OR_RETURN(o.base, base_of_delta(a.base, o.output));
+          o.base->original = a.base_model;
+        }
+        return compress_checkpoint(o, p);
+      });
   nb::dict result;
+  if (layers) {
+    nb::list prefixes;
+    for (size_t i = 0; i < layers->bits.size(); ++i) {
+      nb::dict prefix;
+      prefix["bits_per_weight"] = layers->bits[i];
+      prefix["file_bytes"] = layers->file_bytes[i];
+      prefixes.append(prefix);
+    }
+    result["layers"] = prefixes;
+  }
+  if (report.differences) {
+    nb::dict taken;
+    taken["differences"] = report.differences->differences;
+    taken["whole"] = report.differences->whole;
+    taken["unchanged"] = report.differences->unchanged;
+    result["differences"] = taken;
+  }
   nb::list tensors;
   for (const TensorRecord& record : report.tensors) tensors.append(to_json(record).dump());
   result["tensors"] = tensors;
   result["codec"] = report.codec.filename().string();
   result["gain"] = report.gain;
   result["input_bytes"] = report.input_bytes;
-  result["output_bytes"] = report.output_bytes;
+  result["output_bytes"] = layers && !layers->file_bytes.empty() ? layers->file_bytes.back() : report.output_bytes;
   result["warnings"] = report.warnings;
   return result;
 }
 
 nb::dict decompress(const std::string& input, const std::string& output, const std::optional<std::string>& dtype,
-                    bool force, int threads, const nb::object& progress) {
-  DecompressOptions options{.input = input, .output = output, .dtype = {}, .force = force, .threads = threads};
+                    bool force, int threads, unsigned layers, const std::string& base, const nb::object& progress) {
+  DecompressOptions options{.input = input,
+                            .output = output,
+                            .dtype = {},
+                            .layers = layers_of(layers, base).layers,
+                            .base = base,
+                            .force = force,
+                            .threads = threads};
   if (dtype) {
     options.dtype = dtype_from_name(*dtype);
     if (!options.dtype) raise(Error(ErrorCode::kInvalidArgument, "dtype '" + *dtype + "' is none of F32, F16, BF16"));
@@ -142,9 +192,9 @@ nb::dict decompress(const std::string& input, const std::string& output, const s
   return result;
 }
 
-nb::dict inspect(const std::string& directory, bool verify) {
-  const CheckpointReport report =
-      run_long<CheckpointReport>(nb::none(), [&](const Progress&) { return inspect_checkpoint(directory, verify); });
+nb::dict inspect(const std::string& directory, bool verify, unsigned layers, const std::string& base) {
+  const CheckpointReport report = run_long<CheckpointReport>(
+      nb::none(), [&](const Progress&) { return inspect_checkpoint(directory, verify, layers_of(layers, base)); });
   nb::dict result;
   nb::list tensors;
   for (const TensorReport& t : report.tensors) {
@@ -159,6 +209,22 @@ nb::dict inspect(const std::string& directory, bool verify) {
     tensors.append(tensor);
   }
   result["tensors"] = tensors;
+  nb::list parts;
+  for (const LayerReport& l : report.layers) {
+    nb::dict layer;
+    layer["folder"] = l.folder;
+    layer["codec_id"] = l.codec_id;
+    layer["tensors"] = l.tensors;
+    layer["payload_bytes"] = l.payload_bytes;
+    layer["side_bytes"] = l.side_bytes;
+    layer["codec_bytes"] = l.codec_bytes;
+    layer["file_bytes"] = l.file_bytes;
+    parts.append(layer);
+  }
+  result["layers"] = parts;
+  result["base"] = report.base.empty() ? nb::object(nb::none()) : nb::cast(report.base);
+  result["unchanged_tensors"] = report.unchanged_tensors;
+  result["unchanged_parameters"] = report.unchanged_parameters;
   result["codec_id"] = report.codec_id;
   result["weights"] = report.weights;
   result["payload_bytes"] = report.payload_bytes;
@@ -169,6 +235,8 @@ nb::dict inspect(const std::string& directory, bool verify) {
   result["file_bytes"] = report.file_bytes;
   result["original_bytes"] = report.original_bytes;
   result["bits_per_weight"] = report.bits_per_weight();
+  result["bits_per_parameter"] = report.bits_per_parameter();
+  result["warnings"] = report.warnings;
   return result;
 }
 
@@ -185,6 +253,9 @@ void bind_commands(nb::module_& m) {
       .def_rw("include", &CompressArguments::include)
       .def_rw("exclude", &CompressArguments::exclude)
       .def_rw("hessians", &CompressArguments::hessians)
+      .def_rw("layers", &CompressArguments::layers)
+      .def_rw("base", &CompressArguments::base)
+      .def_rw("base_model", &CompressArguments::base_model)
       .def_rw("steps", &CompressArguments::steps, nb::arg().none())
       .def_rw("feedback", &CompressArguments::feedback, nb::arg().none())
       .def_rw("normalisation", &CompressArguments::normalisation, nb::arg().none())
@@ -200,8 +271,8 @@ void bind_commands(nb::module_& m) {
       .def_rw("threads", &CompressArguments::threads);
   m.def("compress", &compress, nb::arg("arguments"), nb::arg("profile"), nb::arg("progress").none());
   m.def("decompress", &decompress, nb::arg("input"), nb::arg("output"), nb::arg("dtype").none(), nb::arg("force"),
-        nb::arg("threads"), nb::arg("progress").none());
-  m.def("inspect", &inspect, nb::arg("directory"), nb::arg("verify"));
+        nb::arg("threads"), nb::arg("layers"), nb::arg("base"), nb::arg("progress").none());
+  m.def("inspect", &inspect, nb::arg("directory"), nb::arg("verify"), nb::arg("layers") = 0, nb::arg("base") = "");
 }
 
 }  // namespace nwc::python

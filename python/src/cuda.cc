@@ -6,10 +6,14 @@
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "decode/layered_store.h"
 #include "errors.h"
@@ -26,45 +30,80 @@ using Words = nb::ndarray<const uint32_t, nb::ndim<1>, nb::c_contig, nb::device:
 void* address(uintptr_t a) { return reinterpret_cast<void*>(a); }
 CUstream_st* stream_at(uintptr_t a) { return reinterpret_cast<CUstream_st*>(a); }
 
-// A checkpoint's streams in host memory, and its codec on a device.
+// A checkpoint's streams in host memory, and the codecs of its layers on a device.
 struct Streams {
-  WeightStore store;
-  CudaDecoder decoder;
+  LayeredStore store;
+  std::vector<CudaDecoder> decoders;  // by layer
 
-  static std::shared_ptr<Streams> open(const std::string& directory, int device) {
+  Streams(LayeredStore opened, std::vector<CudaDecoder> codecs)
+      : store(std::move(opened)), decoders(std::move(codecs)) {}
+  Streams(const Streams&) = delete;
+  Streams& operator=(const Streams&) = delete;
+
+  static std::shared_ptr<Streams> open(const std::string& directory, int device, unsigned layers,
+                                       const std::string& base) {
     return run_long<std::shared_ptr<Streams>>(nb::none(), [&](const Progress&) -> Result<std::shared_ptr<Streams>> {
-      NWC_RETURN_IF_ERROR(check_one_layer(directory));
-      NWC_ASSIGN_OR_RETURN(WeightStore store, WeightStore::open(directory));
-      NWC_ASSIGN_OR_RETURN(CudaDecoder decoder,
-                           CudaDecoder::open(std::filesystem::path(directory) / "codec.safetensors", device));
-      return std::make_shared<Streams>(Streams{std::move(store), std::move(decoder)});
+      NWC_ASSIGN_OR_RETURN(LayeredStore store, LayeredStore::open(directory, layers_of(layers, base)));
+      std::vector<CudaDecoder> decoders;
+      for (const WeightStore& layer : store.layers()) {
+        NWC_ASSIGN_OR_RETURN(CudaDecoder decoder,
+                             CudaDecoder::open(layer.checkpoint().directory() / "codec.safetensors", device));
+        decoders.push_back(std::move(decoder));
+      }
+      return std::make_shared<Streams>(std::move(store), std::move(decoders));
     });
   }
-  // F16 and BF16 as the CPU has them: integers times scales, nothing that tensor cores round.
-  bool exact() const { return store.codec().parts().trellis.has_value(); }
-  const StoredWeight& at(const std::string& name) const {
+  // F16 and BF16 as the CPU has them: integers times scales, nothing that tensor cores round. Sums are of F32, which is
+  // exact with every codec.
+  bool exact() const {
+    return std::ranges::all_of(store.weights(), [&](const auto& named) {
+      const LayeredWeight& weight = named.second;
+      return weight.parts.size() > 1 || weight.last().stored->stream == nullptr ||
+             store.layers()[weight.last().layer].codec().parts().trellis.has_value();
+    });
+  }
+  const LayeredWeight& at(const std::string& name) const {
     const auto found = store.weights().find(name);
-    if (found == store.weights().end() || found->second.stream == nullptr)
+    if (found == store.weights().end() || found->second.last().stored->stream == nullptr)
       raise(Error(ErrorCode::kNotFound, "no compressed tensor of that name").in_tensor(name));
     return found->second;
   }
-  size_t stream_bytes(const std::string& name) const { return at(name).stream->bytes.size(); }
-  void copy_stream(const std::string& name, const Bytes& out) const {
-    const std::span<const std::byte> bytes = at(name).stream->bytes;
-    if (out.nbytes() != bytes.size())
-      raise(Error(ErrorCode::kInvalidArgument, "the buffer has not the stream's size").in_tensor(name));
-    std::memcpy(out.data(), bytes.data(), bytes.size());
+  const LayeredWeight::Part& part(const std::string& name, size_t number) const {
+    const LayeredWeight& weight = at(name);
+    if (number >= weight.parts.size())
+      raise(Error(ErrorCode::kInvalidArgument, "the tensor has no such part").in_tensor(name));
+    return weight.parts[number];
+  }
+  // Of a part that is not compressed, its dtype; otherwise empty.
+  std::string plain_dtype(const std::string& name, size_t number) const {
+    const StoredWeight& stored = *part(name, number).stored;
+    return stored.stream != nullptr ? "" : std::string(name_of(stored.info.dtype));
+  }
+  std::span<const std::byte> bytes(const std::string& name, size_t number) const {
+    const StoredWeight& stored = *part(name, number).stored;
+    return (stored.stream != nullptr ? stored.stream : stored.plain)->bytes;
+  }
+  void copy(const std::string& name, size_t number, const Bytes& out) const {
+    const LayeredWeight::Part& p = part(name, number);
+    if (p.stored->stream == nullptr) check(store.layers()[p.layer].verify_plain(*p.stored));
+    const std::span<const std::byte> from = bytes(name, number);
+    if (out.nbytes() != from.size())
+      raise(Error(ErrorCode::kInvalidArgument, "the buffer has not the part's size").in_tensor(name));
+    std::memcpy(out.data(), from.data(), from.size());
   }
 };
 
-// One tensor whose stream lies in device memory: planned once, decoded again and again to the same place.
+// One part of a tensor, whose stream lies in device memory: planned once, decoded again and again to the same place.
 struct ResidentTensor {
   std::shared_ptr<Streams> streams;
   CudaBatch batch;
 
-  static ResidentTensor plan(std::shared_ptr<Streams> streams, const std::string& name, uintptr_t stream_in_device,
-                             uintptr_t out, const std::string& dtype) {
-    const StoredWeight& weight = streams->at(name);
+  static ResidentTensor plan(std::shared_ptr<Streams> streams, const std::string& name, size_t part,
+                             uintptr_t stream_in_device, uintptr_t out, const std::string& dtype) {
+    const LayeredWeight::Part& p = streams->part(name, part);
+    const StoredWeight& weight = *p.stored;
+    if (weight.stream == nullptr)
+      raise(Error(ErrorCode::kInvalidArgument, "this part of the tensor is not compressed").in_tensor(name));
     const auto bytes = [](const TensorView* view) {
       return view != nullptr ? view->bytes : std::span<const std::byte>();
     };
@@ -76,7 +115,8 @@ struct ResidentTensor {
                             .out = address(out),
                             .dtype = dtype_from_name(dtype).value_or(DType::kU8),
                             .slice = {}};
-    CudaBatch batch = value_of(CudaBatch::plan(streams->decoder, {&tensor, 1}, {.verify = true, .threads = 0}));
+    CudaBatch batch =
+        value_of(CudaBatch::plan(streams->decoders[p.layer], {&tensor, 1}, {.verify = true, .threads = 0}));
     return {std::move(streams), std::move(batch)};
   }
 };
@@ -86,13 +126,15 @@ struct ResidentTensor {
 void bind_cuda(nb::module_& m) {
   m.def("cuda_device_count", &cuda_device_count);
   nb::class_<Streams>(m, "Streams")
-      .def_static("open", &Streams::open, nb::arg("directory"), nb::arg("device"))
+      .def_static("open", &Streams::open, nb::arg("directory"), nb::arg("device"), nb::arg("layers"), nb::arg("base"))
       .def_prop_ro("exact", &Streams::exact)
-      .def("stream_bytes", &Streams::stream_bytes, nb::arg("name"))
-      .def("copy_stream", &Streams::copy_stream, nb::arg("name"), nb::arg("out").noconvert());
+      .def("parts", [](const Streams& s, const std::string& name) { return s.at(name).parts.size(); })
+      .def("plain_dtype", &Streams::plain_dtype, nb::arg("name"), nb::arg("part"))
+      .def("part_bytes", [](const Streams& s, const std::string& name, size_t n) { return s.bytes(name, n).size(); })
+      .def("copy_part", &Streams::copy, nb::arg("name"), nb::arg("part"), nb::arg("out").noconvert());
   nb::class_<ResidentTensor>(m, "ResidentTensor")
-      .def_static("plan", &ResidentTensor::plan, nb::arg("streams"), nb::arg("name"), nb::arg("stream"), nb::arg("out"),
-                  nb::arg("dtype"))
+      .def_static("plan", &ResidentTensor::plan, nb::arg("streams"), nb::arg("name"), nb::arg("part"),
+                  nb::arg("stream"), nb::arg("out"), nb::arg("dtype"))
       .def_prop_ro("scratch_bytes", [](const ResidentTensor& t) { return t.batch.scratch_bytes(); })
       .def_prop_ro("staging_bytes", [](const ResidentTensor& t) { return t.batch.staging_bytes(); })
       .def_prop_ro("tiles", [](const ResidentTensor& t) { return t.batch.tile_count(); })

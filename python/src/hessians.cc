@@ -52,7 +52,8 @@ struct Collected {
     file.hessians.push_back(std::move(hessian));
     return file.hessians.size() - 1;
   }
-  size_t add_fisher(const Floats& inputs, const Floats& rows, const nb::object& outputs, double effective) {
+  size_t add_fisher(const Floats& inputs, const Floats& rows, const nb::object& outputs,
+                    const std::vector<float>& effective) {
     StoredFisher fisher{.inputs = triangles(inputs)};
     if (rows.ndim() != 2 || rows.shape(0) != inputs.shape(0))
       raise(Error(ErrorCode::kInvalidArgument, "row moments are not [matrices, outputs]"));
@@ -60,7 +61,9 @@ struct Collected {
     fisher.features = inputs.shape(1);
     fisher.output_features = rows.shape(1);
     fisher.rows.assign(rows.data(), rows.data() + rows.size());
-    fisher.effective.assign(fisher.matrices, static_cast<float>(effective));
+    if (effective.size() != fisher.matrices)
+      raise(Error(ErrorCode::kInvalidArgument, "as many effective counts as matrices are wanted"));
+    fisher.effective = effective;
     if (!outputs.is_none()) {
       const auto squares = nb::cast<Floats>(outputs);
       if (squares.ndim() != 3 || squares.shape(0) != inputs.shape(0) || squares.shape(1) != rows.shape(1))

@@ -6,8 +6,10 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "errors.h"
 #include "module.h"
@@ -26,11 +28,9 @@ DType dtype_of(const std::string& name) {
   return *dtype;
 }
 
-// `layers`: 0 for all; `base`: empty for where a delta says.
 Weights open(const std::string& directory, const std::string& device, unsigned layers, const std::string& base) {
   return run_long<Weights>(nb::none(), [&](const Progress&) -> Result<Weights> {
-    WeightsOptions options{.base = base};
-    if (layers > 0) options.layers = layers;
+    WeightsOptions options = layers_of(layers, base);
     if (device != "cpu") {
       NWC_ASSIGN_OR_RETURN(options.backend, cuda_decode_backend(device, directory));
     }
@@ -65,6 +65,12 @@ void bind_weights(nb::module_& m) {
       .def_static("open", &open, nb::arg("directory"), nb::arg("device"), nb::arg("layers") = 0, nb::arg("base") = "")
       .def_prop_ro("directory", [](const Weights& w) { return w.directory().string(); })
       .def_prop_ro("is_compressed", &Weights::is_compressed)
+      .def_prop_ro("files",
+                   [](const Weights& w) {
+                     std::vector<std::string> names;
+                     for (const std::filesystem::path& file : w.files()) names.push_back(file.filename().string());
+                     return names;
+                   })
       .def_prop_ro("warnings", &Weights::warnings)
       .def("list", &list)
       .def("read", &read, nb::arg("name"), nb::arg("dtype"), nb::arg("out").noconvert(), nb::arg("matrix"),

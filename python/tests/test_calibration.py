@@ -11,6 +11,7 @@ import numpy as np
 from support import DEMO, TEXT, needs_transformers
 
 import nwcodec
+from nwcodec import plain_files
 
 PROGRAM = os.environ.get("NWCODEC_PROGRAM", "")
 
@@ -78,6 +79,10 @@ class Calibrate(unittest.TestCase):
             transformers.Qwen3MoeConfig(
                 **shape, moe_intermediate_size=48, num_experts=4, num_experts_per_tok=2, head_dim=16
             ),
+            # Whose checkpoint has the experts in one tensor, inputs first.
+            transformers.GptOssConfig(
+                **shape, intermediate_size=96, num_local_experts=4, num_experts_per_tok=2, head_dim=16
+            ),
         ):
             with self.subTest(config.model_type):
                 torch.manual_seed(1)
@@ -100,9 +105,109 @@ class Calibrate(unittest.TestCase):
                 nwcodec.calibrate(model, draw_sequences(ids, 48, 4), f"{original}.python")
                 mine, theirs = moments(f"{original}.python"), moments(f"{original}.program")
                 self.assertEqual(mine.keys(), theirs.keys())
-                self.assertTrue(any("experts.3" in key[0] for key in mine))
+                self.assertTrue(any("experts.3" in key[0] or "experts.down_proj" in key[0] for key in mine))
                 for key, values in theirs.items():
                     self.assertLessEqual(np.linalg.norm(mine[key] - values), 1e-5 * np.linalg.norm(values), key)
+
+    def batches(self):
+        import torch
+
+        return [torch.randint(1, 64, (1, 48), generator=torch.Generator().manual_seed(i)) for i in range(3)]
+
+    def test_experts_in_one_tensor_are_those_one_by_one(self):
+        import torch
+        import transformers
+
+        import nwcodec.hf  # noqa: F401
+
+        torch.manual_seed(1)
+        shape = dict(hidden_size=64, num_hidden_layers=1, num_attention_heads=4, num_key_value_heads=2, vocab_size=64)
+        config = transformers.MixtralConfig(**shape, intermediate_size=96, num_local_experts=4)
+        model = transformers.AutoModelForCausalLM.from_config(config)
+        one, fused = self.root / "one", self.root / "fused"
+        model.save_pretrained(one)
+        plain_files.write(fused, model.state_dict())  # by the names of parameters
+        (fused / "config.json").write_text((one / "config.json").read_text())
+        found = {}
+        for directory in (one, fused):
+            model = transformers.AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32)
+            report = nwcodec.calibrate(model, self.batches(), f"{directory}.hessians")
+            self.assertEqual(report["skipped"], [])
+            found[directory] = moments(f"{directory}.hessians")
+        experts = "model.layers.0.mlp.experts"
+        # Of what is stacked the inputs are the same, and |g|^2 is a sum.
+        stacked = {("hessian",): lambda x: x[0], ("fisher", "inputs"): sum, ("fisher", "rows"): np.concatenate}
+        for whole, parts in (("gate_up_proj", ("w1", "w3")), ("down_proj", ("w2",))):
+            names = [[f"model.layers.0.block_sparse_moe.experts.{e}.{p}.weight" for p in parts] for e in range(4)]
+            for kind, stack in stacked.items():
+                expected = np.concatenate([stack([found[one][(name, *kind)] for name in some]) for some in names])
+                error = np.linalg.norm(found[fused][(f"{experts}.{whole}", *kind)] - expected)
+                self.assertLess(error, 1e-5 * np.linalg.norm(expected), (whole, kind))
+        small = self.root / "small"
+        nwcodec.compress(fused, small, bits=5.0, hessians=f"{fused}.hessians", keep_embeddings=True)
+        self.assertTrue(nwcodec.open(small)[f"{experts}.gate_up_proj"].compressed)
+        for resident in ("decoded", "compressed"):
+            loaded = transformers.AutoModelForCausalLM.from_pretrained(small, nwcodec_resident=resident)
+            expected = nwcodec.open(small)[f"{experts}.gate_up_proj"].torch()
+            self.assertTrue(loaded.get_parameter(f"{experts}.gate_up_proj").equal(expected))
+
+    def test_experts_that_are_multiplied_all_at_once(self):
+        import torch
+        import transformers
+
+        torch.manual_seed(1)
+        shape = dict(hidden_size=64, num_hidden_layers=1, num_attention_heads=4, num_key_value_heads=2, vocab_size=64)
+        config = transformers.Llama4TextConfig(
+            **shape, intermediate_size=96, intermediate_size_mlp=96, num_local_experts=4, head_dim=16, pad_token_id=None
+        )
+        transformers.AutoModelForCausalLM.from_config(config).save_pretrained(self.root / "model")
+        model = transformers.AutoModelForCausalLM.from_pretrained(self.root / "model", dtype=torch.float32)
+        inputs = []
+        experts = model.model.layers[0].feed_forward.experts
+        experts.register_forward_pre_hook(lambda _, x: inputs.append(x[0].detach().view(4, -1, 64)))
+        self.assertEqual(nwcodec.calibrate(model, self.batches(), self.root / "hessians")["skipped"], [])
+        seen = torch.cat(inputs, 1)
+        expected = []
+        for rows in seen:
+            rows = rows[(rows != 0).any(-1)]
+            mean = rows.T @ rows / len(rows)
+            expected.append(mean[tuple(torch.tril_indices(64, 64))])
+            self.assertLess(len(rows), 3 * 48)  # one expert for each token
+        found = moments(self.root / "hessians")["model.layers.0.feed_forward.experts.gate_up_proj", "hessian"]
+        np.testing.assert_allclose(found, torch.cat(expected).numpy(), rtol=1e-5, atol=1e-7)
+        report = nwcodec.compress(self.root / "model", self.root / "small", bits=5.0, hessians=self.root / "hessians")
+        self.assertEqual([w for w in report["warnings"] if "experts" in w], [])
+
+    def test_experts_whose_sides_change_places_on_the_way(self):
+        import torch
+        import transformers
+
+        torch.manual_seed(1)
+        text = dict(hidden_size=64, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, vocab_size=64)
+        text |= dict(moe_intermediate_size=48, num_experts=4, num_experts_per_tok=2, head_dim=16, intermediate_size=96)
+        vision = dict(depth=1, hidden_size=32, intermediate_size=32, num_heads=2, out_hidden_size=64)
+        config = transformers.Qwen3VLMoeConfig(
+            text_config=text, vision_config=vision | {"deepstack_visual_indexes": []}
+        )
+        saved, published = self.root / "saved", self.root / "published"
+        transformers.Qwen3VLMoeForConditionalGeneration(config).save_pretrained(saved)
+        tensors = {name: tensor.torch() for name, tensor in nwcodec.open(saved).items()}
+        plain_files.write(published, {n: t.mT.contiguous() if ".experts." in n else t for n, t in tensors.items()})
+        (published / "config.json").write_text((saved / "config.json").read_text())
+        found = []
+        for directory in (saved, published):
+            model = transformers.Qwen3VLMoeForConditionalGeneration.from_pretrained(directory, dtype=torch.float32)
+            nwcodec.calibrate(model, self.batches(), f"{directory}.hessians")
+            found.append(moments(f"{directory}.hessians"))
+            options = {"hessians": f"{directory}.hessians", "exclude": "visual", "keep_embeddings": True}
+            nwcodec.compress(directory, f"{directory}.small", bits=5.0, **options)
+        self.assertEqual(found[0].keys(), found[1].keys())
+        for key, values in found[0].items():
+            np.testing.assert_array_equal(values, found[1][key], str(key))
+        # The same weights in another order are compressed to the same.
+        name = "model.language_model.layers.0.mlp.experts.gate_up_proj"
+        small = [nwcodec.open(f"{directory}.small")[name].numpy() for directory in (saved, published)]
+        np.testing.assert_allclose(small[0], small[1].transpose(0, 2, 1), rtol=1e-6)
 
     def test_in_several_passes_gives_the_same(self):
         self.assertEqual(self.calibrate_demo(self.root / "one")["passes"], 1)

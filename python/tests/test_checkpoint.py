@@ -180,12 +180,23 @@ class Layers(unittest.TestCase):
         with self.assertRaises(nwcodec.Error):
             nwcodec.open(self.GOLDENS / "delta", base=self.GOLDENS / "trellis")
 
-    def test_a_deltas_shard_is_not_shown_as_a_whole(self):
+    @needs_torch
+    def test_a_deltas_shard_shows_its_base_too(self):
         from nwcodec.decoded_file import DecodedFile
 
         delta = nwcodec.open(self.GOLDENS / "delta")
-        with self.assertRaises(nwcodec.errors.UnsupportedError):
-            DecodedFile(self.GOLDENS / "delta" / "model.safetensors", delta)
+        with DecodedFile(self.GOLDENS / "delta" / "model.safetensors", delta) as file:
+            self.assertEqual(file.keys(), list(delta))
+            for name, tensor in delta.items():
+                self.assertTrue(file.get_tensor(name).equal(tensor.torch()), name)
+        with DecodedFile(self.GOLDENS / "delta" / "codec.safetensors", delta) as file:
+            self.assertEqual(file.keys(), [])
+
+    def test_texts_name_arguments(self):
+        with self.assertRaisesRegex(nwcodec.errors.NotFoundError, "ask for layers=3"):
+            nwcodec.open(self.GOLDENS / "layers", layers=4)
+        with self.assertRaisesRegex(nwcodec.errors.NotFoundError, "name it with base=DIRECTORY"):
+            nwcodec.open(self.GOLDENS / "delta", base="/no/such")
 
 
 if __name__ == "__main__":

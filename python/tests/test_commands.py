@@ -1,6 +1,9 @@
 """Compressing and decompressing: the same bytes as the program's, callbacks, interruptions."""
 
+import contextlib
+import contextvars
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -13,15 +16,17 @@ import unittest
 from pathlib import Path
 
 import numpy as np
-from support import DEMO, TEXT, compressed, decompressed, needs_transformers
+from support import DEMO, TEXT, compressed, decompressed, delta, needs_transformers, progressive, reports, tuned
 
 import nwcodec
+import nwcodec.__main__
 
 PROGRAM = os.environ.get("NWCODEC_PROGRAM", "")  # the C++ program, if it was built
 
 
 def hashes(directory):
-    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(Path(directory).iterdir())}
+    files = (p for p in sorted(Path(directory).rglob("*")) if p.is_file())
+    return {str(p.relative_to(directory)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
 class Compress(unittest.TestCase):
@@ -46,6 +51,25 @@ class Compress(unittest.TestCase):
         other = self.output.with_name("other")
         subprocess.run([PROGRAM, "compress", DEMO, "-o", other, "--bits", "4", "--quiet"], check=True)
         self.assertEqual(hashes(self.output), hashes(other))
+
+    @unittest.skipUnless(PROGRAM, "the C++ program is not at hand")
+    def test_writes_the_programs_layers_and_deltas(self):
+        command = [PROGRAM, "compress", DEMO, "-o", self.output, "--layers", "2.5,4", "--quiet"]
+        subprocess.run(command, check=True, capture_output=True)
+        self.assertEqual(hashes(progressive()), hashes(self.output))
+        base, other = self.output.with_name(compressed().name), self.output.with_name("delta")
+        shutil.copytree(compressed(), base)
+        command = [PROGRAM, "compress", tuned(), "--base", base, "--base-model", DEMO, "--bits", "1", "--quiet"]
+        subprocess.run([*command, "-o", other], check=True, capture_output=True)
+        self.assertEqual(hashes(delta()), hashes(other))
+
+    def test_reports_layers_and_differences(self):
+        report, found = reports[progressive()], nwcodec.inspect(progressive())
+        self.assertEqual(report["output_bytes"], found["file_bytes"])
+        self.assertEqual([prefix["file_bytes"] for prefix in report["layers"]][-1], found["file_bytes"])
+        self.assertAlmostEqual(report["layers"][0]["bits_per_weight"], 2.5, delta=0.02)
+        self.assertAlmostEqual(report["layers"][1]["bits_per_weight"], found["bits_per_weight"])
+        self.assertEqual(reports[delta()]["differences"], {"differences": 7, "whole": 1, "unchanged": 48})
 
     def test_takes_tensors(self):
         rng = np.random.default_rng(1)
@@ -79,7 +103,19 @@ class Compress(unittest.TestCase):
             self.assertEqual(len(report["tensors"]), 24)
 
     def test_refuses_what_makes_no_sense(self):
-        for wrong in ({"bits": 4.0, "size": "1MB"}, {"size": "much"}, {"steps": "none"}, {"codec": "no such"}):
+        for wrong in (
+            {"bits": 4.0, "size": "1MB"},
+            {"size": "much"},
+            {"steps": "none"},
+            {"codec": "no such"},
+            {"layers": [3, 2.5]},
+            {"layers": [3]},
+            {"layers": [2, 3], "bits": 3.0},
+            {"base_model": DEMO},
+            {"base": compressed()},
+            {"base": compressed(), "layers": [2, 3]},
+            {"base": DEMO, "bits": 1.0},
+        ):
             with self.assertRaises(nwcodec.Error, msg=str(wrong)):
                 nwcodec.compress(DEMO, self.output, **wrong)
         with self.assertRaises(nwcodec.Error):
@@ -126,7 +162,44 @@ class Compress(unittest.TestCase):
         self.assertGreater(len(ticks), 5)
 
 
+class Inspect(unittest.TestCase):
+    def test_counts_layers(self):
+        whole, base = nwcodec.inspect(progressive(), verify=True), nwcodec.inspect(progressive(), layers=1)
+        self.assertEqual([layer["folder"] for layer in whole["layers"]], ["", "refinement-1"])
+        self.assertEqual(len(base["layers"]), 1)
+        self.assertEqual(sum(layer["file_bytes"] for layer in whole["layers"]), whole["file_bytes"])
+        self.assertLess(base["bits_per_weight"], whole["bits_per_weight"])
+        self.assertIsNone(whole["base"])
+        with self.assertRaises(nwcodec.errors.NotFoundError):
+            nwcodec.inspect(progressive(), layers=3)
+        with self.assertRaises(nwcodec.errors.InvalidArgumentError):
+            nwcodec.inspect(progressive(), layers=0)
+
+    def test_of_a_delta_counts_its_own_bytes(self):
+        found = nwcodec.inspect(delta(), verify=True)
+        self.assertTrue(Path(found["base"]).samefile(compressed()))
+        self.assertEqual(found["file_bytes"], sum(p.stat().st_size for p in delta().glob("*.safetensors")))
+        self.assertGreater(found["unchanged_tensors"], len(found["tensors"]))
+        with tempfile.TemporaryDirectory() as directory:
+            copy = Path(shutil.copytree(delta(), Path(directory) / "delta"))
+            with self.assertRaisesRegex(nwcodec.errors.NotFoundError, "base=DIRECTORY"):
+                nwcodec.inspect(copy)
+            self.assertEqual(nwcodec.inspect(copy, base=compressed())["tensors"], found["tensors"])
+            text = nwcodec.write_card(copy, base=compressed()).read_text()
+            self.assertIn('nwcodec_base="BASE"', text)
+            self.assertIn("`small`", text)
+
+
 class Decompress(unittest.TestCase):
+    def test_takes_layers_and_a_base(self):
+        for source, options in ((progressive(), {"layers": 1}), (progressive(), {}), (delta(), {"base": compressed()})):
+            with tempfile.TemporaryDirectory() as directory:
+                nwcodec.decompress(source, Path(directory) / "out", **options)
+                plain, small = nwcodec.open(Path(directory) / "out"), nwcodec.open(source, **options)
+                self.assertEqual(list(plain), list(small))
+                for name, tensor in small.items():
+                    np.testing.assert_array_equal(plain[name].numpy("BF16"), tensor.numpy("BF16"), name)
+
     def test_gives_names_shapes_and_dtypes_back(self):
         plain, original = nwcodec.open(decompressed()), nwcodec.open(DEMO)
         self.assertEqual(
@@ -207,6 +280,50 @@ class CommandLine(unittest.TestCase):
         self.assertEqual(self.run_it("compress", DEMO, "-o", "/tmp/x", "--size", "much").returncode, 2)
         self.assertIn("no such directory", self.run_it("inspect", "/no/such").stderr)
         self.assertEqual(self.run_it("doctor").returncode, 0)
+
+    def run_here(self, *arguments):
+        """Without a process of its own."""
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            try:
+                code = contextvars.copy_context().run(nwcodec.__main__.main, list(map(str, arguments)))
+            except SystemExit as end:
+                code = end.code
+        return code, out.getvalue(), err.getvalue()
+
+    def test_layers_and_bases(self):
+        few = ("--exclude", r"layers\.[1-5]", "--quiet")
+        with tempfile.TemporaryDirectory() as directory:
+            small, other, plain = (Path(directory) / name for name in ("small", "delta", "plain"))
+            self.assertEqual(self.run_here("compress", DEMO, "-o", small, "--layers", "2.5,4", *few)[0], 0)
+            found = [json.loads(self.run_here("inspect", small, "--json", *n)[1]) for n in ((), ("--layers", 1))]
+            self.assertEqual([len(one["layers"]) for one in found], [2, 1])
+            ran = self.run_here("compress", DEMO, "-o", other, "--bits", 2, "--base", small, "--base-model", DEMO, *few)
+            self.assertEqual(ran[0], 0, ran)
+            shutil.move(other, Path(directory) / "in" / "another" / "place")
+            other = Path(directory) / "in" / "another" / "place"
+            code, _, text = self.run_here("inspect", other)
+            self.assertEqual(code, 1)
+            self.assertIn("name it with --base", text)
+            found = json.loads(self.run_here("inspect", other, "--base", small, "--json")[1])
+            self.assertTrue(Path(found["base"]).samefile(small))
+            self.assertEqual(self.run_here("decompress", other, "--base", DEMO, "-o", plain)[0], 1)
+            self.assertEqual(self.run_here("decompress", other, "--base", small, "-o", plain)[0], 0)
+        self.assertEqual(self.run_here("inspect", progressive(), "--layers", 0)[0], 2)
+        self.assertEqual(self.run_here("compress", DEMO, "-o", "/tmp/x", "--layers", "two")[0], 2)
+
+    @needs_transformers
+    def test_measures_layers_and_deltas(self):
+        options = ("--text", TEXT, "--reference", tuned(), "--context", 256, "--windows", 2, "--json")
+        found = []
+        for given in ((progressive(), "--layers", 1), (progressive(),), (delta(), "--base", compressed())):
+            code, out, text = self.run_here("eval", *given, *options)
+            self.assertEqual(code, 0, text)
+            found.append(json.loads(out)["kl_divergence"])
+        self.assertEqual(found, sorted(found, reverse=True))
+        code, _, text = self.run_here("generate", delta(), "--base", "/no/such", "--prompt", "Once")
+        self.assertEqual(code, 1)
+        self.assertIn("name it with --base", text)
 
     @needs_transformers
     def test_generates_on_compressed_weights(self):

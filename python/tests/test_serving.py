@@ -2,12 +2,13 @@
 
 import importlib.util
 import os
+import shutil
 import tempfile
 import types
 import unittest
 from pathlib import Path
 
-from support import DEMO, compressed, decompressed, needs_torch, small_of
+from support import DEMO, compressed, decompressed, delta, needs_torch, progressive, small_of
 
 import nwcodec
 
@@ -84,6 +85,35 @@ class Claims(unittest.TestCase):
         with safetensors.safe_open(path, framework="pt") as file:
             self.assertFalse(set(NAMES) <= set(file.keys()))
 
+    def read(self, directory):
+        for path in sorted(directory.glob("*.safetensors")):
+            with self.reader.safe_open(str(path), framework="pt") as file:
+                for name in file.keys():
+                    yield name, file.get_tensor(name)
+
+    def test_all_of_a_delta_and_of_a_progressive_checkpoint_is_read(self):
+        for directory in (delta(), progressive()):
+            whole = nwcodec.open(directory)
+            read = list(self.read(directory))
+            self.assertEqual(sorted(name for name, _ in read), list(whole))
+            for name, tensor in read:
+                self.assertTrue(self.torch.equal(tensor + 0, whole[name].torch()), name)
+                if tensor.dim() == 2:  # what a rank takes
+                    part = whole[name].torch(index=(slice(None), slice(0, 64)))
+                    self.assertTrue(self.torch.equal(tensor.narrow(1, 0, 64) + 0, part), name)
+
+    def test_a_delta_without_its_base_is_refused(self):
+        with tempfile.TemporaryDirectory() as directory:
+            copy = Path(shutil.copytree(delta(), Path(directory) / "delta"))
+            with self.assertRaisesRegex(nwcodec.errors.NotFoundError, "link it to where the delta expects it"):
+                list(self.read(copy))
+            (Path(directory) / compressed().name).symlink_to(progressive())
+            with self.assertRaisesRegex(nwcodec.errors.MismatchError, "decompress"):
+                list(self.read(copy))
+            (Path(directory) / compressed().name).unlink()
+            (Path(directory) / compressed().name).symlink_to(compressed())
+            self.assertEqual(len(list(self.read(copy))), len(nwcodec.open(DEMO)))
+
     def test_the_codec_is_no_weight_file(self):
         with self.reader.safe_open(str(compressed() / "codec.safetensors"), framework="pt") as file:
             self.assertEqual(list(file.keys()), [])
@@ -137,8 +167,21 @@ class Vllm(unittest.TestCase):
         parts = [plain[f"model.layers.0.self_attn.{k}_proj.weight"].torch(torch.float32) for k in "qkv"]
         self.assertTrue(parameters["model.layers.0.self_attn.qkv_proj.weight"].equal(torch.cat(parts)))
 
-    def test_refuses_a_model_that_lacks_a_tensor(self):
+    def test_loads_deltas_and_layers(self):
+        for directory in (delta(), progressive()):
+            parameters = dict(self.model_of(directory).named_parameters())
+            whole = nwcodec.open(directory)
+            for block in range(6):
+                name = f"model.layers.{block}.mlp.down_proj.weight"
+                self.assertTrue(parameters[name].equal(whole[name].torch().float()), name)
 
+    def test_refuses_a_delta_without_its_base(self):
+        with tempfile.TemporaryDirectory() as directory:
+            copy = shutil.copytree(delta(), Path(directory) / "delta")
+            with self.assertRaisesRegex(nwcodec.errors.NotFoundError, "link it to where the delta expects it"):
+                self.model_of(copy)
+
+    def test_refuses_a_model_that_lacks_a_tensor(self):
         tensors = {n: t.torch() for n, t in nwcodec.open(DEMO).items() if "layers.3.mlp.up_proj" not in n}
         with tempfile.TemporaryDirectory() as directory:
             output = small_of(tensors, Path(directory) / "small")
@@ -167,6 +210,16 @@ class Sglang(unittest.TestCase):
         self.assertEqual(sorted(read), sorted(plain))
         for name, tensor in read.items():
             self.assertTrue(tensor.equal(plain[name].torch()), name)
+
+    def test_reads_deltas_and_layers(self):
+        from sglang.srt.model_loader.weight_utils import safetensors_weights_iterator
+
+        for directory in (delta(), progressive()):
+            read = dict(safetensors_weights_iterator([str(p) for p in sorted(directory.glob("*.safetensors"))]))
+            whole = nwcodec.open(directory)
+            self.assertEqual(sorted(read), list(whole))
+            for name, tensor in read.items():
+                self.assertTrue(tensor.equal(whole[name].torch()), name)
 
     def load(self, taken):
         import torch

@@ -29,6 +29,7 @@ uint64_t WeightInfo::columns() const { return shape.empty() ? 1 : shape.back(); 
 struct Weights::State {
   LayeredStore store;
   std::vector<WeightInfo> list;
+  std::vector<std::filesystem::path> files;
   std::vector<std::string> warnings;
 
   // `slice`: nullptr for the whole tensor.
@@ -149,8 +150,10 @@ Result<Weights> Weights::open(const std::filesystem::path& directory, std::share
 Result<Weights> Weights::open(const std::filesystem::path& directory, const WeightsOptions& options) {
   return catch_exceptions([&]() -> Result<Weights> {
     NWC_ASSIGN_OR_RETURN(LayeredStore store, LayeredStore::open(directory, options));
-    auto state = std::make_unique<State>(State{std::move(store), {}, {}});
+    auto state = std::make_unique<State>(State{std::move(store), {}, {}, {}});
     for (const auto& [name, weight] : state->store.weights()) state->list.push_back(weight.info);
+    const WeightStore& own = state->store.layers()[state->store.first_own()];
+    for (const SafetensorsFile& shard : own.checkpoint().shards()) state->files.push_back(shard.path());
     state->warnings = notes_of(state->store);
     return Weights(std::move(state));
   });
@@ -158,6 +161,7 @@ Result<Weights> Weights::open(const std::filesystem::path& directory, const Weig
 
 const std::filesystem::path& Weights::directory() const { return state_->store.directory(); }
 bool Weights::is_compressed() const { return state_->store.is_compressed(); }
+const std::vector<std::filesystem::path>& Weights::files() const { return state_->files; }
 const std::vector<std::string>& Weights::warnings() const { return state_->warnings; }
 const std::vector<WeightInfo>& Weights::list() const { return state_->list; }
 

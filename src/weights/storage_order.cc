@@ -42,14 +42,16 @@ StorageOrder of_layer(const TensorView& tensor, const ModelKind& model) {
   return {.transposed = false, .known = has_any(model, kLinearTypes)};
 }
 
+// Sizes come first, where they decide: qwen3_vl_moe was published inputs first, and transformers saves it the other
+// way.
 StorageOrder of_experts(const TensorView& tensor, const ModelKind& model) {
-  if (has_any(model, kInputsFirstTypes)) return {.transposed = true};
-  if (has_any(model, kOutputsFirstTypes)) return {};
   const auto [module, parameter] = module_of(tensor.name);
   const std::string_view layer = parameter == "weight" ? module : parameter;
   const bool first = tensor.shape[1] == model.hidden_size, second = tensor.shape[2] == model.hidden_size;
   if (first != second && is_any(layer, kFromHidden)) return {.transposed = first};
   if (first != second && is_any(layer, kToHidden)) return {.transposed = second};
+  if (has_any(model, kInputsFirstTypes)) return {.transposed = true};
+  if (has_any(model, kOutputsFirstTypes)) return {};
   return {.transposed = false, .known = false};
 }
 

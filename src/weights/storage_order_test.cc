@@ -53,5 +53,13 @@ TEST(StorageOrder, OfUnknownFamiliesIsToldByTheHiddenSize) {
   EXPECT_EQ(order(down, {4, 64, 48}, {}), Order::kGuess) << "no config.json";
 }
 
+TEST(StorageOrder, SizesComeBeforeTheType) {
+  const ModelKind model{.type = "qwen3_vl_moe", .hidden_size = 64};
+  EXPECT_EQ(order(kExperts, {4, 64, 96}, model), Order::kInputsFirst) << "as published";
+  EXPECT_EQ(order(kExperts, {4, 96, 64}, model), Order::kOutputsFirst) << "as transformers saves it";
+  EXPECT_EQ(order("model.layers.0.mlp.experts.down_proj", {4, 64, 48}, model), Order::kOutputsFirst);
+  EXPECT_EQ(order(kExperts, {4, 64, 64}, model), Order::kInputsFirst) << "square: by the type";
+}
+
 }  // namespace
 }  // namespace nwc

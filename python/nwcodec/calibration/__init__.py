@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from nwcodec import _nwcodec
-from nwcodec.calibration.experts import Products, eager_experts, experts_of
+from nwcodec.calibration.experts import Experts, Products, eager_experts, experts_of, fused_parameters
 from nwcodec.calibration.files import write_block, write_ends
 from nwcodec.calibration.layers import Layer, Names, blocks_of, checkpoint_of, ends_of
 from nwcodec.calibration.passes import Pass, run_batch
@@ -132,6 +132,7 @@ def calibrate(
     parameters = [(p, p.requires_grad) for p in model.parameters()]
     training = model.training
     number = positions = 0
+    unseen: list[Experts] = []
     try:
         model.eval()
         for parameter, _ in parameters:
@@ -152,6 +153,7 @@ def calibrate(
                 positions = sum(positions_of(batch, group[0]) for batch in batches)
                 if ends is not None:
                     write_ends(ends, names, positions, work / _nwcodec.HESSIAN_ENDS_NAME, calibration)
+            unseen += [e for e in experts if e.watched() and not e.seen()]
             for block in group:
                 write_block(block, gradients, positions, work / _nwcodec.hessian_file_name(number), calibration)
                 number += 1
@@ -169,6 +171,8 @@ def calibrate(
     if ends is not None:
         known.add(id(ends.head))
     skipped = [n for n, m in model.named_modules() if isinstance(m, nn.Linear) and id(m) not in known]
+    fused = {id(e.parameter) for e in experts} - {id(e.parameter) for e in unseen}
+    skipped += [f"{module}.{kind}" for module, kind, parameter in fused_parameters(model) if id(parameter) not in fused]
     return {
         "blocks": len(blocks),
         "layers": sum(len(b) for b in blocks),

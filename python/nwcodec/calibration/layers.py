@@ -24,7 +24,7 @@ _POSITIONS_AT_A_TIME = 16  # whose squares are summed in double precision
 class Layer:
     """A linear layer of a block, and what it has seen."""
 
-    name: str  # of the weight in the checkpoint
+    name: str  # of the weight in the checkpoint; of experts that it has in one tensor, all have the tensor's
     in_features: int
     out_features: int
     hash: int

@@ -77,7 +77,9 @@ class Pass:
             self._handles.append(ends.embedding.register_forward_hook(self._see_embedding))
 
     def _hook_of(self, layer: Layer) -> Callable:
-        def see(_: nn.Module, inputs: tuple, output: torch.Tensor) -> None:
+        def see(_: nn.Module, inputs: tuple, output: Any) -> None:
+            if not isinstance(output, torch.Tensor):
+                return  # no plain linear layer, but a router that is one of its kind
             seen = Seen(layer, inputs[0])
             if self._first and self._seen and self._seen[-1].x is inputs[0] and not self._seen[-1].layer.expert:
                 before = self._seen[-1].layer
@@ -88,8 +90,8 @@ class Pass:
 
         return see
 
-    def see_expert(self, layers: list[Layer], x: torch.Tensor, output: torch.Tensor) -> None:
-        """A product with the projections of an expert, which stand one above the other."""
+    def see_expert(self, layers: list[Layer], x: torch.Tensor, output: torch.Tensor, of_expert: Callable) -> None:
+        """A product with the projections of an expert, which stand one above the other (calibration/experts.py)."""
         begin = 0
         for layer in layers:
             end = begin + layer.out_features
@@ -97,7 +99,7 @@ class Pass:
                 seen = Seen(layer, x)
                 self._seen.append(seen)
                 if output.requires_grad:
-                    output.register_hook(lambda g, s=seen, a=begin, b=end: setattr(s, "g", g[..., a:b]))
+                    output.register_hook(lambda g, s=seen, a=begin, b=end: setattr(s, "g", of_expert(g)[..., a:b]))
             begin = end
 
     def _see_head(self, _: nn.Module, inputs: tuple, output: torch.Tensor) -> None:

@@ -147,6 +147,9 @@ TEST(Delta, WhatHasNotChangedIsNotStored) {
             squared_error(read(tiny.out("base"), name), original) / 4);
   const Result<Weights> opened = Weights::open(tiny.out("refined"));
   ASSERT_TRUE(opened.ok());
+  const std::vector<fs::path> own = {tiny.out("refined") / "model-00001-of-00002.safetensors",
+                                     tiny.out("refined") / "model-00002-of-00002.safetensors"};
+  EXPECT_EQ(opened->files(), own) << "not its base's";
   EXPECT_EQ(opened->find(name)->dtype, DType::kBF16);
   EXPECT_EQ(opened->list().size(), 7u);
 
