@@ -132,10 +132,10 @@ Status pass_blocks(std::vector<Lane> lanes, PassContext& context) {
     for (size_t l = 1; l < lanes.size(); ++l) moments[0].add(moments[l]);
     NWC_RETURN_IF_ERROR(moments[0].add_up(context.team));
     if (!context.files.writes()) continue;
-    NWC_ASSIGN_OR_RETURN(const HessianFile file, moments[0].file(context.checkpoint, context.files.provenance()));
+    NWC_ASSIGN_OR_RETURN(HessianFile file, moments[0].file(context.checkpoint, context.files.provenance()));
     if (auto few = moments[0].few_tokens(number)) context.report.warnings.push_back(*std::move(few));
     context.report.hessians += file.hessians.size();
-    NWC_RETURN_IF_ERROR(context.files.write(number, file));
+    NWC_RETURN_IF_ERROR(context.files.write(number, std::move(file)));
   }
   return {};
 }

@@ -222,8 +222,8 @@ class WaysBack {
 
   Status ends() {
     NWC_RETURN_IF_ERROR(in_each_lane(ways_.size(), [&](size_t l) { return ways_[l]->arrive(); }));
-    NWC_ASSIGN_OR_RETURN(const HessianFile file, options_.ends(positions_));
-    return context_.files.write_ends(file);
+    NWC_ASSIGN_OR_RETURN(HessianFile file, options_.ends(positions_));
+    return context_.files.write_ends(std::move(file));
   }
 
  private:
@@ -242,7 +242,7 @@ class WaysBack {
     fisher.append_to(file);
     file.positions = positions_;
     context_.report.hessians += file.hessians.size();
-    return context_.files.write(number, file);
+    return context_.files.write(number, std::move(file));
   }
 
   const BlockStack blocks_;

@@ -261,6 +261,7 @@ PassResult run_on(const fs::path& model_path, const fs::path& output, size_t bat
   std::vector<Lane> lanes;
   lanes.push_back({BlockStack::of(model, 0), std::move(all), last});
   run.status = pass_with_gradients(std::move(lanes), {.scratch = output, .memory = memory}, context);
+  if (run.status) run.status = files.finish();
   if (run.status) run.bytes = testing::read_file(output / hessian_file_name(0));
   return run;
 }

@@ -77,15 +77,25 @@ size_t HessianFiles::first_missing(size_t first, size_t count) const {
   return found;
 }
 
-Status HessianFiles::write(const std::string& name, const HessianFile& file) {
+Status HessianFiles::written() { return writing_.valid() ? writing_.get() : Status(); }
+
+Status HessianFiles::write(std::string name, HessianFile file) {
   if (!directory_) return {};
-  NWC_RETURN_IF_ERROR(write_hessian_file(directory_->path() / name, file));
+  NWC_RETURN_IF_ERROR(written());
   directory_->keep_progress();
+  writing_ = std::async(std::launch::async, [path = directory_->path() / name, file = std::move(file)] {
+    return write_hessian_file(path, file);
+  });
   return {};
 }
 
-Status HessianFiles::write_ends(const HessianFile& file) { return write(kHessianEndsName, file); }
+Status HessianFiles::write_ends(HessianFile file) { return write(kHessianEndsName, std::move(file)); }
 
-Status HessianFiles::write(size_t block, const HessianFile& file) { return write(hessian_file_name(block), file); }
+Status HessianFiles::write(size_t block, HessianFile file) { return write(hessian_file_name(block), std::move(file)); }
+
+Status HessianFiles::finish() {
+  NWC_RETURN_IF_ERROR(written());
+  return directory_ ? directory_->finish() : Status();
+}
 
 }  // namespace nwc

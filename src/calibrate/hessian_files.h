@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <future>
 #include <optional>
 #include <string>
 #include <vector>
@@ -45,21 +46,23 @@ class HessianFiles {
   // Why files that were there are made again.
   const std::vector<std::string>& warnings() const { return warnings_; }
 
-  // Errors: kIo.
-  Status write(size_t block, const HessianFile& file);
-  Status write_ends(const HessianFile& file);
+  // One file is written at a time, while the caller goes on; its errors come with the next one, or from finish(): kIo.
+  Status write(size_t block, HessianFile file);
+  Status write_ends(HessianFile file);
   // All are there.
-  Status finish() { return directory_ ? directory_->finish() : Status(); }
+  Status finish();
 
  private:
   HessianFiles() = default;
-  Status write(const std::string& name, const HessianFile& file);
+  Status write(std::string name, HessianFile file);
+  Status written();  // the last file
 
   std::optional<ResumableDirectory> directory_;  // none: beside the process that writes
   Json provenance_;
   std::vector<bool> missing_;
   bool ends_missing_ = false;
   std::vector<std::string> warnings_;
+  std::future<Status> writing_;  // uses directory_'s path only; its destructor waits
 };
 
 }  // namespace nwc

@@ -86,11 +86,10 @@ void SecondMoment::append_triangle(std::vector<float>& out) const {
   for (const at::Tensor& panel : panels_) {
     for (int64_t i = 0; i < panel.size(0); i += kPiece) {
       const at::Tensor some = panel.narrow(0, i, std::min(kPiece, panel.size(0) - i));
-      const at::Tensor means = (some / static_cast<double>(tokens_)).cpu();
-      const double* row = means.data_ptr<double>();
-      for (int64_t k = 0; k < means.size(0); ++k, ++columns, row += means.size(1)) {
-        for (int64_t j = 0; j < columns; ++j) out.push_back(static_cast<float>(row[j]));
-      }
+      const at::Tensor means = (some / static_cast<double>(tokens_)).to(torch::kFloat32).cpu();
+      const float* row = means.data_ptr<float>();
+      for (int64_t k = 0; k < means.size(0); ++k, ++columns, row += means.size(1))
+        out.insert(out.end(), row, row + columns);
     }
   }
 }
