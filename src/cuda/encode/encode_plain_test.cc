@@ -48,6 +48,8 @@ struct Case {
   DType dtype = DType::kBF16;
   bool own_tables = true;
   unsigned states = 0;  // of a trellis
+  double size = 0.02;   // of weights
+  bool zeros = false;   // every third
 };
 
 struct Encoded {
@@ -60,10 +62,11 @@ Encoded encode(const Case& c, EncodeDevice* device) {
   std::mt19937 random(11);
   uint64_t elements = 1;
   for (const uint64_t d : c.dims) elements *= d;
-  std::vector<float> values = random_values(elements, 0.02, random);
+  std::vector<float> values = random_values(elements, c.size, random);
   for (float& v : values) {
     if (random() % 3000 == 0) v *= 2000;  // escapes
   }
+  for (size_t i = 0; c.zeros && i < values.size(); i += 3) values[i] = 0;
   const OwnedMatrix owned("w", c.dtype, c.dims, values, c.transposed);
   const WeightMatrix weights = owned.matrix();
   const EncoderCodec codec = c.states > 0 ? trellis_codec(make_trellis(c.states), kCentreContext, c.octaves)
@@ -117,6 +120,10 @@ TEST(EncodePlain, GivesTheCoresBytes) {
       {.dims = {1, 1}, .states = 8},
       {.dims = {0, 16}, .states = 8},
       {.dims = {600, 1000}, .octaves = 1.5, .states = 8},
+      // What is too far from 1 to be divided by way of reciprocals.
+      {.dims = {128, 200}, .feedback = Feedback::kNone, .octaves = 1, .states = 8, .zeros = true},
+      {.dims = {128, 200}, .octaves = 1, .dtype = DType::kF32, .states = 8, .size = 1e-6},
+      {.dims = {128, 200}, .octaves = 1, .dtype = DType::kF32, .states = 8, .size = 1e3},
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(::testing::PrintToString(c.dims) + " " + std::string(name_of(c.feedback)));

@@ -252,7 +252,10 @@ __device__ inline void quantise_along_trellis(const QuantiserTask& task, const P
                  threads = first_of_rows != 0 ? whole_warps + kSide : kPlainThreads;
   const bool searches = threadIdx.x < searching,
              has_row = threadIdx.x >= first_of_rows && threadIdx.x < first_of_rows + kSide;
-  const auto wait = [&] { asm volatile("bar.sync 1, %0;" ::"r"(threads) : "memory"); };
+  const auto wait = [&] {
+    __syncwarp();  // lanes that did not search, or trace, would arrive for those that do
+    asm volatile("bar.sync 1, %0;" ::"r"(threads) : "memory");
+  };
 
   const uint32_t r = threadIdx.x - first_of_rows;
   const uint64_t n = task.matrix.columns;
