@@ -136,7 +136,8 @@ Result<GuideSource::Kept> GuideSource::by_fisher(const TensorView& tensor, const
         .in_file(hessians_->files()[0].path().parent_path().string())
         .remedy("calibrate without --no-gradients, or choose other --steps");
   }
-  NWC_ASSIGN_OR_RETURN(const std::optional<StoredFisher> lookup, hessians_->find_lookup(tensor));
+  NWC_ASSIGN_OR_RETURN(std::optional<StoredFisher> lookup, hessians_->find_lookup(tensor));
+  if (hessians_->is_end(tensor.name)) raise_rare_tokens(lookup ? *lookup : *fisher, tokens);
   if (lookup) fisher = both_uses(*fisher, *lookup);
   NWC_ASSIGN_OR_RETURN(const int64_t positions, hessians_->positions_of(tensor));
   const LayerUse use{tokens, positions, hessians_->is_end(tensor.name) ? kLeastToken : kLeastRow};

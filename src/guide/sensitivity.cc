@@ -17,6 +17,7 @@ constexpr double kLeastShare = 0x1p-10;      // of the mean: of a column's sensi
 constexpr double kLeastOfMatrices = 0x1p-2;  // of the mean of a tensor's matrices: of one of them
 constexpr int kOfNone = 24;                  // quarter octaves below one step: the spread of zeros
 constexpr double kUnknownSteps = 2;          // of a column's spread, where nothing is known of a tensor
+constexpr size_t kFewZeros = 100;            // one row of so many may be 0 in a head, where probabilities vanish
 
 double mean_of(std::span<const double> values) {
   return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
@@ -104,6 +105,26 @@ Status add_lines(const WeightMatrix& weights, int threads, TensorGuide& guide) {
 }
 
 }  // namespace
+
+double least_token(std::span<const float> rows, int64_t tokens) {
+  const auto seen = static_cast<size_t>(std::count_if(rows.begin(), rows.end(), [](float r) { return r > 0; }));
+  if (tokens <= 0 || rows.size() - seen <= rows.size() / kFewZeros) return kLeastToken;
+  const double share = std::sqrt(static_cast<double>(seen) / static_cast<double>(tokens));
+  return std::clamp(share, kLeastToken, 1.0);
+}
+
+void raise_rare_tokens(StoredFisher& use, std::span<const int64_t> tokens) {
+  for (uint64_t m = 0; m < use.matrices; ++m) {
+    const auto rows = std::span(use.rows).subspan(m * use.output_features, use.output_features);
+    const double sum = std::accumulate(rows.begin(), rows.end(), 0.0);
+    if (!(sum > 0)) continue;
+    const auto least = static_cast<float>(least_token(rows, tokens[m]) * sum / static_cast<double>(rows.size()));
+    for (float& r : rows) r = std::max(r, least);
+    const double more = std::accumulate(rows.begin(), rows.end(), 0.0) / sum;
+    const uint64_t triangle = use.features * (use.features + 1) / 2;
+    for (float& g : std::span(use.inputs).subspan(m * triangle, triangle)) g = static_cast<float>(g * more);
+  }
+}
 
 StoredFisher both_uses(const StoredFisher& head, const StoredFisher& lookup) {
   StoredFisher both = head;

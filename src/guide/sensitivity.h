@@ -28,6 +28,12 @@ StoredFisher both_uses(const StoredFisher& head, const StoredFisher& lookup);
 inline constexpr double kLeastRow = 0x1p-10;
 // Rows of embeddings and heads are tokens, of which calibration sees few.
 inline constexpr double kLeastToken = 0x1p-4;
+// The same of a look-up, whose rows are 0 for tokens that it has not seen, among `tokens` that it has: other texts hold
+// the more of those the fewer it saw (docs/lab/rare_tokens.md). kLeastToken where hardly a row is 0, as of a head.
+double least_token(std::span<const float> rows, int64_t tokens);
+// Raises rows to that share of the mean, matrix by matrix, and the inputs with their sum, so that what the other rows
+// count stays. `tokens`: of each matrix.
+void raise_rare_tokens(StoredFisher& use, std::span<const int64_t> tokens);
 
 struct LayerUse {
   std::span<const int64_t> tokens;  // that reached each matrix

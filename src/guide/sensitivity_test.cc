@@ -99,6 +99,27 @@ TEST(SensitivitySteps, ExpertsByTheirTokensDownToAFloor) {
       << "a quarter of the mean, in all columns";
 }
 
+// Of a look-up that saw 25 of 100 tokens in 100: others count as texts hold them, and seen ones what they did.
+TEST(SensitivitySteps, TokensThatCalibrationHasNotSeenCount) {
+  StoredFisher lookup{.matrices = 1, .features = 2, .output_features = 100, .inputs = {4, 1, 4}};
+  lookup.rows.assign(100, 0);
+  for (size_t v = 0; v < 25; ++v) lookup.rows[v] = 4;
+  const double share = least_token(lookup.rows, 100);
+  EXPECT_GT(share, kLeastToken);
+  EXPECT_LT(share, 1);
+  EXPECT_LT(least_token(lookup.rows, 400), share) << "more tokens, fewer unseen";
+  EXPECT_EQ(least_token(lookup.rows, 100'000'000), kLeastToken);
+  EXPECT_EQ(least_token(lookup.rows, 1), 1);
+  EXPECT_EQ(least_token(std::vector<float>(100, 0.5f), 100), kLeastToken) << "a head: no row is 0";
+  StoredFisher raised = lookup;
+  raise_rare_tokens(raised, std::vector<int64_t>{100});
+  double sum = 0;
+  for (const float r : raised.rows) sum += r;
+  EXPECT_FLOAT_EQ(raised.rows[0], 4);
+  EXPECT_FLOAT_EQ(raised.rows[99], static_cast<float>(share));
+  EXPECT_NEAR(raised.inputs[0] / sum, lookup.inputs[0] / 100, 1e-6) << "a seen token counts as before";
+}
+
 TEST(SensitivitySteps, WithoutAnyTokenByTheSpreadOfTheWeights) {
   const OwnedMatrix weights = weights_of(1);
   const StoredFisher nothing = diagonal(std::vector<double>(kColumns, 0.0), std::vector<double>(kRows, 0.0), 1);

@@ -20,15 +20,6 @@ namespace {
 // Where calibration did not record it.
 constexpr double kTokensPerEffective = 16;
 
-// Tokens that calibration hardly saw stand in other texts: they count as their steps have it (guide/sensitivity.h).
-void raise_rare_tokens(StoredFisher& use) {
-  for (uint64_t m = 0; m < use.matrices; ++m) {
-    const auto rows = std::span(use.rows).subspan(m * use.output_features, use.output_features);
-    const double mean = std::accumulate(rows.begin(), rows.end(), 0.0) / static_cast<double>(rows.size());
-    for (float& r : rows) r = std::max(r, static_cast<float>(kLeastToken * mean));
-  }
-}
-
 // Of gradients so unequal that a few of the tokens tell most. `tokens`: all of them, by matrix.
 double effective_tokens(const StoredFisher& fisher, std::span<const int64_t> tokens) {
   if (!fisher.effective.empty()) return std::accumulate(fisher.effective.begin(), fisher.effective.end(), 0.0);
@@ -61,13 +52,14 @@ Result<std::optional<FeltError>> FeltError::of(const HessianStore& hessians, con
   felt.uses_.push_back(*std::move(fisher));
   if (lookup) felt.uses_.push_back(*std::move(lookup));
   bool any = false;
-  for (const StoredFisher& use : felt.uses_) {
+  for (StoredFisher& use : felt.uses_) {
     if (use.features != weights.columns || use.output_features != weights.rows || use.matrices != weights.matrices ||
         tokens_of.size() != weights.matrices) {
       return Error(ErrorCode::kMismatch, "has Fisher factors of another shape")
           .in_tensor(tensor.name)
           .remedy("calibrate this model");
     }
+    if (hessians.is_end(tensor.name)) raise_rare_tokens(use, tokens_of);  // as their steps have it
     std::vector<double>& sums = felt.sums_.emplace_back();
     for (uint64_t m = 0; m < use.matrices; ++m) {
       const auto rows = std::span(use.rows).subspan(m * use.output_features, use.output_features);
@@ -76,9 +68,6 @@ Result<std::optional<FeltError>> FeltError::of(const HessianStore& hessians, con
       sums.push_back(share > 0 ? sum / share : 0.0);
       any = any || sums.back() > 0;
     }
-  }
-  if (hessians.is_end(tensor.name)) {
-    for (StoredFisher& use : felt.uses_) raise_rare_tokens(use);
   }
   if (!any) return std::optional<FeltError>();
   const double tokens = effective_tokens(felt.uses_[0], tokens_of);
