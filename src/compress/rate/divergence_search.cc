@@ -57,7 +57,7 @@ std::optional<double> DivergenceSearch::next_prediction() const {
 }
 
 std::optional<double> DivergenceSearch::next_trial() const {
-  if (trials_.empty()) return moved(nearest(predictions_, aim()), aim(), slope());
+  if (trials_.empty()) return std::max(kLeastFirst, moved(nearest(predictions_, aim()), aim(), slope()));
   const Point& near = nearest(trials_, aim());
   if (trials_.size() == kMostTrials || (within_limit(near) && near.divergence >= kNearEnough * limit_))
     return std::nullopt;

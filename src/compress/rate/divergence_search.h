@@ -13,6 +13,9 @@ class DivergenceSearch {
  public:
   static constexpr double kLeastBits = 1, kMostBits = 7;
   static constexpr int kMostTrials = 3;
+  // The lowest rate of a first measurement: predictions are quadratic in the errors, and fall far short of what a model
+  // that hardly works any more diverges by.
+  static constexpr double kLeastFirst = 2.5;
   // Measurements from so far below the limit on are near enough.
   static constexpr double kNearEnough = 0.95;
 
