@@ -13,6 +13,8 @@ namespace nwc::cuda {
 inline constexpr uint32_t kMostStates = 64, kThreadsPerState = 4;
 // States whose search has a kernel of its own: a warp has all of them, and where they go on fits a word.
 inline constexpr uint32_t kStatesOfWarp = 8;
+// Threads that trace the best path of any trellis, which search too.
+inline constexpr uint32_t kWalking = kThreadsPerState;
 
 // Survivors, by state; in shared memory.
 struct TrellisScratch {
@@ -210,10 +212,11 @@ __device__ inline void trace_path(const TrellisScratch& scratch, uint32_t states
       }
       scratch.path[lane + 32 * i] = static_cast<uint8_t>(mine);
     }
-  } else if (threadIdx.x == 0) {
+  } else if (threadIdx.x < kWalking) {
+    // All walk, in step; each keeps some of the rows.
     uint32_t state = 0;
     for (uint32_t r = 0; r < kSide; ++r) {
-      scratch.path[r] = static_cast<uint8_t>(state);
+      if (r % kWalking == threadIdx.x) scratch.path[r] = static_cast<uint8_t>(state);
       state = scratch.next[r * states + state];
     }
   }

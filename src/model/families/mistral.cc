@@ -1,8 +1,8 @@
 // Mistral: Llama with one sliding window for all layers; null switches it off, absence means 4096. Ministral: only the
 // layers slide that `layer_types` names, where it is given; transformers takes a Mistral with that key for one.
-#include <algorithm>
 #include <array>
 #include <iterator>
+#include <utility>
 
 #include "model/config/config_keys.h"
 #include "model/config/layer_window.h"
@@ -31,16 +31,16 @@ constexpr ConfigKey kKeys[] = {
 };
 constexpr FamilyKeys kMistralTable{kKeys};
 
-// Its class breaks where these are null.
-constexpr std::array kMinistralKeys = [] {
-  std::array<ConfigKey, std::size(kKeys) + 1> keys{};
-  std::copy(std::begin(kKeys), std::end(kKeys), keys.begin());
-  for (ConfigKey& key : keys) {
-    if (key.name == "head_dim" || key.name == "sliding_window") key.null = Refused{};
-  }
-  keys.back() = {"layer_types", Unset{}, Unset{}};
-  return keys;
-}();
+// Ministral's class breaks where these are null.
+constexpr ConfigKey of_ministral(const ConfigKey& key) {
+  const bool breaks = key.name == "head_dim" || key.name == "sliding_window";
+  return {key.name, key.absent, breaks ? KeyMeaning(Refused{}) : key.null};
+}
+template <size_t... kIndices>
+constexpr std::array<ConfigKey, sizeof...(kIndices) + 1> ministral_keys(std::index_sequence<kIndices...>) {
+  return {of_ministral(kKeys[kIndices])..., ConfigKey{"layer_types", Unset{}, Unset{}}};
+}
+constexpr std::array kMinistralKeys = ministral_keys(std::make_index_sequence<std::size(kKeys)>{});
 constexpr FamilyKeys kMinistralTable{kMinistralKeys};
 
 Result<ModelSpec> describe(const ConfigObject& config) {
