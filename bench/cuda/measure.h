@@ -15,6 +15,11 @@ namespace nwc::bench {
 void bench_decoding(const std::filesystem::path& codecs, const std::filesystem::path& symbols_file);
 void bench_encoding(const std::filesystem::path& codecs, bool cores);
 void bench_trellis();
+struct Shape {
+  uint64_t rows = 0, columns = 0;
+  double bits = 4;
+};
+void bench_matrix(const Shape& only);  // rows 0: those of the figures
 void bench_checkpoint(const std::filesystem::path& codecs, const std::filesystem::path& directory, size_t layers);
 
 [[noreturn]] void fail(const std::string& why);

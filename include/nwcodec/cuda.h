@@ -53,6 +53,7 @@ class CudaDecoder {
 
  private:
   friend class CudaBatch;
+  friend class CudaMatrices;
   friend struct cuda::DecoderHooks;
   explicit CudaDecoder(std::unique_ptr<State> state);
   const State& state() const { return *state_; }

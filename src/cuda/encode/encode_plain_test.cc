@@ -2,12 +2,12 @@
 // cores'. Skips without a device.
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <random>
 
 #include "codec/encode/plain_codec.h"
 #include "codec/encode/trellis_codes.h"
 #include "guide/sensitivity.h"
+#include "support/random_fisher.h"
 #include "support/tiny_codec.h"
 #include "tensor/device.h"
 #include "tensor/tensor_encoder.h"
@@ -18,27 +18,6 @@ namespace {
 
 using testing::OwnedMatrix;
 using testing::random_values;
-
-void add_triangle(uint64_t n, double correlation, std::mt19937& random, std::vector<float>& triangle) {
-  const std::vector<float> scale = random_values(n, 0.6, random);
-  for (uint64_t i = 0; i < n; ++i) {
-    for (uint64_t j = 0; j <= i; ++j) {
-      triangle.push_back(
-          static_cast<float>(std::pow(correlation, static_cast<double>(i - j)) * std::exp(scale[i] + scale[j])));
-    }
-  }
-}
-
-StoredFisher fisher_of(const WeightMatrix& weights, std::mt19937& random) {
-  StoredFisher fisher{.matrices = weights.matrices, .features = weights.columns, .output_features = weights.rows};
-  for (uint64_t m = 0; m < weights.matrices; ++m) {
-    add_triangle(weights.columns, 0.9, random, fisher.inputs);
-    const size_t begin = fisher.outputs.size();
-    add_triangle(weights.rows, 0.8, random, fisher.outputs);
-    for (uint64_t i = 0; i < weights.rows; ++i) fisher.rows.push_back(fisher.outputs[begin + i * (i + 3) / 2]);
-  }
-  return fisher;
-}
 
 struct Case {
   std::vector<uint64_t> dims;
@@ -90,7 +69,7 @@ Encoded encode(const Case& c, EncodeDevice* device) {
     EXPECT_TRUE(quantiser->exact());
   }
   const Encoder encoder(codec, 7, quantiser);
-  const StoredFisher fisher = fisher_of(weights, random);
+  const StoredFisher fisher = testing::random_fisher(weights, random);
   const std::vector<int64_t> tokens(weights.matrices, 100);
   const GuideOptions options{.steps = StepRule::kSensitivity, .feedback = c.feedback};
   Result<TensorGuide> guide = make_sensitivity_guide(fisher, {tokens, 100}, weights, options, 0, device);

@@ -18,6 +18,14 @@ __device__ inline uint32_t load_shared_byte(uint32_t address) {
   asm volatile("ld.shared.u8 %0, [%1];" : "=r"(byte) : "r"(address));
   return byte;
 }
+__device__ inline uint32_t load_shared_half(uint32_t address) {
+  uint16_t half;
+  asm volatile("ld.shared.u16 %0, [%1];" : "=h"(half) : "r"(address));
+  return half;
+}
+__device__ inline void store_shared(uint32_t address, uint32_t word) {
+  asm volatile("st.shared.u32 [%0], %1;" ::"r"(address), "r"(word) : "memory");
+}
 
 __device__ inline __half2 as_half2(uint32_t bits) { return *reinterpret_cast<const __half2*>(&bits); }
 __device__ inline uint32_t bits_of(__half2 v) { return *reinterpret_cast<const uint32_t*>(&v); }

@@ -8,6 +8,7 @@
 
 #include "cuda/decode/kernels.h"
 #include "cuda/decode/plain/rans_steps.cuh"
+#include "cuda/decode/stored.cuh"
 #include "cuda/decode/tile_access.cuh"
 #include "cuda/decode/word_stream.cuh"
 #include "cuda/support/ptx.cuh"
@@ -39,31 +40,6 @@ struct alignas(512) Front {
   uint32_t next_tile;
 };
 static_assert(sizeof(Front) % 16 == 0);
-
-template <uint32_t kType>
-struct Stored;
-template <>
-struct Stored<kF32> {
-  using Type = float;
-  static constexpr float kMost = 3.402823466e38f;
-  static __device__ Type of(float v) { return v; }
-};
-template <>
-struct Stored<kF16> {
-  using Type = __half;
-  static constexpr float kMost = 65504.0f;
-  static __device__ Type of(float v) { return __float2half_rn(v); }
-};
-template <>
-struct Stored<kBF16> {
-  using Type = __nv_bfloat16;
-  static constexpr float kMost = 3.38953139e38f;
-  static __device__ Type of(float v) { return __float2bfloat16_rn(v); }
-};
-template <uint32_t kType>
-__device__ inline typename Stored<kType>::Type stored(float v) {
-  return Stored<kType>::of(fminf(fmaxf(v, -Stored<kType>::kMost), Stored<kType>::kMost));
-}
 
 // A tile at work.
 struct Work {

@@ -1,0 +1,51 @@
+#include <algorithm>
+#include <utility>
+
+#include "cuda/decode/device_types.h"
+#include "cuda/matrix/kernels.h"
+#include "cuda/matrix/matrix_state.h"
+
+namespace nwc {
+
+using namespace cuda;
+
+namespace {
+
+constexpr uint32_t kMostBatch = 16;
+constexpr size_t kCounterBytes = kMostStripes * sizeof(uint32_t);
+
+}  // namespace
+
+CudaMatrix::CudaMatrix(std::unique_ptr<State> state) : state_(std::move(state)) {}
+CudaMatrix::CudaMatrix(CudaMatrix&&) noexcept = default;
+CudaMatrix& CudaMatrix::operator=(CudaMatrix&&) noexcept = default;
+CudaMatrix::~CudaMatrix() = default;
+uint64_t CudaMatrix::rows() const { return state_->matrix.rows; }
+uint64_t CudaMatrix::columns() const { return state_->matrix.columns; }
+size_t CudaMatrix::device_bytes() const {
+  return state_->lines.size() + state_->cells.size() + state_->words.size() + state_->corrections.size();
+}
+
+Status CudaMatrix::decode(void* out, DType dtype, CUstream_st* stream) const {
+  if (!is_weight_dtype(dtype))
+    return Error(ErrorCode::kInvalidArgument, "weights decode to F32, F16 or BF16, not " + std::string(name_of(dtype)));
+  const uint32_t type = dtype == DType::kF32 ? kF32 : dtype == DType::kF16 ? kF16 : kBF16;
+  return checked(unpack_matrix(state_->matrix, out, type, stream), "launching the decoder");
+}
+
+size_t CudaMatrix::workspace_bytes() const { return kCounterBytes + product_sums(state_->matrix) * sizeof(float); }
+
+Status CudaMatrix::multiply(const void* x, float* y, uint32_t batch, void* workspace, CUstream_st* stream) const {
+  if (batch == 0 || batch > kMostBatch) return Error(ErrorCode::kInvalidArgument, "batches are of 1 to 16 vectors");
+  auto* const counters = static_cast<uint32_t*>(workspace);
+  auto* const sums = reinterpret_cast<float*>(static_cast<std::byte*>(workspace) + kCounterBytes);
+  for (uint32_t first = 0; first < batch; first += kProductBatch) {
+    const uint32_t here = std::min(batch - first, kProductBatch);
+    NWC_RETURN_IF_ERROR(checked(multiply_matrix(state_->matrix, static_cast<const uint16_t*>(x) + first * columns(),
+                                                y + first * rows(), here, sums, counters, stream),
+                                "launching the product"));
+  }
+  return {};
+}
+
+}  // namespace nwc
