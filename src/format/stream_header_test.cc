@@ -329,14 +329,13 @@ TEST(StreamHeader, TilesMustHoldTheShape) {
 // The fuzzer's sane mode would never see a feature whose bit it clears (tests/fuzz/stream_fuzzer.cc).
 TEST(StreamHeader, TheFuzzerKeepsEveryFlagAndRule) {
   const auto accepted = [](uint16_t flags, uint8_t rule = 0) {
-    const bool known = rule <= static_cast<uint8_t>(ContextRule::kLast);
+    const bool known = is_context_rule(rule);
     StreamHeader header{.matrices = 0, .dimensions = 3};
     if ((flags & kStreamDifference) != 0) header.base = 1;
     Bytes stream = serialise_stream_head(header, {}, {});
-    if (known && rule > 0) flags |= kStreamOneScale;
-    if (!header.base)
-      store_le(stream.data() + 4, static_cast<uint16_t>(known ? version_of(static_cast<ContextRule>(rule)) : 1));
-    if (rule == static_cast<uint8_t>(ContextRule::kTrellis)) store_le<uint16_t>(stream.data() + 68, 1);
+    if (known && kContextRules[rule].line_scales) flags |= kStreamOneScale;
+    if (!header.base) store_le(stream.data() + 4, static_cast<uint16_t>(known ? kContextRules[rule].version : 1));
+    if (known && kContextRules[rule].trellis) store_le<uint16_t>(stream.data() + 68, 1);
     store_le(stream.data() + 74, flags);
     store_le(stream.data() + 76, rule);
     repair(stream);
