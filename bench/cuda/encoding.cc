@@ -88,7 +88,7 @@ void bench_encoding(const std::filesystem::path& codecs, bool cores) {
     const WeightScales scales = need(weight_scales(plain, options.normalisation, guide.column_gains, 0, there.get()));
     const Tiling tiling(1, kSide, kSide, 16, options.tile_chunks, guide.levels);
     const std::shared_ptr<const StreamContexts> contexts =
-        make_level_channel_contexts(shape_of(encoder.codec().parts()));
+        need(make_level_channel_contexts({}, kSide, kSide, shape_of(encoder.codec().parts())));
     const TransformQuantiser transform(encoder);
     const EncodeJob job = EncodeJob::of(plain, scales, tiling, guide, encoder, *contexts, transform, there.get());
     const StripeRange all{0, 0, tiling.stripes()};

@@ -22,6 +22,7 @@ struct TensorReport {
   uint64_t payload_bytes = 0;               // tiles
   uint64_t side_bytes = 0;                  // stream header, tile index, own tables, scales, levels
   bool own_tables = false;
+  unsigned table_rule = 0;  // which tables code its symbols (docs/format.md, section 4), in the last of its layers
 
   double payload_bits_per_weight() const {
     return weights == 0 ? 0.0 : 8.0 * static_cast<double>(payload_bytes) / static_cast<double>(weights);

@@ -5,6 +5,7 @@
 #include <limits>
 #include <set>
 
+#include "nwcodec/version.h"
 #include "support/safetensors_builder.h"
 #include "support/temp_dir.h"
 #include "support/tiny_codec.h"
@@ -119,13 +120,13 @@ TEST(CodecFile, TheVersionIsChecked) {
   File file;
   file.version = "";
   expect_refused(file, "", ErrorCode::kCorrupt, "has no nwcodec.format_version in its metadata");
-  file.version = "6";
-  expect_refused(file, "", ErrorCode::kUnsupported, "codec has format version 6, this program reads versions 1 to 5");
+  const std::string known = ", this program reads versions 1 to " + std::to_string(kFormatVersion);
+  file.version = std::to_string(kFormatVersion + 1);
+  expect_refused(file, "", ErrorCode::kUnsupported, "codec has format version " + file.version + known);
   file.version = "01";
   expect_refused(file, "", ErrorCode::kUnsupported);
   file.version = std::string(1000, '9');
-  expect_refused(file, "", ErrorCode::kUnsupported,
-                 "codec has format version 99999999999999999999, this program reads versions 1 to 5");
+  expect_refused(file, "", ErrorCode::kUnsupported, "codec has format version 99999999999999999999" + known);
 }
 
 TEST(CodecFile, EveryMissingTensorIsNamed) {

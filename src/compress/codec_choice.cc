@@ -40,7 +40,7 @@ EncoderCodec codec_by_sensitivity(const EncodeOptions& encode, double bits) {
   const unsigned states = encode.trellis_states;
   const double octaves = octaves_for(bits, states > 0);
   return states > 0 ? trellis_codec(make_trellis(states), kCentreContext, octaves)
-                    : plain_codec(kCentreContext, octaves);
+                    : plain_codec(kCentreContext, octaves, rule_by_lines(encode));
 }
 
 Result<ChosenCodec> choose_codec(const CompressOptions& options, const EncodeOptions& encode, const CompressPlan& plan,

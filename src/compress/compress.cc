@@ -54,10 +54,9 @@ SelectionOptions selection_of(const CompressOptions& options, const HessianStore
 }
 
 unsigned format_version_of(const CompressOptions& options) {
-  if (options.base) return kDifferencesVersion;
   const bool by_sensitivity = !options.hessians.empty() && options.guide.steps == StepRule::kSensitivity;
-  if (!by_sensitivity) return version_of(ContextRule::kLevelChannel);
-  return version_of(options.encode.trellis_states > 0 ? ContextRule::kTrellis : ContextRule::kScaleClasses);
+  const ContextRule rule = by_sensitivity ? rule_by_lines(options.encode) : ContextRule::kLevelChannel;
+  return std::max(traits_of(rule).version, options.base ? kDifferencesVersion : 1);
 }
 
 Result<CompressReport> compress_checkpoint(const CompressOptions& given, const Progress& progress,

@@ -78,6 +78,7 @@ Json to_json(const TensorRecord& r) {
             {"bits_per_weight", r.bits_per_weight()},
             {"columns_per_level", r.columns_per_level},
             {"own_tables", r.own_tables},
+            {"table_rule", r.table_rule},
             {"nmse", nmse_of(r)},
             {"worst_column_nmse", r.measured ? json_number(r.measured->worst_column_nmse) : Json()},
             {"hessian_weighted_error", r.measured ? or_null(r.measured->hessian_error) : Json()},
@@ -110,6 +111,7 @@ Result<TensorRecord> tensor_record_from(const Json& json) {
     json.at("side_bytes").get_to(r.side_bytes);
     json.at("columns_per_level").get_to(r.columns_per_level);
     json.at("own_tables").get_to(r.own_tables);
+    json.at("table_rule").get_to(r.table_rule);
     if (!json.at("escapes").is_null()) {
       NWC_ASSIGN_OR_RETURN(r.encoding, encoding_from(json, r));
     }

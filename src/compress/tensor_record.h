@@ -53,7 +53,7 @@ CompressionTotals totals_of(std::span<const TensorRecord> tensors);
 // (base/json_number.h):
 //   name, dtype, shape, weights; block (null outside blocks), layer (weights/tensor_name.h)
 //   payload_bytes (tiles), side_bytes (all else), payload_bits_per_weight, bits_per_weight, columns_per_level,
-//   own_tables nmse: relative squared error, measured, or as the encoder saw it worst_column_nmse,
+//   own_tables, table_rule nmse: relative squared error, measured, or as the encoder saw it worst_column_nmse,
 //   hessian_weighted_error, diagonal_error_correlation: of Measured squared_error, squared_weight,
 //   normalised_squared_error, weighted_error, table_bits, escapes, patches, damping, unseen_matrices, seconds,
 //   block_error {before_recovery, after_recovery}: of Encoding

@@ -17,6 +17,7 @@ TensorRecord encoded() {
   r.side_bytes = 4;
   r.columns_per_level = {7, 1};
   r.own_tables = true;
+  r.table_rule = 2;
   TensorRecord::Encoding& e = r.encoding.emplace();
   e.statistics = {.weights = 32,
                   .payload_bytes = 16,
@@ -46,6 +47,7 @@ TEST(TensorRecord, JsonInFull) {
             R"({"name":"model.layers.3.mlp.experts.7.up_proj.weight","dtype":"BF16","shape":[4,8],"weights":32,)"
             R"("block":3,"layer":"mlp.experts.*.up_proj","payload_bytes":16,"side_bytes":4,)"
             R"("payload_bits_per_weight":4.0,"bits_per_weight":5.0,"columns_per_level":[7,1],"own_tables":true,)"
+            R"("table_rule":2,)"
             R"("nmse":0.03125,"worst_column_nmse":null,"hessian_weighted_error":null,)"
             R"("diagonal_error_correlation":null,"squared_error":0.25,)"
             R"("squared_weight":8.0,"normalised_squared_error":1.5,"weighted_error":2.5,"table_bits":120.5,)"

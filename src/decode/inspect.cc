@@ -25,6 +25,7 @@ Status add_part(const WeightStore& layer, const StoredWeight& stored, bool verif
   tensor.payload_bytes += payload;
   tensor.side_bytes += side;
   tensor.own_tables = tensor.own_tables || decoder.header().has_own_tables;
+  tensor.table_rule = static_cast<unsigned>(decoder.header().context_rule);
   ++sums.tensors;
   sums.payload_bytes += payload;
   sums.side_bytes += side;

@@ -92,20 +92,21 @@ Result<TensorDecoder> TensorDecoder::open(const std::string& name, std::span<con
                                           " tiles, its shape asks for " + std::to_string(decoder.tiling_->tile_count()))
         .at_offset(80);
   }
-  if ((header.context_rule == ContextRule::kTrellis) != codec.parts().trellis.has_value()) {
+  const RuleTraits& rule = traits_of(header.context_rule);
+  if (rule.trellis != codec.parts().trellis.has_value()) {
     return Error(ErrorCode::kCorrupt, codec.parts().trellis ? "stream follows no trellis, and its codec has one"
                                                             : "stream follows a trellis, and its codec has none")
         .at_offset(76);
   }
   std::span<const std::byte> own_tables = decoder.parsed_.section;
-  if (has_line_scales(header.context_rule)) {  // which parse_stream() lets have one scale only
-    NWC_ASSIGN_OR_RETURN(const LineScales lines, read_line_scales(own_tables, header, codec.tables()));
+  LineScales lines;
+  if (rule.line_scales) {  // which parse_stream() lets have one scale only
+    NWC_ASSIGN_OR_RETURN(lines, read_line_scales(own_tables, header, codec.tables()));
     NWC_RETURN_IF_ERROR(decoder.apply_line_scales(lines, decoder.scales_[0]));
-  } else {
-    if (header.one_scale && header.elements() > 0)
-      decoder.scales_.assign(header.matrices * header.columns, decoder.scales_[0]);
-    decoder.contexts_ = make_level_channel_contexts(shape_of(codec.parts()));
+  } else if (header.one_scale && header.elements() > 0) {
+    decoder.scales_.assign(header.matrices * header.columns, decoder.scales_[0]);
   }
+  NWC_ASSIGN_OR_RETURN(decoder.contexts_, rule.make(lines, header.columns, header.rows, shape_of(codec.parts())));
   if (!header.has_own_tables && !own_tables.empty())
     return Error(ErrorCode::kCorrupt, "stream has own tables without their flag").at_offset(84);
   if (header.has_own_tables) {
@@ -123,9 +124,6 @@ Status TensorDecoder::apply_line_scales(const LineScales& lines, float base) {
   if (std::any_of(scales_.begin(), scales_.end(), is_infinite) ||
       std::any_of(row_factors_.begin(), row_factors_.end(), is_infinite))
     return Error(ErrorCode::kCorrupt, "line scales hold a step that is not finite").at_offset(96);
-  const CodecShape shape = shape_of(codec_->parts());
-  const auto make = header().context_rule == ContextRule::kTrellis ? make_trellis_contexts : make_scale_class_contexts;
-  NWC_ASSIGN_OR_RETURN(contexts_, make(lines, header().columns, header().rows, shape));
   return {};
 }
 

@@ -77,7 +77,7 @@ class TensorDecoder {
 
  private:
   TensorDecoder() = default;
-  // Table rule 1: scales_, row_factors_ and contexts_. Errors: kCorrupt.
+  // scales_ and row_factors_. Errors: kCorrupt.
   Status apply_line_scales(const LineScales& lines, float base);
   Status check_output(std::span<const Slice> slices, DType dtype, size_t out_bytes) const;
   Status run(std::span<const Slice> slices, DType dtype, std::span<std::byte> out, int threads) const;

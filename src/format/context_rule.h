@@ -1,5 +1,6 @@
 // Context rules: how the symbols of a stream find their frequency tables (docs/format.md, section 4, "table rule").
-// A rule is a number in the stream's header and a body of StreamContexts; what codes with it sees table numbers only.
+// A rule is a number in the stream's header, a row of the table of rules (format/rule_table.h) and a body of
+// StreamContexts; what codes with it sees table numbers only.
 #pragma once
 
 #include <algorithm>
@@ -11,6 +12,7 @@
 
 #include "entropy/context.h"
 #include "format/line_scales.h"
+#include "format/rule_table.h"
 #include "format/stream_header.h"
 #include "format/tiling.h"
 #include "nwcodec/result.h"
@@ -98,20 +100,10 @@ class ScaleClasses {
   Padding padding_;
   std::vector<int16_t> of_columns_, of_rows_;
 };
-// Rule 1 asks for codecs whose chunks have as many latents as weights: latent c is that of row c of the chunk. Errors:
-// kCorrupt for another codec.
-Result<std::shared_ptr<const StreamContexts>> make_scale_class_contexts(const LineScales& lines, uint64_t columns,
-                                                                        uint64_t rows, const CodecShape& codec);
-// Rule 2: the first half of the tables are those of even integers by class, the other half those of odd ones. Asks for
-// codecs with a trellis, which must outlive the result. Errors: kCorrupt for another codec.
-Result<std::shared_ptr<const StreamContexts>> make_trellis_contexts(const LineScales& lines, uint64_t columns,
-                                                                    uint64_t rows, const CodecShape& codec);
 
 // Rule 0's number of a table.
 inline Context level_channel_context(unsigned level, unsigned channels, unsigned channel) {
   return static_cast<Context>(level * channels + channel);
 }
-// Rule 0: a table for each level and channel of the codec, level by level.
-std::shared_ptr<const StreamContexts> make_level_channel_contexts(const CodecShape& codec);
 
 }  // namespace nwc

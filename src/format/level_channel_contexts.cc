@@ -13,8 +13,10 @@ class LevelChannelContexts final : public StreamContexts {
 
 }  // namespace
 
-std::shared_ptr<const StreamContexts> make_level_channel_contexts(const CodecShape& codec) {
-  return std::make_shared<const LevelChannelContexts>(codec.channels);
+Result<std::shared_ptr<const StreamContexts>> make_level_channel_contexts(const LineScales& /*lines*/,
+                                                                          uint64_t /*columns*/, uint64_t /*rows*/,
+                                                                          const CodecShape& codec) {
+  return std::shared_ptr<const StreamContexts>(std::make_shared<const LevelChannelContexts>(codec.channels));
 }
 
 }  // namespace nwc

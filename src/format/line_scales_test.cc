@@ -199,7 +199,9 @@ TEST(ScaleClasses, WithATrellisNameTablesOfEvenIntegers) {
 }
 
 TEST(ScaleClasses, OtherRulesHaveNone) {
-  EXPECT_EQ(make_level_channel_contexts({.levels = 2, .channels = 4, .chunk_length = 4})->scale_classes(), nullptr);
+  const auto contexts = make_level_channel_contexts({}, 2, 2, {.levels = 2, .channels = 4, .chunk_length = 4});
+  ASSERT_TRUE(contexts);
+  EXPECT_EQ((*contexts)->scale_classes(), nullptr);
 }
 
 }  // namespace

@@ -37,7 +37,7 @@ Status check_shape(const StreamHeader& h) {
   const auto fits = [](uint64_t a, uint64_t b) { return a == 0 || b <= limits::kMaxStreamWeights / a; };
   // The last two matter where there are no rows or no columns: scales are counted by matrices and columns or rows.
   if (!fits(h.rows, h.columns) || !fits(h.matrices, h.rows * h.columns) || !fits(h.matrices, h.columns) ||
-      ((h.has_row_factors || has_line_scales(h.context_rule)) && !fits(h.matrices, h.rows))) {
+      ((h.has_row_factors || traits_of(h.context_rule).line_scales) && !fits(h.matrices, h.rows))) {
     return Error(ErrorCode::kLimit, "stream declares more elements than any stream may hold").at_offset(40);
   }
   if (h.columns > UINT32_MAX) return Error(ErrorCode::kLimit, "stream declares more than 2^32 columns").at_offset(56);
@@ -101,8 +101,8 @@ Result<ParsedStream> parse_stream(std::span<const std::byte> bytes) {
         .remedy("the file is damaged: fetch it again");
   }
 
-  if ((flags & ~kKnownStreamFlags) != 0 || table_rule > static_cast<unsigned>(ContextRule::kLast) || reserved != 0 ||
-      version_of(static_cast<ContextRule>(table_rule)) > version || correction_bits > kMaxCorrectionBits ||
+  if ((flags & ~kKnownStreamFlags) != 0 || !is_context_rule(table_rule) || reserved != 0 ||
+      kContextRules[table_rule].version > version || correction_bits > kMaxCorrectionBits ||
       (correction_bits > 0 && version < kCorrectionsVersion) ||
       ((flags & kStreamDifference) != 0 && version < kDifferencesVersion)) {
     return Error(ErrorCode::kUnsupported,
@@ -113,14 +113,15 @@ Result<ParsedStream> parse_stream(std::span<const std::byte> bytes) {
     return corrupt("stream declares dtype number " + std::to_string(dtype), 72);
   }
   h.dtype = static_cast<DType>(dtype);
-  h.context_rule = static_cast<ContextRule>(table_rule);
+  const RuleTraits& rule = kContextRules[table_rule];
+  h.context_rule = rule.rule;
   h.correction_bits = static_cast<uint8_t>(correction_bits);
   h.transposed = (flags & kStreamTransposed) != 0;
   h.has_levels = (flags & kStreamLevels) != 0;
   h.has_own_tables = (flags & kStreamOwnTables) != 0;
   h.one_scale = (flags & kStreamOneScale) != 0;
   h.has_row_factors = (flags & kStreamRowFactors) != 0;
-  const bool has_lines = has_line_scales(h.context_rule), is_difference = (flags & kStreamDifference) != 0;
+  const bool has_lines = rule.line_scales, is_difference = (flags & kStreamDifference) != 0;
   const size_t base_size = is_difference ? kBaseSize : 0;
   if (section < base_size) return corrupt("stream holds a difference, and not from what", 84);
   if (is_difference) h.base = load_le<uint64_t>(p + kHeaderSize);
@@ -131,7 +132,7 @@ Result<ParsedStream> parse_stream(std::span<const std::byte> bytes) {
   }
   if (h.correction_bits > 0 && !has_lines)
     return corrupt("stream has corrections of line scales, but no line scales", 77);
-  if (h.context_rule == ContextRule::kTrellis && (h.has_own_tables || h.has_levels))
+  if (rule.trellis && (h.has_own_tables || h.has_levels))
     return corrupt("stream has a trellis, and levels or own tables too", 74);
   if (!h.has_levels && h.levels_hash != 0) return corrupt("stream has a checksum of levels without their flag", 32);
   if (h.tile_chunks == 0 || h.tile_chunks > limits::kMaxTileChunks || h.tile_chunks % limits::kLanes != 0) {
@@ -140,8 +141,7 @@ Result<ParsedStream> parse_stream(std::span<const std::byte> bytes) {
   if (h.run_groups == 0 || h.run_groups > limits::kMaxTileChunks / limits::kLanes) {
     return corrupt("stream declares runs of " + std::to_string(h.run_groups) + " groups", 68);
   }
-  if (h.context_rule == ContextRule::kTrellis && h.run_groups != 1)
-    return corrupt("stream has a trellis, and runs of more than one group", 68);
+  if (rule.trellis && h.run_groups != 1) return corrupt("stream has a trellis, and runs of more than one group", 68);
   NWC_RETURN_IF_ERROR(check_shape(h));
 
   parsed.section = bytes.subspan(kHeaderSize + base_size, section - base_size);

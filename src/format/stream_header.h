@@ -1,6 +1,7 @@
 // The header of a tensor's stream (docs/format.md, section 4): parsing hostile bytes and writing our own.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -8,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "format/rule_table.h"
 #include "nwcodec/dtype.h"
 #include "nwcodec/result.h"
 
@@ -17,18 +19,6 @@ namespace nwc {
 inline constexpr const char* kStreamSuffix = ".nwc_stream";
 inline constexpr const char* kScalesSuffix = ".nwc_scales";
 inline constexpr const char* kLevelsSuffix = ".nwc_levels";
-
-// How symbols find their tables, by its number in the header (format/context_rule.h).
-enum class ContextRule : uint8_t {
-  kLevelChannel = 0,
-  kScaleClasses = 1,  // by line scales; from format version 2 on
-  kTrellis = 2,       // by line scales and the state of a trellis; from format version 3 on
-  kLast = kTrellis,
-};
-
-// The oldest format version that has the rule.
-constexpr unsigned version_of(ContextRule rule) { return 1 + static_cast<unsigned>(rule); }
-constexpr bool has_line_scales(ContextRule rule) { return rule != ContextRule::kLevelChannel; }
 
 // Corrections of line scales: from format version 4 on, in units of at least 2^-3 of a step.
 inline constexpr unsigned kCorrectionsVersion = 4;
@@ -59,8 +49,8 @@ struct StreamHeader {
 
   // The oldest format version that has what the stream uses.
   unsigned version() const {
-    if (base) return kDifferencesVersion;
-    return correction_bits > 0 ? kCorrectionsVersion : version_of(context_rule);
+    return std::max({traits_of(context_rule).version, base ? kDifferencesVersion : 1,
+                     correction_bits > 0 ? kCorrectionsVersion : 1});
   }
   uint64_t elements() const { return matrices * rows * columns; }
   // Entries of the scales tensor: column scales, then row factors.
@@ -85,7 +75,7 @@ struct TileIndexEntry {
 struct ParsedStream {
   StreamHeader header;
   uint64_t identity;                   // the header's checksum, which covers all of the stream and its scales
-  std::span<const std::byte> section;  // line scales under table rules 1 and 2, then own tables
+  std::span<const std::byte> section;  // line scales if its rule has them, then own tables
   struct Tile {
     uint64_t offset;  // in the stream
     uint32_t size, checksum;

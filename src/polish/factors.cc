@@ -97,7 +97,7 @@ Status Factors::add_compressed(const WeightStore& compressed, const StoredWeight
   NWC_ASSIGN_OR_RETURN(const TensorDecoder decoder, compressed.open_stream(weight));
   const StreamHeader& header = decoder.header();
   if (header.elements() == 0) return {};
-  Tensor tensor{.lines = has_line_scales(header.context_rule), .transposed = header.transposed};
+  Tensor tensor{.lines = traits_of(header.context_rule).line_scales, .transposed = header.transposed};
   tensor.matrices = static_cast<int64_t>(header.matrices);
   tensor.rows = static_cast<int64_t>(header.rows);
   tensor.columns = static_cast<int64_t>(header.columns);

@@ -90,6 +90,7 @@ TEST_F(Report, AgreesWithTheEncoderAndTheFiles) {
     EXPECT_EQ(t.record.payload_bytes, encoded->payload_bytes);
     EXPECT_EQ(t.record.side_bytes, encoded->side_bytes);
     EXPECT_EQ(t.record.own_tables, encoded->own_tables);
+    EXPECT_EQ(t.record.table_rule, encoded->table_rule);
     EXPECT_EQ(t.record.columns_per_level, encoded->columns_per_level);
     EXPECT_EQ(t.record.encoding->statistics.patches, seen.patches);
     EXPECT_EQ(t.record.encoding->seconds, encoded->encoding->seconds);

@@ -6,7 +6,7 @@
 #include <memory>
 #include <vector>
 
-#include "codec/codec_file.h"
+#include "codec/encode/encoder.h"
 #include "format/context_rule.h"
 #include "guide/guide.h"
 #include "nwcodec/result.h"
@@ -20,8 +20,8 @@ struct ContextChoice {
   std::vector<std::byte> section;  // what a decoder reads of the rule, in front of the stream's own tables
 };
 
-// Where the guide has line scales, scale classes, and the codec's trellis if it has one; else levels and channels.
-// Errors: kCorrupt for a codec that the rule does not fit.
-Result<ContextChoice> choose_contexts(const WeightMatrix& weights, const TensorGuide& guide, const DecoderCodec& codec);
+// Where the guide has line scales, the rule that the encoder's codec is for; else levels and channels. Errors: kCorrupt
+// for a codec that the rule does not fit; kInvalidArgument for one with a trellis and a rule without, or the reverse.
+Result<ContextChoice> choose_contexts(const WeightMatrix& weights, const TensorGuide& guide, const Encoder& encoder);
 
 }  // namespace nwc

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "format/rule_table.h"
 #include "nwcodec/result.h"
 #include "weights/normalisation.h"
 
@@ -28,6 +29,11 @@ struct EncodeOptions {
   bool own_tables = true;              // let a tensor carry its own tables where that makes it smaller
   NormalisationOptions normalisation;  // its gain moves the rate: more bits, less error
 };
+
+// The context rule of tensors whose guides have line scales.
+constexpr ContextRule rule_by_lines(const EncodeOptions& options) {
+  return options.trellis_states > 0 ? ContextRule::kTrellis : ContextRule::kScaleClasses;
+}
 
 // The bounds of the format. Errors: kInvalidArgument.
 Status check_options(const EncodeOptions& options);

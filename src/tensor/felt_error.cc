@@ -99,7 +99,7 @@ Result<double> sample_felt_error(const WeightMatrix& weights, const TensorGuide&
   NWC_ASSIGN_OR_RETURN(const WeightScales scales, scales_of(weights, guide, options, threads, nullptr));
   const Tiling tiling(weights.matrices, weights.rows, weights.columns, codec.chunk_length(), options.tile_chunks,
                       guide.levels);
-  NWC_ASSIGN_OR_RETURN(const ContextChoice choice, choose_contexts(weights, guide, codec));
+  NWC_ASSIGN_OR_RETURN(const ContextChoice choice, choose_contexts(weights, guide, encoder));
   const std::unique_ptr<const Quantiser> quantiser = make_quantiser(encoder, options);
   const EncodeJob job = EncodeJob::of(weights, scales, tiling, guide, encoder, *choice.contexts, *quantiser);
   const std::vector<StripeRange> ranges = stripes_to_sample(job, parts);

@@ -76,7 +76,7 @@ Result<std::vector<std::byte>> retile(const TensorDecoder& decoder, const TileLa
   threads = resolve_threads(threads);
   StreamHeader header = decoder.header();
   if (layout.tile_chunks != 0) header.tile_chunks = layout.tile_chunks;
-  if (layout.run_groups != 0 && header.context_rule != ContextRule::kTrellis) header.run_groups = layout.run_groups;
+  if (layout.run_groups != 0 && !traits_of(header.context_rule).trellis) header.run_groups = layout.run_groups;
   const unsigned latents = decoder.codec().parts().latents(), length = decoder.codec().parts().chunk_length();
   const Tiling tiling(header.matrices, header.rows, header.columns, length, header.tile_chunks, levels_of(decoder));
   NWC_ASSIGN_OR_RETURN(const std::vector<GroupSymbols> symbols, read_groups(decoder, threads));

@@ -232,7 +232,7 @@ Result<EncodedTensor> encode_tensor(const WeightMatrix& weights, const TensorGui
   NWC_ASSIGN_OR_RETURN(const WeightScales scales, scales_of(weights, guide, options, threads, device_weights));
   const Tiling tiling(weights.matrices, weights.rows, weights.columns, codec.parts().chunk_length(),
                       options.tile_chunks, guide.levels);
-  NWC_ASSIGN_OR_RETURN(const ContextChoice choice, choose_contexts(weights, guide, codec.parts()));
+  NWC_ASSIGN_OR_RETURN(const ContextChoice choice, choose_contexts(weights, guide, encoder));
   const std::unique_ptr<const Quantiser> quantiser = make_quantiser(encoder, options);
   if (!guide.row_feedback.empty() && quantiser->one_by_one() == nullptr)
     return Error(ErrorCode::kInvalidArgument, "feedback along rows asks for a codec without a transform");

@@ -19,7 +19,7 @@ Result<TensorSample> sample_tensor(const WeightMatrix& weights, const TensorGuid
   NWC_ASSIGN_OR_RETURN(const WeightScales scales, scales_of(weights, guide, options, threads, device_weights));
   const Tiling tiling(weights.matrices, weights.rows, weights.columns, parts.chunk_length(), options.tile_chunks,
                       guide.levels);
-  NWC_ASSIGN_OR_RETURN(const ContextChoice choice, choose_contexts(weights, guide, parts));
+  NWC_ASSIGN_OR_RETURN(const ContextChoice choice, choose_contexts(weights, guide, encoder));
   const std::unique_ptr<const Quantiser> quantiser = make_quantiser(encoder, options);
   const EncodeJob job =
       EncodeJob::of(weights, scales, tiling, guide, encoder, *choice.contexts, *quantiser, device_weights);

@@ -97,6 +97,19 @@ INSTANTIATE_TEST_SUITE_P(States, TrellisCoding, ::testing::Values(Case{4, false}
                            return std::to_string(info.param.states) + (info.param.transposed ? "Transposed" : "");
                          });
 
+TEST(TrellisCoding, AsksForARuleWithATrellis) {
+  std::mt19937 random(5);
+  const testing::OwnedMatrix weights("w", DType::kF32, {2, kRows, kColumns},
+                                     testing::random_values(kMatrices * kRows * kColumns, 0.05f, random));
+  TensorGuide guide;
+  guide.lines = some_lines(random);
+  EncoderCodec codec = trellis_codec(make_trellis(8), kCentreContext, 2.0);
+  codec.by_lines = ContextRule::kScaleClasses;
+  const Result<EncodedTensor> encoded = encode_tensor(weights.matrix(), guide, Encoder(codec, 99), {}, 1);
+  ASSERT_FALSE(encoded);
+  EXPECT_EQ(encoded.error().to_string(), "the codec is for a table rule that does not go with its trellis");
+}
+
 // What a sample says a tensor takes is what it takes.
 TEST(TrellisCoding, SamplesForetellBytes) {
   std::mt19937 random(4);

@@ -91,6 +91,7 @@ EncoderCodec trellis_golden_codec() {
   EncoderCodec codec;
   codec.analysis = codec.decoder.synthesis = identity_transform(4, 8);
   codec.decoder.trellis = make_trellis(8);
+  codec.by_lines = ContextRule::kTrellis;
   codec.decoder.tables.levels = 4;
   codec.decoder.tables.channels = 8;
   codec.decoder.tables.centers.assign(32, 0.0f);

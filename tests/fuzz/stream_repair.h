@@ -4,12 +4,14 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 #include <span>
 #include <string_view>
 #include <vector>
 
 #include "base/bytes.h"
 #include "base/hash.h"
+#include "format/rule_table.h"
 #include "format/stream_header.h"
 #include "nwcodec/version.h"
 
@@ -41,20 +43,20 @@ inline void repair_stream(std::vector<std::byte>& stream, std::string_view name,
     p[73] = static_cast<std::byte>(2 + (static_cast<unsigned>(p[73]) - 2) % 2);
     if (p[73] == std::byte{2}) store_le<uint64_t>(p + 40, 1);
     store_le<uint16_t>(p + 74, load_le<uint16_t>(p + 74) & kKnownStreamFlags);
-    p[76] = static_cast<std::byte>(static_cast<unsigned>(p[76]) % (static_cast<unsigned>(ContextRule::kLast) + 1));
+    p[76] = static_cast<std::byte>(static_cast<unsigned>(p[76]) % std::size(kContextRules));
     std::memset(p + 78, 0, 2);
-    const ContextRule rule = static_cast<ContextRule>(p[76]);
-    const bool lines = has_line_scales(rule);
+    const RuleTraits& rule = kContextRules[static_cast<unsigned>(p[76])];
+    const bool lines = rule.line_scales;
     p[77] = static_cast<std::byte>(lines ? static_cast<unsigned>(p[77]) % (kMaxCorrectionBits + 1u) : 0u);
     const bool difference = (load_le<uint16_t>(p + 74) & kStreamDifference) != 0;
-    store_le<uint16_t>(p + 4, static_cast<uint16_t>(difference              ? kDifferencesVersion
-                                                    : p[77] != std::byte{0} ? kCorrectionsVersion
-                                                                            : version_of(rule)));
+    const unsigned version =
+        std::max({rule.version, p[77] != std::byte{0} ? kCorrectionsVersion : 1, difference ? kDifferencesVersion : 1});
+    store_le<uint16_t>(p + 4, static_cast<uint16_t>(version));
     if (lines) {
       store_le<uint16_t>(
           p + 74, static_cast<uint16_t>((load_le<uint16_t>(p + 74) | kStreamOneScale) & ~unsigned{kStreamRowFactors}));
     }
-    if (rule == ContextRule::kTrellis) {
+    if (rule.trellis) {
       store_le<uint16_t>(p + 68, 1);
       store_le<uint16_t>(
           p + 74, static_cast<uint16_t>(load_le<uint16_t>(p + 74) & ~unsigned{kStreamLevels | kStreamOwnTables}));

@@ -27,9 +27,15 @@ class Encoder {
   // `codec_id` is the hash of the codec.safetensors that goes with the streams. `device`: where tensors are quantised;
   // null for the cores.
   Encoder(const EncoderCodec& codec, uint64_t codec_id, std::shared_ptr<const DeviceQuantiser> device = nullptr)
-      : codec_(codec.decoder, codec_id), analysis_(codec.analysis), nmse_(codec.nmse), device_(std::move(device)) {}
+      : codec_(codec.decoder, codec_id),
+        by_lines_(codec.by_lines),
+        analysis_(codec.analysis),
+        nmse_(codec.nmse),
+        device_(std::move(device)) {}
 
   const Codec& codec() const { return codec_; }
+  // The context rule of tensors with line scales.
+  ContextRule by_lines() const { return by_lines_; }
   const Transform& analysis() const { return analysis_; }
   const DeviceQuantiser* device() const { return device_.get(); }
   // The root of the normalised squared error of each level.
@@ -38,6 +44,7 @@ class Encoder {
 
  private:
   Codec codec_;
+  ContextRule by_lines_;
   Transform analysis_;
   std::vector<float> nmse_;
   std::shared_ptr<const DeviceQuantiser> device_;

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "codec/codec_file.h"
+#include "format/rule_table.h"
 #include "nwcodec/result.h"
 #include "transform/transform.h"
 
@@ -34,8 +35,9 @@ struct EncoderCodec {
   DecoderCodec decoder;
   TransformWeights analysis;
   DensityWeights density;
-  std::vector<float> nmse;                      // [levels]
-  std::map<std::string, std::string> metadata;  // provenance: "nwcodec.lambda", "nwcodec.recipe", ...
+  std::vector<float> nmse;                            // [levels]
+  std::map<std::string, std::string> metadata;        // provenance: "nwcodec.lambda", "nwcodec.recipe", ...
+  ContextRule by_lines = ContextRule::kScaleClasses;  // of tensors with line scales; not in the file
 };
 
 // Errors name file and tensor.

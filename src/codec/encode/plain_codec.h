@@ -5,15 +5,18 @@
 
 #include "codec/encode/encoder_codec.h"
 #include "entropy/trellis.h"
+#include "format/rule_table.h"
 
 namespace nwc {
 
-// Chunks of 16 weights, 8 levels that all do the same, and so 128 tables: number t is that of Gaussian weights whose
-// spread over step is 2^(octaves + (t - centre) / 4).
-EncoderCodec plain_codec(int centre, double octaves);
+// Levels that all do the same and chunks as the rule's row says (format/rule_table.h), and a table for each level and
+// weight of a chunk: that of Gaussian weights whose spread over step is 2^(octaves + (t - centre) / 4), where t is the
+// sum of the classes of column and row that name it; under rule 1 its number. `rule`: one with line scales and without
+// a trellis.
+EncoderCodec plain_codec(int centre, double octaves, ContextRule rule = ContextRule::kScaleClasses);
 
-// The same for integers that follow a trellis (docs/format.md, section 8): chunks of 64 weights, which are its paths, 4
-// levels, and so 128 tables for each union.
+// The same for integers that follow a trellis (docs/format.md, section 8): chunks are its paths, and each union has a
+// table for each class.
 EncoderCodec trellis_codec(const Trellis& trellis, int centre, double octaves);
 
 }  // namespace nwc

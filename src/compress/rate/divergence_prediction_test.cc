@@ -43,6 +43,7 @@ TEST(CompressionPredictor, IsNearWhatCompressionComesTo) {
     for (int block = 0; block < 3; ++block) {
       const PredictedTensor& line = predicted->tensors[static_cast<size_t>(block)];
       EXPECT_EQ(line.name, FeltCheckpoint::name(block));
+      EXPECT_EQ(inspected.tensors[static_cast<size_t>(block)].table_rule, 1u) << "by line scales";
       EXPECT_NEAR(line.bits_per_weight() / inspected.tensors[static_cast<size_t>(block)].bits_per_weight(), 1, 0.05);
       ASSERT_EQ(line.divergence.has_value(), block < 2) << "no gradient came to the last";
       if (!line.divergence) continue;

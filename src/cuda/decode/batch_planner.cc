@@ -24,6 +24,11 @@ Status BatchPlanner::add(const CudaTensor& tensor, uint32_t number) {
   NWC_ASSIGN_OR_RETURN(const TensorDecoder stream,
                        TensorDecoder::open(tensor.name, tensor.stream, tensor.scales, tensor.levels, *decoder_.codec));
   const StreamHeader& h = stream.header();
+  if (!stream.contexts().shared() && stream.contexts().scale_classes() == nullptr) {
+    return Error(ErrorCode::kUnsupported,
+                 "GPUs do not decode table rule " + std::to_string(static_cast<unsigned>(h.context_rule)))
+        .remedy("decode it on the cores");
+  }
   std::vector<Slice> slices;
   if (tensor.slice) {
     const CudaSlice& s = *tensor.slice;
@@ -216,8 +221,8 @@ Status BatchPlanner::add_group(const CudaTensor& tensor, uint32_t number, const 
                      .column_classes = nullptr,
                      .row_classes = nullptr,
                      .rows = h.rows,
-                     .tables = static_cast<uint32_t>(h.context_rule == ContextRule::kTrellis ? stream.contexts().odd()
-                                                                                             : stream.tables().size()),
+                     .tables = static_cast<uint32_t>(stream.contexts().trellis() != nullptr ? stream.contexts().odd()
+                                                                                            : stream.tables().size()),
                      .trellis = nullptr,
                      .out = static_cast<std::byte*>(tensor.out) + elements * (bits_of(tensor.dtype) / 8),
                      .row_step = h.transposed ? 1 : static_cast<int64_t>(out_columns),
@@ -235,9 +240,9 @@ Status BatchPlanner::add_group(const CudaTensor& tensor, uint32_t number, const 
   group_pointers_.push_back({field + offsetof(Group, scales), scales_at_ + slice.matrix * h.columns * sizeof(float)});
   if (!stream.row_factors().empty())
     group_pointers_.push_back({field + offsetof(Group, factors), factors_at_ + slice.matrix * h.rows * sizeof(float)});
-  if (h.context_rule == ContextRule::kTrellis)
+  if (stream.contexts().trellis() != nullptr)
     group_pointers_.push_back({field + offsetof(Group, trellis), trellis_at_});
-  if (has_line_scales(h.context_rule)) {
+  if (stream.contexts().scale_classes() != nullptr) {
     group_pointers_.push_back(
         {field + offsetof(Group, column_classes), column_classes_at_ + slice.matrix * h.columns * sizeof(int16_t)});
     group_pointers_.push_back(

@@ -18,7 +18,7 @@ class BatchPlanner {
   BatchPlanner(const CudaDecoder::State& decoder, CudaBatch::Options options) : decoder_(decoder), options_(options) {}
 
   // Tensor `number` of the batch, whose streams are checked. Errors: those of TensorDecoder::open(); kInvalidArgument
-  // for another dtype or a slice outside the tensor; kLimit.
+  // for another dtype or a slice outside the tensor; kUnsupported for a table rule that kernels do not have; kLimit.
   Status add(const CudaTensor& tensor, uint32_t number);
   // Lays out what add() collected.
   void finish(CudaBatch::State& state);

@@ -35,6 +35,8 @@ class CudaQuantiser : public DeviceQuantiser {
       classes.odd = job.contexts.odd();
       const auto tables = static_cast<int32_t>(job.encoder.codec().parts().tables.set.size());
       classes.last = (classes.odd > 0 ? classes.odd : tables) - 1;
+    } else if (!job.contexts.shared()) {
+      return Error(ErrorCode::kUnsupported, "GPUs do not encode by this table rule").remedy("compress on the cores");
     }
     uint64_t all_slots = 0;
     for (const StripeRange& range : ranges) all_slots += range.count;

@@ -13,7 +13,7 @@ refused 1 nwcodec decompress bad -o out
 broken; cp other_good/model-00002-of-00002.safetensors bad
 refused 1 nwcodec decompress bad -o out
 rm -rf out # a shard that was complete before the foreign one was come to
-broken; LC_ALL=C sed -i 's/"nwcodec.format_version":"1"/"nwcodec.format_version":"6"/' bad/codec.safetensors
+broken; LC_ALL=C sed -i 's/"nwcodec.format_version":"1"/"nwcodec.format_version":"9"/' bad/codec.safetensors
 refused 1 nwcodec decompress bad -o out
 broken; LC_ALL=C sed -i 's/q_proj/z_proj/g' bad/model-00001-of-00002.safetensors bad/model.safetensors.index.json
 refused 1 nwcodec decompress bad -o out
