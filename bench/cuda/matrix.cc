@@ -105,8 +105,8 @@ void bench_shape(EncodeDevice& device, const Cublas& cublas, uint64_t rows, uint
                              y = need(cuda::DeviceMemory::of(batch * rows * 4));
     need(cudaMemset(x.data(), 0x3C, x.size()));
     const double product = median_seconds(40, [&](int i) {
-      need(all[static_cast<size_t>(i) % kMatrices].multiply(x.data(), static_cast<float*>(y.data()), batch,
-                                                            workspace.data(), nullptr));
+      need(all[static_cast<size_t>(i) % kMatrices].multiply(x.data(), DType::kBF16, static_cast<float*>(y.data()),
+                                                            batch, workspace.data(), nullptr));
     });
     const double peer = cublas.gemm == nullptr ? 0 : median_seconds(40, [&](int i) {
       cublas.product(static_cast<int>(rows), static_cast<int>(batch), static_cast<int>(columns),
@@ -114,13 +114,14 @@ void bench_shape(EncodeDevice& device, const Cublas& cublas, uint64_t rows, uint
     });
     // On end, so that the host's part of a launch is hidden.
     constexpr int kOnEnd = 50;
-    const double on_end = median_seconds(5,
-                                         [&](int) {
-                                           for (size_t i = 0; i < kOnEnd; ++i)
-                                             need(all[i % kMatrices].multiply(x.data(), static_cast<float*>(y.data()),
-                                                                              batch, workspace.data(), nullptr));
-                                         }) /
-                          kOnEnd;
+    const double on_end =
+        median_seconds(5,
+                       [&](int) {
+                         for (size_t i = 0; i < kOnEnd; ++i)
+                           need(all[i % kMatrices].multiply(x.data(), DType::kBF16, static_cast<float*>(y.data()),
+                                                            batch, workspace.data(), nullptr));
+                       }) /
+        kOnEnd;
     const double peer_on_end =
         cublas.gemm == nullptr ? 0 : median_seconds(5, [&](int) {
                                        for (size_t i = 0; i < kOnEnd; ++i)

@@ -10,9 +10,10 @@ from nwcodec import _nwcodec
 from nwcodec.checkpoint import Checkpoint, Tensor
 from nwcodec.errors import UnsupportedError
 
-__all__ = ["CudaStreams", "Plan", "Sum", "DTYPES"]
+__all__ = ["CudaStreams", "Matrix", "Plan", "Sum", "DTYPES"]
 
 DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 
 class Plan:
@@ -42,6 +43,46 @@ class Plan:
     def check(self) -> None:
         """Waits for the decoding; raises CorruptError where a tile is damaged."""
         self._native.check(self._statuses.cpu().numpy().view("uint32"))
+
+
+class Matrix:
+    """A tensor in the device's memory in the layout made for products, instead of its stream.
+
+    Args:
+        native: the library's matrix.
+        tensor: whose it is.
+        device: where it is.
+
+    Attributes:
+        most_vectors: that multiply() takes. More are faster by decode() and PyTorch's product.
+    """
+
+    most_vectors = 8
+
+    def __init__(self, native: Any, tensor: Tensor, device: torch.device):
+        self._native = native
+        self._dtype = tensor.dtype
+        self._device = device
+        self.rows = tensor.shape[0]
+        self.workspace_bytes = native.workspace_bytes
+        self.device_bytes = native.device_bytes
+
+    def decode(self, out: torch.Tensor) -> None:
+        """Enqueues the weights, in the tensor's dtype, to `out`, bytes of the device."""
+        stream = torch.cuda.current_stream(self._device).cuda_stream
+        self._native.decode(out.data_ptr(), self._dtype, stream)
+
+    def multiply(self, x: torch.Tensor, workspace: torch.Tensor) -> torch.Tensor:
+        """Enqueues x W^T in float32.
+
+        Args:
+            x: [vectors, columns], contiguous, float32, float16 or bfloat16, on the device.
+            workspace: workspace_bytes bytes there, 0 before the first product.
+        """
+        y = torch.empty(x.shape[0], self.rows, dtype=torch.float32, device=self._device)
+        stream = torch.cuda.current_stream(self._device).cuda_stream
+        self._native.multiply(x.data_ptr(), NAMES[x.dtype], y.data_ptr(), x.shape[0], workspace.data_ptr(), stream)
+        return y
 
 
 class Sum:
@@ -125,14 +166,30 @@ class CudaStreams:
             whole = out[: tensor.size * dtype.itemsize].view(dtype).view(tensor.shape)
             return Sum(first, differences, total, layer, whole)
 
-    def _plan_part(self, tensor: Tensor, part: int, out: torch.Tensor, dtype: str) -> Plan | torch.Tensor:
+    def matrix(self, tensor: Tensor) -> Matrix | None:
+        """The tensor in the layout for products; None where there is none for it, so that it wants a plan."""
+        if self._native.parts(tensor.name) > 1 or len(tensor.shape) != 2:
+            return None
+        with torch.cuda.device(self.device):
+            stored = self._stored(tensor, 0)
+            stream = torch.cuda.current_stream(self.device).cuda_stream
+            try:
+                native = _nwcodec.ResidentMatrix.make(self._native, tensor.name, stored.data_ptr(), stream)
+            except UnsupportedError:
+                return None
+            return Matrix(native, tensor, self.device)
+
+    def _stored(self, tensor: Tensor, part: int) -> torch.Tensor:
         size = self._native.part_bytes(tensor.name, part)
         host = torch.empty((size + 3) // 4 * 4, dtype=torch.uint8)
         self._native.copy_part(tensor.name, part, host[:size].numpy())
-        stored = host.to(self.device)
+        return host.to(self.device)
+
+    def _plan_part(self, tensor: Tensor, part: int, out: torch.Tensor, dtype: str) -> Plan | torch.Tensor:
+        stored = self._stored(tensor, part)
         plain = self._native.plain_dtype(tensor.name, part)
         if plain:
-            return stored[:size].view(DTYPES[plain]).view(tensor.shape)
+            return stored[: self._native.part_bytes(tensor.name, part)].view(DTYPES[plain]).view(tensor.shape)
         native = _nwcodec.ResidentTensor.plan(self._native, tensor.name, part, stored.data_ptr(), out.data_ptr(), dtype)
         return Plan(native, stored)
 

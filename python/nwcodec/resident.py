@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from nwcodec.checkpoint import Checkpoint, Tensor
-from nwcodec.cuda_decoding import DTYPES, CudaStreams, Plan, Sum
+from nwcodec.cuda_decoding import DTYPES, CudaStreams, Matrix, Plan, Sum
 from nwcodec.errors import UnsupportedError
 
 __all__ = ["CompressedLinear", "Residence"]
@@ -24,27 +24,50 @@ class _OnCpu:
         tensor.read_into(bytes_.numpy(), threads=torch.get_num_threads())
         return bytes_.view(dtype).view(tensor.shape)
 
+    def product(self, tensor: Tensor, x: torch.Tensor) -> torch.Tensor | None:
+        return None
+
 
 class _OnCuda:
-    """Streams in the device's memory, buffers that all layers share; decoding runs on the current stream."""
+    """Tensors in the device's memory, as matrices for products or as streams, and buffers that all layers share;
+    everything runs on the current stream."""
 
     def __init__(self, checkpoint: Checkpoint, largest: int, weights: int, device: torch.device):
         self._streams = CudaStreams(checkpoint, device)
         self._buffer = torch.empty(largest, dtype=torch.uint8, device=device)
         self._weights = weights
         self._sums: torch.Tensor | None = None  # of layers, where there are several
-        self._planned: dict[str, Plan | Sum] = {}
+        self._workspace = torch.zeros(0, dtype=torch.uint8, device=device)
+        self._kept: dict[str, Matrix | Plan | Sum] = {}
 
     def weight(self, tensor: Tensor, dtype: torch.dtype) -> torch.Tensor:
         with torch.cuda.device(self._streams.device):
-            plan = self._planned.get(tensor.name)
-            if plan is None:
-                plan = self._planned[tensor.name] = self._streams.plan(tensor, self._buffer, self._sums_of(tensor))
-                plan.decode()
-                plan.check()
+            kept = self._kept_of(tensor)
+            if isinstance(kept, Matrix):
+                kept.decode(self._buffer)
             else:
-                plan.decode()
+                kept.decode()
         return self._buffer[: tensor.size * dtype.itemsize].view(dtype).view(tensor.shape)
+
+    def product(self, tensor: Tensor, x: torch.Tensor) -> torch.Tensor | None:
+        with torch.cuda.device(self._streams.device):
+            kept = self._kept_of(tensor)
+            if not isinstance(kept, Matrix) or not 0 < x.shape[0] <= kept.most_vectors:
+                return None
+            if self._workspace.numel() < kept.workspace_bytes:
+                self._workspace = torch.zeros(kept.workspace_bytes, dtype=torch.uint8, device=self._streams.device)
+            return kept.multiply(x.contiguous(), self._workspace).to(x.dtype)
+
+    def _kept_of(self, tensor: Tensor) -> Matrix | Plan | Sum:
+        kept = self._kept.get(tensor.name)
+        if kept is None:
+            kept = self._streams.matrix(tensor)
+            if kept is None:
+                kept = self._streams.plan(tensor, self._buffer, self._sums_of(tensor))
+                kept.decode()
+                kept.check()
+            self._kept[tensor.name] = kept
+        return kept
 
     def _sums_of(self, tensor: Tensor) -> torch.Tensor | None:
         if self._sums is None and self._streams.is_sum(tensor):
@@ -71,7 +94,13 @@ class Residence:
 
     def weight(self, tensor: Tensor, device: torch.device) -> torch.Tensor:
         """The weight, decoded to the original's dtype; valid until the next one of that device."""
-        dtype = DTYPES[tensor.dtype]
+        return self._place(device).weight(tensor, DTYPES[tensor.dtype])
+
+    def product(self, tensor: Tensor, x: torch.Tensor) -> torch.Tensor | None:
+        """x W^T of few vectors, [vectors, columns], without decoding W; None where the weight has to be decoded."""
+        return self._place(x.device).product(tensor, x)
+
+    def _place(self, device: torch.device) -> Any:
         if device not in self._places:
             if device.type == "cuda":
                 self._places[device] = _OnCuda(self._checkpoint, self._largest, self._weights, device)
@@ -79,11 +108,12 @@ class Residence:
                 self._places[device] = _OnCpu(self._checkpoint, self._largest)
             else:
                 raise UnsupportedError(f"compressed layers run on the CPU and on CUDA, not on {device}")
-        return self._places[device].weight(tensor, dtype)
+        return self._places[device]
 
 
 class CompressedLinear(torch.nn.Module):
-    """y = x W^T + b, W decoded for each product. Forward only.
+    """y = x W^T + b, forward only. On a GPU few vectors are multiplied from W's compressed bytes; otherwise W is
+    decoded for each product.
 
     Attributes:
         in_features, out_features: W's columns and rows.
@@ -102,5 +132,11 @@ class CompressedLinear(torch.nn.Module):
 
     @torch.no_grad()
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        weight = self._residence.weight(self._tensor, x.device)
-        return torch.nn.functional.linear(x, weight.to(x.dtype), self.bias)
+        vectors = x.reshape(-1, self.in_features)
+        y = self._residence.product(self._tensor, vectors)
+        if y is None:
+            weight = self._residence.weight(self._tensor, x.device)
+            return torch.nn.functional.linear(x, weight.to(x.dtype), self.bias)
+        if self.bias is not None:
+            y += self.bias
+        return y.view(*x.shape[:-1], self.out_features)

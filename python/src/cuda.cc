@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -18,6 +19,7 @@
 #include "decode/layered_store.h"
 #include "errors.h"
 #include "module.h"
+#include "nwcodec/cuda_matrix.h"
 
 namespace nb = nanobind;
 
@@ -33,10 +35,16 @@ CUstream_st* stream_at(uintptr_t a) { return reinterpret_cast<CUstream_st*>(a); 
 // A checkpoint's streams in host memory, and the codecs of its layers on a device.
 struct Streams {
   LayeredStore store;
-  std::vector<CudaDecoder> decoders;  // by layer
+  std::vector<CudaDecoder> decoders;                  // by layer
+  std::vector<std::optional<CudaMatrices>> matrices;  // by layer; none where the codec is not for them
 
   Streams(LayeredStore opened, std::vector<CudaDecoder> codecs)
-      : store(std::move(opened)), decoders(std::move(codecs)) {}
+      : store(std::move(opened)), decoders(std::move(codecs)) {
+    for (const CudaDecoder& decoder : decoders) {
+      Result<CudaMatrices> made = CudaMatrices::of(decoder);
+      matrices.push_back(made ? std::optional(*std::move(made)) : std::nullopt);
+    }
+  }
   Streams(const Streams&) = delete;
   Streams& operator=(const Streams&) = delete;
 
@@ -93,7 +101,25 @@ struct Streams {
   }
 };
 
-// One part of a tensor, whose stream lies in device memory: planned once, decoded again and again to the same place.
+// A part of a tensor, whose stream lies in device memory.
+CudaTensor tensor_of(const std::string& name, const LayeredWeight::Part& part, uintptr_t stream_in_device) {
+  const StoredWeight& weight = *part.stored;
+  if (weight.stream == nullptr)
+    raise(Error(ErrorCode::kInvalidArgument, "this part of the tensor is not compressed").in_tensor(name));
+  const auto bytes = [](const TensorView* view) {
+    return view != nullptr ? view->bytes : std::span<const std::byte>();
+  };
+  return {.name = name,
+          .stream = weight.stream->bytes,
+          .scales = bytes(weight.scales),
+          .levels = bytes(weight.levels),
+          .device_stream = address(stream_in_device),
+          .out = nullptr,
+          .dtype = DType::kU8,
+          .slice = {}};
+}
+
+// One part of a tensor: planned once, decoded again and again to the same place.
 struct ResidentTensor {
   std::shared_ptr<Streams> streams;
   CudaBatch batch;
@@ -101,23 +127,28 @@ struct ResidentTensor {
   static ResidentTensor plan(std::shared_ptr<Streams> streams, const std::string& name, size_t part,
                              uintptr_t stream_in_device, uintptr_t out, const std::string& dtype) {
     const LayeredWeight::Part& p = streams->part(name, part);
-    const StoredWeight& weight = *p.stored;
-    if (weight.stream == nullptr)
-      raise(Error(ErrorCode::kInvalidArgument, "this part of the tensor is not compressed").in_tensor(name));
-    const auto bytes = [](const TensorView* view) {
-      return view != nullptr ? view->bytes : std::span<const std::byte>();
-    };
-    const CudaTensor tensor{.name = name,
-                            .stream = weight.stream->bytes,
-                            .scales = bytes(weight.scales),
-                            .levels = bytes(weight.levels),
-                            .device_stream = address(stream_in_device),
-                            .out = address(out),
-                            .dtype = dtype_from_name(dtype).value_or(DType::kU8),
-                            .slice = {}};
+    CudaTensor tensor = tensor_of(name, p, stream_in_device);
+    tensor.out = address(out);
+    tensor.dtype = dtype_from_name(dtype).value_or(DType::kU8);
     CudaBatch batch =
         value_of(CudaBatch::plan(streams->decoders[p.layer], {&tensor, 1}, {.verify = true, .threads = 0}));
     return {std::move(streams), std::move(batch)};
+  }
+};
+
+// A tensor of one part, in the layout for products. Its stream may go.
+struct ResidentMatrix {
+  std::shared_ptr<Streams> streams;  // has the tables
+  CudaMatrix matrix;
+
+  static ResidentMatrix make(std::shared_ptr<Streams> streams, const std::string& name, uintptr_t stream_in_device,
+                             uintptr_t stream) {
+    const LayeredWeight::Part& part = streams->part(name, 0);
+    const std::optional<CudaMatrices>& matrices = streams->matrices[part.layer];
+    if (!matrices || streams->at(name).parts.size() > 1)
+      raise(Error(ErrorCode::kUnsupported, "products are not for this codec, or for sums").in_tensor(name));
+    CudaMatrix made = value_of(matrices->make(tensor_of(name, part, stream_in_device), true, stream_at(stream)));
+    return {std::move(streams), std::move(made)};
   }
 };
 
@@ -148,6 +179,21 @@ void bind_cuda(nb::module_& m) {
            })
       .def("check", [](const ResidentTensor& t, const Words& statuses) {
         check(t.batch.check({statuses.data(), statuses.size()}));
+      });
+  const auto dtype_of = [](const std::string& name) { return dtype_from_name(name).value_or(DType::kU8); };
+  nb::class_<ResidentMatrix>(m, "ResidentMatrix")
+      .def_static("make", &ResidentMatrix::make, nb::arg("streams"), nb::arg("name"), nb::arg("bytes"),
+                  nb::arg("stream"))
+      .def_prop_ro("device_bytes", [](const ResidentMatrix& r) { return r.matrix.device_bytes(); })
+      .def_prop_ro("workspace_bytes", [](const ResidentMatrix& r) { return r.matrix.workspace_bytes(); })
+      .def("decode",
+           [dtype_of](const ResidentMatrix& r, uintptr_t out, const std::string& dtype, uintptr_t stream) {
+             check(r.matrix.decode(address(out), dtype_of(dtype), stream_at(stream)));
+           })
+      .def("multiply", [dtype_of](const ResidentMatrix& r, uintptr_t x, const std::string& dtype, uintptr_t y,
+                                  uint32_t batch, uintptr_t workspace, uintptr_t stream) {
+        check(r.matrix.multiply(address(x), dtype_of(dtype), static_cast<float*>(address(y)), batch, address(workspace),
+                                stream_at(stream)));
       });
 }
 

@@ -363,5 +363,35 @@ class LoadLayersOnCuda(Loads):
             self.assertLessEqual(error, 0.0 if directory == progressive() else 2**-6)
 
 
+@needs_transformers
+class ProductsOnCuda(Loads):
+    """Linear layers that multiply from their compressed bytes, where there is a device, and the build has kernels."""
+
+    def setUp(self):
+        super().setUp()
+        if not cuda_kernels():
+            self.skipTest("no CUDA device, or a build without kernels")
+
+    def test_few_vectors_are_not_decoded(self):
+        import torch
+
+        from nwcodec.resident import CompressedLinear
+
+        hessians, small = (Path(self.directory.name) / name for name in ("hessians", "small"))
+        nwcodec.calibrate(self.load(DEMO), [torch.arange(i, i + 64)[None] for i in range(0, 256, 64)], hessians)
+        nwcodec.compress(DEMO, small, bits=4.0, hessians=hessians, keep_embeddings=True)  # along a trellis
+        plain = self.load(small, device_map="cuda")
+        kept = self.load(small, nwcodec_resident="compressed", device_map="cuda")
+        layer = next(module for module in kept.modules() if isinstance(module, CompressedLinear))
+        for vectors, multiplied in ((1, True), (8, True), (9, False)):
+            x = torch.ones(vectors, layer.in_features, device="cuda", dtype=torch.bfloat16)
+            self.assertEqual(layer._residence.product(layer._tensor, x) is not None, multiplied)
+        for tokens, most in ((1, 2**-7), (6, 2**-7), (40, 0.0)):
+            ids = torch.arange(5, 5 + tokens, device="cuda")[None]
+            with torch.no_grad():
+                expected, found = plain(ids).logits.float(), kept(ids).logits.float()
+            self.assertLessEqual(((found - expected).norm() / expected.norm()).item(), most, tokens)
+
+
 if __name__ == "__main__":
     unittest.main()

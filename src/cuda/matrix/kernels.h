@@ -34,9 +34,9 @@ inline constexpr uint32_t kProductBatch = 8;
 // before and after.
 size_t product_sums(const PairedMatrix& matrix);
 // y[b][row] = sum over columns of W[row][column] x[b][column] for b < batch <= kProductBatch: x [batch][columns] in
-// binary16, y [batch][rows] in binary32. Integers times binary16(x * scale), sums in binary32, in an order that the
-// matrix and the device decide.
-int multiply_matrix(const PairedMatrix& matrix, const void* x, float* y, uint32_t batch, float* sums,
+// `dtype` (device_types.h), y [batch][rows] in binary32. Integers times binary16(x * scale), sums in binary32, in an
+// order that the matrix and the device decide.
+int multiply_matrix(const PairedMatrix& matrix, const void* x, uint32_t dtype, float* y, uint32_t batch, float* sums,
                     uint32_t* counters, CUstream_st* stream);
 
 }  // namespace nwc::cuda

@@ -137,7 +137,9 @@ Status upload_lines(CudaMatrix::State& state, const TensorDecoder& stream, const
   m.factors = at.operator()<float>(factors_at);
   const std::span<const float> scales = stream.scales();
   const float largest = *std::max_element(scales.begin(), scales.end());
-  const int exponent = largest > 0 ? std::clamp(std::ilogb(largest), -100, 100) : 0;
+  // Of vectors up to a million.
+  constexpr int kRoom = 5;
+  const int exponent = (largest > 0 ? std::clamp(std::ilogb(largest), -100, 100) : 0) + kRoom;
   m.scale_up = std::ldexp(1.0f, -exponent), m.scale_down = std::ldexp(1.0f, exponent);
   return {};
 }

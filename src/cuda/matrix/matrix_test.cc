@@ -5,7 +5,6 @@
 #include <cmath>
 #include <random>
 
-#include "base/half.h"
 #include "codec/encode/plain_codec.h"
 #include "codec/encode/trellis_codes.h"
 #include "cuda/decode/cuda_test.h"
@@ -95,16 +94,19 @@ TEST_P(CudaMatrixTest, HasTheCpusWeightsAndTheirProducts) {
   std::mt19937 random(3);
   const DeviceMemory workspace = *DeviceMemory::of(matrix->workspace_bytes());
   ASSERT_EQ(cudaMemset(workspace.data(), 0, workspace.size()), cudaSuccess);
-  for (const uint32_t batch : {1u, 3u, 8u, 16u}) {
-    std::vector<uint16_t> x;
-    for (const float v : random_values(batch * c.columns, 1, random)) x.push_back(half_from_float(v));
-    const DeviceMemory device_x = *DeviceMemory::of(x.size() * 2), device_y = *DeviceMemory::of(batch * c.rows * 4);
-    cudaMemcpy(device_x.data(), x.data(), device_x.size(), cudaMemcpyHostToDevice);
+  for (const auto& [batch, dtype] : {std::pair(1u, DType::kF16), std::pair(3u, DType::kBF16),
+                                     std::pair(8u, DType::kF32), std::pair(16u, DType::kF16)}) {
+    const OwnedMatrix vectors("x", dtype, {batch, c.columns}, random_values(batch * c.columns, 1, random));
+    const std::vector<std::byte>& bytes = vectors.bytes();
+    const std::vector<float> x = testing::floats_of(dtype, bytes);
+    const DeviceMemory device_x = *DeviceMemory::of(bytes.size()), device_y = *DeviceMemory::of(batch * c.rows * 4);
+    cudaMemcpy(device_x.data(), bytes.data(), bytes.size(), cudaMemcpyHostToDevice);
     std::vector<float> y(batch * c.rows), again(y.size());
     for (std::vector<float>* to : {&y, &again}) {
       cudaMemset(device_y.data(), 0xFF, device_y.size());
       ASSERT_TRUE(
-          matrix->multiply(device_x.data(), static_cast<float*>(device_y.data()), batch, workspace.data(), nullptr)
+          matrix
+              ->multiply(device_x.data(), dtype, static_cast<float*>(device_y.data()), batch, workspace.data(), nullptr)
               .ok());
       ASSERT_EQ(cudaMemcpy(to->data(), device_y.data(), device_y.size(), cudaMemcpyDeviceToHost), cudaSuccess);
     }
@@ -113,16 +115,21 @@ TEST_P(CudaMatrixTest, HasTheCpusWeightsAndTheirProducts) {
       for (uint64_t r = 0; r < c.rows; ++r) {
         double sum = 0, size = 0;
         for (uint64_t k = 0; k < c.columns; ++k) {
-          const double term = double{weights[r * c.columns + k]} * float_from_half(x[b * c.columns + k]);
+          const double term = double{weights[r * c.columns + k]} * x[b * c.columns + k];
           sum += term;
           size += term * term;
         }
-        ASSERT_NEAR(y[b * c.rows + r], sum, 0x1p-8 * std::sqrt(size) + 1e-30) << b << " " << r;
+        ASSERT_NEAR(y[b * c.rows + r], sum, 0x1p-9 * std::sqrt(size) + 1e-30) << b << " " << r;
       }
     }
   }
-  EXPECT_EQ(matrix->multiply(nullptr, nullptr, 0, nullptr, nullptr).error().code(), ErrorCode::kInvalidArgument);
-  EXPECT_EQ(matrix->multiply(nullptr, nullptr, 17, nullptr, nullptr).error().code(), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(matrix->multiply(nullptr, DType::kF16, nullptr, 0, nullptr, nullptr).error().code(),
+            ErrorCode::kInvalidArgument);
+  EXPECT_EQ(matrix->multiply(nullptr, DType::kF16, nullptr, 17, nullptr, nullptr).error().code(),
+            ErrorCode::kInvalidArgument);
+  EXPECT_EQ(matrix->multiply(nullptr, DType::kU8, nullptr, 1, nullptr, nullptr).error().code(),
+            ErrorCode::kInvalidArgument);
+  EXPECT_EQ(matrix->decode(nullptr, DType::kU8, nullptr).error().code(), ErrorCode::kInvalidArgument);
 }
 
 const Case kCases[] = {

@@ -1,8 +1,10 @@
 // Products with a matrix in a device's memory (layout.h), a warp for each run: integers go through shared memory into
 // the tensor cores, scales are multiplied into the vectors, factors into the sums.
+#include <cuda_bf16.h>
 #include <cuda_fp16.h>
 #include <cuda_runtime.h>
 
+#include "cuda/decode/device_types.h"
 #include "cuda/matrix/kernels.h"
 #include "cuda/matrix/run_access.cuh"
 
@@ -20,12 +22,20 @@ union Staging {
 static_assert(sizeof(Staging::pairs) == sizeof(Staging::sums));
 
 struct Vectors {
-  const __half* x;  // [batch][columns]
-  float* y;         // [batch][rows]
+  const void* x;  // [batch][columns]
+  uint32_t dtype;
+  float* y;  // [batch][rows]
   uint32_t batch;
   float* sums;         // [blocks][2][kCellRows][kProductBatch]: of the stripes that other blocks have a part of
   uint32_t* counters;  // [stripes]: runs whose sums are there
 };
+
+// Number `at` of the vectors.
+__device__ inline float load_x(const Vectors& vectors, uint64_t at) {
+  if (vectors.dtype == kBF16) return __bfloat162float(static_cast<const __nv_bfloat16*>(vectors.x)[at]);
+  if (vectors.dtype == kF16) return __half2float(static_cast<const __half*>(vectors.x)[at]);
+  return static_cast<const float*>(vectors.x)[at];
+}
 
 // The runs of one stripe that one block has.
 struct Part {
@@ -56,7 +66,7 @@ __device__ inline void correct(const PairedMatrix& matrix, const RunPlace& place
     if (there) {
       const Correction c = corrections[first + place];
       row = c.row;
-      const float x = __half2float(vectors.x[uint64_t{vector} * matrix.columns + c.column]);
+      const float x = load_x(vectors, uint64_t{vector} * matrix.columns + c.column);
       more = c.more * (x * (matrix.scales[c.column] * matrix.scale_up));
     }
     for (uint32_t i = 0; i < min(together, count - first); ++i) {
@@ -96,9 +106,9 @@ __device__ inline void load_operands(const PairedMatrix& matrix, const Vectors& 
                 scale_of_other = __shfl_sync(0xFFFFFFFFu, columns.scales[1], from);
     float a = 0, b = 0;
     if (vector < vectors.batch) {
-      const __half* const x = vectors.x + uint64_t{vector} * matrix.columns;
-      a = __half2float(__ldg(x + one)) * (scale * matrix.scale_up);
-      b = __half2float(__ldg(x + other)) * (scale_of_other * matrix.scale_up);
+      const uint64_t begin = uint64_t{vector} * matrix.columns;
+      a = load_x(vectors, begin + one) * (scale * matrix.scale_up);
+      b = load_x(vectors, begin + other) * (scale_of_other * matrix.scale_up);
     }
     operands[i] = bits_of(__floats2half2_rn(a, b));
   }
@@ -244,14 +254,14 @@ int prepare_product(uint32_t shared_room) {
 
 size_t product_sums(const PairedMatrix& matrix) { return size_t{blocks_of(matrix)} * 2 * kCellRows * kProductBatch; }
 
-int multiply_matrix(const PairedMatrix& matrix, const void* x, float* y, uint32_t batch, float* sums,
+int multiply_matrix(const PairedMatrix& matrix, const void* x, uint32_t dtype, float* y, uint32_t batch, float* sums,
                     uint32_t* counters, CUstream_st* stream) {
   const uint32_t bytes = BlockMemory::bytes(matrix, matrix.block_runs, sizeof(Staging));
   if (const cudaError_t e =
           cudaFuncSetAttribute(product_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)))
     return e;
-  product_kernel<<<blocks_of(matrix), threads_of(matrix), bytes, stream>>>(
-      matrix, {static_cast<const __half*>(x), y, batch, sums, counters});
+  product_kernel<<<blocks_of(matrix), threads_of(matrix), bytes, stream>>>(matrix,
+                                                                           {x, dtype, y, batch, sums, counters});
   return cudaGetLastError();
 }
 
