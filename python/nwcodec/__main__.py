@@ -244,7 +244,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--context", type=int, default=2048)
     sub.add_argument("--windows", type=int)
     sub.add_argument("--device", default="cpu")
-    sub.add_argument("--resident", choices=("decoded", "compressed"), default="decoded")
+    sub.add_argument("--resident", choices=("decoded", "compressed", "products"), default="decoded")
 
     sub = command("generate", _generate, "Continue a prompt, greedily.")
     with_model(sub, "directory, plain or compressed")
@@ -252,7 +252,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--prompt", required=True)
     sub.add_argument("--tokens", type=int, default=64)
     sub.add_argument("--device", default="cpu")
-    sub.add_argument("--resident", choices=("decoded", "compressed"), default="decoded")
+    sub.add_argument("--resident", choices=("decoded", "compressed", "products"), default="decoded")
 
     sub = command("calibrate", _calibrate, "Measure what linear layers see and feel, of any architecture.")
     with_model(sub, "checkpoint directory")

@@ -10,7 +10,11 @@ from nwcodec.checkpoint import Checkpoint, Tensor
 from nwcodec.cuda_decoding import DTYPES, CudaStreams, Matrix, Plan, Sum
 from nwcodec.errors import UnsupportedError
 
-__all__ = ["CompressedLinear", "Residence"]
+__all__ = ["RESIDENCES", "CompressedLinear", "Residence"]
+
+# What a model is made of: plain weights; streams that are decoded for each product; the same, and few vectors are
+# multiplied from the compressed bytes where the device can.
+RESIDENCES = ("decoded", "compressed", "products")
 
 
 class _OnCpu:
@@ -78,11 +82,15 @@ class _OnCuda:
 class Residence:
     """Where the compressed tensors of a checkpoint live, device by device; layers of a model share one.
 
+    Args:
+        products: whether product() multiplies from compressed bytes.
+
     Not for several threads at once: layers of a device share a buffer.
     """
 
-    def __init__(self, checkpoint: Checkpoint):
+    def __init__(self, checkpoint: Checkpoint, products: bool = False):
         self._checkpoint = checkpoint
+        self._products = products
         self._largest = 0  # bytes of a tensor
         self._weights = 0  # of a tensor
         self._places: dict[torch.device, Any] = {}
@@ -98,7 +106,7 @@ class Residence:
 
     def product(self, tensor: Tensor, x: torch.Tensor) -> torch.Tensor | None:
         """x W^T of few vectors, [vectors, columns], without decoding W; None where the weight has to be decoded."""
-        return self._place(x.device).product(tensor, x)
+        return self._place(x.device).product(tensor, x) if self._products else None
 
     def _place(self, device: torch.device) -> Any:
         if device not in self._places:
@@ -112,7 +120,7 @@ class Residence:
 
 
 class CompressedLinear(torch.nn.Module):
-    """y = x W^T + b, forward only. On a GPU few vectors are multiplied from W's compressed bytes; otherwise W is
+    """y = x W^T + b, forward only: few vectors from W's compressed bytes where the residence does so, otherwise W is
     decoded for each product.
 
     Attributes:

@@ -380,17 +380,20 @@ class ProductsOnCuda(Loads):
         hessians, small = (Path(self.directory.name) / name for name in ("hessians", "small"))
         nwcodec.calibrate(self.load(DEMO), [torch.arange(i, i + 64)[None] for i in range(0, 256, 64)], hessians)
         nwcodec.compress(DEMO, small, bits=4.0, hessians=hessians, keep_embeddings=True)  # along a trellis
-        plain = self.load(small, device_map="cuda")
-        kept = self.load(small, nwcodec_resident="compressed", device_map="cuda")
-        layer = next(module for module in kept.modules() if isinstance(module, CompressedLinear))
+        options = {"device_map": "cuda", "dtype": torch.float32}
+        plain, kept, multiplying = (
+            self.load(small, nwcodec_resident=resident, **options) for resident in ("decoded", "compressed", "products")
+        )
+        layer = next(module for module in multiplying.modules() if isinstance(module, CompressedLinear))
         for vectors, multiplied in ((1, True), (8, True), (9, False)):
             x = torch.ones(vectors, layer.in_features, device="cuda", dtype=torch.bfloat16)
             self.assertEqual(layer._residence.product(layer._tensor, x) is not None, multiplied)
-        for tokens, most in ((1, 2**-7), (6, 2**-7), (40, 0.0)):
+        for tokens in (1, 6, 40):
             ids = torch.arange(5, 5 + tokens, device="cuda")[None]
             with torch.no_grad():
-                expected, found = plain(ids).logits.float(), kept(ids).logits.float()
-            self.assertLessEqual(((found - expected).norm() / expected.norm()).item(), most, tokens)
+                expected, same, near = (model(ids).logits for model in (plain, kept, multiplying))
+            self.assertTrue(same.equal(expected), tokens)
+            self.assertLessEqual(((near - expected).norm() / expected.norm()).item(), 2**-7, tokens)
 
 
 if __name__ == "__main__":

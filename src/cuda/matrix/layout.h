@@ -53,7 +53,7 @@ struct PairedMatrix {
   const uint32_t* row_classes;     // [stripes * 64]; 0 beyond the matrix
   const float* scales;             // [columns]
   const float* factors;            // [stripes * 64]; 0 beyond the matrix
-  float scale_up, scale_down;      // powers of two: scales times the first, which vectors are multiplied by, are small
+  float scale_up, scale_down;      // powers of two; vectors are multiplied by scales times the first
   uint32_t rows, columns, stripes, windows;
   uint32_t run_cells;  // of a run; the stripe's last may have fewer
   uint32_t runs_of_stripe;

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <map>
 #include <mutex>
 #include <utility>
@@ -135,11 +136,17 @@ Status upload_lines(CudaMatrix::State& state, const TensorDecoder& stream, const
   m.row_classes = at.operator()<uint32_t>(rows_at);
   m.scales = at.operator()<float>(scales_at);
   m.factors = at.operator()<float>(factors_at);
-  const std::span<const float> scales = stream.scales();
-  const float largest = *std::max_element(scales.begin(), scales.end());
-  // Of vectors up to a million.
-  constexpr int kRoom = 5;
-  const int exponent = (largest > 0 ? std::clamp(std::ilogb(largest), -100, 100) : 0) + kRoom;
+  // A column's scale is small where its inputs are large: numbers times scales differ by far less than scales do. With
+  // the median at a quarter, binary16 has room for numbers up to 2^17 above it, and for what is 2^-12 of one below.
+  std::vector<float> scales;
+  std::copy_if(stream.scales().begin(), stream.scales().end(), std::back_inserter(scales),
+               [](float s) { return s > 0; });
+  int exponent = 0;
+  if (!scales.empty()) {
+    const auto middle = scales.begin() + static_cast<ptrdiff_t>(scales.size() / 2);
+    std::nth_element(scales.begin(), middle, scales.end());
+    exponent = std::clamp(std::ilogb(*middle), -100, 100) + 2;
+  }
   m.scale_up = std::ldexp(1.0f, -exponent), m.scale_down = std::ldexp(1.0f, exponent);
   return {};
 }

@@ -23,8 +23,9 @@ using testing::random_values;
 struct Case {
   uint64_t rows, columns;
   unsigned states = 8;
-  double octaves = 0;  // of spread over step
-  bool zeros = false;  // some columns
+  double octaves = 0;      // of spread over step
+  bool zeros = false;      // some columns
+  double deviation = 0.6;  // of columns' importance
 };
 
 Encoded encode(const Case& c, const Pair& pair) {
@@ -38,7 +39,7 @@ Encoded encode(const Case& c, const Pair& pair) {
   }
   const OwnedMatrix owned("w", DType::kBF16, {c.rows, c.columns}, values, false);
   const WeightMatrix weights = owned.matrix();
-  const StoredFisher fisher = testing::random_fisher(weights, random);
+  const StoredFisher fisher = testing::random_fisher(weights, random, c.deviation);
   const std::vector<int64_t> tokens{100};
   Result<TensorGuide> guide = make_sensitivity_guide(
       fisher, {tokens, 100}, weights, {.steps = StepRule::kSensitivity, .feedback = Feedback::kNone}, 0, nullptr);
@@ -141,11 +142,35 @@ const Case kCases[] = {
     {.rows = 130, .columns = 192, .octaves = -2},
     {.rows = 130, .columns = 192, .octaves = 4},  // many corrections
     {.rows = 96, .columns = 128},
+    {.rows = 200, .columns = 1024, .deviation = 2.5},
     {.rows = 700, .columns = 4096},
     {.rows = 5000, .columns = 1024},
 };
 INSTANTIATE_TEST_SUITE_P(Cases, CudaMatrixTest, ::testing::ValuesIn(kCases),
                          [](const ::testing::TestParamInfo<Case>& info) { return std::to_string(info.index); });
+
+TEST(CudaMatricesTest, NumbersThatAreNotFiniteStaySo) {
+  SKIP_WITHOUT_DEVICE();
+  const Case c{.rows = 70, .columns = 128};
+  const Pair pair = codec_of(c);
+  const Encoded encoded = encode(c, pair);
+  const CudaDecoder decoder = pair.device();
+  const Result<CudaMatrices> matrices = CudaMatrices::of(decoder);
+  ASSERT_TRUE(matrices.ok());
+  const Result<CudaMatrix> matrix = matrices->make(OnDevice(encoded).tensor, true, nullptr);
+  ASSERT_TRUE(matrix.ok());
+  std::vector<float> x(c.columns, 1.0f), y(c.rows);
+  x[77] = NAN;
+  const DeviceMemory workspace = *DeviceMemory::of(matrix->workspace_bytes()),
+                     device_x = *DeviceMemory::of(x.size() * 4), device_y = *DeviceMemory::of(y.size() * 4);
+  cudaMemset(workspace.data(), 0, workspace.size());
+  cudaMemcpy(device_x.data(), x.data(), device_x.size(), cudaMemcpyHostToDevice);
+  ASSERT_TRUE(
+      matrix->multiply(device_x.data(), DType::kF32, static_cast<float*>(device_y.data()), 1, workspace.data(), nullptr)
+          .ok());
+  ASSERT_EQ(cudaMemcpy(y.data(), device_y.data(), device_y.size(), cudaMemcpyDeviceToHost), cudaSuccess);
+  for (const float v : y) EXPECT_TRUE(std::isnan(v));
+}
 
 TEST(CudaMatricesTest, RefusesWhatItCannotHold) {
   SKIP_WITHOUT_DEVICE();

@@ -30,6 +30,9 @@ struct Vectors {
   uint32_t* counters;  // [stripes]: runs whose sums are there
 };
 
+// What binary16 holds of a finite number; others stay what they are.
+__device__ inline float bounded(float v) { return isfinite(v) ? fminf(fmaxf(v, -65504.0f), 65504.0f) : v; }
+
 // Number `at` of the vectors.
 __device__ inline float load_x(const Vectors& vectors, uint64_t at) {
   if (vectors.dtype == kBF16) return __bfloat162float(static_cast<const __nv_bfloat16*>(vectors.x)[at]);
@@ -42,8 +45,8 @@ struct Part {
   uint32_t begin, end;
   uint32_t place;  // of their sums
   // The part that run `number` is in.
-  __device__ Part(const PairedMatrix& matrix, uint32_t number, uint32_t warps) {
-    const uint32_t block = number / warps, stripe = number / matrix.runs_of_stripe;
+  __device__ Part(const PairedMatrix& matrix, uint32_t number) {
+    const uint32_t warps = matrix.block_runs, block = number / warps, stripe = number / matrix.runs_of_stripe;
     begin = max(block * warps, stripe * matrix.runs_of_stripe);
     end = min((block + 1) * warps, (stripe + 1) * matrix.runs_of_stripe);
     place = block * 2 + (begin > block * warps ? 1 : 0);
@@ -77,19 +80,57 @@ __device__ inline void correct(const PairedMatrix& matrix, const RunPlace& place
 }
 
 // All sums of a stripe, from the places of its parts, to y.
-__device__ inline void finish_stripe(const PairedMatrix& matrix, const Vectors& vectors, uint32_t stripe,
-                                     uint32_t warps) {
+__device__ inline void finish_stripe(const PairedMatrix& matrix, const Vectors& vectors, uint32_t stripe) {
   const uint32_t begin = stripe * matrix.runs_of_stripe, end = begin + matrix.runs_of_stripe;
   for (uint32_t i = threadIdx.x; i < kCellRows * kProductBatch; i += blockDim.x) {
     const uint32_t row = stripe * kCellRows + i / kProductBatch, vector = i % kProductBatch;
     float sum = 0;
     for (uint32_t number = begin; number < end;) {
-      const Part part(matrix, number, warps);
+      const Part part(matrix, number);
       sum += __ldcg(vectors.sums + uint64_t{part.place} * kCellRows * kProductBatch + i);
       number = part.end;
     }
     if (row < matrix.rows && vector < vectors.batch)
       vectors.y[uint64_t{vector} * matrix.rows + row] = sum * (matrix.factors[row] * matrix.scale_down);
+  }
+}
+
+// The sums of runs [first, end), a block's, to y, or to where the last block of a stripe finds them. For all threads of
+// the block.
+template <class StagingOfRun>
+__device__ inline void add_up(const PairedMatrix& matrix, const Vectors& vectors, uint32_t first, uint32_t end,
+                              const StagingOfRun& staging_of_run) {
+  __shared__ uint32_t last_of_stripe;
+  for (uint32_t begin = first; begin < end;) {
+    const Part part(matrix, begin);
+    const uint32_t stripe = begin / matrix.runs_of_stripe;
+    const bool whole = part.end - part.begin == matrix.runs_of_stripe;
+    for (uint32_t i = threadIdx.x; i < kCellRows * kProductBatch; i += blockDim.x) {
+      const uint32_t r = i / kProductBatch, vector = i % kProductBatch, row = stripe * kCellRows + r;
+      float sum = 0;
+      for (uint32_t n = part.begin; n < part.end; ++n) sum += staging_of_run(n).sums[r][vector];
+      if (!whole)
+        __stcg(vectors.sums + uint64_t{part.place} * kCellRows * kProductBatch + i, sum);
+      else if (row < matrix.rows && vector < vectors.batch)
+        vectors.y[uint64_t{vector} * matrix.rows + row] = sum * (matrix.factors[row] * matrix.scale_down);
+    }
+    if (!whole) {
+      // The block whose part is the last to come adds them up, in the order of runs.
+      __threadfence();
+      __syncthreads();
+      if (threadIdx.x == 0) {
+        const uint32_t here = part.end - part.begin;
+        last_of_stripe = atomicAdd(vectors.counters + stripe, here) + here == matrix.runs_of_stripe ? 1 : 0;
+        if (last_of_stripe != 0) vectors.counters[stripe] = 0;
+      }
+      __syncthreads();
+      if (last_of_stripe != 0) {
+        __threadfence();
+        finish_stripe(matrix, vectors, stripe);
+      }
+      __syncthreads();
+    }
+    begin = part.end;
   }
 }
 
@@ -107,8 +148,8 @@ __device__ inline void load_operands(const PairedMatrix& matrix, const Vectors& 
     float a = 0, b = 0;
     if (vector < vectors.batch) {
       const uint64_t begin = uint64_t{vector} * matrix.columns;
-      a = load_x(vectors, begin + one) * (scale * matrix.scale_up);
-      b = load_x(vectors, begin + other) * (scale_of_other * matrix.scale_up);
+      a = bounded(load_x(vectors, begin + one) * (scale * matrix.scale_up));
+      b = bounded(load_x(vectors, begin + other) * (scale_of_other * matrix.scale_up));
     }
     operands[i] = bits_of(__floats2half2_rn(a, b));
   }
@@ -121,7 +162,6 @@ __global__ void __launch_bounds__(32 * kMostRunWarps, 1) product_kernel(PairedMa
   StripeRows& of_rows = block.rows(warp);
   const auto staging_of = [&](uint32_t w) -> Staging& { return *reinterpret_cast<Staging*>(block.of_warp(w)); };
   Staging& staging = staging_of(warp);
-  __shared__ uint32_t last_of_stripe;
   // Pair `lane` of row i: its four words' place in the row is moved, so that the rows of a tile are in other banks.
   const uint32_t staged = shared_address(&staging), store_at = staged + lane % 4 * 4, quad = lane / 4 * 16;
   const uint32_t load_row = staged + lane % 16 * (kWindow * 2), load_moved = lane % 8 * 16, load_half = lane / 16 * 16;
@@ -206,37 +246,7 @@ __global__ void __launch_bounds__(32 * kMostRunWarps, 1) product_kernel(PairedMa
     if (corrections > 0) correct(matrix, place, corrections, vectors, staging.sums, lane);
   }
   __syncthreads();
-  for (uint32_t begin = first; begin < end;) {
-    const Part part(matrix, begin, warps);
-    const uint32_t stripe = begin / matrix.runs_of_stripe;
-    const bool whole = part.end - part.begin == matrix.runs_of_stripe;
-    for (uint32_t i = threadIdx.x; i < kCellRows * kProductBatch; i += blockDim.x) {
-      const uint32_t r = i / kProductBatch, vector = i % kProductBatch, row = stripe * kCellRows + r;
-      float sum = 0;
-      for (uint32_t n = part.begin; n < part.end; ++n) sum += staging_of(n - first).sums[r][vector];
-      if (!whole)
-        __stcg(vectors.sums + uint64_t{part.place} * kCellRows * kProductBatch + i, sum);
-      else if (row < matrix.rows && vector < vectors.batch)
-        vectors.y[uint64_t{vector} * matrix.rows + row] = sum * (matrix.factors[row] * matrix.scale_down);
-    }
-    if (!whole) {
-      // The block whose part is the last to come adds them up, in the order of runs.
-      __threadfence();
-      __syncthreads();
-      if (threadIdx.x == 0) {
-        const uint32_t here = part.end - part.begin;
-        last_of_stripe = atomicAdd(vectors.counters + stripe, here) + here == matrix.runs_of_stripe ? 1 : 0;
-        if (last_of_stripe != 0) vectors.counters[stripe] = 0;
-      }
-      __syncthreads();
-      if (last_of_stripe != 0) {
-        __threadfence();
-        finish_stripe(matrix, vectors, stripe, warps);
-      }
-      __syncthreads();
-    }
-    begin = part.end;
-  }
+  add_up(matrix, vectors, first, end, [&](uint32_t n) -> const Staging& { return staging_of(n - first); });
 }
 
 }  // namespace
@@ -257,9 +267,6 @@ size_t product_sums(const PairedMatrix& matrix) { return size_t{blocks_of(matrix
 int multiply_matrix(const PairedMatrix& matrix, const void* x, uint32_t dtype, float* y, uint32_t batch, float* sums,
                     uint32_t* counters, CUstream_st* stream) {
   const uint32_t bytes = BlockMemory::bytes(matrix, matrix.block_runs, sizeof(Staging));
-  if (const cudaError_t e =
-          cudaFuncSetAttribute(product_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)))
-    return e;
   product_kernel<<<blocks_of(matrix), threads_of(matrix), bytes, stream>>>(matrix,
                                                                            {x, dtype, y, batch, sums, counters});
   return cudaGetLastError();
