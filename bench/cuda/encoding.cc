@@ -7,10 +7,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <cstring>
 #include <random>
 
-#include "base/half.h"
 #include "guide/guide.h"
 #include "measure.h"
 #include "quantise/tile_analysis.h"
@@ -46,13 +44,7 @@ struct Case {
 }  // namespace
 
 void bench_encoding(const std::filesystem::path& codecs, bool cores) {
-  std::vector<std::byte> bytes(kSide * kSide * 2);
-  std::mt19937 random(1);
-  std::normal_distribution<float> normal;
-  for (size_t i = 0; i < bytes.size(); i += 2) {
-    const uint16_t v = bf16_from_float(0.02f * normal(random));
-    std::memcpy(bytes.data() + i, &v, 2);
-  }
+  const std::vector<std::byte> bytes = gaussian_bf16(kSide * kSide);
   const WeightMatrix plain{"w", DType::kBF16, 2, false, 1, kSide, kSide, bytes};
   const std::vector<float> triangle = hessian_triangle(kSide);
   const HessianView view{triangle, kSide};

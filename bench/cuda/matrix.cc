@@ -5,7 +5,6 @@
 #include <random>
 #include <span>
 
-#include "base/half.h"
 #include "codec/encode/plain_codec.h"
 #include "codec/encode/trellis_codes.h"
 #include "cuda/decode/hooks.h"
@@ -45,13 +44,7 @@ struct Stream {
   Encoded encoded;
 };
 Stream encode(EncodeDevice& device, uint64_t rows, uint64_t columns, double bits) {
-  std::vector<std::byte> bytes(rows * columns * 2);
-  std::mt19937 random(1);
-  std::normal_distribution<float> normal;
-  for (size_t i = 0; i < bytes.size(); i += 2) {
-    const uint16_t v = bf16_from_float(0.02f * normal(random));
-    std::memcpy(bytes.data() + i, &v, 2);
-  }
+  const std::vector<std::byte> bytes = gaussian_bf16(rows * columns);
   const WeightMatrix weights{"w", DType::kBF16, 2, false, 1, rows, columns, bytes};
   const double octaves = octaves_for(bits, true);
   Stream made{trellis_codec(make_trellis(8), kCentreContext, octaves), {}};

@@ -7,8 +7,10 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <random>
 
+#include "base/half.h"
 #include "cuda/support/memory.h"
 
 namespace nwc::bench {
@@ -24,6 +26,17 @@ cuda::DeviceMemory random_bf16(size_t count) {
 }
 
 }  // namespace
+
+std::vector<std::byte> gaussian_bf16(size_t count) {
+  std::vector<std::byte> bytes(count * 2);
+  std::mt19937 random(1);
+  std::normal_distribution<float> normal;
+  for (size_t i = 0; i < bytes.size(); i += 2) {
+    const uint16_t v = bf16_from_float(0.02f * normal(random));
+    std::memcpy(bytes.data() + i, &v, 2);
+  }
+  return bytes;
+}
 
 void fail(const std::string& why) {
   std::fprintf(stderr, "cuda_bench: %s\n", why.c_str());

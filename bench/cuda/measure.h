@@ -3,9 +3,11 @@
 
 #include <cuda_runtime_api.h>
 
+#include <cstddef>
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "nwcodec/result.h"
 
@@ -21,6 +23,9 @@ struct Shape {
 };
 void bench_matrix(const Shape& only);  // rows 0: those of the figures
 void bench_checkpoint(const std::filesystem::path& codecs, const std::filesystem::path& directory, size_t layers);
+
+// Gaussian weights of deviation 0.02 in BF16, the same in every run.
+std::vector<std::byte> gaussian_bf16(size_t count);
 
 [[noreturn]] void fail(const std::string& why);
 template <class T>

@@ -4,10 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <random>
 
-#include "base/half.h"
 #include "codec/encode/plain_codec.h"
 #include "codec/encode/trellis_codes.h"
 #include "cuda/decode/hooks.h"
@@ -46,13 +44,7 @@ void row(const char* what, const HostTimes& t) {
 }  // namespace
 
 void bench_trellis() {
-  std::vector<std::byte> bytes(kWeights * 2);
-  std::mt19937 random(1);
-  std::normal_distribution<float> normal;
-  for (size_t i = 0; i < bytes.size(); i += 2) {
-    const uint16_t v = bf16_from_float(0.02f * normal(random));
-    std::memcpy(bytes.data() + i, &v, 2);
-  }
+  const std::vector<std::byte> bytes = gaussian_bf16(kWeights);
   const WeightMatrix weights{"w", DType::kBF16, 2, false, 1, kSide, kSide, bytes};
   StoredFisher fisher{.matrices = 1, .features = kSide, .output_features = kSide};
   add_triangle(0.9, 0.6f, fisher.inputs);

@@ -36,11 +36,11 @@ class CudaMatrix {
   // are enqueued one after another on one stream share it.
   size_t workspace_bytes() const;
   // Enqueues y[b][row] = sum over columns of W[row][column] x[b][column]: x is [batch][columns] in F32, F16 or BF16, y
-  // [batch][rows] in F32, batch 1 to 16, all in device memory. Integers of weights are exact; x times
-  // a column's scale, over the median of these, is rounded to binary16 and bounded to 2^18 (numbers that large belong
-  // to columns of small scales, if these follow the inputs); sums are binary32. The relative error is that of
-  // activations in binary16. The same numbers on every call and on devices of the same kind. Batches beyond 8 are
-  // faster by decode() and a product of somebody else's.
+  // [batch][rows] in F32, batch 1 to 16, all in device memory. Integers of weights are exact; x times a column's scale,
+  // over the median of these, is rounded to binary16 and bounded to 2^18 (numbers that large belong to columns of small
+  // scales, if these follow the inputs); sums are binary32. The relative error is that of activations in binary16. The
+  // same numbers on every call and on devices of the same kind. Batches beyond 8 are faster by decode() and a product
+  // of somebody else's.
   Status multiply(const void* x, DType dtype, float* y, uint32_t batch, void* workspace, CUstream_st* stream) const;
 
   struct State;  // the library's
@@ -64,8 +64,8 @@ class CudaMatrices {
   // A whole tensor; its `out`, `dtype` and `slice` are not looked at, `device_stream` is not needed afterwards. Takes
   // up to 256 MB of device memory for the time being, and waits for the device. Every tile's checksum is checked if
   // `verify`. Errors: those of CudaBatch::plan() and check(); kUnsupported (more than one matrix, a transposed one, a
-  // number of columns that is no multiple of 64, weights that are no integers times scales, too
-  // little shared memory: keep the stream and decode it); kLimit (device memory).
+  // number of columns that is no multiple of 64, weights that are no integers times scales, too little shared memory:
+  // keep the stream and decode it); kLimit (device memory).
   Result<CudaMatrix> make(const CudaTensor& tensor, bool verify, CUstream_st* stream) const;
 
   struct State;  // the library's

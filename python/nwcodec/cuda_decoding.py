@@ -46,12 +46,13 @@ class Plan:
 
 
 class Matrix:
-    """A tensor in the device's memory in the layout made for products, instead of its stream.
+    """A tensor in the device's memory in the layout made for products, instead of its stream: decoded again and again
+    to the same place, or multiplied.
 
     Args:
         native: the library's matrix.
         tensor: whose it is.
-        device: where it is.
+        out: bytes of the device, where it is decoded to in the tensor's dtype.
 
     Attributes:
         most_vectors: that multiply() takes. More are faster by decode() and PyTorch's product.
@@ -59,18 +60,17 @@ class Matrix:
 
     most_vectors = 8
 
-    def __init__(self, native: Any, tensor: Tensor, device: torch.device):
+    def __init__(self, native: Any, tensor: Tensor, out: torch.Tensor):
         self._native = native
         self._dtype = tensor.dtype
-        self._device = device
-        self.rows = tensor.shape[0]
+        self._rows = tensor.shape[0]
+        self._out = out
         self.workspace_bytes = native.workspace_bytes
-        self.device_bytes = native.device_bytes
 
-    def decode(self, out: torch.Tensor) -> None:
-        """Enqueues the weights, in the tensor's dtype, to `out`, bytes of the device."""
-        stream = torch.cuda.current_stream(self._device).cuda_stream
-        self._native.decode(out.data_ptr(), self._dtype, stream)
+    def decode(self) -> None:
+        """Enqueues the decoding on the current stream."""
+        stream = torch.cuda.current_stream(self._out.device).cuda_stream
+        self._native.decode(self._out.data_ptr(), self._dtype, stream)
 
     def multiply(self, x: torch.Tensor, workspace: torch.Tensor) -> torch.Tensor:
         """Enqueues x W^T in float32.
@@ -79,8 +79,8 @@ class Matrix:
             x: [vectors, columns], contiguous, float32, float16 or bfloat16, on the device.
             workspace: workspace_bytes bytes there, 0 before the first product.
         """
-        y = torch.empty(x.shape[0], self.rows, dtype=torch.float32, device=self._device)
-        stream = torch.cuda.current_stream(self._device).cuda_stream
+        y = torch.empty(x.shape[0], self._rows, dtype=torch.float32, device=x.device)
+        stream = torch.cuda.current_stream(x.device).cuda_stream
         self._native.multiply(x.data_ptr(), NAMES[x.dtype], y.data_ptr(), x.shape[0], workspace.data_ptr(), stream)
         return y
 
@@ -166,8 +166,9 @@ class CudaStreams:
             whole = out[: tensor.size * dtype.itemsize].view(dtype).view(tensor.shape)
             return Sum(first, differences, total, layer, whole)
 
-    def matrix(self, tensor: Tensor) -> Matrix | None:
-        """The tensor in the layout for products; None where there is none for it, so that it wants a plan."""
+    def matrix(self, tensor: Tensor, out: torch.Tensor) -> Matrix | None:
+        """The tensor in the layout for products, `out` as in plan(); None where there is none for it, so that it wants
+        a plan."""
         if self._native.parts(tensor.name) > 1 or len(tensor.shape) != 2:
             return None
         with torch.cuda.device(self.device):
@@ -177,7 +178,7 @@ class CudaStreams:
                 native = _nwcodec.ResidentMatrix.make(self._native, tensor.name, stored.data_ptr(), stream)
             except UnsupportedError:
                 return None
-            return Matrix(native, tensor, self.device)
+            return Matrix(native, tensor, out)
 
     def _stored(self, tensor: Tensor, part: int) -> torch.Tensor:
         size = self._native.part_bytes(tensor.name, part)

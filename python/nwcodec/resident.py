@@ -46,11 +46,7 @@ class _OnCuda:
 
     def weight(self, tensor: Tensor, dtype: torch.dtype) -> torch.Tensor:
         with torch.cuda.device(self._streams.device):
-            kept = self._kept_of(tensor)
-            if isinstance(kept, Matrix):
-                kept.decode(self._buffer)
-            else:
-                kept.decode()
+            self._kept_of(tensor).decode()
         return self._buffer[: tensor.size * dtype.itemsize].view(dtype).view(tensor.shape)
 
     def product(self, tensor: Tensor, x: torch.Tensor) -> torch.Tensor | None:
@@ -65,7 +61,7 @@ class _OnCuda:
     def _kept_of(self, tensor: Tensor) -> Matrix | Plan | Sum:
         kept = self._kept.get(tensor.name)
         if kept is None:
-            kept = self._streams.matrix(tensor)
+            kept = self._streams.matrix(tensor, self._buffer)
             if kept is None:
                 kept = self._streams.plan(tensor, self._buffer, self._sums_of(tensor))
                 kept.decode()

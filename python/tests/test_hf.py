@@ -312,14 +312,18 @@ def cuda_kernels():
     return hasattr(nwcodec._nwcodec, "Streams") and torch.cuda.is_available()
 
 
-@needs_transformers
-class LoadLayersOnCuda(Loads):
-    """Sums that a device takes: where there is one, and the build has kernels."""
+class OnCuda(Loads):
+    """Where there is a device, and the build has kernels."""
 
     def setUp(self):
         super().setUp()
         if not cuda_kernels():
             self.skipTest("no CUDA device, or a build without kernels")
+
+
+@needs_transformers
+class LoadLayersOnCuda(OnCuda):
+    """Sums that a device takes."""
 
     def test_sums_have_the_cpus_bits(self):
         import torch
@@ -364,13 +368,8 @@ class LoadLayersOnCuda(Loads):
 
 
 @needs_transformers
-class ProductsOnCuda(Loads):
-    """Linear layers that multiply from their compressed bytes, where there is a device, and the build has kernels."""
-
-    def setUp(self):
-        super().setUp()
-        if not cuda_kernels():
-            self.skipTest("no CUDA device, or a build without kernels")
+class ProductsOnCuda(OnCuda):
+    """Linear layers that multiply from their compressed bytes."""
 
     def test_few_vectors_are_not_decoded(self):
         import torch
